@@ -1,0 +1,25 @@
+//! How members converse: keys, signed logs and their proofs, rounds, secret sharing, sync, frames.
+//!
+//! What this crate does *not* do: it opens no file or socket, reads no clock, starts no task. Time,
+//! noise and entropy come in as arguments. The one exception is the share randomness inside
+//! `prio`, which never influences a decision.
+//!
+//! Where to start: [`member::Member`].
+
+pub mod audit;
+pub mod bounds;
+pub mod charter_text;
+pub mod entry;
+pub mod export;
+pub mod fold;
+pub mod json;
+pub mod keys;
+pub mod log;
+pub mod member;
+pub mod rounds;
+pub mod sampler;
+pub mod seal;
+pub mod secagg;
+pub mod seed;
+pub mod sync;
+pub mod wire;

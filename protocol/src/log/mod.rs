@@ -1,0 +1,5 @@
+//! A member's log: an append-only Merkle tree, its signed head, and the proofs about both.
+
+pub mod note;
+pub mod tile;
+pub mod tree;
