@@ -1,1 +1,550 @@
-//! (being written)
+//! The charter as plain values: members, purposes, limits, asset lock. Its text and signatures live
+//! in `protocol`. This slice admits the genesis version; amendments come later.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::id::{Digest, MemberId};
+use crate::limits::{Limits, Set};
+use crate::query::{Assumptions, ROSTER_MAX};
+use crate::time::Day;
+
+/// Power lapses: no charter or purpose lasts longer (CHARTER.md F17).
+pub const CHARTER_DAYS_MAX: i64 = 400;
+/// Purposes and datasets: more than a person can read is no declaration.
+pub const PURPOSES_MAX: usize = 256;
+/// Meeting points: every member keeps a connection to each.
+pub const MEETING_POINTS_MAX: usize = 16;
+/// Longest name, title or plain text of a charter, in bytes.
+pub const TEXT_BYTES_MAX: usize = 4_096;
+/// Roll bound: no school or charity of England has more people; keeps Tallies far below 2^50.
+pub const PEOPLE_MAX: u64 = 1_000_000;
+
+/// What a member may do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Role {
+    /// Signs charter versions.
+    Voting,
+    /// Asks and delegates.
+    Coordinator,
+    /// Cosigns logs.
+    Witness,
+    /// Holds all logs.
+    Auditor,
+    /// Objects and co-signs without a vote.
+    Observer,
+    /// Drafts, never signs.
+    Helper,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 6] =
+        [Self::Voting, Self::Coordinator, Self::Witness, Self::Auditor, Self::Observer, Self::Helper];
+
+    /// As written in the charter.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Voting => "voting",
+            Self::Coordinator => "coordinator",
+            Self::Witness => "witness",
+            Self::Auditor => "auditor",
+            Self::Observer => "observer",
+            Self::Helper => "helper",
+        }
+    }
+}
+
+/// An Ed25519 public key under the name its notes carry.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct NamedKey {
+    /// Such as `hillside.example/datacoop/1`; of a log key, the log's origin.
+    pub name: String,
+    /// The public key.
+    pub key: [u8; 32],
+}
+
+/// A member's public keys, one for each job.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MemberKeys {
+    /// Signs charters and cards.
+    pub charter: NamedKey,
+    /// Signs the log's checkpoints.
+    pub log: NamedKey,
+    /// Cosigns other members' checkpoints.
+    pub witness: NamedKey,
+    /// Authenticates connections.
+    pub peer: [u8; 32],
+    /// SHA-256 of the X-Wing public key for transfers.
+    pub seal: Digest,
+}
+
+/// One organisation in the co-operative.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Member {
+    /// Its register number.
+    pub id: MemberId,
+    /// Its name.
+    pub name: String,
+    /// The organisation that controls it in law.
+    pub body: String,
+    /// What it may do.
+    pub roles: BTreeSet<Role>,
+    /// Its keys.
+    pub keys: MemberKeys,
+    /// Where others reach it; only meeting points list any.
+    pub addresses: Vec<String>,
+    /// Witnesses of its log.
+    pub witnesses: Vec<MemberId>,
+    /// Fewest people it says it holds records of, in public.
+    pub people_min: u64,
+    /// Most: the roll bound of every round.
+    pub people_max: u64,
+}
+
+impl Member {
+    /// Whether it stores and forwards for others.
+    pub fn is_meeting_point(&self) -> bool {
+        !self.addresses.is_empty()
+    }
+
+    /// Whether it has the role.
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+}
+
+/// People the members hold records of, and the standards those follow.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dataset {
+    /// Such as `pupils`.
+    pub id: String,
+    /// The privacy unit in words.
+    pub unit: String,
+    /// Vocabulary name to SHA-256 of its text.
+    pub vocabularies: Vec<(String, Digest)>,
+}
+
+/// Why questions may be asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Purpose {
+    /// Its name in Queries.
+    pub id: String,
+    /// One line.
+    pub title: String,
+    /// In plain words.
+    pub plain: String,
+    /// Its part of the limits.
+    pub limits: Limits,
+    /// First day.
+    pub starts: Day,
+    /// Last day.
+    pub expires: Day,
+}
+
+/// The promise that nothing here is for sale.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AssetLock {
+    /// The clause; it must hold the compiled-in one.
+    pub clause: String,
+    /// Who receives the assets when the co-operative ends.
+    pub successor: MemberId,
+}
+
+/// The compiled-in clause (CHARTER.md F15): a charter may add to it, never take away.
+pub const ASSET_LOCK_CLAUSE: &str = "\
+What members make together here serves the people their records describe.
+It is never sold, never licensed to one party alone, never used to single out a person or rank a member.
+If the co-operative ends, its assets pass to the asset-locked body named below.";
+
+/// The fields of a charter as its text states them, not yet checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CharterDraft {
+    /// SHA-256 of version 1's text.
+    pub id: Digest,
+    /// SHA-256 of this version's text.
+    pub hash: Digest,
+    /// 1 for genesis.
+    pub version: u32,
+    /// The co-operative's name.
+    pub name: String,
+    /// Day it was written.
+    pub made: Day,
+    /// First day in force.
+    pub effective: Day,
+    /// Last day in force.
+    pub expires: Day,
+    /// Whether its members are pretend: real and demo nodes refuse each other.
+    pub demo: bool,
+    /// Signatures an amendment needs.
+    pub amend: u32,
+    /// Members that can restrict another.
+    pub restrict: u32,
+    /// What rounds assume.
+    pub assumed: Assumptions,
+    /// The charter's own limits, purposes aside.
+    pub limits: Limits,
+    /// Who belongs.
+    pub members: Vec<Member>,
+    /// What data.
+    pub datasets: Vec<Dataset>,
+    /// What for.
+    pub purposes: Vec<Purpose>,
+    /// The asset lock.
+    pub asset_lock: AssetLock,
+}
+
+/// A charter that keeps every rule a version can be checked for by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Charter {
+    draft: CharterDraft,
+}
+
+/// Why a text is no charter: the rule's code and a sentence.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CharterError {
+    /// Such as `C3`.
+    pub rule: &'static str,
+    /// What is wrong and what to do.
+    pub text: String,
+}
+
+impl fmt::Display for CharterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (rule {})", self.text, self.rule)
+    }
+}
+
+/// Least signatures that make an amendment: floor((n + f) / 2) + 1 with f = floor((n - 1) / 3) (C3).
+pub fn amend_min(voting: u32) -> u32 {
+    (voting + voting.saturating_sub(1) / 3) / 2 + 1
+}
+
+impl Charter {
+    /// Checks everything that does not need signatures or an earlier version.
+    pub fn admit(draft: CharterDraft) -> Result<Self, CharterError> {
+        check_version(&draft)?;
+        check_members(&draft)?;
+        check_quorum(&draft)?;
+        check_limits(&draft)?;
+        check_purposes(&draft)?;
+        check_asset_lock(&draft)?;
+        Ok(Self { draft })
+    }
+
+    /// SHA-256 of version 1's text: the same for ever.
+    pub fn id(&self) -> Digest {
+        self.draft.id
+    }
+
+    /// SHA-256 of this version's text.
+    pub fn hash(&self) -> Digest {
+        self.draft.hash
+    }
+
+    /// 1 for genesis.
+    pub fn version(&self) -> u32 {
+        self.draft.version
+    }
+
+    /// All other fields, read-only.
+    pub fn fields(&self) -> &CharterDraft {
+        &self.draft
+    }
+
+    /// Every member, in the text's order.
+    pub fn members(&self) -> &[Member] {
+        &self.draft.members
+    }
+
+    /// The member with this id.
+    pub fn member(&self, id: &MemberId) -> Option<&Member> {
+        self.draft.members.iter().find(|member| member.id == *id)
+    }
+
+    /// The purpose with this id.
+    pub fn purpose(&self, id: &str) -> Option<&Purpose> {
+        self.draft.purposes.iter().find(|purpose| purpose.id == id)
+    }
+
+    /// SHA-256 of a vocabulary's text, and its dataset.
+    pub fn vocabulary(&self, name: &str) -> Option<(Digest, &Dataset)> {
+        self.draft.datasets.iter().find_map(|dataset| {
+            dataset.vocabularies.iter().find(|(known, _)| known == name).map(|(_, hash)| (*hash, dataset))
+        })
+    }
+
+    /// What the charter allows under a purpose: `[limits]` met with the purpose's own.
+    pub fn limits_for(&self, purpose: &Purpose) -> Limits {
+        self.draft.limits.meet(&purpose.limits)
+    }
+
+    /// Separate bodies among these members.
+    pub fn bodies<'a>(&'a self, ids: impl IntoIterator<Item = &'a MemberId>) -> BTreeSet<&'a str> {
+        ids.into_iter().filter_map(|id| self.member(id)).map(|member| member.body.as_str()).collect()
+    }
+}
+
+fn refuse<T>(rule: &'static str, text: impl Into<String>) -> Result<T, CharterError> {
+    Err(CharterError { rule, text: text.into() })
+}
+
+fn check_version(draft: &CharterDraft) -> Result<(), CharterError> {
+    if draft.version != 1 {
+        return refuse("C1", format!("version {} is not the genesis; this program knows version 1 only", draft.version));
+    }
+    if draft.id != draft.hash {
+        return refuse("C1", "the id of version 1 is the hash of its own text");
+    }
+    if draft.effective < draft.made || draft.expires < draft.effective {
+        return refuse("C8", "write made, effective and expires in this order");
+    }
+    if draft.expires.0 - draft.made.0 > CHARTER_DAYS_MAX {
+        return refuse("F17", format!("a charter lasts at most {CHARTER_DAYS_MAX} days; set an earlier `expires`"));
+    }
+    if draft.name.is_empty() || draft.name.len() > TEXT_BYTES_MAX {
+        return refuse("C7", "give the co-operative a name");
+    }
+    Ok(())
+}
+
+fn check_members(draft: &CharterDraft) -> Result<(), CharterError> {
+    let count = draft.members.len();
+    if !(3..=ROSTER_MAX).contains(&count) {
+        return refuse("F5", format!("{count} members; a co-operative has 3 to {ROSTER_MAX}"));
+    }
+    let (mut ids, mut keys, mut names) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for member in &draft.members {
+        if !ids.insert(&member.id) {
+            return refuse("C7", format!("member `{}` stands twice; remove one", member.id));
+        }
+        let own = &member.keys;
+        for key in [own.charter.key, own.log.key, own.witness.key, own.peer, own.seal.0] {
+            if !keys.insert(key) {
+                return refuse("C7", format!("a key of `{}` stands twice; one key has one job", member.id));
+            }
+        }
+        for name in [&own.charter.name, &own.log.name, &own.witness.name] {
+            if !names.insert(name) {
+                return refuse("C7", format!("key name `{name}` stands twice; give each member a host of its own"));
+            }
+        }
+        if member.people_min > member.people_max || member.people_max > PEOPLE_MAX || member.people_max == 0 {
+            return refuse("C7", format!("`{}`: people_min..people_max must lie in 0..{PEOPLE_MAX}", member.id));
+        }
+        if member.body.is_empty() || member.name.len().max(member.body.len()) > TEXT_BYTES_MAX {
+            return refuse("C7", format!("`{}`: write its name and its body", member.id));
+        }
+    }
+    if draft.members.iter().filter(|m| m.is_meeting_point()).count() > MEETING_POINTS_MAX {
+        return refuse("C7", format!("at most {MEETING_POINTS_MAX} members list addresses"));
+    }
+    for member in &draft.members {
+        if member.witnesses.iter().any(|id| !ids.contains(id) || *id == member.id) {
+            return refuse("C7", format!("`{}`: a witness is another member", member.id));
+        }
+    }
+    Ok(())
+}
+
+fn check_quorum(draft: &CharterDraft) -> Result<(), CharterError> {
+    let voting: Vec<_> = draft.members.iter().filter(|m| m.has(Role::Voting)).collect();
+    let seats = u32::try_from(voting.len()).unwrap_or(u32::MAX);
+    let least = amend_min(seats);
+    if draft.amend < least || draft.amend > seats {
+        return refuse("C3", format!("amend = {} of {seats} voting members; write {least} to {seats}", draft.amend));
+    }
+    if draft.restrict < 2 {
+        return refuse("C11", "restrict is 2 or more: no member alone suspends another");
+    }
+    let most = (voting.len() / 5).max(1);
+    for member in &voting {
+        let held = voting.iter().filter(|other| other.body == member.body).count();
+        if held > most {
+            return refuse("C2", format!("body `{}` holds {held} voting seats; at most {most}", member.body));
+        }
+    }
+    Ok(())
+}
+
+fn check_limits(draft: &CharterDraft) -> Result<(), CharterError> {
+    if !draft.assumed.covers(&Assumptions::FLOOR) {
+        return refuse("F21", "colluding_percent >= 30, missing_percent >= 5, committee_max >= 7");
+    }
+    let floor = Limits::floor();
+    if floor.meet(&draft.limits) != draft.limits {
+        return refuse("F4", "the charter's limits are looser than the floor; a layer can only tighten");
+    }
+    if draft.limits.min_roster < 5 && !draft.limits.full_noise {
+        return refuse("F5", "min_roster below 5 needs full_noise = true");
+    }
+    Ok(())
+}
+
+fn check_purposes(draft: &CharterDraft) -> Result<(), CharterError> {
+    if draft.datasets.is_empty() || draft.datasets.len() > PURPOSES_MAX {
+        return refuse("C7", "declare at least one [[dataset]]");
+    }
+    let mut names = BTreeSet::new();
+    for dataset in &draft.datasets {
+        if !names.insert(dataset.id.as_str()) {
+            return refuse("C7", format!("dataset `{}` stands twice", dataset.id));
+        }
+    }
+    let mut vocabularies = BTreeSet::new();
+    for (name, _) in draft.datasets.iter().flat_map(|dataset| &dataset.vocabularies) {
+        if !vocabularies.insert(name) {
+            return refuse("C7", format!("vocabulary `{name}` stands in two datasets: its people have one Ledger"));
+        }
+    }
+    if draft.purposes.len() > PURPOSES_MAX {
+        return refuse("C7", format!("at most {PURPOSES_MAX} purposes"));
+    }
+    let mut ids = BTreeSet::new();
+    for purpose in &draft.purposes {
+        if !ids.insert(&purpose.id) {
+            return refuse("C7", format!("purpose `{}` stands twice", purpose.id));
+        }
+        if purpose.expires < purpose.starts || purpose.expires.0 - purpose.starts.0 > CHARTER_DAYS_MAX {
+            return refuse("F17", format!("purpose `{}` lasts at most {CHARTER_DAYS_MAX} days", purpose.id));
+        }
+        if let Set::Only(datasets) = &purpose.limits.datasets
+            && let Some(unknown) = datasets.iter().find(|id| !names.contains(id.as_str()))
+        {
+            return refuse("C7", format!("purpose `{}`: no dataset `{unknown}` is declared", purpose.id));
+        }
+    }
+    Ok(())
+}
+
+fn check_asset_lock(draft: &CharterDraft) -> Result<(), CharterError> {
+    if !draft.asset_lock.clause.trim().starts_with(ASSET_LOCK_CLAUSE) {
+        return refuse("F15", "the asset-lock clause must stand word for word; members may add below it");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::loss::PrivacyLoss;
+
+    /// A lawful charter of `n` members, for tests of this crate.
+    pub(crate) fn sample(n: usize) -> CharterDraft {
+        let key = |i: usize, job: u8| {
+            let mut key = [job; 32];
+            key[0] = u8::try_from(i).unwrap();
+            key
+        };
+        let named = |i: usize, job: u8, what: &str| NamedKey { name: format!("m{i}.example/{what}/1"), key: key(i, job) };
+        let members = (0..n).map(|i| Member {
+            id: format!("GB-EDU-{i:06}").parse().unwrap(),
+            name: format!("School {i}"),
+            body: format!("Trust {i}"),
+            roles: BTreeSet::from([Role::Voting, Role::Coordinator]),
+            keys: MemberKeys {
+                charter: named(i, 1, "charter"),
+                log: named(i, 2, "datacoop"),
+                witness: named(i, 3, "witness"),
+                peer: key(i, 4),
+                seal: Digest(key(i, 5)),
+            },
+            addresses: vec![],
+            witnesses: vec![],
+            people_min: 900,
+            people_max: 1_300,
+        });
+        let day = Day::from_civil(2025, 9, 1).unwrap();
+        CharterDraft {
+            id: Digest([9; 32]),
+            hash: Digest([9; 32]),
+            version: 1,
+            name: "Hill and Vale".into(),
+            made: day,
+            effective: day,
+            expires: Day(day.0 + 365),
+            demo: false,
+            amend: amend_min(u32::try_from(n).unwrap()),
+            restrict: 2,
+            assumed: Assumptions::FLOOR,
+            limits: Limits {
+                rho_year: PrivacyLoss::from_nano(250_000_000),
+                rho_query: PrivacyLoss::from_nano(20_000_000),
+                min_roster: 5,
+                ..Limits::floor()
+            },
+            members: members.collect(),
+            datasets: vec![Dataset {
+                id: "pupils".into(),
+                unit: "pupil".into(),
+                vocabularies: vec![("attendance/1".into(), Digest([7; 32]))],
+            }],
+            purposes: vec![Purpose {
+                id: "attendance-2025".into(),
+                title: "Attendance".into(),
+                plain: "Which days do pupils miss?".into(),
+                limits: Limits { datasets: Set::only(["pupils"]), ..Limits::top() },
+                starts: day,
+                expires: Day(day.0 + 300),
+            }],
+            asset_lock: AssetLock { clause: ASSET_LOCK_CLAUSE.into(), successor: "GB-CHC-1".parse().unwrap() },
+        }
+    }
+
+    fn check(change: impl FnOnce(&mut CharterDraft), expected: &str) {
+        let mut draft = sample(6);
+        change(&mut draft);
+        let got = Charter::admit(draft).map_or_else(|error| error.rule, |_| "ok");
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn the_sample_is_lawful() {
+        check(|_| (), "ok");
+    }
+
+    #[test]
+    fn the_least_quorum_is_that_of_the_published_table() {
+        let table = [(3, 2), (4, 3), (5, 4), (6, 4), (7, 5), (8, 6), (10, 7), (12, 8), (20, 14), (50, 34), (200, 134)];
+        for (n, least) in table {
+            assert_eq!(amend_min(n), least, "{n}");
+        }
+        // By brute force: two quorums of `least` among n share more than f members.
+        for n in 3..=200u32 {
+            let (least, faulty) = (amend_min(n), (n - 1) / 3);
+            assert!(2 * least > n + faulty, "{n}");
+            assert!(2 * (least - 1) <= n + faulty, "{n}");
+        }
+    }
+
+    #[test]
+    fn each_rule_refuses_its_own_breach() {
+        check(|d| d.version = 2, "C1");
+        check(|d| d.id = Digest([1; 32]), "C1");
+        check(|d| d.expires = Day(d.made.0 + 400), "ok");
+        check(|d| d.expires = Day(d.made.0 + 401), "F17");
+        check(|d| d.effective = Day(d.made.0 - 1), "C8");
+        check(|d| d.members.truncate(2), "F5");
+        check(|d| d.members[1].id = d.members[0].id.clone(), "C7");
+        check(|d| d.members[1].keys.log.key = d.members[0].keys.log.key, "C7");
+        check(|d| d.members[1].keys.log.key = d.members[1].keys.witness.key, "C7");
+        check(|d| d.members[1].keys.log.name = d.members[0].keys.log.name.clone(), "C7");
+        check(|d| d.members[0].people_max = 0, "C7");
+        check(|d| d.members[0].witnesses = vec![d.members[0].id.clone()], "C7");
+        check(|d| d.amend -= 1, "C3");
+        check(|d| d.amend = 7, "C3");
+        check(|d| d.members[1].body = d.members[0].body.clone(), "C2");
+        check(|d| d.restrict = 1, "C11");
+        check(|d| d.assumed.colluding_percent = 29, "F21");
+        check(|d| d.assumed.committee_max = 6, "F21");
+        check(|d| d.limits.rho_query = PrivacyLoss::from_nano(50_000_001), "F4");
+        check(|d| d.limits.min_step = 2, "F4");
+        check(|d| d.limits.min_roster = 4, "ok");
+        check(|d| (d.limits.min_roster, d.limits.full_noise) = (4, false), "F5");
+        check(|d| d.datasets.clear(), "C7");
+        check(|d| d.purposes[0].expires = Day(d.purposes[0].starts.0 + 401), "F17");
+        check(|d| d.purposes[0].limits.datasets = Set::only(["people"]), "C7");
+        check(|d| d.asset_lock.clause = "Anything goes.".into(), "F15");
+        check(|d| d.asset_lock.clause.push_str("\nNor lent."), "ok");
+    }
+}

@@ -1,1 +1,115 @@
-//! (being written)
+//! The Ledger: the running privacy loss per dataset and academic year, one for all askers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::loss::PrivacyLoss;
+use crate::time::AcademicYear;
+
+/// What a loss is booked to: one dataset in one academic year, whoever asks, whatever the purpose.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Account {
+    /// The dataset of the Question's Vocabulary: those about the same people share one.
+    pub dataset: String,
+    /// The year the Query's period lies in.
+    pub year: AcademicYear,
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.dataset, self.year)
+    }
+}
+
+/// A member's debits, added up. It only grows, but for a `void` of an unused debit.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Ledger {
+    spent_by_account: BTreeMap<Account, PrivacyLoss>,
+}
+
+/// One debit as its entry states it: `after` is `before` and `loss` together.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Debit {
+    /// Which account.
+    pub account: Account,
+    /// Spent so far.
+    pub before: PrivacyLoss,
+    /// What this Query costs.
+    pub loss: PrivacyLoss,
+    /// Spent from now on.
+    pub after: PrivacyLoss,
+}
+
+impl Ledger {
+    /// Debited so far.
+    pub fn spent(&self, account: &Account) -> PrivacyLoss {
+        self.spent_by_account.get(account).copied().unwrap_or_default()
+    }
+
+    /// The debit that would book `loss`.
+    pub fn plan(&self, account: Account, loss: PrivacyLoss) -> Debit {
+        let before = self.spent(&account);
+        Debit { before, loss, after: before.plus(loss), account }
+    }
+
+    /// Books a debit. Returns whether it continues from what was spent and adds up; a debit that
+    /// does not is booked all the same, at the larger of the two sums, so a lie never earns room.
+    pub fn book(&mut self, debit: &Debit) -> bool {
+        let honest = self.plan(debit.account.clone(), debit.loss);
+        let after = honest.after.max(debit.after);
+        self.spent_by_account.insert(debit.account.clone(), after);
+        honest == *debit
+    }
+
+    /// Returns an unused debit to its account.
+    pub fn void(&mut self, account: &Account, loss: PrivacyLoss) {
+        if let Some(spent) = self.spent_by_account.get_mut(account) {
+            *spent = spent.less(loss);
+        }
+    }
+
+    /// Every account with what it has spent.
+    pub fn accounts(&self) -> impl Iterator<Item = (&Account, PrivacyLoss)> {
+        self.spent_by_account.iter().map(|(account, spent)| (account, *spent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account() -> Account {
+        Account { dataset: "pupils".into(), year: AcademicYear(2025) }
+    }
+
+    #[test]
+    fn debits_add_up_in_any_order() {
+        let (mut one, mut two) = (Ledger::default(), Ledger::default());
+        for nano in [5, 7, 11] {
+            assert!(one.book(&one.plan(account(), PrivacyLoss::from_nano(nano))));
+        }
+        for nano in [11, 5, 7] {
+            assert!(two.book(&two.plan(account(), PrivacyLoss::from_nano(nano))));
+        }
+        assert_eq!(one, two);
+        assert_eq!(one.spent(&account()).nano(), 23);
+    }
+
+    #[test]
+    fn a_debit_that_does_not_add_up_is_seen_and_earns_nothing() {
+        let mut ledger = Ledger::default();
+        let mut low = ledger.plan(account(), PrivacyLoss::from_nano(10));
+        low.after = PrivacyLoss::from_nano(1);
+        assert!(!ledger.book(&low));
+        assert_eq!(ledger.spent(&account()).nano(), 10);
+    }
+
+    #[test]
+    fn a_void_returns_exactly_its_debit() {
+        let mut ledger = Ledger::default();
+        ledger.book(&ledger.plan(account(), PrivacyLoss::from_nano(10)));
+        ledger.book(&ledger.plan(account(), PrivacyLoss::from_nano(3)));
+        ledger.void(&account(), PrivacyLoss::from_nano(10));
+        assert_eq!(ledger.spent(&account()).nano(), 3);
+    }
+}

@@ -1,1 +1,279 @@
-//! (being written)
+//! `judge`: the only place where the rules meet. Public facts only: no row, count or clock.
+
+use crate::charter::{Charter, Role};
+use crate::id::MemberId;
+use crate::ledger::Ledger;
+use crate::limits::{Layer, Limits};
+use crate::loss::PrivacyLoss;
+use crate::query::{Assumptions, Mode, Query, Terms, WINDOW_MAX};
+use crate::refusal::{Refusal, Rule};
+use crate::time::Time;
+
+/// A member contributes at most twice to one (question, parameters, period), whatever it is told.
+pub const ATTEMPTS_MAX: u32 = 2;
+
+/// A round that a member debited, as later rounds are compared with it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PastRoster {
+    /// Who was in it, sorted.
+    pub members: Vec<MemberId>,
+    /// Members by value of each member fact.
+    pub groups: Vec<Vec<MemberId>>,
+}
+
+/// What `judge` may know beside the Query: all of it public.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// Now, or when the verdict was written.
+    pub now: Time,
+    /// Who judges.
+    pub me: &'a MemberId,
+    /// The charter in force.
+    pub charter: &'a Charter,
+    /// This member's Ledger.
+    pub ledger: &'a Ledger,
+    /// Loss of accepted Queries on the same account that are still open.
+    pub reserved: PrivacyLoss,
+    /// Debits and reservations of the same purpose and account.
+    pub purpose_spent: PrivacyLoss,
+    /// Contributions so far to the same question, parameters and period.
+    pub attempts: u32,
+    /// Whether a Release of the same question, parameters and period stands.
+    pub answered: bool,
+    /// Debited Rosters of the same question and parameters, lists of members aside.
+    pub past: &'a [PastRoster],
+    /// Whether this member declared the dataset; an auditor says yes.
+    pub declared: bool,
+}
+
+/// The layers whose meet is in force.
+#[derive(Clone, Debug)]
+pub struct Layers {
+    layers: Vec<(Layer, Limits)>,
+}
+
+impl Layers {
+    /// The floor, the charter under this purpose (a purpose that is not there allows nothing) and,
+    /// where known, the member's own limits.
+    pub fn new(charter: &Charter, purpose: &str, own: Option<&Limits>) -> Self {
+        let by_charter = charter.purpose(purpose).map_or_else(
+            || Limits { purposes: crate::limits::Set::none(), ..charter.fields().limits.clone() },
+            |purpose| {
+                let days = Limits { not_before: purpose.starts, not_after: purpose.expires, ..Limits::top() };
+                charter.limits_for(purpose).meet(&days)
+            },
+        );
+        let mut layers = vec![(Layer::Floor, Limits::floor()), (Layer::Charter(charter.version()), by_charter)];
+        layers.extend(own.map(|limits| (Layer::Member, limits.clone())));
+        Self { layers }
+    }
+
+    /// What all layers allow together.
+    pub fn effective(&self) -> Limits {
+        self.layers.iter().fold(Limits::top(), |met, (_, limits)| met.meet(limits))
+    }
+}
+
+/// Decides about a Query, and again with its Roster before the debit.
+///
+/// Errors: the first rule that fails, with the first layer that fails it alone.
+pub fn judge(layers: &Layers, query: &Query, roster: Option<&[MemberId]>, facts: &Facts<'_>) -> Result<(), Refusal> {
+    let Err((rule, sentence)) = check(&layers.effective(), query, roster, facts) else {
+        return Ok(());
+    };
+    let fails = |limits: &Limits| matches!(check(limits, query, roster, facts), Err((r, _)) if r == rule);
+    let layer = layers.layers.iter().find(|(_, limits)| fails(limits)).map_or(Layer::Floor, |(layer, _)| *layer);
+    let layer = if rule.is_own() { Layer::Member } else { layer };
+    Err(Refusal { rule, layer, sentence })
+}
+
+type Check = Result<(), (Rule, String)>;
+
+fn no(rule: Rule, sentence: impl Into<String>) -> Check {
+    Err((rule, sentence.into()))
+}
+
+/// Every rule in order, against one set of limits.
+fn check(limits: &Limits, query: &Query, roster: Option<&[MemberId]>, facts: &Facts<'_>) -> Check {
+    check_charter(query, facts)?;
+    if roster.is_none() {
+        check_window(query, facts)?;
+    }
+    check_scope(limits, query, facts)?;
+    check_loss(limits, query, facts)?;
+    if !facts.declared {
+        return no(Rule::NoData, format!("we declared no {} data", query.account.dataset));
+    }
+    check_facts(query, facts)?;
+    match roster {
+        None => check_planned_roster(limits, query),
+        Some(roster) => check_roster(limits, query, roster, facts),
+    }
+}
+
+fn check_charter(query: &Query, facts: &Facts<'_>) -> Check {
+    let charter = facts.charter;
+    if query.charter != charter.hash() {
+        let (theirs, ours) = (query.charter.short(), charter.hash().short());
+        return no(Rule::CharterVersion, format!("the Query names charter {theirs}; we hold {ours}"));
+    }
+    let today = facts.now.day();
+    if today > charter.fields().expires || today < charter.fields().effective {
+        let (first, last) = (charter.fields().effective, charter.fields().expires);
+        return no(Rule::CharterExpired, format!("our charter is in force from {first} to {last}"));
+    }
+    if !charter.member(&query.asker).is_some_and(|asker| asker.has(Role::Coordinator)) {
+        return no(Rule::Asker, "the asker has no right to ask this");
+    }
+    Ok(())
+}
+
+fn check_window(query: &Query, facts: &Facts<'_>) -> Check {
+    let in_order = query.at <= query.join_by
+        && query.join_by <= query.contribute_by
+        && query.contribute_by <= query.close_by;
+    let in_reach = facts.now <= query.join_by && query.close_by <= facts.now + WINDOW_MAX;
+    if !in_order || !in_reach {
+        return no(Rule::Window, "its deadlines are past, out of order, or over 30 days ahead");
+    }
+    Ok(())
+}
+
+fn check_scope(limits: &Limits, query: &Query, facts: &Facts<'_>) -> Check {
+    if facts.attempts >= ATTEMPTS_MAX {
+        return no(Rule::Attempt, "we contributed to this twice already");
+    }
+    if facts.charter.purpose(&query.purpose).is_none() || !limits.purposes.holds(&query.purpose) {
+        return no(Rule::Purposes, format!("the purpose `{}` is not open here", query.purpose));
+    }
+    let question = query.question.question();
+    if !limits.questions.holds(question.id()) {
+        return no(Rule::Questions, format!("the question `{}` is not answered here", question.id()));
+    }
+    if !limits.datasets.holds(&query.account.dataset) {
+        return no(Rule::Datasets, format!("the dataset `{}` is not open to this", query.account.dataset));
+    }
+    if let Some(name) = query.question.columns().into_iter().find(|name| !limits.columns.holds(name)) {
+        return no(Rule::Columns, format!("the column `{name}` may not be used"));
+    }
+    if let Some(name) = query.question.group_by().into_iter().find(|name| !limits.group_by.holds(name)) {
+        return no(Rule::GroupBy, format!("results may not be split by `{name}`"));
+    }
+    let (today, first, last) = (facts.now.day(), limits.not_before, limits.not_after);
+    if today < first {
+        return no(Rule::NotBefore, format!("this is open from {first}"));
+    }
+    if today > last {
+        return no(Rule::NotAfter, format!("this was open until {last}"));
+    }
+    let cells = query.question.cells();
+    if cells > limits.max_cells as usize {
+        return no(Rule::MaxCells, format!("{cells} cells; at most {} are allowed", limits.max_cells));
+    }
+    if query.mode == Mode::FullNoise && !limits.full_noise {
+        return no(Rule::FullNoise, "it would show each member's noised figures");
+    }
+    if facts.answered {
+        return no(Rule::Answered, "already answered: read the Release with `datacoop results`");
+    }
+    if limits.min_cosigners > 0 {
+        return no(Rule::MinCosigners, format!("0 members co-signed; {} are needed", limits.min_cosigners));
+    }
+    Ok(())
+}
+
+fn check_loss(limits: &Limits, query: &Query, facts: &Facts<'_>) -> Check {
+    let asked = query.loss;
+    if asked > limits.rho_query || asked == PrivacyLoss::ZERO {
+        return no(Rule::RhoQuery, format!("it costs rho {asked}; at most {} is allowed", limits.rho_query));
+    }
+    let left = limits.rho_purpose.less(facts.purpose_spent);
+    if asked > left {
+        return no(Rule::RhoPurpose, format!("it costs rho {asked}; this purpose has {left} left"));
+    }
+    let left = limits.rho_year.less(facts.ledger.spent(&query.account)).less(facts.reserved);
+    if asked > left {
+        let year_end = query.account.year.0 + 1;
+        return no(Rule::RhoYear, format!("it costs rho {asked}; {left} is left until 31 August {year_end}"));
+    }
+    Ok(())
+}
+
+/// Whether the Query's lists of members are lists of charter members.
+fn check_facts(query: &Query, facts: &Facts<'_>) -> Check {
+    let ids: Vec<MemberId> = facts.charter.members().iter().map(|member| member.id.clone()).collect();
+    match query.question.listed_members().iter().find(|id| !ids.contains(id)) {
+        Some(stranger) => no(Rule::MemberFact, format!("`{stranger}` is no member")),
+        None => Ok(()),
+    }
+}
+
+/// Before the Roster is known: the minimum the Query itself states.
+fn check_planned_roster(limits: &Limits, query: &Query) -> Check {
+    if query.min_roster < limits.min_roster {
+        let (stated, least) = (query.min_roster, limits.min_roster);
+        return no(Rule::MinRoster, format!("it asks for {stated} members; {least} are needed"));
+    }
+    check_assumptions(query, query.min_roster as usize)
+}
+
+fn check_assumptions(query: &Query, n: usize) -> Check {
+    let Some(terms) = Terms::new(n, query.mode, query.assumed) else {
+        return no(Rule::Roster, format!("no safe round with {n} members follows from its assumptions"));
+    };
+    if query.noise(&terms).is_none() {
+        return no(Rule::RhoQuery, format!("rho {} is too small for any noise to serve", query.loss));
+    }
+    Ok(())
+}
+
+fn check_roster(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Facts<'_>) -> Check {
+    let sorted = roster.windows(2).all(|pair| pair[0] < pair[1]);
+    let entitled = roster.iter().all(|id| facts.charter.member(id).is_some());
+    if !sorted || !entitled || !roster.contains(facts.me) {
+        return no(Rule::Roster, "the Roster repeats, omits us, or names a member not entitled");
+    }
+    if !query.assumed.covers(&facts.charter.fields().assumed) || !query.assumed.covers(&Assumptions::FLOOR) {
+        return no(Rule::Roster, "it assumes less collusion than the charter does");
+    }
+    let least = limits.min_roster.max(query.min_roster);
+    if roster.len() < least as usize {
+        return no(Rule::MinRoster, format!("{} members; {least} are needed", roster.len()));
+    }
+    check_assumptions(query, roster.len())?;
+    let bodies = facts.charter.bodies(roster);
+    if bodies.len() < limits.min_bodies as usize {
+        return no(Rule::MinBodies, format!("{} separate bodies; {} are needed", bodies.len(), limits.min_bodies));
+    }
+    let places_max = Terms::new(roster.len(), query.mode, query.assumed).map_or(0, |terms| terms.body_places_max());
+    let members = || roster.iter().filter_map(|id| facts.charter.member(id));
+    for body in bodies {
+        let places = members().filter(|member| member.body == body).count();
+        if places > places_max as usize {
+            return no(Rule::BodyShare, format!("one body holds {places} places; {places_max} are allowed"));
+        }
+    }
+    let people: u64 = members().map(|member| member.people_min).sum();
+    if people < u64::from(limits.min_people) {
+        return no(Rule::MinPeople, format!("members declare {people} people; {} are needed", limits.min_people));
+    }
+    check_step(limits, query, roster, facts)
+}
+
+/// `min_step`: nothing that Rosters or lists of members set apart is smaller.
+///
+/// Stricter than CHARTER.md section 8 for now: a repeated question needs the identical Roster.
+fn check_step(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Facts<'_>) -> Check {
+    let groups = query.question.member_groups(roster);
+    for group in &groups {
+        let bodies = facts.charter.bodies(group).len();
+        if bodies > 0 && bodies < limits.min_step as usize {
+            return no(Rule::MinStep, format!("this singles out {bodies} bodies; groups need {}", limits.min_step));
+        }
+    }
+    let differs = |past: &PastRoster| past.members != roster || past.groups != groups;
+    if query.mode == Mode::Secure && facts.past.iter().any(differs) {
+        return no(Rule::MinStep, "a repeated question needs the Roster it had before");
+    }
+    Ok(())
+}

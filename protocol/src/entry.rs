@@ -1,1 +1,693 @@
-//! (being written)
+//! Entries of a member's log: one line of canonical JSON each, integers and strings only.
+//!
+//! Source: LOG.md section 2. We differ in this: every entry of a round names its Query, so a reader
+//! that has only part of the logs can still tell which round an entry belongs to; a Prio3 public
+//! share stands in the entry itself (at most 480 bytes); a release carries the SHA-256 of its
+//! figures, which everyone derives again from the sums it carries.
+
+use std::collections::BTreeMap;
+
+use datacoop_policy::ledger::{Account, Debit};
+use datacoop_policy::query::{Assumptions, Mode};
+use datacoop_policy::{AcademicYear, Digest, MemberId, Period, PrivacyLoss, QueryId, Time};
+
+use crate::bounds::{LAY_BYTES_MAX, PARAMS_MAX};
+use crate::json::{Fields, JsonError, Value};
+
+/// Points at an entry in a log, and binds its bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Ref {
+    /// The log's origin.
+    pub log: String,
+    /// Leaf index.
+    pub index: u64,
+    /// Leaf hash.
+    pub leaf: Digest,
+}
+
+/// Why the asker asks, in its own words: the only free text of a log.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Lay {
+    /// Why.
+    pub why: String,
+    /// Who benefits.
+    pub benefits: String,
+    /// Who pays.
+    pub pays: String,
+}
+
+/// A `query` entry as it stands, before the Question in it is checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QueryBody {
+    /// The Question's definition, canonical JSON.
+    pub question: Value,
+    /// Parameter values by name.
+    pub params: BTreeMap<String, String>,
+    /// The days it is about.
+    pub period: Period,
+    /// Such as `attendance/1`.
+    pub vocabulary: String,
+    /// A purpose of the charter.
+    pub purpose: String,
+    /// Why, who benefits, who pays.
+    pub lay: Lay,
+    /// What each roster member debits.
+    pub loss: PrivacyLoss,
+    /// Secure or full noise.
+    pub mode: Mode,
+    /// What sizes the noise.
+    pub assumed: Assumptions,
+    /// Fewest members.
+    pub min_roster: u32,
+    /// Until when verdicts count.
+    pub join_by: Time,
+    /// Until when contributions are waited for.
+    pub contribute_by: Time,
+    /// Until when the committee is waited for.
+    pub close_by: Time,
+    /// The charter version's hash.
+    pub charter: Digest,
+}
+
+/// A sealed share and the digest of what is in it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SealedShare {
+    /// SHA-256 of the share before sealing, so an audit opening can be checked.
+    pub digest: Digest,
+    /// SHA-256 of the sealed bytes: the blob's name.
+    pub blob: Digest,
+}
+
+/// What an entry says, by kind.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Body {
+    /// Seq 0 of every log: whose it is and under which keys.
+    Genesis {
+        /// The log's own origin.
+        origin: String,
+        /// Id of the charter it was started under.
+        charter: Digest,
+        /// Public keys by label.
+        keys: BTreeMap<String, String>,
+        /// A signature of each signing key over the key list, by label, base64.
+        proofs: BTreeMap<String, String>,
+    },
+    /// A charter version this member put in force.
+    Charter {
+        /// Its version.
+        version: u32,
+        /// SHA-256 of its text.
+        hash: Digest,
+        /// SHA-256 of the signed note: a blob.
+        note: Digest,
+    },
+    /// A question to the members. Boxed: it is much larger than the rest.
+    Query(Box<QueryBody>),
+    /// This member will answer.
+    Accept {
+        /// Which Query.
+        query: QueryId,
+        /// SHA-256 of the nonce that the debit opens.
+        nonce_hash: Digest,
+        /// SHA-256 of the verify-key part that a freeze opens.
+        vk_hash: Digest,
+        /// A fresh X-Wing public key.
+        round_key: Vec<u8>,
+    },
+    /// This member will not.
+    Refuse {
+        /// Which Query.
+        query: QueryId,
+        /// The rule's code.
+        rule: String,
+        /// The layer's code.
+        layer: String,
+    },
+    /// The frozen set of members that said yes.
+    Roster {
+        /// Which Query.
+        query: QueryId,
+        /// Their accepting verdicts, in order of member id.
+        verdicts: Vec<Ref>,
+    },
+    /// The Ledger's debit, before any noise.
+    Debit {
+        /// Which Query.
+        query: QueryId,
+        /// The Roster it is for.
+        roster: Ref,
+        /// Opens the verdict's nonce.
+        nonce: [u8; 32],
+        /// Account, before, loss, after.
+        debit: Debit,
+    },
+    /// The sealed, noised Tally.
+    Contribution {
+        /// Which Query.
+        query: QueryId,
+        /// The debit it spends.
+        debit: Ref,
+        /// Prio3's nonce.
+        nonce: [u8; 16],
+        /// Prio3's public share.
+        public_share: Vec<u8>,
+        /// One for each committee seat, in committee order.
+        shares: Vec<SealedShare>,
+    },
+    /// Full noise: the commitment to the noised vector.
+    Commit {
+        /// Which Query.
+        query: QueryId,
+        /// The debit it spends.
+        debit: Ref,
+        /// SHA-256(salt, noised vector).
+        commit: Digest,
+    },
+    /// The set S that counts.
+    Freeze {
+        /// Which Query.
+        query: QueryId,
+        /// The Roster.
+        roster: Ref,
+        /// S, in order of member id.
+        contributions: Vec<Ref>,
+        /// This seat's part of the verify key; absent in full-noise mode.
+        vk_part: Option<[u8; 32]>,
+    },
+    /// This seat's verifier shares for all of S.
+    Verify {
+        /// Which Query.
+        query: QueryId,
+        /// The k equal freezes.
+        freezes: Vec<Ref>,
+        /// SHA-256 of the verifier shares: a blob.
+        blob: Digest,
+    },
+    /// The accepted set, and a commitment to this seat's aggregate share.
+    Close {
+        /// Which Query.
+        query: QueryId,
+        /// The k verify entries.
+        verifies: Vec<Ref>,
+        /// A, in order of member id.
+        accepted: Vec<Ref>,
+        /// SHA-256(salt, aggregate share).
+        commit: Digest,
+    },
+    /// This seat's aggregate share. At most once, ever.
+    Open {
+        /// Which Query.
+        query: QueryId,
+        /// The k equal closes.
+        closes: Vec<Ref>,
+        /// The aggregate share.
+        share: Vec<u8>,
+        /// Opens the close's commitment.
+        salt: [u8; 32],
+    },
+    /// Full noise: this member's noised vector.
+    Reveal {
+        /// Which Query.
+        query: QueryId,
+        /// The asker's freeze.
+        freeze: Ref,
+        /// The noised vector, in scaled grid steps.
+        vector: Vec<i64>,
+        /// Opens the commitment.
+        salt: [u8; 32],
+    },
+    /// The sums.
+    Release {
+        /// Which Query.
+        query: QueryId,
+        /// Every open (or reveal) that was added up.
+        opens: Vec<Ref>,
+        /// Noisy sums in scaled grid steps, offsets taken off, cell by cell.
+        sums: Vec<i64>,
+        /// SHA-256 of the derived figures' canonical JSON.
+        figures: Digest,
+    },
+    /// The round ends without a sum.
+    Abort {
+        /// Which Query.
+        query: QueryId,
+        /// Which deadline or check failed: a closed code.
+        code: String,
+    },
+    /// An unused debit returns.
+    Void {
+        /// Which Query.
+        query: QueryId,
+        /// The debit.
+        debit: Ref,
+        /// `local` or `window`.
+        code: String,
+    },
+    /// Something that should not be: seen, and here is where.
+    Alert {
+        /// Which Query, if one.
+        query: QueryId,
+        /// A closed code.
+        code: String,
+        /// The entry that shows it.
+        subject: Ref,
+    },
+}
+
+/// An entry with its envelope.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// When its author says it wrote it, unix seconds.
+    pub at: Time,
+    /// Its author.
+    pub by: MemberId,
+    /// Its leaf index.
+    pub seq: u64,
+    /// What it says.
+    pub body: Body,
+}
+
+/// The format's version: a reader stops folding a log at one it does not know.
+const VERSION: i64 = 1;
+/// Lists of references: a Roster has at most 200 members.
+const REFS_MAX: usize = 256;
+
+impl Body {
+    /// The entry's `kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Genesis { .. } => "genesis",
+            Self::Charter { .. } => "charter",
+            Self::Query(_) => "query",
+            Self::Accept { .. } | Self::Refuse { .. } => "verdict",
+            Self::Roster { .. } => "roster",
+            Self::Debit { .. } => "debit",
+            Self::Contribution { .. } | Self::Commit { .. } => "contribution",
+            Self::Freeze { .. } => "freeze",
+            Self::Verify { .. } => "verify",
+            Self::Close { .. } => "close",
+            Self::Open { .. } | Self::Reveal { .. } => "open",
+            Self::Release { .. } => "release",
+            Self::Abort { .. } => "abort",
+            Self::Void { .. } => "void",
+            Self::Alert { .. } => "alert",
+        }
+    }
+
+    /// The Query it belongs to; `None` for entries that belong to no round, and for `query` itself,
+    /// whose leaf hash is the id.
+    pub fn query(&self) -> Option<QueryId> {
+        match self {
+            Self::Genesis { .. } | Self::Charter { .. } | Self::Query(_) => None,
+            Self::Accept { query, .. }
+            | Self::Refuse { query, .. }
+            | Self::Roster { query, .. }
+            | Self::Debit { query, .. }
+            | Self::Contribution { query, .. }
+            | Self::Commit { query, .. }
+            | Self::Freeze { query, .. }
+            | Self::Verify { query, .. }
+            | Self::Close { query, .. }
+            | Self::Open { query, .. }
+            | Self::Reveal { query, .. }
+            | Self::Release { query, .. }
+            | Self::Abort { query, .. }
+            | Self::Void { query, .. }
+            | Self::Alert { query, .. } => Some(*query),
+        }
+    }
+}
+
+impl Entry {
+    /// The entry's one line of canonical JSON.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut fields = body_fields(&self.body);
+        fields.push(("at", int(self.at.seconds())));
+        fields.push(("by", text(self.by.as_str())));
+        fields.push(("kind", text(self.body.kind())));
+        fields.push(("seq", int(self.seq)));
+        fields.push(("v", Value::Int(VERSION)));
+        Value::object(fields).to_bytes()
+    }
+
+    /// Reads an entry. Errors: not canonical, an unknown kind or version, a missing, unknown or
+    /// malformed field.
+    pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
+        let mut fields = Fields::new(crate::json::parse(bytes)?)?;
+        if fields.integer("v")? != VERSION {
+            return Err(JsonError::new("`v` is not 1: written by a newer program"));
+        }
+        let at = Time::from_seconds(unsigned(&mut fields, "at")?);
+        let by = member(&fields.string("by")?)?;
+        let seq = unsigned(&mut fields, "seq")?;
+        let kind = fields.string("kind")?;
+        let body = parse_body(&kind, &mut fields)?;
+        fields.finish()?;
+        Ok(Self { at, by, seq, body })
+    }
+}
+
+fn int(value: u64) -> Value {
+    Value::Int(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+fn text(value: &str) -> Value {
+    Value::Str(value.to_owned())
+}
+
+fn digest(value: &Digest) -> Value {
+    Value::Str(value.to_string())
+}
+
+fn reference(value: &Ref) -> Value {
+    Value::object([("index", int(value.index)), ("leaf", digest(&value.leaf)), ("log", text(&value.log))])
+}
+
+fn refs(values: &[Ref]) -> Value {
+    Value::Array(values.iter().map(reference).collect())
+}
+
+fn strings(map: &BTreeMap<String, String>) -> Value {
+    Value::Object(map.iter().map(|(k, v)| (k.clone(), text(v))).collect())
+}
+
+fn integers(values: &[i64]) -> Value {
+    Value::Array(values.iter().map(|v| Value::Int(*v)).collect())
+}
+
+fn body_fields(body: &Body) -> Vec<(&'static str, Value)> {
+    let mut fields = match body {
+        Body::Genesis { origin, charter, keys, proofs } => vec![
+            ("charter", digest(charter)),
+            ("keys", strings(keys)),
+            ("origin", text(origin)),
+            ("proofs", strings(proofs)),
+        ],
+        Body::Charter { version, hash, note } => {
+            vec![("hash", digest(hash)), ("note", digest(note)), ("version", int(u64::from(*version)))]
+        }
+        Body::Query(query) => query_fields(query),
+        Body::Accept { nonce_hash, vk_hash, round_key, .. } => vec![
+            ("accept", Value::Int(1)),
+            ("nonce_hash", digest(nonce_hash)),
+            ("round_key", Value::base64(round_key)),
+            ("vk_hash", digest(vk_hash)),
+        ],
+        Body::Refuse { rule, layer, .. } => {
+            vec![("accept", Value::Int(0)), ("layer", text(layer)), ("rule", text(rule))]
+        }
+        Body::Roster { verdicts, .. } => vec![("verdicts", refs(verdicts))],
+        Body::Debit { roster, nonce, debit, .. } => vec![
+            ("ledger", ledger(debit)),
+            ("nonce", Value::base64(nonce)),
+            ("roster", reference(roster)),
+        ],
+        Body::Contribution { debit, nonce, public_share, shares, .. } => vec![
+            ("debit", reference(debit)),
+            ("prio_nonce", Value::base64(nonce)),
+            ("public_share", Value::base64(public_share)),
+            ("shares", Value::Array(shares.iter().map(sealed).collect())),
+        ],
+        Body::Commit { debit, commit, .. } => vec![("commit", digest(commit)), ("debit", reference(debit))],
+        Body::Freeze { roster, contributions, vk_part, .. } => {
+            let mut fields = vec![("contributions", refs(contributions)), ("roster", reference(roster))];
+            fields.extend(vk_part.map(|part| ("vk_part", Value::base64(&part))));
+            fields
+        }
+        Body::Verify { freezes, blob, .. } => vec![("blob", digest(blob)), ("freezes", refs(freezes))],
+        Body::Close { verifies, accepted, commit, .. } => {
+            vec![("accepted", refs(accepted)), ("commit", digest(commit)), ("verifies", refs(verifies))]
+        }
+        Body::Open { closes, share, salt, .. } => {
+            vec![("closes", refs(closes)), ("salt", Value::base64(salt)), ("share", Value::base64(share))]
+        }
+        Body::Reveal { freeze, vector, salt, .. } => {
+            vec![("freeze", reference(freeze)), ("salt", Value::base64(salt)), ("vector", integers(vector))]
+        }
+        Body::Release { opens, sums, figures, .. } => {
+            vec![("figures", digest(figures)), ("opens", refs(opens)), ("sums", integers(sums))]
+        }
+        Body::Abort { code, .. } => vec![("code", text(code))],
+        Body::Void { debit, code, .. } => vec![("code", text(code)), ("debit", reference(debit))],
+        Body::Alert { code, subject, .. } => vec![("code", text(code)), ("subject", reference(subject))],
+    };
+    fields.extend(body.query().map(|query| ("query", digest(&query))));
+    fields
+}
+
+fn sealed(share: &SealedShare) -> Value {
+    Value::object([("blob", digest(&share.blob)), ("digest", digest(&share.digest))])
+}
+
+fn ledger(debit: &Debit) -> Value {
+    Value::object([
+        ("account", text(&format!("{}/{}", debit.account.dataset, debit.account.year.0))),
+        ("after", int(debit.after.nano())),
+        ("before", int(debit.before.nano())),
+        ("loss", int(debit.loss.nano())),
+    ])
+}
+
+fn query_fields(query: &QueryBody) -> Vec<(&'static str, Value)> {
+    let lay = Value::object([
+        ("benefits", text(&query.lay.benefits)),
+        ("pays", text(&query.lay.pays)),
+        ("why", text(&query.lay.why)),
+    ]);
+    vec![
+        ("charter", digest(&query.charter)),
+        ("close_by", int(query.close_by.seconds())),
+        ("colluding_percent", int(u64::from(query.assumed.colluding_percent))),
+        ("committee_max", int(u64::from(query.assumed.committee_max))),
+        ("contribute_by", int(query.contribute_by.seconds())),
+        ("join_by", int(query.join_by.seconds())),
+        ("lay", lay),
+        ("min_roster", int(u64::from(query.min_roster))),
+        ("missing_percent", int(u64::from(query.assumed.missing_percent))),
+        ("mode", text(query.mode.code())),
+        ("params", strings(&query.params)),
+        ("period", text(&query.period.to_string())),
+        ("purpose", text(&query.purpose)),
+        ("question", query.question.clone()),
+        ("rho", int(query.loss.nano())),
+        ("vocabulary", text(&query.vocabulary)),
+    ]
+}
+
+fn parse_body(kind: &str, fields: &mut Fields) -> Result<Body, JsonError> {
+    match kind {
+        "genesis" => Ok(Body::Genesis {
+            origin: fields.string("origin")?,
+            charter: fields.digest("charter")?,
+            keys: parse_strings(fields, "keys")?,
+            proofs: parse_strings(fields, "proofs")?,
+        }),
+        "charter" => Ok(Body::Charter {
+            version: small(fields, "version")?,
+            hash: fields.digest("hash")?,
+            note: fields.digest("note")?,
+        }),
+        "query" => parse_query(fields).map(|query| Body::Query(Box::new(query))),
+        _ => {
+            let query = fields.digest("query")?;
+            parse_round_body(kind, query, fields)
+        }
+    }
+}
+
+fn parse_round_body(kind: &str, query: QueryId, fields: &mut Fields) -> Result<Body, JsonError> {
+    Ok(match kind {
+        "verdict" => parse_verdict(query, fields)?,
+        "roster" => Body::Roster { query, verdicts: parse_refs(fields, "verdicts")? },
+        "debit" => parse_debit(query, fields)?,
+        "contribution" => parse_contribution(query, fields)?,
+        "freeze" => Body::Freeze {
+            query,
+            roster: parse_ref_field(fields, "roster")?,
+            contributions: parse_refs(fields, "contributions")?,
+            vk_part: fields.optional_bytes("vk_part")?.map(|bytes| exact(&bytes, "vk_part")).transpose()?,
+        },
+        "verify" => {
+            Body::Verify { query, freezes: parse_refs(fields, "freezes")?, blob: fields.digest("blob")? }
+        }
+        "close" => Body::Close {
+            query,
+            verifies: parse_refs(fields, "verifies")?,
+            accepted: parse_refs(fields, "accepted")?,
+            commit: fields.digest("commit")?,
+        },
+        "open" => parse_open(query, fields)?,
+        "release" => Body::Release {
+            query,
+            opens: parse_refs(fields, "opens")?,
+            sums: parse_integers(fields, "sums")?,
+            figures: fields.digest("figures")?,
+        },
+        "abort" => Body::Abort { query, code: code(fields)? },
+        "void" => Body::Void { query, debit: parse_ref_field(fields, "debit")?, code: code(fields)? },
+        "alert" => Body::Alert { query, subject: parse_ref_field(fields, "subject")?, code: code(fields)? },
+        _ => return Err(JsonError::new("unknown `kind`")),
+    })
+}
+
+fn parse_verdict(query: QueryId, fields: &mut Fields) -> Result<Body, JsonError> {
+    match fields.integer("accept")? {
+        1 => Ok(Body::Accept {
+            query,
+            nonce_hash: fields.digest("nonce_hash")?,
+            vk_hash: fields.digest("vk_hash")?,
+            round_key: fields.bytes("round_key")?,
+        }),
+        0 => Ok(Body::Refuse { query, rule: code_of(fields, "rule")?, layer: code_of(fields, "layer")? }),
+        _ => Err(JsonError::new("`accept` is 0 or 1")),
+    }
+}
+
+fn parse_debit(query: QueryId, fields: &mut Fields) -> Result<Body, JsonError> {
+    let roster = parse_ref_field(fields, "roster")?;
+    let nonce = exact(&fields.bytes("nonce")?, "nonce")?;
+    let mut ledger = Fields::new(fields.object("ledger")?)?;
+    let account = ledger.string("account")?;
+    let (dataset, year) = account.rsplit_once('/').ok_or_else(|| JsonError::new("`account` is dataset/year"))?;
+    let year: i64 = year.parse().map_err(|_| JsonError::new("`account` is dataset/year"))?;
+    let account = Account { dataset: dataset.to_owned(), year: AcademicYear(year) };
+    let mut loss = |name| unsigned(&mut ledger, name).map(PrivacyLoss::from_nano);
+    let (before, cost, after) = (loss("before")?, loss("loss")?, loss("after")?);
+    ledger.finish()?;
+    Ok(Body::Debit { query, roster, nonce, debit: Debit { account, before, loss: cost, after } })
+}
+
+fn parse_contribution(query: QueryId, fields: &mut Fields) -> Result<Body, JsonError> {
+    let debit = parse_ref_field(fields, "debit")?;
+    if let Some(commit) = fields.optional_digest("commit")? {
+        return Ok(Body::Commit { query, debit, commit });
+    }
+    let nonce = exact(&fields.bytes("prio_nonce")?, "prio_nonce")?;
+    let public_share = fields.bytes("public_share")?;
+    let shares = bounded(fields.array("shares")?)?.into_iter().map(|share| {
+        let mut share = Fields::new(share)?;
+        let sealed = SealedShare { digest: share.digest("digest")?, blob: share.digest("blob")? };
+        share.finish()?;
+        Ok(sealed)
+    });
+    let shares = shares.collect::<Result<_, JsonError>>()?;
+    Ok(Body::Contribution { query, debit, nonce, public_share, shares })
+}
+
+fn parse_open(query: QueryId, fields: &mut Fields) -> Result<Body, JsonError> {
+    let salt = exact(&fields.bytes("salt")?, "salt")?;
+    if let Some(share) = fields.optional_bytes("share")? {
+        return Ok(Body::Open { query, closes: parse_refs(fields, "closes")?, share, salt });
+    }
+    let freeze = parse_ref_field(fields, "freeze")?;
+    Ok(Body::Reveal { query, freeze, vector: parse_integers(fields, "vector")?, salt })
+}
+
+fn parse_query(fields: &mut Fields) -> Result<QueryBody, JsonError> {
+    let mut lay = Fields::new(fields.object("lay")?)?;
+    let mut words = |name| {
+        let words = lay.string(name)?;
+        if words.len() > LAY_BYTES_MAX { Err(JsonError::new("`lay` text is too long")) } else { Ok(words) }
+    };
+    let spoken = Lay { why: words("why")?, benefits: words("benefits")?, pays: words("pays")? };
+    lay.finish()?;
+    let params = parse_strings(fields, "params")?;
+    if params.len() > PARAMS_MAX {
+        return Err(JsonError::new("too many parameters"));
+    }
+    let mut moment = |name| unsigned(fields, name).map(Time::from_seconds);
+    let (join_by, contribute_by, close_by) = (moment("join_by")?, moment("contribute_by")?, moment("close_by")?);
+    Ok(QueryBody {
+        question: fields.object("question")?,
+        params,
+        period: Period::parse(&fields.string("period")?).ok_or_else(|| JsonError::new("`period` is no period"))?,
+        vocabulary: fields.string("vocabulary")?,
+        purpose: fields.string("purpose")?,
+        lay: spoken,
+        loss: PrivacyLoss::from_nano(unsigned(fields, "rho")?),
+        mode: Mode::from_code(&fields.string("mode")?).ok_or_else(|| JsonError::new("unknown `mode`"))?,
+        assumed: Assumptions {
+            colluding_percent: small(fields, "colluding_percent")?,
+            missing_percent: small(fields, "missing_percent")?,
+            committee_max: small(fields, "committee_max")?,
+        },
+        min_roster: small(fields, "min_roster")?,
+        join_by,
+        contribute_by,
+        close_by,
+        charter: fields.digest("charter")?,
+    })
+}
+
+fn member(text: &str) -> Result<MemberId, JsonError> {
+    text.parse().map_err(|_| JsonError::new("`by` is no member id"))
+}
+
+fn unsigned(fields: &mut Fields, name: &str) -> Result<u64, JsonError> {
+    u64::try_from(fields.integer(name)?).map_err(|_| JsonError::new(&format!("`{name}` is negative")))
+}
+
+fn small(fields: &mut Fields, name: &str) -> Result<u32, JsonError> {
+    u32::try_from(fields.integer(name)?).map_err(|_| JsonError::new(&format!("`{name}` is out of range")))
+}
+
+/// Codes are closed lists elsewhere; here they must at least be short and plain, so that no log
+/// can smuggle text.
+fn code_of(fields: &mut Fields, name: &str) -> Result<String, JsonError> {
+    let code = fields.string(name)?;
+    let plain = |b: u8| b.is_ascii_lowercase() || b == b'_';
+    if code.is_empty() || code.len() > 32 || !code.bytes().all(plain) {
+        return Err(JsonError::new(&format!("`{name}` is no code")));
+    }
+    Ok(code)
+}
+
+fn code(fields: &mut Fields) -> Result<String, JsonError> {
+    code_of(fields, "code")
+}
+
+fn exact<const N: usize>(bytes: &[u8], name: &str) -> Result<[u8; N], JsonError> {
+    bytes.try_into().map_err(|_| JsonError::new(&format!("`{name}` has another length")))
+}
+
+fn bounded(values: Vec<Value>) -> Result<Vec<Value>, JsonError> {
+    if values.len() > REFS_MAX { Err(JsonError::new("a list is too long")) } else { Ok(values) }
+}
+
+fn parse_ref(value: Value) -> Result<Ref, JsonError> {
+    let mut fields = Fields::new(value)?;
+    let found =
+        Ref { index: unsigned(&mut fields, "index")?, leaf: fields.digest("leaf")?, log: fields.string("log")? };
+    fields.finish()?;
+    Ok(found)
+}
+
+fn parse_ref_field(fields: &mut Fields, name: &str) -> Result<Ref, JsonError> {
+    parse_ref(fields.object(name)?)
+}
+
+fn parse_refs(fields: &mut Fields, name: &str) -> Result<Vec<Ref>, JsonError> {
+    bounded(fields.array(name)?)?.into_iter().map(parse_ref).collect()
+}
+
+fn parse_integers(fields: &mut Fields, name: &str) -> Result<Vec<i64>, JsonError> {
+    let values = fields.array(name)?.into_iter();
+    values
+        .map(|value| match value {
+            Value::Int(number) => Ok(number),
+            Value::Str(_) | Value::Array(_) | Value::Object(_) => Err(JsonError::new("expected integers")),
+        })
+        .collect()
+}
+
+fn parse_strings(fields: &mut Fields, name: &str) -> Result<BTreeMap<String, String>, JsonError> {
+    let Value::Object(map) = fields.object(name)? else {
+        return Err(JsonError::new(&format!("`{name}` is not an object")));
+    };
+    map.into_iter()
+        .map(|(key, value)| match value {
+            Value::Str(text) => Ok((key, text)),
+            Value::Int(_) | Value::Array(_) | Value::Object(_) => Err(JsonError::new("expected strings")),
+        })
+        .collect()
+}

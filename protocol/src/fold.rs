@@ -1,1 +1,360 @@
-//! (being written)
+//! The fold: logs in, rounds out. A node folds what it hears; an auditor folds an export: same code.
+//!
+//! Entries of one log come in order; logs interleave in any way, and the result is the same: a round
+//! is a bag of what each member said first, and everything else is computed from the bag.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datacoop_policy::charter::Charter;
+use datacoop_policy::ledger::Account;
+use datacoop_policy::query::Query;
+use datacoop_policy::question::{Question, QuestionDraft};
+use datacoop_policy::vocabulary::Vocabulary;
+use datacoop_policy::{Digest, MemberId, QueryId, Time};
+
+use crate::bounds::LOGS_MAX;
+use crate::entry::{Body, Entry, QueryBody, Ref};
+use crate::json::Value;
+use crate::log::note::{Checkpoint, open_checkpoint};
+use crate::log::tree::{Edge, Tree, leaf_hash, sha256, verify_consistency};
+use crate::rounds::{Logged, Round};
+use crate::wire::{Bytes, Head, Section};
+
+/// One member's log as far as we hold it.
+pub struct Log {
+    /// Its author.
+    pub member: MemberId,
+    /// Its name in checkpoints.
+    pub origin: String,
+    key: [u8; 32],
+    entries: Vec<Arc<[u8]>>,
+    tree: Tree,
+    note: Option<(u64, String)>,
+    /// Set when an entry could not be read: what follows counts for nothing.
+    stopped: Option<u64>,
+}
+
+impl Log {
+    /// Entries held.
+    pub fn size(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// The entries, in order.
+    pub fn entries(&self) -> &[Arc<[u8]>] {
+        &self.entries
+    }
+
+    /// The tree over them.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The newest checkpoint we can show: its size and its signed note.
+    pub fn note(&self) -> Option<(u64, &str)> {
+        self.note.as_ref().map(|(size, note)| (*size, note.as_str()))
+    }
+
+    /// The log key in the charter.
+    pub fn key(&self) -> [u8; 32] {
+        self.key
+    }
+
+    /// The first entry that could not be read, if one could not.
+    pub fn stopped(&self) -> Option<u64> {
+        self.stopped
+    }
+
+    /// A reference to an entry held.
+    pub fn reference(&self, index: u64) -> Option<Ref> {
+        let leaf = self.tree.leaf(index)?;
+        Some(Ref { log: self.origin.clone(), index, leaf })
+    }
+
+    /// The run of entries from `from`, at most `bytes_max`, with its proof; `None` when there is
+    /// nothing that a checkpoint covers.
+    pub fn section(&self, from: u64, bytes_max: usize) -> Option<Section> {
+        let (signed, note) = self.note()?;
+        let covered = self.entries.get(usize::try_from(from).ok()?..usize::try_from(signed).ok()?)?;
+        let mut bytes = 0;
+        let page = covered.iter().take_while(|entry| {
+            bytes += entry.len() + 8;
+            bytes <= bytes_max
+        });
+        let entries: Vec<Bytes> = page.map(|entry| Bytes(entry.to_vec())).collect();
+        let end = from + entries.len() as u64;
+        if end == from {
+            return None;
+        }
+        let proof = if end == signed { vec![] } else { self.tree.consistency_proof(end, signed)? };
+        let proof = proof.into_iter().map(|hash| hash.0).collect();
+        Some(Section { log: sha256(&[self.origin.as_bytes()]).0, from, entries, note: note.to_owned(), proof })
+    }
+}
+
+/// Why a section was not taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SectionError {
+    /// It begins beyond what we hold: ask for what lies between.
+    Gap,
+    /// It is not what its log's key signed, or no log of this charter: the sender is at fault.
+    Bad(String),
+    /// Two signed heads of this log contradict each other.
+    SplitView,
+}
+
+/// All logs of a charter's members, and the rounds in them.
+pub struct Fold {
+    charter: Arc<Charter>,
+    logs: BTreeMap<MemberId, Log>,
+    member_by_origin: BTreeMap<String, MemberId>,
+    member_by_head: BTreeMap<[u8; 32], MemberId>,
+    vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
+    rounds: BTreeMap<QueryId, Round>,
+}
+
+impl Fold {
+    /// Empty logs of every member of this charter. Vocabularies come by the SHA-256 of their text.
+    pub fn new(charter: Arc<Charter>, vocabularies: BTreeMap<Digest, Arc<Vocabulary>>) -> Self {
+        let members = charter.members().iter().take(LOGS_MAX);
+        let logs = members.map(|member| {
+            let log = Log {
+                member: member.id.clone(),
+                origin: member.keys.log.name.clone(),
+                key: member.keys.log.key,
+                entries: vec![],
+                tree: Tree::default(),
+                note: None,
+                stopped: None,
+            };
+            (member.id.clone(), log)
+        });
+        let logs: BTreeMap<_, _> = logs.collect();
+        let member_by_origin = logs.values().map(|log| (log.origin.clone(), log.member.clone())).collect();
+        let member_by_head =
+            logs.values().map(|log| (sha256(&[log.origin.as_bytes()]).0, log.member.clone())).collect();
+        Self { charter, logs, member_by_origin, member_by_head, vocabularies, rounds: BTreeMap::new() }
+    }
+
+    /// The charter in force.
+    pub fn charter(&self) -> &Arc<Charter> {
+        &self.charter
+    }
+
+    /// The log of a member of the charter.
+    pub fn log(&self, member: &MemberId) -> Option<&Log> {
+        self.logs.get(member)
+    }
+
+    /// All logs, by member.
+    pub fn logs(&self) -> impl Iterator<Item = &Log> {
+        self.logs.values()
+    }
+
+    /// Whose log has this origin.
+    pub fn member_by_origin(&self, origin: &str) -> Option<&MemberId> {
+        self.member_by_origin.get(origin)
+    }
+
+    /// Whose log has this SHA-256 of its origin.
+    pub fn member_by_head(&self, head: &[u8; 32]) -> Option<&MemberId> {
+        self.member_by_head.get(head)
+    }
+
+    /// All rounds, by Query.
+    pub fn rounds(&self) -> &BTreeMap<QueryId, Round> {
+        &self.rounds
+    }
+
+    /// One round.
+    pub fn round(&self, query: &QueryId) -> Option<&Round> {
+        self.rounds.get(query)
+    }
+
+    /// What we hold of every log, sorted.
+    pub fn heads(&self) -> Vec<Head> {
+        let heads = self.member_by_head.iter();
+        heads.filter_map(|(log, member)| Some(Head { log: *log, size: self.logs.get(member)?.size() })).collect()
+    }
+
+    /// Whether a reference resolves to the entry it names.
+    pub fn resolves(&self, reference: &Ref) -> bool {
+        let log = self.member_by_origin(&reference.log).and_then(|member| self.logs.get(member));
+        log.and_then(|log| log.tree.leaf(reference.index)) == Some(reference.leaf)
+    }
+
+    /// Adds an entry to a log, proved or our own, and folds it. Returns its reference.
+    pub fn append(&mut self, member: &MemberId, bytes: Arc<[u8]>) -> Option<Ref> {
+        let log = self.logs.get_mut(member)?;
+        let index = log.size();
+        let leaf = leaf_hash(&bytes);
+        log.tree.push(leaf);
+        log.entries.push(bytes.clone());
+        let at = Ref { log: log.origin.clone(), index, leaf };
+        if log.stopped.is_some() {
+            return Some(at);
+        }
+        match Entry::parse(&bytes) {
+            Ok(entry) if entry.by == *member && entry.seq == index => self.fold_entry(at.clone(), entry),
+            Ok(_) | Err(_) => log.stopped = Some(index),
+        }
+        Some(at)
+    }
+
+    /// Sets the newest signed head of a log.
+    pub fn set_note(&mut self, member: &MemberId, size: u64, note: String) {
+        if let Some(log) = self.logs.get_mut(member) {
+            log.note = Some((size, note));
+        }
+    }
+
+    /// Checks a section against its log's key and tree, and takes what is new in it.
+    ///
+    /// Returns the log's owner and how many entries were new.
+    pub fn take(&mut self, section: &Section) -> Result<(MemberId, u64), SectionError> {
+        let bad = |text: &str| SectionError::Bad(text.to_owned());
+        let member = self.member_by_head(&section.log).cloned().ok_or_else(|| bad("a log of no member"))?;
+        let log = self.logs.get(&member).expect("INVARIANT: every head has its log");
+        if section.from > log.size() {
+            return Err(SectionError::Gap);
+        }
+        let end = section.from.checked_add(section.entries.len() as u64).ok_or_else(|| bad("an endless section"))?;
+        if end <= log.size() {
+            return Ok((member, 0));
+        }
+        let key = &self.charter.member(&member).expect("INVARIANT: logs are those of charter members").keys.log;
+        let checkpoint =
+            open_checkpoint(&section.note, &key.name, &key.key).map_err(|error| bad(&error.to_string()))?;
+        let held = usize::try_from(log.size() - section.from).map_err(|_| bad("an endless section"))?;
+        let new = &section.entries[held..];
+        let mut edge = log.tree.edge();
+        for entry in new {
+            edge.push(leaf_hash(&entry.0));
+        }
+        if !covers(&checkpoint, &edge, &section.proof) {
+            return Err(self.contradiction(&member, &section.note, &checkpoint));
+        }
+        let count = new.len() as u64;
+        let entries: Vec<Arc<[u8]>> = new.iter().map(|entry| Arc::from(entry.0.as_slice())).collect();
+        for entry in entries {
+            self.append(&member, entry);
+        }
+        if checkpoint.size == end {
+            self.set_note(&member, end, section.note.clone());
+        }
+        Ok((member, count))
+    }
+
+    /// A signed head that does not extend what we hold: the owner's fault if both are signed, else
+    /// the sender's.
+    fn contradiction(&self, member: &MemberId, note: &str, checkpoint: &Checkpoint) -> SectionError {
+        let log = &self.logs[member];
+        let same_size_other_root =
+            log.tree.root_at(checkpoint.size).is_some_and(|root| root != checkpoint.root);
+        let both_signed = log.note().is_some_and(|(size, held)| size >= checkpoint.size && held != note);
+        if same_size_other_root && both_signed {
+            return SectionError::SplitView;
+        }
+        SectionError::Bad("entries that its checkpoint does not cover".into())
+    }
+
+    fn fold_entry(&mut self, at: Ref, entry: Entry) {
+        let Entry { at: time, by, body, .. } = entry;
+        if let Body::Query(query) = &body {
+            let bound = bind(&self.charter, &self.vocabularies, query, at.leaf, &by, time);
+            let round = self.rounds.entry(at.leaf).or_insert_with(|| Round::new(at.leaf));
+            round.set_query(at, by, time, (**query).clone(), bound);
+        } else if let Some(query) = body.query() {
+            let round = self.rounds.entry(query).or_insert_with(|| Round::new(query));
+            round.add(by, Logged { at, time, body });
+        } else {
+            return;
+        }
+        for round in self.rounds.values_mut().filter(|round| round.wants_plan()) {
+            round.make_plan(&self.charter);
+        }
+    }
+}
+
+/// Whether the signed head covers the tree with this right edge.
+fn covers(checkpoint: &Checkpoint, edge: &Edge, proof: &[[u8; 32]]) -> bool {
+    if checkpoint.size == edge.size() {
+        return proof.is_empty() && checkpoint.root == edge.root();
+    }
+    let proof: Vec<Digest> = proof.iter().map(|hash| Digest(*hash)).collect();
+    verify_consistency(edge.size(), edge.root(), checkpoint.size, checkpoint.root, &proof).is_ok()
+}
+
+/// Makes a Query of a query entry. Errors: a sentence on what in it is not valid.
+fn bind(
+    charter: &Charter,
+    vocabularies: &BTreeMap<Digest, Arc<Vocabulary>>,
+    body: &QueryBody,
+    id: QueryId,
+    asker: &MemberId,
+    at: Time,
+) -> Result<Query, String> {
+    let (hash, dataset) = charter
+        .vocabulary(&body.vocabulary)
+        .ok_or_else(|| format!("the charter has no vocabulary `{}`", body.vocabulary))?;
+    let vocabulary = vocabularies
+        .get(&hash)
+        .ok_or_else(|| format!("this node lacks vocabulary `{}`; import it", body.vocabulary))?;
+    let question = parse_question(&body.question)?;
+    let question = Question::admit(question, vocabulary).map_err(|error| error.to_string())?;
+    let bound = question.bind(&body.params, body.period).map_err(|error| error.to_string())?;
+    Ok(Query {
+        id,
+        asker: asker.clone(),
+        at,
+        question: bound,
+        question_hash: question_hash(&body.question),
+        account: Account { dataset: dataset.id.clone(), year: body.period.year() },
+        purpose: body.purpose.clone(),
+        loss: body.loss,
+        mode: body.mode,
+        assumed: body.assumed,
+        min_roster: body.min_roster,
+        join_by: body.join_by,
+        contribute_by: body.contribute_by,
+        close_by: body.close_by,
+        charter: body.charter,
+    })
+}
+
+/// SHA-256 of a Question's canonical JSON: its content address.
+pub fn question_hash(question: &Value) -> Digest {
+    sha256(&[&question.to_bytes()])
+}
+
+/// Reads a Question from canonical JSON. Errors: not a Question, or not in its only form.
+pub fn parse_question(value: &Value) -> Result<QuestionDraft, String> {
+    let draft: QuestionDraft =
+        serde_json::from_slice(&value.to_bytes()).map_err(|error| format!("not a question: {error}"))?;
+    if question_value(&draft)? != *value {
+        return Err("the question is not in its canonical form".into());
+    }
+    Ok(draft)
+}
+
+/// A Question as canonical JSON; what is not set is left out.
+pub fn question_value(draft: &QuestionDraft) -> Result<Value, String> {
+    let json = serde_json::to_value(draft).map_err(|error| error.to_string())?;
+    canonical(json)
+}
+
+fn canonical(json: serde_json::Value) -> Result<Value, String> {
+    use serde_json::Value as Json;
+    Ok(match json {
+        Json::String(text) => Value::Str(text),
+        Json::Bool(flag) => Value::Int(i64::from(flag)),
+        Json::Number(number) => Value::Int(number.as_i64().ok_or("a question holds integers and texts only")?),
+        Json::Array(items) => Value::Array(items.into_iter().map(canonical).collect::<Result<_, _>>()?),
+        Json::Object(map) => {
+            let set = map.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(set.map(|(k, v)| Ok((k, canonical(v)?))).collect::<Result<_, String>>()?)
+        }
+        Json::Null => return Err("a question holds no null".into()),
+    })
+}

@@ -6,20 +6,20 @@
 //!
 //! Where to start: [`member::Member`].
 
-pub mod audit;
-pub mod bounds;
-pub mod charter_text;
-pub mod entry;
-pub mod export;
-pub mod fold;
+// audit
+//bounds
+//charter_text
+//entry
+//export
+//fold
 pub mod json;
 pub mod keys;
 pub mod log;
-pub mod member;
-pub mod rounds;
-pub mod sampler;
+//member
+//rounds
+//sampler
 pub mod seal;
 pub mod secagg;
 pub mod seed;
-pub mod sync;
-pub mod wire;
+//sync
+//wire

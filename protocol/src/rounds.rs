@@ -1,1 +1,485 @@
-//! (being written)
+//! A round: what each member said about one Query, and what follows from it. Pure functions of the
+//! logs, so the members, the simulator and an auditor cannot disagree.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datacoop_policy::charter::Charter;
+use datacoop_policy::query::{Mode, NoiseScale, Query, Terms};
+use datacoop_policy::{Digest, MemberId, QueryId, Time};
+
+use crate::entry::{Body, QueryBody, Ref};
+use crate::log::tree::sha256;
+use crate::secagg::Circuit;
+
+/// An entry of the round where it stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Logged {
+    /// Its place and leaf.
+    pub at: Ref,
+    /// When its author says it wrote it.
+    pub time: Time,
+    /// What it says.
+    pub body: Body,
+}
+
+/// The query entry with its meaning.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Its place.
+    pub at: Ref,
+    /// Who asked.
+    pub asker: MemberId,
+    /// When.
+    pub time: Time,
+    /// As it stands.
+    pub body: QueryBody,
+    /// What it means, or why it means nothing.
+    pub query: Result<Arc<Query>, String>,
+}
+
+/// Kinds of round entries of which a member's first counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    /// Accept or refuse.
+    Verdict,
+    /// By the asker.
+    Roster,
+    /// By each roster member.
+    Debit,
+    /// A contribution, or in full-noise mode a commitment.
+    Contribution,
+    /// By each seat, or in full-noise mode by the asker.
+    Freeze,
+    /// By each seat.
+    Verify,
+    /// By each seat.
+    Close,
+    /// By each seat, or in full-noise mode a reveal by each contributor.
+    Open,
+    /// By the asker, later anyone.
+    Release,
+    /// By the asker or a seat.
+    Abort,
+    /// By a debtor.
+    Void,
+    /// By anyone.
+    Alert,
+}
+
+impl Kind {
+    fn of(body: &Body) -> Option<Self> {
+        Some(match body {
+            Body::Genesis { .. } | Body::Charter { .. } | Body::Query(_) => return None,
+            Body::Accept { .. } | Body::Refuse { .. } => Self::Verdict,
+            Body::Roster { .. } => Self::Roster,
+            Body::Debit { .. } => Self::Debit,
+            Body::Contribution { .. } | Body::Commit { .. } => Self::Contribution,
+            Body::Freeze { .. } => Self::Freeze,
+            Body::Verify { .. } => Self::Verify,
+            Body::Close { .. } => Self::Close,
+            Body::Open { .. } | Body::Reveal { .. } => Self::Open,
+            Body::Release { .. } => Self::Release,
+            Body::Abort { .. } => Self::Abort,
+            Body::Void { .. } => Self::Void,
+            Body::Alert { .. } => Self::Alert,
+        })
+    }
+}
+
+/// Everything said about one Query.
+#[derive(Clone, Debug)]
+pub struct Round {
+    /// The Query's id.
+    pub id: QueryId,
+    asked: Option<Asked>,
+    said: BTreeMap<(Kind, MemberId), Logged>,
+    repeats: Vec<(MemberId, Logged)>,
+    plan: Option<Arc<Plan>>,
+}
+
+/// What follows from the Roster: everyone computes the same.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The Query.
+    pub query: Arc<Query>,
+    /// The roster entry.
+    pub roster: Ref,
+    /// Its members, sorted.
+    pub members: Vec<MemberId>,
+    /// f, d, m, k.
+    pub terms: Terms,
+    /// Each member's noise.
+    pub noise: NoiseScale,
+    /// The seats, in committee order; empty in full-noise mode.
+    pub committee: Vec<MemberId>,
+    /// Each roster member's public facts and promises, by member.
+    pub parts: BTreeMap<MemberId, Part>,
+    /// SHA-256 over the roster and the committee's verify-key commitments.
+    pub binding: Digest,
+}
+
+/// A roster member's part in the plan.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Its public roll bound.
+    pub people_max: u64,
+    /// What its debit's nonce hashes to.
+    pub nonce_hash: Digest,
+    /// What its verify-key part hashes to.
+    pub vk_hash: Digest,
+    /// Its X-Wing public key for this round.
+    pub round_key: Vec<u8>,
+}
+
+impl Plan {
+    /// The member's committee seat.
+    pub fn seat(&self, member: &MemberId) -> Option<usize> {
+        self.committee.iter().position(|id| id == member)
+    }
+
+    /// X_max of a member, in scaled steps.
+    pub fn tally_max(&self, member: &MemberId) -> Option<u64> {
+        self.noise.tally_max(self.parts.get(member)?.people_max, self.query.question.span_steps_max())
+    }
+
+    /// The offset o that a member added to a cell, in scaled steps.
+    pub fn offset(&self, member: &MemberId, cell: usize) -> u64 {
+        let people = self.parts.get(member).map_or(0, |part| part.people_max);
+        people * self.query.question.offset_steps(cell) << self.noise.doublings
+    }
+
+    /// The circuit of a member's contribution: its `max` is X_max + 2B.
+    pub fn circuit(&self, member: &MemberId) -> Option<Circuit> {
+        let max = self.tally_max(member)? + 2 * self.noise.clip();
+        let seats = u8::try_from(self.committee.len()).ok()?;
+        Circuit::new(seats, max, self.query.question.cells()).ok()
+    }
+
+    /// The context that binds a contribution to its round, author, debit and size.
+    pub fn context(&self, member: &MemberId, debit: &Digest) -> Option<[u8; 32]> {
+        let max = self.tally_max(member)? + 2 * self.noise.clip();
+        let cells = self.query.question.cells() as u64;
+        let parts: [&[u8]; 6] = [
+            b"datacoop/context/v1\n",
+            &self.binding.0,
+            &sha256(&[member.as_str().as_bytes()]).0,
+            &debit.0,
+            &max.to_le_bytes(),
+            &cells.to_le_bytes(),
+        ];
+        Some(sha256(&parts).0)
+    }
+
+    /// HPKE `info` of the share for seat `seat`.
+    pub fn seal_info(&self, member: &MemberId, debit: &Digest, seat: usize) -> Vec<u8> {
+        let mut info = b"datacoop/share/1".to_vec();
+        info.extend(self.roster.leaf.0);
+        info.extend(sha256(&[member.as_str().as_bytes()]).0);
+        info.extend(debit.0);
+        info.extend((seat as u64).to_le_bytes());
+        info
+    }
+}
+
+/// HPKE `aad`: what else of the contribution a share is sealed to.
+pub fn seal_aad(nonce: &[u8; 16], public_share: &[u8], digests: &[Digest]) -> Vec<u8> {
+    let mut aad = nonce.to_vec();
+    aad.extend(sha256(&[public_share]).0);
+    for digest in digests {
+        aad.extend(digest.0);
+    }
+    aad
+}
+
+/// How a round ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// With sums, in this entry.
+    Released(Ref),
+    /// Without, for this reason.
+    Aborted(String),
+}
+
+impl Round {
+    pub(crate) fn new(id: QueryId) -> Self {
+        Self { id, asked: None, said: BTreeMap::new(), repeats: vec![], plan: None }
+    }
+
+    pub(crate) fn set_query(
+        &mut self,
+        at: Ref,
+        asker: MemberId,
+        time: Time,
+        body: QueryBody,
+        query: Result<Query, String>,
+    ) {
+        self.asked = Some(Asked { at, asker, time, body, query: query.map(Arc::new) });
+    }
+
+    pub(crate) fn add(&mut self, by: MemberId, logged: Logged) {
+        let Some(kind) = Kind::of(&logged.body) else { return };
+        if self.said.contains_key(&(kind, by.clone())) {
+            self.repeats.push((by, logged));
+        } else {
+            self.said.insert((kind, by), logged);
+        }
+    }
+
+    /// The query entry, once its log has it.
+    pub fn asked(&self) -> Option<&Asked> {
+        self.asked.as_ref()
+    }
+
+    /// The Query, once its entry is here and means something.
+    pub fn query(&self) -> Option<&Arc<Query>> {
+        self.asked.as_ref()?.query.as_ref().ok()
+    }
+
+    /// What a member said first of a kind.
+    pub fn said(&self, kind: Kind, by: &MemberId) -> Option<&Logged> {
+        self.said.get(&(kind, by.clone()))
+    }
+
+    /// Everyone's first of a kind, by member.
+    pub fn all(&self, kind: Kind) -> impl Iterator<Item = (&MemberId, &Logged)> {
+        self.said.iter().filter(move |((k, _), _)| *k == kind).map(|((_, by), logged)| (by, logged))
+    }
+
+    /// Entries that repeat a kind their author wrote before: they count for nothing.
+    pub fn repeats(&self) -> &[(MemberId, Logged)] {
+        &self.repeats
+    }
+
+    /// The roster entry, if the asker wrote one.
+    pub fn roster(&self) -> Option<&Logged> {
+        self.said(Kind::Roster, &self.asked.as_ref()?.asker)
+    }
+
+    /// What follows from the Roster.
+    pub fn plan(&self) -> Option<&Arc<Plan>> {
+        self.plan.as_ref()
+    }
+
+    pub(crate) fn wants_plan(&self) -> bool {
+        self.plan.is_none() && self.roster().is_some() && self.query().is_some()
+    }
+
+    /// Tries to make the plan: every verdict that the Roster names must be here and accept.
+    pub(crate) fn make_plan(&mut self, charter: &Charter) {
+        self.plan = self.planned(charter).map(Arc::new);
+    }
+
+    fn planned(&self, charter: &Charter) -> Option<Plan> {
+        let query = self.query()?.clone();
+        let roster = self.roster()?;
+        let Body::Roster { verdicts, .. } = &roster.body else { return None };
+        let mut parts = BTreeMap::new();
+        let mut accepts: Vec<(&MemberId, &Logged)> = vec![];
+        for reference in verdicts {
+            let (by, logged) = self.all(Kind::Verdict).find(|(_, logged)| logged.at == *reference)?;
+            let Body::Accept { nonce_hash, vk_hash, round_key, .. } = &logged.body else { return None };
+            let part = Part {
+                people_max: charter.member(by)?.people_max,
+                nonce_hash: *nonce_hash,
+                vk_hash: *vk_hash,
+                round_key: round_key.clone(),
+            };
+            accepts.push((by, logged));
+            parts.insert(by.clone(), part).is_none().then_some(())?;
+        }
+        if !accepts.is_sorted_by(|a, b| a.0 < b.0) {
+            return None;
+        }
+        let members: Vec<MemberId> = parts.keys().cloned().collect();
+        let terms = Terms::new(members.len(), query.mode, query.assumed)?;
+        let noise = query.noise(&terms)?;
+        let committee = committee(&roster.at.leaf, &members, terms.committee as usize);
+        let binding = binding(&self.id, &roster.at.leaf, &committee, &parts);
+        Some(Plan { query, roster: roster.at.clone(), members, terms, noise, committee, parts, binding })
+    }
+
+    /// A member's debit, if it is exactly what the plan asks for.
+    pub fn debit(&self, plan: &Plan, member: &MemberId) -> Option<&Logged> {
+        let logged = self.said(Kind::Debit, member)?;
+        let Body::Debit { roster, nonce, debit, .. } = &logged.body else { return None };
+        let part = plan.parts.get(member)?;
+        let right = *roster == plan.roster
+            && sha256(&[nonce]) == part.nonce_hash
+            && debit.loss == plan.query.loss
+            && debit.account == plan.query.account;
+        right.then_some(logged)
+    }
+
+    /// A member's contribution, if it spends the right debit and has a share for each seat.
+    pub fn contribution(&self, plan: &Plan, member: &MemberId) -> Option<&Logged> {
+        let logged = self.said(Kind::Contribution, member)?;
+        let debit = self.debit(plan, member)?;
+        let (spends, fits) = match &logged.body {
+            Body::Contribution { debit, shares, .. } => {
+                (debit, plan.query.mode == Mode::Secure && shares.len() == plan.committee.len())
+            }
+            Body::Commit { debit, .. } => (debit, plan.query.mode == Mode::FullNoise),
+            _ => return None,
+        };
+        let unvoided = self.said(Kind::Void, member).is_none_or(|void| void.at.index > logged.at.index);
+        (*spends == debit.at && fits && unvoided).then_some(logged)
+    }
+
+    /// The frozen set S with the verify key, once every seat wrote the same freeze.
+    ///
+    /// Errors: `None` while one is missing, differs, names no lawful set or opens another part.
+    pub fn frozen(&self, plan: &Plan) -> Option<Frozen> {
+        let asker = [self.asked.as_ref()?.asker.clone()];
+        let authors = if plan.query.mode == Mode::Secure { &plan.committee[..] } else { &asker };
+        let mut set: Option<&Vec<Ref>> = None;
+        let (mut refs, mut key) = (vec![], vec![]);
+        for author in authors {
+            let logged = self.said(Kind::Freeze, author)?;
+            let Body::Freeze { roster, contributions, vk_part, .. } = &logged.body else { return None };
+            if *roster != plan.roster || *set.get_or_insert(contributions) != contributions {
+                return None;
+            }
+            if plan.query.mode == Mode::Secure {
+                let part = vk_part.as_ref()?;
+                (sha256(&[part]) == plan.parts.get(author)?.vk_hash).then_some(())?;
+                key.extend(part);
+            }
+            refs.push(logged.at.clone());
+        }
+        let members = self.lawful_set(plan, set?)?;
+        Some(Frozen { members, freezes: refs, verify_key: sha256(&[&key]).0 })
+    }
+
+    /// The authors of these contributions, if they are distinct, lawful, sorted and enough.
+    pub fn lawful_set(&self, plan: &Plan, contributions: &[Ref]) -> Option<Vec<MemberId>> {
+        let by_ref: BTreeMap<&Ref, &MemberId> =
+            self.all(Kind::Contribution).map(|(by, logged)| (&logged.at, by)).collect();
+        let mut members: Vec<MemberId> = vec![];
+        for reference in contributions {
+            let member = *by_ref.get(reference)?;
+            let contribution = self.contribution(plan, member)?;
+            (contribution.at == *reference).then_some(())?;
+            if members.last().is_some_and(|last| last >= member) {
+                return None;
+            }
+            members.push(member.clone());
+        }
+        (members.len() >= self.accepted_min(plan)).then_some(members)
+    }
+
+    /// Fewest contributions that may be added up.
+    pub fn accepted_min(&self, plan: &Plan) -> usize {
+        match plan.query.mode {
+            Mode::Secure => plan.terms.accepted_min(),
+            Mode::FullNoise => plan.query.min_roster as usize,
+        }
+    }
+
+    /// The verify entries of all seats that cite these freezes, with their blobs, in committee order.
+    pub fn verified(&self, plan: &Plan, frozen: &Frozen) -> Option<(Vec<Ref>, Vec<Digest>)> {
+        let mut found = (vec![], vec![]);
+        for author in &plan.committee {
+            let logged = self.said(Kind::Verify, author)?;
+            let Body::Verify { freezes, blob, .. } = &logged.body else { return None };
+            (*freezes == frozen.freezes).then_some(())?;
+            found.0.push(logged.at.clone());
+            found.1.push(*blob);
+        }
+        Some(found)
+    }
+
+    /// The accepted set, once every seat closed with the same one; with the closes and commitments.
+    pub fn closed(&self, plan: &Plan, verifies: &[Ref]) -> Option<Closed> {
+        let mut set: Option<&Vec<Ref>> = None;
+        let (mut closes, mut commits) = (vec![], vec![]);
+        for author in &plan.committee {
+            let logged = self.said(Kind::Close, author)?;
+            let Body::Close { verifies: cited, accepted, commit, .. } = &logged.body else { return None };
+            if cited != verifies || *set.get_or_insert(accepted) != accepted {
+                return None;
+            }
+            closes.push(logged.at.clone());
+            commits.push(*commit);
+        }
+        let accepted = self.lawful_set(plan, set?)?;
+        Some(Closed { accepted, closes, commits })
+    }
+
+    /// How the round ended, if it did. An abort by the asker or a seat ends it unless sums stand.
+    pub fn ending(&self) -> Option<Ending> {
+        if let Some((_, logged)) = self.all(Kind::Release).find(|(by, _)| self.may_release(by)) {
+            return Some(Ending::Released(logged.at.clone()));
+        }
+        let asker = &self.asked.as_ref()?.asker;
+        let (_, logged) = self
+            .all(Kind::Abort)
+            .find(|(by, _)| *by == asker || self.plan.as_ref().is_some_and(|plan| plan.seat(by).is_some()))?;
+        let Body::Abort { code, .. } = &logged.body else { return None };
+        Some(Ending::Aborted(code.clone()))
+    }
+
+    fn may_release(&self, by: &MemberId) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.members.contains(by) || plan.query.asker == *by)
+    }
+}
+
+/// The frozen set S.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frozen {
+    /// Whose contributions count, sorted.
+    pub members: Vec<MemberId>,
+    /// The equal freezes, in committee order.
+    pub freezes: Vec<Ref>,
+    /// SHA-256 of the parts in committee order.
+    pub verify_key: [u8; 32],
+}
+
+/// The accepted set A.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Closed {
+    /// Whose contributions are added up, sorted.
+    pub accepted: Vec<MemberId>,
+    /// The equal closes, in committee order.
+    pub closes: Vec<Ref>,
+    /// Commitments to the aggregate shares, in committee order.
+    pub commits: Vec<Digest>,
+}
+
+/// The k members with the smallest SHA-256(roster hash, member id), in that order.
+///
+/// Source: ROUND section 2. We differ from 24 members on: the lot from opened nonces comes later, so
+/// an asker can choose among Rosters to steer the committee; README says so.
+pub fn committee(roster: &Digest, members: &[MemberId], seats: usize) -> Vec<MemberId> {
+    let mut ranked: Vec<(Digest, &MemberId)> =
+        members.iter().map(|id| (sha256(&[&roster.0, id.as_str().as_bytes()]), id)).collect();
+    ranked.sort();
+    ranked.into_iter().take(seats).map(|(_, id)| id.clone()).collect()
+}
+
+/// SHA-256 over query, roster, committee and its verify-key commitments.
+fn binding(
+    query: &QueryId,
+    roster: &Digest,
+    committee: &[MemberId],
+    parts: &BTreeMap<MemberId, Part>,
+) -> Digest {
+    let mut bytes = b"datacoop/binding/v1\n".to_vec();
+    bytes.extend(query.0);
+    bytes.extend(roster.0);
+    for member in committee {
+        bytes.extend(sha256(&[member.as_str().as_bytes()]).0);
+        bytes.extend(parts.get(member).map_or([0; 32], |part| part.vk_hash.0));
+    }
+    sha256(&[&bytes])
+}
+
+/// A commitment that cannot be guessed: `SHA-256("datacoop/<kind>/v1\n" || salt || value)`.
+pub fn commitment(kind: &str, salt: &[u8; 32], value: &[u8]) -> Digest {
+    sha256(&[format!("datacoop/{kind}/v1\n").as_bytes(), salt, value])
+}
+
+/// A noised vector's bytes as they are committed to.
+pub fn vector_bytes(vector: &[i64]) -> Vec<u8> {
+    vector.iter().flat_map(|value| value.to_le_bytes()).collect()
+}

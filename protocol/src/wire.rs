@@ -1,1 +1,271 @@
-//! (being written)
+//! Frames between members and records of the journal: bincode, fixed-size integers, little-endian,
+//! limited, nothing trailing, and one encoding only. Alone imports bincode.
+//!
+//! Source: NETWORK.md section 4. We differ: a pull always states its vector (15 KB at 1,024 logs,
+//! once a minute), so there is no digest round before it.
+
+use std::fmt;
+
+use bincode::Options;
+use serde::de::{DeserializeOwned, Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::bounds::FRAME_BYTES_MAX;
+
+/// Bytes that encode as one run. (serde would otherwise visit a `Vec<u8>` byte by byte.)
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Bytes(pub Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_byte_buf(BytesVisitor)
+    }
+}
+
+struct BytesVisitor;
+
+impl<'de> Visitor<'de> for BytesVisitor {
+    type Value = Bytes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("bytes")
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+        Ok(Bytes(bytes.to_vec()))
+    }
+
+    fn visit_byte_buf<E: serde::de::Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+        Ok(Bytes(bytes))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Bytes, A::Error> {
+        let mut bytes = Vec::new();
+        while let Some(byte) = seq.next_element()? {
+            bytes.push(byte);
+        }
+        Ok(Bytes(bytes))
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+/// How much of a log somebody holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Head {
+    /// SHA-256 of the log's origin.
+    pub log: [u8; 32],
+    /// Entries held.
+    pub size: u64,
+}
+
+/// A run of one log's entries with what proves them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Section {
+    /// SHA-256 of the log's origin.
+    pub log: [u8; 32],
+    /// Index of the first entry.
+    pub from: u64,
+    /// The entries, byte for byte.
+    pub entries: Vec<Bytes>,
+    /// A checkpoint at or beyond the last of them.
+    pub note: String,
+    /// Consistency proof from the last of them to the checkpoint; empty when they end at it.
+    pub proof: Vec<[u8; 32]>,
+}
+
+/// What one member asks another.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// Send what I lack.
+    Pull {
+        /// What I hold, sorted by log.
+        have: Vec<Head>,
+    },
+    /// New entries.
+    Push {
+        /// One for each log.
+        sections: Vec<Section>,
+    },
+    /// A piece of a blob that an entry names.
+    BlobPut {
+        /// SHA-256 of the whole blob.
+        hash: [u8; 32],
+        /// Its length.
+        total: u64,
+        /// Where this piece belongs.
+        offset: u64,
+        /// The piece.
+        bytes: Bytes,
+    },
+    /// Send a piece of a blob.
+    BlobGet {
+        /// SHA-256 of the whole blob.
+        hash: [u8; 32],
+        /// From where.
+        offset: u64,
+    },
+}
+
+/// What it answers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Reply {
+    /// To a pull.
+    Sections {
+        /// What was lacking, up to a page.
+        sections: Vec<Section>,
+        /// Whether to pull again.
+        more: bool,
+    },
+    /// To a push: how much of the pushed logs I now hold.
+    Took {
+        /// Sorted by log.
+        sizes: Vec<Head>,
+    },
+    /// To a put: how many bytes of the blob I hold; its length when it is whole and on disk.
+    Stored {
+        /// Bytes held.
+        held: u64,
+    },
+    /// To a put: no entry I hold names this blob, or it is too large.
+    Refused,
+    /// To a get.
+    Piece {
+        /// The blob's length.
+        total: u64,
+        /// The piece.
+        bytes: Bytes,
+    },
+    /// To a get: I do not hold it.
+    Absent,
+    /// Not understood.
+    Incompatible,
+}
+
+/// What the journal keeps. Numbers of variants only grow.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Record {
+    /// An entry of our own log.
+    Entry(Bytes),
+    /// Proved entries of another member's log.
+    Copied(Section),
+}
+
+/// Why bytes were not understood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WireError(pub String);
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn options(limit: usize) -> impl Options {
+    bincode::DefaultOptions::new()
+        .with_fixint_encoding()
+        .with_little_endian()
+        .with_limit(limit as u64)
+        .reject_trailing_bytes()
+}
+
+/// The value's only encoding.
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    options(usize::MAX).serialize(value).expect("INVARIANT: our frames hold no type that bincode cannot write")
+}
+
+/// Reads a frame from a peer. Errors: longer than a frame, not our format, or not its only encoding.
+pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
+    decode_within(bytes, FRAME_BYTES_MAX)
+}
+
+/// As `decode`, with another limit: a journal frame or a verify blob may be longer than a frame.
+pub fn decode_within<T: Serialize + DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, WireError> {
+    if bytes.len() > limit {
+        return Err(WireError(format!("{} bytes; at most {limit}", bytes.len())));
+    }
+    let value: T = options(limit).deserialize(bytes).map_err(|error| WireError(error.to_string()))?;
+    if encode(&value) != bytes {
+        return Err(WireError("not the only encoding of what it says".into()));
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    fn check<T: Serialize + DeserializeOwned + PartialEq + fmt::Debug>(value: T, golden: &str) {
+        let bytes = encode(&value);
+        assert_eq!(hex(&bytes), golden);
+        assert_eq!(decode::<T>(&bytes), Ok(value));
+        for cut in 0..bytes.len() {
+            assert!(decode::<T>(&bytes[..cut]).is_err(), "cut at {cut}");
+        }
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert!(decode::<T>(&longer).is_err(), "trailing byte");
+    }
+
+    #[test]
+    fn every_frame_has_its_golden_bytes() {
+        let log = "07".repeat(32);
+        let head = Head { log: [7; 32], size: 258 };
+        check(Request::Pull { have: vec![head] }, &format!("000000000100000000000000{log}0201000000000000"));
+        let section =
+            Section { log: [7; 32], from: 1, entries: vec![Bytes(vec![0xaa, 0xbb])], note: "n".into(), proof: vec![] };
+        let body = format!("{log}010000000000000001000000000000000200000000000000aabb01000000000000006e0000000000000000");
+        check(Request::Push { sections: vec![section.clone()] }, &format!("010000000100000000000000{body}"));
+        let put = Request::BlobPut { hash: [7; 32], total: 3, offset: 2, bytes: Bytes(vec![9]) };
+        check(put, &format!("02000000{log}03000000000000000200000000000000010000000000000009"));
+        check(Request::BlobGet { hash: [7; 32], offset: 5 }, &format!("03000000{log}0500000000000000"));
+        check(
+            Reply::Sections { sections: vec![section.clone()], more: true },
+            &format!("000000000100000000000000{body}01"),
+        );
+        check(Reply::Took { sizes: vec![head] }, &format!("010000000100000000000000{log}0201000000000000"));
+        check(Reply::Stored { held: 4 }, "020000000400000000000000");
+        check(Reply::Refused, "03000000");
+        check(
+            Reply::Piece { total: 1, bytes: Bytes(vec![9]) },
+            "040000000100000000000000010000000000000009",
+        );
+        check(Reply::Absent, "05000000");
+        check(Reply::Incompatible, "06000000");
+        check(Record::Entry(Bytes(vec![1])), "00000000010000000000000001");
+        check(Record::Copied(section), &format!("01000000{body}"));
+    }
+
+    #[test]
+    fn a_claim_of_many_items_allocates_nothing() {
+        let mut bytes = vec![0, 0, 0, 0];
+        bytes.extend(u64::MAX.to_le_bytes());
+        assert!(decode::<Request>(&bytes).is_err());
+        let mut bytes = vec![1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+        bytes.extend([7; 32]);
+        bytes.extend([0; 8]);
+        bytes.extend((1u64 << 62).to_le_bytes());
+        assert!(decode::<Request>(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_boolean_has_two_encodings_only() {
+        let mut bytes = encode(&Reply::Sections { sections: vec![], more: true });
+        *bytes.last_mut().unwrap() = 2;
+        assert!(decode::<Reply>(&bytes).is_err());
+    }
+}
