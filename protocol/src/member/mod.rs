@@ -1,0 +1,3 @@
+//! A member (being written).
+pub mod port;
+pub mod work;
