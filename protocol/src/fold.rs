@@ -3,7 +3,7 @@
 //! Entries of one log come in order; logs interleave in any way, and the result is the same: a round
 //! is a bag of what each member said first, and everything else is computed from the bag.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datacoop_policy::charter::Charter;
@@ -56,6 +56,11 @@ impl Log {
         self.note.as_ref().map(|(size, note)| (*size, note.as_str()))
     }
 
+    /// SHA-256 of its origin: its name in frames.
+    pub fn head(&self) -> [u8; 32] {
+        sha256(&[self.origin.as_bytes()]).0
+    }
+
     /// The log key in the charter.
     pub fn key(&self) -> [u8; 32] {
         self.key
@@ -89,7 +94,7 @@ impl Log {
         }
         let proof = if end == signed { vec![] } else { self.tree.consistency_proof(end, signed)? };
         let proof = proof.into_iter().map(|hash| hash.0).collect();
-        Some(Section { log: sha256(&[self.origin.as_bytes()]).0, from, entries, note: note.to_owned(), proof })
+        Some(Section { log: self.head(), from, entries, note: note.to_owned(), proof })
     }
 }
 
@@ -111,7 +116,8 @@ pub struct Fold {
     member_by_origin: BTreeMap<String, MemberId>,
     member_by_head: BTreeMap<[u8; 32], MemberId>,
     vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
-    rounds: BTreeMap<QueryId, Round>,
+    rounds: BTreeMap<QueryId, Arc<Round>>,
+    touched: BTreeSet<QueryId>,
 }
 
 impl Fold {
@@ -134,7 +140,7 @@ impl Fold {
         let member_by_origin = logs.values().map(|log| (log.origin.clone(), log.member.clone())).collect();
         let member_by_head =
             logs.values().map(|log| (sha256(&[log.origin.as_bytes()]).0, log.member.clone())).collect();
-        Self { charter, logs, member_by_origin, member_by_head, vocabularies, rounds: BTreeMap::new() }
+        Self { charter, logs, member_by_origin, member_by_head, vocabularies, rounds: BTreeMap::new(), touched: BTreeSet::new() }
     }
 
     /// The charter in force.
@@ -163,12 +169,12 @@ impl Fold {
     }
 
     /// All rounds, by Query.
-    pub fn rounds(&self) -> &BTreeMap<QueryId, Round> {
+    pub fn rounds(&self) -> &BTreeMap<QueryId, Arc<Round>> {
         &self.rounds
     }
 
     /// One round.
-    pub fn round(&self, query: &QueryId) -> Option<&Round> {
+    pub fn round(&self, query: &QueryId) -> Option<&Arc<Round>> {
         self.rounds.get(query)
     }
 
@@ -261,19 +267,28 @@ impl Fold {
 
     fn fold_entry(&mut self, at: Ref, entry: Entry) {
         let Entry { at: time, by, body, .. } = entry;
-        if let Body::Query(query) = &body {
-            let bound = bind(&self.charter, &self.vocabularies, query, at.leaf, &by, time);
-            let round = self.rounds.entry(at.leaf).or_insert_with(|| Round::new(at.leaf));
-            round.set_query(at, by, time, (**query).clone(), bound);
-        } else if let Some(query) = body.query() {
-            let round = self.rounds.entry(query).or_insert_with(|| Round::new(query));
-            round.add(by, Logged { at, time, body });
-        } else {
-            return;
+        let bound = match &body {
+            Body::Query(query) => Some(bind(&self.charter, &self.vocabularies, query, at.leaf, &by, time)),
+            _ => None,
+        };
+        let Some(id) = body.query().or(bound.is_some().then_some(at.leaf)) else { return };
+        let round = Arc::make_mut(self.rounds.entry(id).or_insert_with(|| Arc::new(Round::new(id))));
+        match (body, bound) {
+            (Body::Query(query), Some(bound)) => round.set_query(at, by, time, *query, bound),
+            (body, _) => round.add(by, Logged { at, time, body }),
         }
-        for round in self.rounds.values_mut().filter(|round| round.wants_plan()) {
-            round.make_plan(&self.charter);
-        }
+        round.refresh(&self.charter);
+        self.touched.insert(id);
+    }
+
+    /// Rounds that got an entry since this was last asked.
+    pub fn take_touched(&mut self) -> BTreeSet<QueryId> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// The Query that a query entry by `asker` would be: to judge it before it is written.
+    pub fn bind_draft(&self, body: &QueryBody, asker: &MemberId, at: Time) -> Result<Query, String> {
+        bind(&self.charter, &self.vocabularies, body, Digest::default(), asker, at)
     }
 }
 

@@ -13,6 +13,7 @@ pub mod json;
 pub mod keys;
 pub mod log;
 pub mod member;
+pub mod release;
 pub mod rounds;
 pub mod seal;
 pub mod secagg;

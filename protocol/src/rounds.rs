@@ -96,6 +96,7 @@ pub struct Round {
     said: BTreeMap<(Kind, MemberId), Logged>,
     repeats: Vec<(MemberId, Logged)>,
     plan: Option<Arc<Plan>>,
+    ending: Option<Ending>,
 }
 
 /// What follows from the Roster: everyone computes the same.
@@ -203,7 +204,7 @@ pub enum Ending {
 
 impl Round {
     pub(crate) fn new(id: QueryId) -> Self {
-        Self { id, asked: None, said: BTreeMap::new(), repeats: vec![], plan: None }
+        Self { id, asked: None, said: BTreeMap::new(), repeats: vec![], plan: None, ending: None }
     }
 
     pub(crate) fn set_query(
@@ -261,13 +262,15 @@ impl Round {
         self.plan.as_ref()
     }
 
-    pub(crate) fn wants_plan(&self) -> bool {
-        self.plan.is_none() && self.roster().is_some() && self.query().is_some()
-    }
-
-    /// Tries to make the plan: every verdict that the Roster names must be here and accept.
-    pub(crate) fn make_plan(&mut self, charter: &Charter) {
-        self.plan = self.planned(charter).map(Arc::new);
+    /// Draws the consequences of a new entry: the plan, once every verdict that the Roster names is
+    /// here; the ending, once a release is right or somebody entitled gave up.
+    pub(crate) fn refresh(&mut self, charter: &Charter) {
+        if self.plan.is_none() && self.roster().is_some() {
+            self.plan = self.planned(charter).map(Arc::new);
+        }
+        if !matches!(self.ending, Some(Ending::Released(_))) {
+            self.ending = self.find_ending();
+        }
     }
 
     fn planned(&self, charter: &Charter) -> Option<Plan> {
@@ -406,9 +409,14 @@ impl Round {
         Some(Closed { accepted, closes, commits })
     }
 
-    /// How the round ended, if it did. An abort by the asker or a seat ends it unless sums stand.
-    pub fn ending(&self) -> Option<Ending> {
-        if let Some((_, logged)) = self.all(Kind::Release).find(|(by, _)| self.may_release(by)) {
+    /// How the round ended, if it did: with a release that says what was opened, or with an abort
+    /// by the asker or a seat.
+    pub fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
+    }
+
+    fn find_ending(&self) -> Option<Ending> {
+        if let Some((logged, _)) = self.released() {
             return Some(Ending::Released(logged.at.clone()));
         }
         let asker = &self.asked.as_ref()?.asker;
@@ -419,7 +427,16 @@ impl Round {
         Some(Ending::Aborted(code.clone()))
     }
 
-    fn may_release(&self, by: &MemberId) -> bool {
+    /// A release, by somebody who may write one, that says something else than what was opened.
+    pub fn false_release(&self) -> Option<Ref> {
+        let plan = self.plan.as_ref()?;
+        let mut releases = self.all(Kind::Release).filter(|(by, _)| self.may_release(by)).peekable();
+        releases.peek()?;
+        self.sums(plan, None)?;
+        releases.find(|(_, logged)| self.check_release(plan, logged).is_none()).map(|(_, logged)| logged.at.clone())
+    }
+
+    pub(crate) fn may_release(&self, by: &MemberId) -> bool {
         self.plan.as_ref().is_some_and(|plan| plan.members.contains(by) || plan.query.asker == *by)
     }
 }

@@ -73,7 +73,7 @@ impl Standing {
     pub fn apply(&mut self, fold: &Fold, logged: &Logged) -> Result<(), &'static str> {
         let Some(id) = logged.body.query() else { return Ok(()) };
         let round = fold.round(&id);
-        let query = round.and_then(Round::query);
+        let query = round.and_then(|round| round.query());
         match &logged.body {
             Body::Accept { .. } => {
                 if let Some(query) = query {
@@ -117,8 +117,8 @@ impl Standing {
         self.promises.insert(id, promise);
     }
 
-    fn remember_roster(&mut self, round: Option<&Round>, query: &Query) {
-        if let Some(plan) = round.and_then(Round::plan) {
+    fn remember_roster(&mut self, round: Option<&std::sync::Arc<Round>>, query: &Query) {
+        if let Some(plan) = round.and_then(|round| round.plan()) {
             let groups = query.question.member_groups(&plan.members);
             let past = PastRoster { members: plan.members.clone(), groups };
             self.past.entry(repeat_key(query)).or_default().push(past);
@@ -157,7 +157,7 @@ impl Standing {
         self.promises.iter().filter_map(move |(id, promise)| {
             let round = fold.round(id);
             let over = round.is_some_and(|round| round.ending().is_some())
-                || round.and_then(Round::plan).is_some_and(|plan| !plan.members.contains(me));
+                || round.and_then(|round| round.plan()).is_some_and(|plan| !plan.members.contains(me));
             (promise.lapses > now && !over).then_some(promise)
         })
     }

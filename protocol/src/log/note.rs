@@ -17,8 +17,10 @@ use super::tree::sha256;
 pub const NOTE_BYTES_MAX: usize = 512 * 1024;
 /// Most signature lines: a charter is signed by every member.
 pub const SIGNATURES_MAX: usize = 256;
-/// A signature line's kind: plain Ed25519.
-const KIND_ED25519: u8 = 0x01;
+/// A key's kind: plain Ed25519.
+pub const KIND_ED25519: u8 = 0x01;
+/// A key's kind: cosignatures with a time.
+pub const KIND_COSIGNATURE: u8 = 0x04;
 /// The em dash that begins a signature line.
 const DASH: &str = "\u{2014} ";
 

@@ -1,3 +1,399 @@
-//! A member (being written).
+//! A member of a co-operative, as a machine without a world: inputs in, outputs out, time as an
+//! argument. The node and the simulator drive the same one.
+//!
+//! The driver's contract: after each `handle_input` drain `poll_output` to `None` and execute in
+//! order; nothing after a `Store`, `Sign`, `StoreBlob` or `KeepSecret` happens before it is on disk;
+//! `now` never decreases; `poll_timeout` says when to wake and for what.
+
+mod blobs;
+mod count;
+mod gather;
 pub mod port;
+mod sync;
 pub mod work;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use datacoop_policy::charter::Charter;
+use datacoop_policy::limits::Limits;
+use datacoop_policy::vocabulary::Vocabulary;
+use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
+use ed25519_dalek::Signer as _;
+
+use crate::entry::{Body, Entry, QueryBody};
+use crate::fold::Fold;
+use crate::json::Value;
+use crate::keys::Keys;
+use crate::log::note::{Checkpoint, KIND_COSIGNATURE, KIND_ED25519, open_checkpoint, sign_checkpoint, vkey};
+use crate::rounds::{Ending, Logged};
+use crate::seed::Seed;
+use crate::standing::{self, Standing};
+use crate::wire::{Bytes, Record};
+use blobs::Blobs;
+use gather::Effort;
+use port::{Event, Input, Output, RoundSecrets};
+use sync::Peers;
+
+/// What a member's person decides, beside the charter.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which member of the charter we are.
+    pub me: MemberId,
+    /// Our own limits; `None` answers nothing, because open by default is how others failed.
+    pub limits: Option<Limits>,
+    /// Datasets of which we hold a table.
+    pub declared: BTreeSet<String>,
+    /// Contributions leave on this grid, counted from the Query's arrival, so that computing time
+    /// does not speak. Zero only for made-up data.
+    pub answer_grid: Span,
+}
+
+/// What a member starts from.
+pub struct Start {
+    /// Fresh from the system.
+    pub entropy: Seed,
+    /// Our keys.
+    pub keys: Keys,
+    /// What our person decided.
+    pub settings: Settings,
+    /// The charter in force, and the SHA-256 of its signed note.
+    pub charter: Arc<Charter>,
+    /// Blob name of the charter's signed note.
+    pub charter_note: Digest,
+    /// Vocabularies by SHA-256 of their text.
+    pub vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
+    /// The journal, in order.
+    pub records: Vec<Record>,
+    /// The newest head we signed, as the folder that guards the journal holds it.
+    pub last_signed: Option<(u64, String)>,
+    /// Secrets of open rounds.
+    pub secrets: RoundSecrets,
+    /// Blobs on disk.
+    pub held: BTreeSet<Digest>,
+}
+
+/// Why a member refuses to start: signing on would contradict what it signed before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RestoreError(pub String);
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The machine.
+pub struct Member {
+    now: Time,
+    settings: Settings,
+    keys: Keys,
+    entropy: Seed,
+    draws: u64,
+    fold: Fold,
+    standing: Standing,
+    signed: u64,
+    outputs: VecDeque<Output>,
+    /// What waits until our new entries are on disk and signed.
+    after: Vec<Output>,
+    secrets: RoundSecrets,
+    efforts: BTreeMap<QueryId, Effort>,
+    done: BTreeSet<QueryId>,
+    peers: Peers,
+    blobs: Blobs,
+}
+
+impl Member {
+    /// Starts from what the disk holds; an empty disk starts a log.
+    ///
+    /// Errors: the journal holds less than, or something else than, what was signed.
+    pub fn restore(now: Time, start: Start) -> Result<Self, RestoreError> {
+        let Start { entropy, keys, settings, charter, charter_note, vocabularies, records, last_signed, secrets, held } =
+            start;
+        let me = settings.me.clone();
+        let mut fold = Fold::new(charter.clone(), vocabularies);
+        for record in records {
+            replay(&mut fold, &me, record)?;
+        }
+        let signed = check_last_signed(&fold, &me, last_signed.as_ref())?;
+        if let Some((size, note)) = last_signed {
+            fold.set_note(&me, size, note);
+        }
+        let standing = standing::replay(&fold, &me).0;
+        let peers = Peers::new(now, &me, &charter);
+        let mut member = Self {
+            now,
+            settings,
+            keys,
+            entropy,
+            draws: 0,
+            fold,
+            standing,
+            signed,
+            outputs: VecDeque::new(),
+            after: vec![],
+            secrets,
+            efforts: BTreeMap::new(),
+            done: BTreeSet::new(),
+            peers,
+            blobs: Blobs::new(held),
+        };
+        if member.own_size() == 0 {
+            member.begin_log(&charter, charter_note);
+        }
+        member.mark_past_rounds();
+        member.advance();
+        Ok(member)
+    }
+
+    /// Something happened. What to do about it waits in `poll_output`.
+    pub fn handle_input(&mut self, now: Time, input: Input) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Wake => {}
+            Input::Connected(peer) => self.on_connected(&peer),
+            Input::Disconnected(peer) => self.on_disconnected(&peer),
+            Input::DialFailed(peer) => self.on_dial_failed(&peer),
+            Input::Request { from, exchange, bytes } => self.on_request(&from, exchange, &bytes),
+            Input::Reply { from, exchange, bytes } => self.on_reply(&from, exchange, Some(&bytes)),
+            Input::NoReply { from, exchange } => self.on_reply(&from, exchange, None),
+            Input::Tabulated(query, tally) => self.effort(query).take_tally(tally),
+            Input::Drawn(query, noise) => self.effort(query).take_noise(noise),
+            Input::Computed(computed) => self.on_computed(computed),
+            Input::Loaded(hash, bytes) => self.blobs.on_loaded(hash, bytes),
+            Input::Ask { command, query } => self.on_ask(command, *query),
+        }
+        self.advance();
+    }
+
+    /// The next thing to do, until `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to wake at the latest, and for what.
+    pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
+        let rounds = self.round_timeouts().filter(|(at, _)| *at > self.now);
+        let blobs = self.blobs.timeout().map(|at| (at, "missing blob"));
+        rounds.chain(self.peers.timeouts()).chain(blobs).min()
+    }
+
+    /// Which member we are.
+    pub fn me(&self) -> &MemberId {
+        &self.settings.me
+    }
+
+    /// What all logs say.
+    pub fn fold(&self) -> &Fold {
+        &self.fold
+    }
+
+    /// Our Ledger and history.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// What our person decided.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Members we have a connection to.
+    pub fn connected(&self) -> impl Iterator<Item = &MemberId> {
+        self.peers.connected()
+    }
+
+    /// Our person declared a dataset: a table of it now lies here.
+    pub fn declare(&mut self, dataset: String) {
+        self.settings.declared.insert(dataset);
+    }
+
+    fn own_size(&self) -> u64 {
+        self.fold.log(&self.settings.me).map_or(0, crate::fold::Log::size)
+    }
+
+    /// Fresh secret bytes for one use.
+    fn draw_seed(&mut self) -> Seed {
+        self.draws += 1;
+        self.entropy.derive(&format!("draw/{}", self.draws))
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.after.push(Output::Tell(event));
+    }
+
+    /// Writes an entry into our log: it goes to the disk before anything that waits in `after`.
+    fn append(&mut self, body: Body) {
+        let me = self.settings.me.clone();
+        let entry = Entry { at: self.now, by: me.clone(), seq: self.own_size(), body };
+        let bytes = entry.to_bytes();
+        self.outputs.push_back(Output::Store(Record::Entry(Bytes(bytes.clone()))));
+        // Crash here: the entry is on disk and unsigned. A restart signs it and goes on.
+        let at = self.fold.append(&me, Arc::from(bytes)).expect("INVARIANT: we have a log in our own charter");
+        let (query, kind) = (entry.body.query(), entry.body.kind());
+        let logged = Logged { at, time: Time::from_seconds(entry.at.seconds()), body: entry.body };
+        self.standing
+            .apply(&self.fold, &logged)
+            .expect("INVARIANT: we write no entry that breaks our own bookkeeping");
+        if let Some(query) = query {
+            self.tell(Event::Step { query, kind });
+        }
+    }
+
+    /// Lets every open round take every step it can, then releases what waited for the disk.
+    fn advance(&mut self) {
+        loop {
+            let open: Vec<QueryId> =
+                self.fold.rounds().keys().filter(|id| !self.done.contains(*id)).copied().collect();
+            let before = self.own_size();
+            for id in open {
+                self.step(id);
+            }
+            if self.own_size() == before {
+                break;
+            }
+        }
+        self.sign_new();
+        self.outputs.extend(self.after.drain(..));
+        self.converse();
+        self.outputs.extend(self.after.drain(..));
+    }
+
+    /// Signs the head of our log if it grew.
+    fn sign_new(&mut self) {
+        let size = self.own_size();
+        if size == self.signed {
+            return;
+        }
+        let me = self.settings.me.clone();
+        let log = self.fold.log(&me).expect("INVARIANT: we have a log in our own charter");
+        let checkpoint = Checkpoint { origin: log.origin.clone(), size, root: log.tree().root() };
+        let note = sign_checkpoint(&checkpoint, self.keys.log());
+        self.fold.set_note(&me, size, note.clone());
+        self.signed = size;
+        self.outputs.push_back(Output::Sign { size, note });
+    }
+
+    /// The first two entries of a log: whose it is, and under which charter.
+    fn begin_log(&mut self, charter: &Charter, note: Digest) {
+        let (keys, proofs) = genesis_keys(&self.keys);
+        let origin = self.keys.public().log.name.clone();
+        self.append(Body::Genesis { origin, charter: charter.id(), keys, proofs });
+        self.append(Body::Charter { version: charter.version(), hash: charter.hash(), note });
+    }
+
+    /// Rounds that ended before we started are not told as news.
+    fn mark_past_rounds(&mut self) {
+        let over = self.fold.rounds().values().filter(|round| round.ending().is_some());
+        let past: Vec<QueryId> = over.map(|round| round.id).collect();
+        for id in past {
+            self.forget(id);
+        }
+    }
+
+    /// Ends our part in a round: its secret goes, and it is stepped no more.
+    fn forget(&mut self, id: QueryId) {
+        if self.secrets.remove(&id).is_some() {
+            self.after.push(Output::EraseSecret(id));
+        }
+        self.efforts.remove(&id);
+        self.blobs.forget(&id);
+        self.done.insert(id);
+    }
+
+    fn on_ask(&mut self, command: u64, query: QueryBody) {
+        match self.try_ask(query) {
+            Ok(query) => self.tell(Event::Asked { command, query }),
+            Err(Denial::Answered(query)) => self.tell(Event::Answered { command, query }),
+            Err(Denial::Refused(rule, text)) => self.tell(Event::Denied { command, rule, text }),
+        }
+    }
+
+    fn try_ask(&mut self, body: QueryBody) -> Result<QueryId, Denial> {
+        let me = self.settings.me.clone();
+        let draft = self
+            .fold
+            .bind_draft(&body, &me, self.now)
+            .map_err(|text| Denial::Refused("question", text))?;
+        if let Some(answer) = standing::released(&self.fold, &draft) {
+            return Err(Denial::Answered(answer));
+        }
+        self.judge(&draft, None).map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;
+        let index = self.own_size();
+        self.append(Body::Query(Box::new(body)));
+        let at = self.fold.log(&me).and_then(|log| log.reference(index));
+        Ok(at.expect("INVARIANT: the entry was just appended").leaf)
+    }
+
+    /// Whether a round ended, and how, told once. A release that says something else than what was
+    /// opened ends nothing: it is an alert.
+    fn note_ending(&mut self, id: QueryId) -> bool {
+        let Some(round) = self.fold.round(&id).cloned() else { return false };
+        if let Some(subject) = round.false_release() {
+            self.alert_once(id, "release", subject);
+        }
+        let Some(ending) = round.ending().cloned() else { return false };
+        match ending {
+            Ending::Released(_) => self.tell(Event::Released(id)),
+            Ending::Aborted(code) => self.tell(Event::Aborted(id, code)),
+        }
+        true
+    }
+}
+
+enum Denial {
+    Answered(QueryId),
+    Refused(&'static str, String),
+}
+
+fn replay(fold: &mut Fold, me: &MemberId, record: Record) -> Result<(), RestoreError> {
+    match record {
+        Record::Entry(Bytes(bytes)) => {
+            fold.append(me, Arc::from(bytes));
+            Ok(())
+        }
+        Record::Copied(section) => {
+            let taken = fold.take(&section);
+            taken.map(|_| ()).map_err(|error| RestoreError(format!("the journal holds a copied log that is not proved: {error:?}")))
+        }
+    }
+}
+
+/// Our journal must hold what we signed: shorter or other means an old backup, and signing on would
+/// be equivocation.
+fn check_last_signed(fold: &Fold, me: &MemberId, last: Option<&(u64, String)>) -> Result<u64, RestoreError> {
+    let Some((size, note)) = last else { return Ok(0) };
+    let log = fold.log(me).ok_or_else(|| RestoreError("the charter does not hold this node's log".into()))?;
+    let checkpoint = open_checkpoint(note, &log.origin, &log.key())
+        .map_err(|error| RestoreError(format!("the last signed head is not ours: {error}")))?;
+    if log.tree().root_at(*size) != Some(checkpoint.root) || checkpoint.size != *size {
+        return Err(RestoreError(format!(
+            "the journal holds {} entries and not the {size} that were signed: it is an old copy; restore the newer one",
+            log.size()
+        )));
+    }
+    Ok(*size)
+}
+
+/// Our public keys by label, and for each signing key a signature over their list.
+fn genesis_keys(keys: &Keys) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
+    let public = keys.public();
+    let listed = BTreeMap::from([
+        ("charter".to_owned(), vkey(&public.charter, KIND_ED25519)),
+        ("log".to_owned(), vkey(&public.log, KIND_ED25519)),
+        ("seal".to_owned(), STANDARD.encode(keys.seal_public())),
+        ("transport".to_owned(), STANDARD.encode(public.peer)),
+        ("witness".to_owned(), vkey(&public.witness, KIND_COSIGNATURE)),
+    ]);
+    let value = Value::Object(listed.iter().map(|(k, v)| (k.clone(), Value::Str(v.clone()))).collect());
+    let mut signed = b"datacoop/genesis/v1\n".to_vec();
+    signed.extend(value.to_bytes());
+    let transport = ed25519_dalek::SigningKey::from_bytes(keys.transport());
+    let signers =
+        [("charter", keys.charter()), ("log", keys.log()), ("transport", &transport), ("witness", keys.witness())];
+    let proofs = signers.map(|(label, key)| (label.to_owned(), STANDARD.encode(key.sign(&signed).to_bytes())));
+    (listed, BTreeMap::from(proofs))
+}

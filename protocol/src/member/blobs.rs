@@ -1,0 +1,233 @@
+//! Blobs: what we hold, what we still need, and who needs what we hold.
+//!
+//! Every blob is named by an entry; the entry tells its addressees. Whoever holds a blob that a
+//! connected addressee lacks sends it; an author whose addressee is not connected leaves it with the
+//! meeting points, which do the same when the addressee comes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use datacoop_policy::{Digest, MemberId, QueryId, Time};
+
+use super::Member;
+use super::port::Output;
+use crate::bounds::{BLOB_BYTES_MAX, BLOB_RETRY, BLOBS_IN_FLIGHT_MAX};
+use crate::entry::Body;
+use crate::log::tree::sha256;
+use crate::rounds::{Kind, Plan, Round};
+
+/// Who a blob is from and for.
+#[derive(Clone, Debug)]
+pub(super) struct Need {
+    round: QueryId,
+    author: MemberId,
+    /// The author's entry that names it: a peer must hold that first.
+    pub(super) index: u64,
+    addressees: Vec<MemberId>,
+}
+
+impl Need {
+    pub(super) fn author(&self) -> &MemberId {
+        &self.author
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Blobs {
+    held: BTreeSet<Digest>,
+    cache: BTreeMap<Digest, Arc<[u8]>>,
+    loading: BTreeSet<Digest>,
+    needs: BTreeMap<Digest, Need>,
+    wanted: BTreeMap<Digest, Time>,
+    partial: BTreeMap<(MemberId, Digest), Vec<u8>>,
+}
+
+impl Blobs {
+    pub(super) fn new(held: BTreeSet<Digest>) -> Self {
+        Self { held, ..Self::default() }
+    }
+
+    pub(super) fn holds(&self, hash: &Digest) -> bool {
+        self.held.contains(hash)
+    }
+
+    pub(super) fn need(&self, hash: &Digest) -> Option<&Need> {
+        self.needs.get(hash)
+    }
+
+    pub(super) fn on_loaded(&mut self, hash: Digest, bytes: Option<Arc<[u8]>>) {
+        self.loading.remove(&hash);
+        match bytes {
+            Some(bytes) => {
+                self.cache.insert(hash, bytes);
+            }
+            // Gone from the disk: somebody may send it again.
+            None => {
+                self.held.remove(&hash);
+            }
+        }
+    }
+
+    pub(super) fn cached(&self, hash: &Digest) -> Option<Arc<[u8]>> {
+        self.cache.get(hash).cloned()
+    }
+
+    /// Whether the bytes are on disk only and nobody asked for them yet.
+    pub(super) fn needs_load(&mut self, hash: &Digest) -> bool {
+        self.held.contains(hash) && !self.cache.contains_key(hash) && self.loading.insert(*hash)
+    }
+
+    pub(super) fn partial_len(&self, from: &MemberId, hash: &Digest) -> u64 {
+        self.partial.get(&(from.clone(), *hash)).map_or(0, Vec::len) as u64
+    }
+
+    /// Forgets what a finished round needed; the disk keeps it.
+    pub(super) fn forget(&mut self, round: &QueryId) {
+        let over: Vec<Digest> =
+            self.needs.iter().filter(|(_, need)| need.round == *round).map(|(hash, _)| *hash).collect();
+        for hash in over {
+            self.needs.remove(&hash);
+            self.cache.remove(&hash);
+            self.wanted.remove(&hash);
+            self.partial.retain(|(_, partial), _| *partial != hash);
+        }
+    }
+
+    /// When a missing blob is asked for again.
+    pub(super) fn timeout(&self) -> Option<Time> {
+        self.wanted.values().min().map(|since| *since + BLOB_RETRY)
+    }
+}
+
+impl Member {
+    /// A blob of our own making, or one that arrived whole: to the disk, and onwards.
+    pub(super) fn keep_blob(&mut self, hash: Digest, bytes: Arc<[u8]>) {
+        if self.blobs.held.insert(hash) {
+            self.outputs.push_back(Output::StoreBlob(hash, bytes.clone()));
+        }
+        self.blobs.cache.insert(hash, bytes);
+        self.blobs.wanted.remove(&hash);
+    }
+
+    /// A blob's bytes; if they are on disk only, asks for them and gives `None` for now.
+    pub(super) fn load_blob(&mut self, hash: &Digest) -> Option<Arc<[u8]>> {
+        if self.blobs.needs_load(hash) {
+            self.after.push(Output::LoadBlob(*hash));
+        }
+        self.blobs.cached(hash)
+    }
+
+    /// Learns what the entries of a round ask of us: blobs to fetch, blobs to pass on.
+    pub(super) fn learn_needs(&mut self, round: &Round) {
+        let Some(plan) = round.plan().cloned() else { return };
+        let me = self.settings.me.clone();
+        let all = plan.seat(&me).is_some() || self.peers.is_meeting_point(&me);
+        let mut found = vec![];
+        for (author, logged) in round.all(Kind::Contribution).chain(round.all(Kind::Verify)) {
+            if all || *author == me {
+                found.extend(named(&plan, author, &logged.body, logged.at.index, round.id));
+            }
+        }
+        for (hash, need) in found {
+            if self.blobs.needs.contains_key(&hash) {
+                continue;
+            }
+            let for_me = need.addressees.contains(&me);
+            self.blobs.needs.insert(hash, need);
+            if self.blobs.holds(&hash) {
+                self.pass_on(&hash);
+            } else if for_me {
+                self.blobs.wanted.insert(hash, self.now);
+            }
+        }
+    }
+
+    /// Queues a blob we hold for everyone who needs it from us.
+    pub(super) fn pass_on(&mut self, hash: &Digest) {
+        let Some(need) = self.blobs.needs.get(hash).cloned() else { return };
+        let me = self.settings.me.clone();
+        let mut left_over = false;
+        for addressee in need.addressees.iter().filter(|id| **id != me && **id != need.author) {
+            let queued = self.peers.queue_put(addressee, *hash, &need.author, need.index);
+            left_over |= !queued;
+        }
+        if left_over && need.author == me {
+            for point in self.peers.meeting_points() {
+                self.peers.queue_put(&point, *hash, &need.author, need.index);
+            }
+        }
+    }
+
+    /// A peer came: everything it needs that we hold.
+    pub(super) fn pass_on_all(&mut self) {
+        let held: Vec<Digest> = self.blobs.needs.keys().filter(|hash| self.blobs.holds(hash)).copied().collect();
+        for hash in held {
+            self.pass_on(&hash);
+        }
+    }
+
+    /// A piece of a blob from a peer. Returns how many bytes we now hold of it, or `None` when no
+    /// entry we hold names it for us or to pass on.
+    pub(super) fn on_piece(&mut self, from: &MemberId, hash: Digest, total: u64, offset: u64, bytes: &[u8]) -> Option<u64> {
+        if self.blobs.holds(&hash) {
+            return Some(total);
+        }
+        let total_bytes = usize::try_from(total).ok().filter(|total| *total <= BLOB_BYTES_MAX)?;
+        self.blobs.needs.get(&hash)?;
+        let key = (from.clone(), hash);
+        let under_way = self.blobs.partial.keys().filter(|(peer, _)| peer == from).count();
+        if under_way >= BLOBS_IN_FLIGHT_MAX && !self.blobs.partial.contains_key(&key) {
+            return None;
+        }
+        let partial = self.blobs.partial.entry(key.clone()).or_default();
+        if partial.len() as u64 == offset && partial.len() + bytes.len() <= total_bytes {
+            partial.extend(bytes);
+        }
+        if partial.len() < total_bytes {
+            return Some(partial.len() as u64);
+        }
+        let whole = self.blobs.partial.remove(&key)?;
+        if sha256(&[&whole]) != hash {
+            return None;
+        }
+        self.keep_blob(hash, Arc::from(whole));
+        self.pass_on(&hash);
+        Some(total)
+    }
+
+    /// Asks again for blobs that have been missing for a while.
+    pub(super) fn fetch_missing(&mut self) {
+        let overdue: Vec<Digest> = self
+            .blobs
+            .wanted
+            .iter()
+            .filter(|(_, since)| **since + BLOB_RETRY <= self.now)
+            .map(|(hash, _)| *hash)
+            .take(BLOBS_IN_FLIGHT_MAX)
+            .collect();
+        for hash in overdue {
+            self.blobs.wanted.insert(hash, self.now);
+            let Some(need) = self.blobs.needs.get(&hash).cloned() else { continue };
+            let points = self.peers.meeting_points();
+            for peer in std::iter::once(need.author).chain(points) {
+                let offset = self.blobs.partial.get(&(peer.clone(), hash)).map_or(0, Vec::len);
+                if self.ask_for_blob(&peer, hash, offset as u64) {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// The blobs that an entry names, and for whom.
+fn named(plan: &Plan, author: &MemberId, body: &Body, index: u64, round: QueryId) -> Vec<(Digest, Need)> {
+    let need = |addressees| Need { round, author: author.clone(), index, addressees };
+    match body {
+        Body::Contribution { shares, .. } if plan.members.contains(author) => {
+            let seats = shares.iter().zip(&plan.committee);
+            seats.map(|(share, seat)| (share.blob, need(vec![seat.clone()]))).collect()
+        }
+        Body::Verify { blob, .. } if plan.seat(author).is_some() => vec![(*blob, need(plan.committee.clone()))],
+        _ => vec![],
+    }
+}

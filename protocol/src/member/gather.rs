@@ -1,0 +1,330 @@
+//! The first half of a round: verdict, roster, debit, contribution. Each step looks at the logs and
+//! writes at most one entry, so a restart simply goes on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datacoop_policy::charter::Role;
+use datacoop_policy::query::{Mode, Query};
+use datacoop_policy::refusal::Refusal;
+use datacoop_policy::{MemberId, QueryId, Span, Time};
+use zeroize::Zeroizing;
+
+use super::Member;
+use super::port::{Event, Noise, Output, RoundSecret, Tally};
+use super::work::{Checked, Computed, Decided, Prove, Proved, Work, noised};
+use crate::entry::{Body, Ref};
+use crate::log::tree::sha256;
+use crate::rounds::{Kind, Plan, Round, commitment, vector_bytes};
+use crate::seal;
+use crate::seed::Seed;
+
+/// What we are doing about a round and have not written down: lost in a crash and done again.
+#[derive(Default)]
+pub(super) struct Effort {
+    arrived: Option<Time>,
+    asked_for_tally: bool,
+    tally: Option<Tally>,
+    noise: Option<Noise>,
+    failed: bool,
+    proving: bool,
+    proved: Option<Box<Proved>>,
+    pub(super) checking: bool,
+    pub(super) checked: Option<Box<Checked>>,
+    pub(super) deciding: bool,
+    pub(super) decided: Option<Box<Decided>>,
+    declined: bool,
+}
+
+impl Effort {
+    pub(super) fn take_tally(&mut self, tally: Option<Tally>) {
+        self.failed |= tally.is_none();
+        self.tally = tally;
+    }
+
+    pub(super) fn take_noise(&mut self, noise: Option<Noise>) {
+        self.failed |= noise.is_none();
+        self.noise = noise;
+    }
+}
+
+impl RoundSecret {
+    fn seed(&self) -> Seed {
+        Seed::new(*self.seed)
+    }
+
+    pub(super) fn nonce(&self) -> [u8; 32] {
+        self.seed().bytes("nonce")
+    }
+
+    pub(super) fn vk_part(&self) -> [u8; 32] {
+        self.seed().bytes("vk_part")
+    }
+
+    pub(super) fn salt(&self) -> [u8; 32] {
+        self.seed().bytes("salt")
+    }
+
+    pub(super) fn round_key(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.seed().bytes("round_key"))
+    }
+}
+
+impl Member {
+    pub(super) fn effort(&mut self, id: QueryId) -> &mut Effort {
+        let now = self.now;
+        let effort = self.efforts.entry(id).or_default();
+        effort.arrived.get_or_insert(now);
+        effort
+    }
+
+    /// Whether we said something of this kind in this round.
+    pub(super) fn wrote(&self, round: &Round, kind: Kind) -> bool {
+        round.said(kind, &self.settings.me).is_some()
+    }
+
+    /// Judges a Query from our standing and limits.
+    pub(super) fn judge(&self, query: &Query, roster: Option<&[MemberId]>) -> Result<(), Refusal> {
+        let none = datacoop_policy::limits::Limits {
+            purposes: datacoop_policy::limits::Set::none(),
+            ..datacoop_policy::limits::Limits::top()
+        };
+        let own = self.settings.limits.as_ref().unwrap_or(&none);
+        let declared = self.settings.declared.contains(&query.account.dataset);
+        self.standing.judge(&self.fold, &self.settings.me, query, roster, Some(own), declared, true, self.now)
+    }
+
+    /// Every step of a round that can be taken now.
+    pub(super) fn step(&mut self, id: QueryId) {
+        let Some(round) = self.fold.round(&id).cloned() else { return };
+        if round.asked().is_none() {
+            return;
+        }
+        if self.note_ending(id) {
+            self.forget(id);
+            return;
+        }
+        self.step_verdict(&round);
+        self.step_roster(&round);
+        let Some(plan) = round.plan().cloned() else {
+            self.step_overdue(&round);
+            return;
+        };
+        if plan.members.contains(&self.settings.me) {
+            self.step_debit(&round, &plan);
+            self.step_contribution(&round, &plan);
+        }
+        self.step_count(&round, &plan);
+    }
+
+    fn answers(&self) -> BTreeSet<MemberId> {
+        let voting = self.fold.charter().members().iter().filter(|member| member.has(Role::Voting));
+        voting.map(|member| member.id.clone()).collect()
+    }
+
+    fn step_verdict(&mut self, round: &Round) {
+        let Some(asked) = round.asked() else { return };
+        let late = asked.body.join_by < self.now;
+        if self.wrote(round, Kind::Verdict) || late || !self.answers().contains(&self.settings.me) {
+            return;
+        }
+        let id = round.id;
+        self.effort(id);
+        let refusal = match &asked.query {
+            Ok(query) => self.judge(query, None).err().map(|no| (no.rule.code(), no.layer.code())),
+            Err(_) => Some(("questions", "floor")),
+        };
+        if let Some((rule, layer)) = refusal {
+            self.append(Body::Refuse { query: id, rule: rule.to_owned(), layer: layer.to_owned() });
+            return;
+        }
+        let secret = RoundSecret { seed: Zeroizing::new(self.draw_seed().bytes("round")), vector: None };
+        let accept = Body::Accept {
+            query: id,
+            nonce_hash: sha256(&[&secret.nonce()]),
+            vk_hash: sha256(&[&secret.vk_part()]),
+            round_key: seal::round_keypair(&secret.round_key()).1,
+        };
+        self.outputs.push_back(Output::KeepSecret(id, secret.clone()));
+        // Crash here: a secret without a verdict. A restart draws another; the first is overwritten.
+        self.secrets.insert(id, secret);
+        self.append(accept);
+    }
+
+    /// The asker freezes the Roster once everyone answered, or the time to join is over.
+    fn step_roster(&mut self, round: &Round) {
+        let Some(query) = round.query() else { return };
+        if query.asker != self.settings.me || self.wrote(round, Kind::Roster) || self.wrote(round, Kind::Abort) {
+            return;
+        }
+        let answered: BTreeSet<MemberId> = round.all(Kind::Verdict).map(|(by, _)| by.clone()).collect();
+        if !answered.is_superset(&self.answers()) && self.now < query.join_by {
+            return;
+        }
+        let accepts = round.all(Kind::Verdict).filter(|(_, logged)| matches!(logged.body, Body::Accept { .. }));
+        let (members, verdicts): (Vec<MemberId>, Vec<Ref>) =
+            accepts.map(|(by, logged)| (by.clone(), logged.at.clone())).unzip();
+        // The asker's own place in the Roster is not a rule: it may have no data. It judges as the
+        // first member would.
+        let probe = members.first().cloned().unwrap_or_else(|| self.settings.me.clone());
+        let lawful = self.standing.judge(&self.fold, &probe, query, Some(&members), None, true, true, self.now);
+        match lawful {
+            Ok(()) => self.append(Body::Roster { query: round.id, verdicts }),
+            Err(refusal) => self.append(Body::Abort { query: round.id, code: refusal.rule.code().to_owned() }),
+        }
+    }
+
+    /// A round that got no Roster until every deadline passed is over for us.
+    fn step_overdue(&mut self, round: &Round) {
+        let Some(asked) = round.asked() else { return };
+        if self.now > asked.body.close_by {
+            self.forget(round.id);
+        }
+    }
+
+    fn step_debit(&mut self, round: &Round, plan: &Arc<Plan>) {
+        let spoken = self.wrote(round, Kind::Debit) || self.now > plan.query.contribute_by;
+        if spoken || self.effort(round.id).declined {
+            return;
+        }
+        let Some(secret) = self.secrets.get(&round.id).cloned() else { return };
+        if let Err(refusal) = self.judge(&plan.query, Some(&plan.members)) {
+            self.effort(round.id).declined = true;
+            self.tell(Event::Declined(round.id, refusal.to_string()));
+            return;
+        }
+        let debit = self.standing.ledger().plan(plan.query.account.clone(), plan.query.loss);
+        // The entry that debits the Ledger.
+        self.append(Body::Debit { query: round.id, roster: plan.roster.clone(), nonce: secret.nonce(), debit });
+        // Crash here: the debit is on disk and no noise was drawn. A restart draws under the same debit.
+        // Why: the other order could give an answer away for free.
+    }
+
+    fn step_contribution(&mut self, round: &Round, plan: &Arc<Plan>) {
+        let id = round.id;
+        let me = self.settings.me.clone();
+        let Some(debit) = self.fold.round(&id).and_then(|round| round.debit(plan, &me)).cloned() else { return };
+        if self.wrote(round, Kind::Contribution) || self.wrote(round, Kind::Void) {
+            return;
+        }
+        if self.now > plan.query.contribute_by || self.effort(id).failed {
+            let code = if self.effort(id).failed { "local" } else { "window" };
+            self.append(Body::Void { query: id, debit: debit.at, code: code.to_owned() });
+            return;
+        }
+        if !self.effort(id).asked_for_tally {
+            self.effort(id).asked_for_tally = true;
+            let cells = plan.query.question.cells();
+            self.after.push(Output::Tabulate(id, Box::new(plan.query.question.clone())));
+            self.after.push(Output::Draw { query: id, noise_std: plan.noise.noise_std, cells });
+            return;
+        }
+        let ready = self.effort(id).tally.is_some() && self.effort(id).noise.is_some();
+        match plan.query.mode {
+            Mode::Secure if self.effort(id).proved.is_some() => self.contribute(plan),
+            Mode::Secure if ready && !self.effort(id).proving => self.start_proof(plan, debit.at.leaf),
+            Mode::FullNoise if ready && self.on_grid(id) => self.commit(plan, debit.at),
+            Mode::Secure | Mode::FullNoise => {}
+        }
+    }
+
+    fn start_proof(&mut self, plan: &Arc<Plan>, debit: datacoop_policy::Digest) {
+        let entropy = self.draw_seed();
+        let me = self.settings.me.clone();
+        let effort = self.effort(plan.query.id);
+        effort.proving = true;
+        let (Some(tally), Some(noise)) = (effort.tally.take(), effort.noise.take()) else { return };
+        let job = Prove { plan: plan.clone(), me, debit, tally, noise, entropy };
+        self.after.push(Output::Compute(Work::Prove(Box::new(job))));
+    }
+
+    /// When the answer may leave: the next point of the grid that began when the Query arrived.
+    fn grid_point(&self, id: &QueryId) -> Option<Time> {
+        let grid = self.settings.answer_grid.0;
+        let arrived = self.efforts.get(id)?.arrived?;
+        (grid > 0).then(|| arrived + Span((self.now - arrived).0.div_ceil(grid) * grid))
+    }
+
+    fn on_grid(&self, id: QueryId) -> bool {
+        self.grid_point(&id).is_none_or(|point| point <= self.now)
+    }
+
+    fn contribute(&mut self, plan: &Arc<Plan>) {
+        let id = plan.query.id;
+        if !self.on_grid(id) {
+            return;
+        }
+        let me = self.settings.me.clone();
+        let Some(debit) = self.fold.round(&id).and_then(|round| round.debit(plan, &me)).map(|l| l.at.clone()) else {
+            return;
+        };
+        let Some(proved) = self.effort(id).proved.take() else { return };
+        for (share, blob) in proved.shares.iter().zip(&proved.blobs) {
+            self.keep_blob(share.blob, blob.clone());
+        }
+        // Crash here: blobs that no entry names, deleted at the next start. Noise is drawn afresh.
+        self.append(Body::Contribution {
+            query: id,
+            debit,
+            nonce: proved.nonce,
+            public_share: proved.public_share,
+            shares: proved.shares,
+        });
+    }
+
+    /// Full noise: commit to the noised vector; it is on disk before the commitment is.
+    fn commit(&mut self, plan: &Arc<Plan>, debit: Ref) {
+        let id = plan.query.id;
+        let me = self.settings.me.clone();
+        let effort = self.effort(id);
+        let (Some(tally), Some(noise)) = (effort.tally.take(), effort.noise.take()) else { return };
+        let (Some(vector), Some(mut secret)) = (noised(plan, &me, &tally, &noise), self.secrets.get(&id).cloned())
+        else {
+            self.effort(id).failed = true;
+            return;
+        };
+        let commit = commitment("vector", &secret.salt(), &vector_bytes(&vector));
+        secret.vector = Some(vector);
+        self.secrets.insert(id, secret.clone());
+        self.outputs.push_back(Output::KeepSecret(id, secret));
+        // Crash here: a vector nobody saw. A restart draws afresh under the same debit.
+        self.append(Body::Commit { query: id, debit, commit });
+    }
+
+    pub(super) fn on_computed(&mut self, computed: Computed) {
+        match computed {
+            Computed::Proved(id, proved) => {
+                let effort = self.effort(id);
+                effort.failed |= proved.is_none();
+                effort.proved = proved;
+            }
+            Computed::Checked(id, checked) => {
+                self.effort(id).checking = false;
+                self.effort(id).checked = Some(checked);
+            }
+            Computed::Decided(id, decided) => {
+                self.effort(id).deciding = false;
+                self.effort(id).decided = Some(decided);
+            }
+        }
+    }
+
+    /// Every deadline of every open round, by name.
+    pub(super) fn round_timeouts(&self) -> impl Iterator<Item = (Time, &'static str)> {
+        let open = self.fold.rounds().values().filter(|round| !self.done.contains(&round.id));
+        open.filter_map(|round| Some((round.id, &round.asked()?.body))).flat_map(|(id, body)| {
+            // One moment later: a deadline's own second still counts.
+            let after = |at: Time| at + Span(1);
+            let grid = self.grid_point(&id).map(|point| (point, "answer grid"));
+            [
+                (body.join_by, "join"),
+                (after(body.join_by), "join"),
+                (body.contribute_by, "contribute"),
+                (after(body.contribute_by), "contribute"),
+                (after(body.close_by), "close"),
+            ]
+            .into_iter()
+            .chain(grid)
+        })
+    }
+}

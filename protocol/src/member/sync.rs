@@ -1,0 +1,458 @@
+//! Conversation with peers: pull by vector, push of what is new, blobs behind the entries that name
+//! them, and whom to dial. Knows nothing of what entries mean.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use datacoop_policy::charter::Charter;
+use datacoop_policy::{Digest, MemberId, Span, Time};
+
+use super::Member;
+use super::port::{Event, Output};
+use crate::bounds::{
+    BLOBS_IN_FLIGHT_MAX, FAULTS_MAX, PIECE_BYTES_MAX, PULL_EVERY, REDIAL_FIRST, REDIAL_MAX, REQUESTS_IN_FLIGHT_MAX,
+    SECTIONS_MAX,
+};
+use crate::fold::SectionError;
+use crate::wire::{Bytes, Head, Record, Reply, Request, Section, decode, encode};
+
+/// What a request of ours was for.
+enum Pending {
+    Pull,
+    Push(Vec<(MemberId, u64)>),
+    Put(Digest),
+    Get(Digest),
+}
+
+/// A blob that waits for its turn, and for the peer to hold the entry that names it.
+struct Put {
+    hash: Digest,
+    author: MemberId,
+    index: u64,
+    offset: u64,
+}
+
+#[derive(Default)]
+struct Peer {
+    addresses: Vec<String>,
+    we_dial: bool,
+    connected: bool,
+    /// Entries of each log that it is known to hold; `None` until it told us.
+    known: Option<BTreeMap<MemberId, u64>>,
+    pushing: bool,
+    pulling: bool,
+    pull_at: Time,
+    puts: VecDeque<Put>,
+    putting: usize,
+    queued: BTreeSet<Digest>,
+    redial_at: Option<Time>,
+    backoff: Span,
+    faults: u32,
+}
+
+/// All peers, and our requests under way.
+pub(super) struct Peers {
+    peers: BTreeMap<MemberId, Peer>,
+    points: BTreeSet<MemberId>,
+    exchanges: BTreeMap<u64, (MemberId, Pending)>,
+    last_exchange: u64,
+}
+
+impl Peers {
+    pub(super) fn new(now: Time, me: &MemberId, charter: &Charter) -> Self {
+        let points: BTreeSet<MemberId> =
+            charter.members().iter().filter(|member| member.is_meeting_point()).map(|m| m.id.clone()).collect();
+        let peers = charter.members().iter().filter(|member| member.id != *me).map(|member| {
+            // Of two meeting points the one with the smaller id dials, so they share one connection.
+            let we_dial = member.is_meeting_point() && (!points.contains(me) || *me < member.id);
+            let redial_at = we_dial.then_some(now);
+            let addresses = member.addresses.clone();
+            (member.id.clone(), Peer { addresses, we_dial, redial_at, backoff: REDIAL_FIRST, ..Peer::default() })
+        });
+        Self { peers: peers.collect(), points, exchanges: BTreeMap::new(), last_exchange: 0 }
+    }
+
+    pub(super) fn is_meeting_point(&self, id: &MemberId) -> bool {
+        self.points.contains(id)
+    }
+
+    /// Connected meeting points, ourselves aside.
+    pub(super) fn meeting_points(&self) -> Vec<MemberId> {
+        let connected = |id: &&MemberId| self.peers.get(*id).is_some_and(|peer| peer.connected);
+        self.points.iter().filter(connected).cloned().collect()
+    }
+
+    pub(super) fn connected(&self) -> impl Iterator<Item = &MemberId> {
+        self.peers.iter().filter(|(_, peer)| peer.connected).map(|(id, _)| id)
+    }
+
+    /// Queues a blob for a connected peer, once; whether it is connected.
+    pub(super) fn queue_put(&mut self, to: &MemberId, hash: Digest, author: &MemberId, index: u64) -> bool {
+        let Some(peer) = self.peers.get_mut(to).filter(|peer| peer.connected) else { return false };
+        if peer.queued.insert(hash) {
+            peer.puts.push_back(Put { hash, author: author.clone(), index, offset: 0 });
+        }
+        true
+    }
+
+    pub(super) fn timeouts(&self) -> impl Iterator<Item = (Time, &'static str)> {
+        self.peers.values().flat_map(|peer| {
+            let redial = peer.redial_at.map(|at| (at, "redial"));
+            let pull = peer.connected.then_some((peer.pull_at, "anti-entropy"));
+            redial.into_iter().chain(pull)
+        })
+    }
+
+    fn note_known(&mut self, peer: &MemberId, log: &MemberId, size: u64) {
+        if let Some(known) = self.peers.get_mut(peer).and_then(|peer| peer.known.as_mut()) {
+            let held = known.entry(log.clone()).or_default();
+            *held = size.max(*held);
+        }
+    }
+}
+
+impl Member {
+    pub(super) fn on_connected(&mut self, id: &MemberId) {
+        let now = self.now;
+        let Some(peer) = self.peers.peers.get_mut(id) else { return };
+        peer.connected = true;
+        peer.redial_at = None;
+        peer.pull_at = now;
+        self.pass_on_all();
+    }
+
+    pub(super) fn on_disconnected(&mut self, id: &MemberId) {
+        let Some(peer) = self.peers.peers.get_mut(id) else { return };
+        let redial_at = peer.we_dial.then_some(self.now + peer.backoff);
+        let (addresses, we_dial, backoff) = (std::mem::take(&mut peer.addresses), peer.we_dial, peer.backoff);
+        *peer = Peer { addresses, we_dial, backoff, redial_at, ..Peer::default() };
+        self.peers.exchanges.retain(|_, (peer, _)| peer != id);
+    }
+
+    pub(super) fn on_dial_failed(&mut self, id: &MemberId) {
+        let jitter = self.draw_seed().bytes("jitter")[0];
+        let Some(peer) = self.peers.peers.get_mut(id).filter(|peer| !peer.connected && peer.we_dial) else { return };
+        // Full jitter: a meeting point that comes back is not met by all at once.
+        let wait = Span(peer.backoff.0 * (128 + u64::from(jitter) / 2) / 256);
+        peer.redial_at = Some(self.now + wait);
+        peer.backoff = Span((peer.backoff.0 * 2).min(REDIAL_MAX.0));
+    }
+
+    fn request(&mut self, to: &MemberId, pending: Pending, request: &Request) {
+        self.peers.last_exchange += 1;
+        let exchange = self.peers.last_exchange;
+        self.peers.exchanges.insert(exchange, (to.clone(), pending));
+        self.after.push(Output::Request { to: to.clone(), exchange, bytes: encode(request) });
+    }
+
+    /// A peer's program misbehaves: counted, told, and after a while it is hung up on.
+    fn fault(&mut self, from: &MemberId, what: &str) {
+        self.tell(Event::Fault(from.clone(), what.to_owned()));
+        let Some(peer) = self.peers.peers.get_mut(from) else { return };
+        peer.faults += 1;
+        if peer.faults >= FAULTS_MAX {
+            self.after.push(Output::Hangup(from.clone()));
+        }
+    }
+
+    pub(super) fn on_request(&mut self, from: &MemberId, exchange: u64, bytes: &[u8]) {
+        if !self.peers.peers.contains_key(from) {
+            return;
+        }
+        let reply = match decode::<Request>(bytes) {
+            Ok(Request::Pull { have }) => self.on_pull(from, &have),
+            Ok(Request::Push { sections }) => self.on_push(from, &sections),
+            Ok(Request::BlobPut { hash, total, offset, bytes }) => {
+                let held = self.on_piece(from, Digest(hash), total, offset, &bytes.0);
+                held.map_or(Reply::Refused, |held| Reply::Stored { held })
+            }
+            Ok(Request::BlobGet { hash, offset }) => {
+                let hash = Digest(hash);
+                if self.may_have(from, &hash) {
+                    let to = from.clone();
+                    self.after.push(Output::ReplyPiece { to, exchange, hash, offset });
+                    return;
+                }
+                Reply::Absent
+            }
+            Err(error) => {
+                self.fault(from, &format!("a frame that is none: {error}"));
+                Reply::Incompatible
+            }
+        };
+        self.after.push(Output::Reply { to: from.clone(), exchange, bytes: encode(&reply) });
+    }
+
+    /// Whether a peer may read a blob we hold: every member may, they are sealed or public.
+    fn may_have(&self, _from: &MemberId, hash: &Digest) -> bool {
+        self.blobs.holds(hash)
+    }
+
+    fn on_pull(&mut self, from: &MemberId, have: &[Head]) -> Reply {
+        let mut known = BTreeMap::new();
+        for head in have.iter().take(SECTIONS_MAX) {
+            if let Some(log) = self.fold.member_by_head(&head.log) {
+                known.insert(log.clone(), head.size);
+            }
+        }
+        let (sections, more) = self.sections_beyond(&known, |_| true);
+        if let Some(peer) = self.peers.peers.get_mut(from) {
+            peer.known = Some(known);
+        }
+        Reply::Sections { sections, more }
+    }
+
+    /// Sections of all logs that pass `wanted` and go beyond what is known, up to a page.
+    fn sections_beyond(
+        &self,
+        known: &BTreeMap<MemberId, u64>,
+        wanted: impl Fn(&MemberId) -> bool,
+    ) -> (Vec<Section>, bool) {
+        let mut room = PIECE_BYTES_MAX;
+        let mut sections = vec![];
+        for log in self.fold.logs().filter(|log| wanted(&log.member)) {
+            let from = known.get(&log.member).copied().unwrap_or(0);
+            let Some((signed, _)) = log.note() else { continue };
+            if from >= signed {
+                continue;
+            }
+            let Some(section) = log.section(from, room) else { return (sections, true) };
+            let bytes: usize = section.entries.iter().map(|entry| entry.0.len() + 8).sum();
+            // A section's note and proof take up to 3 KB beside its entries.
+            room = room.saturating_sub(bytes + 3_072);
+            let whole = from + section.entries.len() as u64 == signed;
+            sections.push(section);
+            if !whole || room == 0 {
+                return (sections, true);
+            }
+        }
+        (sections, false)
+    }
+
+    fn on_push(&mut self, from: &MemberId, sections: &[Section]) -> Reply {
+        let mut sizes = vec![];
+        for section in sections.iter().take(SECTIONS_MAX) {
+            if let Some(head) = self.take_section(from, section) {
+                sizes.push(head);
+            }
+        }
+        Reply::Took { sizes }
+    }
+
+    /// Takes a section from a peer; what we hold of that log afterwards.
+    fn take_section(&mut self, from: &MemberId, section: &Section) -> Option<Head> {
+        let own = self.fold.member_by_head(&section.log) == Some(&self.settings.me);
+        if own {
+            return Some(Head { log: section.log, size: self.own_size() });
+        }
+        match self.fold.take(section) {
+            Ok((log, new)) => {
+                let size = self.fold.log(&log).map_or(0, crate::fold::Log::size);
+                self.peers.note_known(from, &log, section.from + section.entries.len() as u64);
+                if new > 0 {
+                    self.outputs.push_back(Output::Keep(Record::Copied(section.clone())));
+                }
+                Some(Head { log: section.log, size })
+            }
+            Err(SectionError::Gap) => {
+                // Something between was lost: the next pull brings it.
+                let now = self.now;
+                if let Some(peer) = self.peers.peers.get_mut(from) {
+                    peer.pull_at = now;
+                }
+                None
+            }
+            Err(SectionError::SplitView) => {
+                self.fault(from, "two signed heads of one log contradict each other");
+                None
+            }
+            Err(SectionError::Bad(what)) => {
+                self.fault(from, &what);
+                None
+            }
+        }
+    }
+
+    pub(super) fn on_reply(&mut self, from: &MemberId, exchange: u64, bytes: Option<&[u8]>) {
+        let Some((peer, pending)) = self.peers.exchanges.remove(&exchange) else { return };
+        if peer != *from {
+            return;
+        }
+        let reply = bytes.and_then(|bytes| decode::<Reply>(bytes).ok());
+        let settled = self.peers.peers.get_mut(from);
+        let Some(settled) = settled else { return };
+        if reply.is_some() {
+            settled.backoff = REDIAL_FIRST;
+        }
+        match (pending, reply) {
+            (Pending::Pull, reply) => {
+                settled.pulling = false;
+                self.on_sections(from, reply);
+            }
+            (Pending::Push(sent), reply) => {
+                settled.pushing = false;
+                self.on_took(from, &sent, reply);
+            }
+            (Pending::Put(hash), reply) => {
+                settled.putting -= 1;
+                self.on_stored(from, hash, reply);
+            }
+            (Pending::Get(hash), Some(Reply::Piece { total, bytes })) => {
+                let offset = self.blobs.partial_len(from, &hash);
+                let held = self.on_piece(from, hash, total, offset, &bytes.0);
+                if let Some(held) = held.filter(|held| *held < total && !bytes.0.is_empty()) {
+                    self.ask_for_blob(from, hash, held);
+                }
+            }
+            (Pending::Get(_), _) => {}
+        }
+    }
+
+    fn on_sections(&mut self, from: &MemberId, reply: Option<Reply>) {
+        let Some(Reply::Sections { sections, more }) = reply else { return };
+        for section in sections.iter().take(SECTIONS_MAX) {
+            self.take_section(from, section);
+        }
+        let next = if more && !sections.is_empty() { self.now } else { self.now + PULL_EVERY };
+        if let Some(peer) = self.peers.peers.get_mut(from) {
+            peer.pull_at = next;
+        }
+    }
+
+    fn on_took(&mut self, from: &MemberId, sent: &[(MemberId, u64)], reply: Option<Reply>) {
+        let Some(Reply::Took { sizes }) = reply else {
+            // The push may or may not have arrived: the next pull tells.
+            let now = self.now;
+            if let Some(peer) = self.peers.peers.get_mut(from) {
+                peer.known = None;
+                peer.pull_at = now;
+            }
+            return;
+        };
+        let took: BTreeMap<[u8; 32], u64> = sizes.iter().map(|head| (head.log, head.size)).collect();
+        for (log, size) in sent {
+            let head = self.fold.log(log).map(|log| log.head());
+            let held = head.and_then(|head| took.get(&head).copied());
+            // What it refuses it is not offered again before it pulls.
+            self.peers.note_known(from, log, held.unwrap_or(*size).max(*size));
+        }
+    }
+
+    fn on_stored(&mut self, from: &MemberId, hash: Digest, reply: Option<Reply>) {
+        let Some(bytes) = self.blobs.cached(&hash) else { return };
+        let need = self.blobs.need(&hash).cloned();
+        let Some(peer) = self.peers.peers.get_mut(from) else { return };
+        if let (Some(Reply::Stored { held }), Some(need)) = (reply, need)
+            && held < bytes.len() as u64
+        {
+            let author = need.author().clone();
+            peer.puts.push_front(Put { hash, author, index: need.index, offset: held });
+        }
+    }
+
+    /// Asks a connected peer for a blob; whether it is connected.
+    pub(super) fn ask_for_blob(&mut self, from: &MemberId, hash: Digest, offset: u64) -> bool {
+        let connected = self.peers.peers.get(from).is_some_and(|peer| peer.connected);
+        if connected {
+            self.request(from, Pending::Get(hash), &Request::BlobGet { hash: hash.0, offset });
+        }
+        connected
+    }
+
+    /// Everything there is to say to peers now: after every input, once rounds have settled.
+    pub(super) fn converse(&mut self) {
+        for id in self.fold.take_touched() {
+            if self.done.contains(&id) {
+                continue;
+            }
+            if let Some(round) = self.fold.round(&id).cloned() {
+                self.learn_needs(&round);
+            }
+        }
+        self.fetch_missing();
+        let ids: Vec<MemberId> = self.peers.peers.keys().cloned().collect();
+        for id in ids {
+            self.dial(&id);
+            self.pull(&id);
+            self.push(&id);
+            self.put(&id);
+        }
+    }
+
+    fn dial(&mut self, id: &MemberId) {
+        let now = self.now;
+        let Some(peer) = self.peers.peers.get_mut(id) else { return };
+        if peer.connected || peer.redial_at.is_none_or(|at| at > now) {
+            return;
+        }
+        // Set again if it fails; a dial that hangs is tried again after the longest wait.
+        peer.redial_at = Some(now + REDIAL_MAX);
+        let addresses = peer.addresses.clone();
+        self.after.push(Output::Dial(id.clone(), addresses));
+    }
+
+    fn pull(&mut self, id: &MemberId) {
+        let now = self.now;
+        let Some(peer) = self.peers.peers.get_mut(id) else { return };
+        if !peer.connected || peer.pulling || peer.pull_at > now {
+            return;
+        }
+        peer.pulling = true;
+        peer.pull_at = now + PULL_EVERY;
+        let have = self.fold.heads();
+        self.request(id, Pending::Pull, &Request::Pull { have });
+    }
+
+    /// New entries go to a peer at once: our own from us, everybody's from a meeting point. One push
+    /// is under way at a time, and what arrives meanwhile goes in the next: batching without delay.
+    fn push(&mut self, id: &MemberId) {
+        let relays = self.peers.is_meeting_point(&self.settings.me);
+        let Some(peer) = self.peers.peers.get(id) else { return };
+        let Some(known) = peer.known.as_ref().filter(|_| peer.connected && !peer.pushing) else { return };
+        let mine = |log: &MemberId| *log == self.settings.me || relays;
+        let (sections, _) = self.sections_beyond(known, |log| mine(log) && log != id);
+        if sections.is_empty() {
+            return;
+        }
+        let sent = sections.iter().filter_map(|section| {
+            let log = self.fold.member_by_head(&section.log)?.clone();
+            Some((log, section.from + section.entries.len() as u64))
+        });
+        let sent = sent.collect();
+        if let Some(peer) = self.peers.peers.get_mut(id) {
+            peer.pushing = true;
+        }
+        self.request(id, Pending::Push(sent), &Request::Push { sections });
+    }
+
+    /// Blobs for a peer that holds the entries which name them.
+    fn put(&mut self, id: &MemberId) {
+        loop {
+            let Some(peer) = self.peers.peers.get_mut(id) else { return };
+            if !peer.connected || peer.putting >= REQUESTS_IN_FLIGHT_MAX.min(BLOBS_IN_FLIGHT_MAX) {
+                return;
+            }
+            let Some(known) = &peer.known else { return };
+            let holds = |put: &Put| known.get(&put.author).is_some_and(|size| *size > put.index);
+            let Some(at) = peer.puts.iter().position(holds) else { return };
+            let Some(put) = peer.puts.remove(at) else { return };
+            let Some(bytes) = self.blobs.cached(&put.hash) else {
+                if self.blobs.needs_load(&put.hash) {
+                    self.after.push(Output::LoadBlob(put.hash));
+                }
+                // Its turn comes again when it is loaded; if it never is, the round goes on without.
+                if let Some(peer) = self.peers.peers.get_mut(id) {
+                    peer.puts.push_back(put);
+                }
+                return;
+            };
+            let start = usize::try_from(put.offset).unwrap_or(usize::MAX).min(bytes.len());
+            let piece = Bytes(bytes[start..bytes.len().min(start + PIECE_BYTES_MAX)].to_vec());
+            let total = bytes.len() as u64;
+            if let Some(peer) = self.peers.peers.get_mut(id) {
+                peer.putting += 1;
+            }
+            let request = Request::BlobPut { hash: put.hash.0, total, offset: put.offset, bytes: piece };
+            self.request(id, Pending::Put(put.hash), &request);
+        }
+    }
+}
