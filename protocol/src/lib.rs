@@ -15,6 +15,7 @@ pub mod log;
 pub mod member;
 pub mod release;
 pub mod rounds;
+pub mod sampler;
 pub mod seal;
 pub mod secagg;
 pub mod seed;

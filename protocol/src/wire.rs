@@ -10,7 +10,7 @@ use bincode::Options;
 use serde::de::{DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::bounds::FRAME_BYTES_MAX;
+use crate::bounds::{FRAME_BYTES_MAX, PIECE_BYTES_MAX};
 
 /// Bytes that encode as one run. (serde would otherwise visit a `Vec<u8>` byte by byte.)
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -199,6 +199,19 @@ pub fn decode_within<T: Serialize + DeserializeOwned>(bytes: &[u8], limit: usize
         return Err(WireError("not the only encoding of what it says".into()));
     }
     Ok(value)
+}
+
+/// The reply to a get: the piece of a blob from `offset`, or that it is absent.
+pub fn piece(blob: Option<&[u8]>, offset: u64) -> Vec<u8> {
+    let reply = match blob {
+        Some(blob) => {
+            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(blob.len());
+            let end = blob.len().min(start + PIECE_BYTES_MAX);
+            Reply::Piece { total: blob.len() as u64, bytes: Bytes(blob[start..end].to_vec()) }
+        }
+        None => Reply::Absent,
+    };
+    encode(&reply)
 }
 
 #[cfg(test)]

@@ -1,0 +1,112 @@
+//! A made-up co-operative: keys, charter and vocabulary for tests and for the demo. Its charter says
+//! `demo`, so no real node takes part in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use datacoop_policy::charter::{
+    ASSET_LOCK_CLAUSE, AssetLock, Charter, CharterDraft, CharterError, Dataset, Member, Purpose, Role, amend_min,
+};
+use datacoop_policy::limits::{Limits, Set};
+use datacoop_policy::query::Assumptions;
+use datacoop_policy::vocabulary::Vocabulary;
+use datacoop_policy::{Day, Digest, MemberId};
+use datacoop_protocol::keys::Keys;
+use datacoop_protocol::log::tree::sha256;
+use datacoop_protocol::seed::Seed;
+
+/// A made-up member.
+pub struct Founder {
+    /// Its id.
+    pub id: MemberId,
+    /// Its name.
+    pub name: String,
+    /// Its public roll bound.
+    pub people_max: u64,
+    /// Where it listens, if it is a meeting point.
+    pub addresses: Vec<String>,
+    /// Its identity seed.
+    pub identity: [u8; 32],
+    /// The host its key names begin with.
+    pub host: String,
+}
+
+impl Founder {
+    /// Number `n` of a co-operative grown from a seed.
+    pub fn new(seed: &Seed, n: usize, name: &str, people_max: u64, addresses: Vec<String>) -> Self {
+        let id = format!("DEMO-{:03}", n + 1).parse().expect("INVARIANT: a demo id is a member id");
+        let identity = seed.bytes(&format!("identity/{n}"));
+        Self { id, name: name.to_owned(), people_max, addresses, identity, host: format!("m{:03}.demo", n + 1) }
+    }
+
+    /// Its keys.
+    pub fn keys(&self) -> Keys {
+        Keys::from_seed(self.identity, &self.host, 1)
+    }
+
+    /// Its place in a charter.
+    pub fn member(&self) -> Member {
+        Member {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            body: self.name.clone(),
+            roles: BTreeSet::from([Role::Voting, Role::Coordinator]),
+            keys: self.keys().public().clone(),
+            addresses: self.addresses.clone(),
+            witnesses: vec![],
+            people_min: 0,
+            people_max: self.people_max,
+        }
+    }
+}
+
+/// The fields of a demo charter for these members; its hash is not yet known.
+pub fn charter_draft(founders: &[Founder], vocabulary: (&Vocabulary, Digest), today: Day) -> CharterDraft {
+    let voting = u32::try_from(founders.len()).unwrap_or(u32::MAX);
+    let dataset = vocabulary.0.dataset().to_owned();
+    CharterDraft {
+        id: Digest::default(),
+        hash: Digest::default(),
+        version: 1,
+        name: "A made-up co-operative".into(),
+        made: today,
+        effective: today,
+        expires: Day(today.0 + 365),
+        demo: true,
+        amend: amend_min(voting),
+        restrict: 2,
+        assumed: Assumptions::FLOOR,
+        limits: Limits { min_roster: voting.clamp(3, 5), full_noise: true, ..Limits::floor() },
+        members: founders.iter().map(Founder::member).collect(),
+        datasets: vec![Dataset {
+            id: dataset.clone(),
+            unit: "person".into(),
+            vocabularies: vec![(vocabulary.0.name().to_owned(), vocabulary.1)],
+        }],
+        purposes: vec![Purpose {
+            id: "demo".into(),
+            title: "To see how it works".into(),
+            plain: "Made-up members ask a question of made-up data.".into(),
+            limits: Limits { datasets: Set::only([dataset]), ..Limits::top() },
+            starts: today,
+            expires: Day(today.0 + 365),
+        }],
+        asset_lock: AssetLock {
+            clause: ASSET_LOCK_CLAUSE.into(),
+            successor: "DEMO-000".parse().expect("INVARIANT: a demo id is a member id"),
+        },
+    }
+}
+
+/// A charter without a text, for worlds that need none: its hash is that of its members' keys.
+pub fn textless_charter(mut draft: CharterDraft) -> Result<Arc<Charter>, CharterError> {
+    let keys: Vec<u8> = draft.members.iter().flat_map(|member| member.keys.log.key).collect();
+    draft.id = sha256(&[&keys]);
+    draft.hash = draft.id;
+    Charter::admit(draft).map(Arc::new)
+}
+
+/// Vocabularies by hash, as a Member wants them.
+pub fn vocabularies(vocabulary: &Vocabulary, hash: Digest) -> BTreeMap<Digest, Arc<Vocabulary>> {
+    BTreeMap::from([(hash, Arc::new(vocabulary.clone()))])
+}
