@@ -93,6 +93,8 @@ struct Draft {
     #[serde(default)]
     people_max: Option<String>,
     #[serde(default)]
+    key: Vec<String>,
+    #[serde(default)]
     owner: String,
     #[serde(default)]
     licence: String,
@@ -106,6 +108,7 @@ pub struct Vocabulary {
     title: String,
     dataset: String,
     unit: Unit,
+    key: Vec<String>,
     columns: Vec<Column>,
 }
 
@@ -124,6 +127,9 @@ impl Vocabulary {
             return Err("`people_max` is \"rows\" or left out; a charter states each member's own".into());
         }
         check_columns(&draft.column)?;
+        if let Some(unknown) = draft.key.iter().find(|name| !draft.column.iter().any(|column| column.name == **name)) {
+            return Err(format!("`key` names columns; there is no `{unknown}`"));
+        }
         let unit = if draft.unit == "row" {
             Unit::Row
         } else {
@@ -138,6 +144,7 @@ impl Vocabulary {
             title: draft.title,
             dataset: draft.dataset,
             unit,
+            key: draft.key,
             columns: draft.column,
         })
     }
@@ -160,6 +167,11 @@ impl Vocabulary {
     /// Whom a row is about.
     pub fn unit(&self) -> &Unit {
         &self.unit
+    }
+
+    /// Columns that together no two rows share; empty when rows may repeat.
+    pub fn key(&self) -> &[String] {
+        &self.key
     }
 
     /// Every column, in order.

@@ -1,0 +1,212 @@
+//! The journal: the truth. Append-only frames; one frame, one write, one sync. A torn last frame is
+//! cut at start; anything else wrong refuses to start. Must not know what a frame says.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::folder::{StoreError, at, list, sync_dir};
+
+/// Largest frame.
+pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A new file begins beyond this, so old ones are never touched again.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Length, checksum of the length, checksum of the payload. The length has its own, or a flipped bit
+/// in it would look like a torn end and cost every frame behind it.
+const HEADER_BYTES: usize = 12;
+
+/// An open journal.
+pub struct Journal {
+    folder: PathBuf,
+    file: File,
+    number: u64,
+    length: u64,
+    position: u64,
+    dirty: bool,
+}
+
+/// What opening found.
+pub struct Opened {
+    /// Ready to append.
+    pub journal: Journal,
+    /// Payloads of every frame, in order.
+    pub frames: Vec<Vec<u8>>,
+    /// Bytes of a torn last frame that were cut.
+    pub cut: u64,
+}
+
+fn file_name(number: u64) -> String {
+    format!("{number:08}")
+}
+
+impl Journal {
+    /// Opens or begins the journal in a folder.
+    ///
+    /// Errors: a frame that is not the last does not fit its checksum.
+    pub fn open(folder: &Path) -> Result<Opened, StoreError> {
+        let names: Vec<String> = list(folder)?;
+        let (mut frames, mut cut, mut number, mut length) = (vec![], 0, 0, 0);
+        for (i, name) in names.iter().enumerate() {
+            let path = folder.join(name);
+            number = name
+                .parse()
+                .ok()
+                .filter(|number| *number == i as u64 + 1)
+                .ok_or_else(|| StoreError::Wrong(format!("{}: a journal file is missing or foreign; restore a backup", path.display())))?;
+            let bytes = fs::read(&path).map_err(at(&path))?;
+            let whole = read_frames(&bytes, &mut frames);
+            length = whole as u64;
+            if whole < bytes.len() {
+                let last = i + 1 == names.len();
+                if !last || !is_torn(&bytes[whole..]) {
+                    return Err(StoreError::Wrong(format!(
+                        "{} is damaged at byte {whole}, and not by a torn last write; restore a backup",
+                        path.display()
+                    )));
+                }
+                cut = (bytes.len() - whole) as u64;
+            }
+        }
+        number = number.max(1);
+        let path = folder.join(file_name(number));
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(at(&path))?;
+        if cut > 0 {
+            file.set_len(length).and_then(|()| file.sync_all()).map_err(at(&path))?;
+        }
+        sync_dir(folder)?;
+        let position = frames.len() as u64;
+        let journal = Self { folder: folder.to_owned(), file, number, length, position, dirty: false };
+        Ok(Opened { journal, frames, cut })
+    }
+
+    /// Writes a frame. It is durable after `sync`.
+    pub fn append(&mut self, payload: &[u8]) -> Result<(), StoreError> {
+        if self.length > FILE_BYTES_MAX {
+            self.next_file()?;
+        }
+        let path = self.folder.join(file_name(self.number));
+        let length = u32::try_from(payload.len())
+            .ok()
+            .filter(|length| *length as usize <= FRAME_BYTES_MAX)
+            .ok_or_else(|| StoreError::Wrong(format!("a journal frame of {} bytes is too large", payload.len())))?;
+        let mut frame = Vec::with_capacity(HEADER_BYTES + payload.len());
+        frame.extend(length.to_le_bytes());
+        frame.extend(crc32c::crc32c(&length.to_le_bytes()).to_le_bytes());
+        frame.extend(crc32c::crc32c(payload).to_le_bytes());
+        frame.extend(payload);
+        self.file.write_all(&frame).map_err(at(&path))?;
+        self.length += frame.len() as u64;
+        self.position += 1;
+        self.dirty = true;
+        Ok(())
+    }
+
+    /// Makes every frame so far durable. A failed sync must end the process: a second one may report
+    /// success for pages that are lost.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        if self.dirty {
+            let path = self.folder.join(file_name(self.number));
+            self.file.sync_data().map_err(at(&path))?;
+            self.dirty = false;
+        }
+        Ok(())
+    }
+
+    /// Frames so far.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    fn next_file(&mut self) -> Result<(), StoreError> {
+        self.sync()?;
+        self.number += 1;
+        let path = self.folder.join(file_name(self.number));
+        self.file = OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path).map_err(at(&path))?;
+        self.length = 0;
+        sync_dir(&self.folder)
+    }
+}
+
+/// Reads whole frames; returns how many bytes they take.
+fn read_frames(bytes: &[u8], frames: &mut Vec<Vec<u8>>) -> usize {
+    let mut at = 0;
+    while let Some((length, checksum)) = header(&bytes[at..]) {
+        let start = at + HEADER_BYTES;
+        let Some(payload) = bytes.get(start..start + length) else { break };
+        if crc32c::crc32c(payload) != checksum {
+            break;
+        }
+        frames.push(payload.to_vec());
+        at = start + length;
+    }
+    at
+}
+
+fn header(bytes: &[u8]) -> Option<(usize, u32)> {
+    let header = bytes.first_chunk::<HEADER_BYTES>()?;
+    let (fields, _) = header.as_chunks::<4>();
+    let right = crc32c::crc32c(&fields[0]) == u32::from_le_bytes(fields[1]);
+    right.then(|| (u32::from_le_bytes(fields[0]) as usize, u32::from_le_bytes(fields[2])))
+}
+
+/// Whether a rest can be one torn frame: it ends before its frame does.
+fn is_torn(rest: &[u8]) -> bool {
+    match header(rest) {
+        Some((length, _)) => rest.len() < HEADER_BYTES + length,
+        None => rest.len() < HEADER_BYTES,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal(payloads: &[&[u8]]) -> (tempfile::TempDir, Vec<u8>) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(dir.path()).unwrap().journal;
+        for payload in payloads {
+            journal.append(payload).unwrap();
+        }
+        journal.sync().unwrap();
+        let bytes = fs::read(dir.path().join("00000001")).unwrap();
+        (dir, bytes)
+    }
+
+    #[test]
+    fn what_was_appended_is_read_back() {
+        let (dir, _) = journal(&[b"one", b"", b"three"]);
+        let opened = Journal::open(dir.path()).unwrap();
+        assert_eq!((opened.frames, opened.cut), (vec![b"one".to_vec(), vec![], b"three".to_vec()], 0));
+        assert_eq!(opened.journal.position(), 3);
+    }
+
+    #[test]
+    fn a_tail_cut_anywhere_loses_only_the_last_frame() {
+        let (dir, bytes) = journal(&[b"one", b"two", b"three"]);
+        let last = bytes.len() - HEADER_BYTES - 5;
+        for length in last..bytes.len() {
+            fs::write(dir.path().join("00000001"), &bytes[..length]).unwrap();
+            let mut opened = Journal::open(dir.path()).unwrap();
+            assert_eq!(opened.frames.len(), 2, "cut at {length}");
+            opened.journal.append(b"new").unwrap();
+            opened.journal.sync().unwrap();
+            assert_eq!(Journal::open(dir.path()).unwrap().frames.last().unwrap(), b"new");
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_before_the_last_frame_refuses_to_start() {
+        let (dir, bytes) = journal(&[b"one", b"two", b"three"]);
+        let last = bytes.len() - HEADER_BYTES - 5;
+        for at in 0..last {
+            let mut bad = bytes.clone();
+            bad[at] ^= 1;
+            fs::write(dir.path().join("00000001"), &bad).unwrap();
+            match Journal::open(dir.path()) {
+                Err(error) => assert!(error.to_string().contains("restore a backup")),
+                Ok(opened) => panic!("byte {at}: {} frames", opened.frames.len()),
+            }
+        }
+    }
+}
