@@ -235,19 +235,6 @@ fn peer_of(public: &[u8; 32]) -> Option<PeerId> {
     Some(identity::PublicKey::from(key).to_peer_id())
 }
 
-/// A transport public key as libp2p writes it: `12D3Koo...`.
-pub fn peer_text(public: &[u8; 32]) -> String {
-    peer_of(public).map_or_else(String::new, |peer| peer.to_string())
-}
-
-/// Reads `peer_text`; `None` unless it names an Ed25519 key.
-pub fn parse_peer(text: &str) -> Option<[u8; 32]> {
-    let peer: PeerId = text.parse().ok()?;
-    let hash: &libp2p::multihash::Multihash<64> = peer.as_ref();
-    let key = identity::PublicKey::try_decode_protobuf(hash.digest()).ok()?;
-    Some(key.try_into_ed25519().ok()?.to_bytes())
-}
-
 /// Whether a text is an address to dial or listen on.
 pub fn is_address(text: &str) -> bool {
     text.parse::<Multiaddr>().is_ok()

@@ -1,1 +1,628 @@
-//! (being written)
+//! The charter and member cards as texts: signed notes over TOML, read strictly. A signature covers
+//! the exact bytes, so no canonical form can go wrong. Must not know rounds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Write as _};
+
+use datacoop_policy::charter::{
+    AssetLock, Charter, CharterDraft, Dataset, Member, MemberKeys, NamedKey, Purpose, Role, TEXT_BYTES_MAX,
+};
+use datacoop_policy::limits::{Limits, Set};
+use datacoop_policy::query::Assumptions;
+use datacoop_policy::{Day, Digest, MemberId, PrivacyLoss};
+use serde::Deserialize;
+
+use crate::keys::Keys;
+use crate::log::note::{
+    KIND_COSIGNATURE, KIND_ED25519, open_note, parse_vkey, sign_note, signature_line, split_note, vkey,
+};
+use crate::log::tree::sha256;
+
+/// First line of a charter's text: its signatures are worthless elsewhere.
+const CHARTER_HEADER: &str = "# datacoop/charter/v1\n";
+/// First line of a card's text.
+const CARD_HEADER: &str = "# datacoop/card/v1\n";
+/// Longest charter text.
+pub const CHARTER_BYTES_MAX: usize = 256 * 1024;
+
+/// Why a text is no charter or card, with the remedy.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TextError(pub String);
+
+impl fmt::Display for TextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn wrong<T>(text: impl Into<String>) -> Result<T, TextError> {
+    Err(TextError(text.into()))
+}
+
+fn said(error: impl fmt::Display) -> TextError {
+    TextError(error.to_string())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    charter: Head,
+    quorum: Quorum,
+    rounds: Rounds,
+    limits: LimitsText,
+    member: Vec<MemberText>,
+    dataset: Vec<DatasetText>,
+    #[serde(default)]
+    purpose: Vec<PurposeText>,
+    asset_lock: AssetLockText,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    id: String,
+    version: u32,
+    name: String,
+    made: toml::value::Datetime,
+    effective: toml::value::Datetime,
+    expires: toml::value::Datetime,
+    demo: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Quorum {
+    amend: u32,
+    restrict: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rounds {
+    colluding_percent: u32,
+    missing_percent: u32,
+    committee_max: u32,
+}
+
+/// Limits as a layer writes them; what is left out is not tightened.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct LimitsText {
+    purposes: Option<SetText>,
+    questions: Option<SetText>,
+    datasets: Option<SetText>,
+    columns: Option<SetText>,
+    group_by: Option<SetText>,
+    rho_query: Option<u64>,
+    rho_purpose: Option<u64>,
+    rho_year: Option<u64>,
+    max_cells: Option<u32>,
+    min_roster: Option<u32>,
+    min_bodies: Option<u32>,
+    min_people: Option<u32>,
+    min_cosigners: Option<u32>,
+    min_step: Option<u32>,
+    public: Option<bool>,
+    full_noise: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum SetText {
+    Only(BTreeSet<String>),
+    Except { except: BTreeSet<String> },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MemberText {
+    id: String,
+    name: String,
+    body: String,
+    roles: BTreeSet<String>,
+    keys: KeysText,
+    addresses: Vec<String>,
+    witnesses: Vec<String>,
+    people_min: u64,
+    people_max: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeysText {
+    charter: String,
+    log: String,
+    witness: String,
+    peer: String,
+    seal: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DatasetText {
+    id: String,
+    unit: String,
+    vocabularies: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PurposeText {
+    id: String,
+    title: String,
+    plain: String,
+    #[serde(default)]
+    limits: LimitsText,
+    starts: toml::value::Datetime,
+    expires: toml::value::Datetime,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AssetLockText {
+    clause: String,
+    successor: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CardFile {
+    member: MemberText,
+}
+
+fn day(value: &toml::value::Datetime) -> Result<Day, TextError> {
+    Day::parse(&value.to_string()).ok_or_else(|| TextError(format!("`{value}` is not a day such as 2026-09-01")))
+}
+
+impl LimitsText {
+    fn read(self) -> Limits {
+        let top = Limits::top();
+        let set = |text: Option<SetText>| match text {
+            None => Set::all(),
+            Some(SetText::Only(names)) => Set::Only(names),
+            Some(SetText::Except { except }) => Set::Except(except),
+        };
+        let loss = |nano: Option<u64>| nano.map_or(PrivacyLoss::from_nano(u64::MAX), PrivacyLoss::from_nano);
+        Limits {
+            purposes: set(self.purposes),
+            questions: set(self.questions),
+            datasets: set(self.datasets),
+            columns: set(self.columns),
+            group_by: set(self.group_by),
+            rho_query: loss(self.rho_query),
+            rho_purpose: loss(self.rho_purpose),
+            rho_year: loss(self.rho_year),
+            max_cells: self.max_cells.unwrap_or(top.max_cells),
+            min_roster: self.min_roster.unwrap_or(0),
+            min_bodies: self.min_bodies.unwrap_or(0),
+            min_people: self.min_people.unwrap_or(0),
+            min_cosigners: self.min_cosigners.unwrap_or(0),
+            min_step: self.min_step.unwrap_or(0),
+            public: self.public.unwrap_or(true),
+            full_noise: self.full_noise.unwrap_or(true),
+            ..top
+        }
+    }
+}
+
+/// Reads a member's own `limits.toml`. Errors: an unknown field or another form; then the node
+/// answers nothing.
+pub fn parse_limits(text: &str) -> Result<Limits, TextError> {
+    toml::from_str::<LimitsText>(text).map(LimitsText::read).map_err(|error| TextError(format!("not limits: {error}")))
+}
+
+fn parse_member(text: MemberText) -> Result<Member, TextError> {
+    let id: MemberId = text.id.parse().map_err(TextError)?;
+    let named = |key: &str, kind| parse_vkey(key, kind).map_err(|error| TextError(format!("member `{id}`: {error}")));
+    let role = |code: &String| {
+        let known = Role::ALL.into_iter().find(|role| role.code() == code);
+        known.ok_or_else(|| TextError(format!("member `{id}`: `{code}` is no role")))
+    };
+    let peer = parse_peer(&text.keys.peer)
+        .ok_or_else(|| TextError(format!("member `{id}`: `{}` is no peer id", text.keys.peer.escape_debug())))?;
+    let keys = MemberKeys {
+        charter: named(&text.keys.charter, KIND_ED25519)?,
+        log: named(&text.keys.log, KIND_ED25519)?,
+        witness: named(&text.keys.witness, KIND_COSIGNATURE)?,
+        peer,
+        seal: text.keys.seal.parse().map_err(|error| TextError(format!("member `{id}`: seal key: {error}")))?,
+    };
+    let witnesses = text.witnesses.iter().map(|id| id.parse().map_err(TextError)).collect::<Result<_, _>>()?;
+    Ok(Member {
+        roles: text.roles.iter().map(role).collect::<Result<_, _>>()?,
+        id,
+        name: text.name,
+        body: text.body,
+        keys,
+        addresses: text.addresses,
+        witnesses,
+        people_min: text.people_min,
+        people_max: text.people_max,
+    })
+}
+
+/// Reads a charter's text: every field known, every rule kept that needs no signature.
+pub fn parse_charter(text: &str) -> Result<Charter, TextError> {
+    if text.len() > CHARTER_BYTES_MAX || !text.starts_with(CHARTER_HEADER) || text.contains('\t') {
+        return wrong(format!("a charter begins with `{}`, has no tabs and at most {CHARTER_BYTES_MAX} bytes", CHARTER_HEADER.trim()));
+    }
+    let file: File = toml::from_str(text).map_err(|error| TextError(format!("not a charter: {error}")))?;
+    let hash = sha256(&[text.as_bytes()]);
+    let id = match file.charter.id.as_str() {
+        "genesis" => hash,
+        later => later.parse().map_err(|error| TextError(format!("charter id: {error}")))?,
+    };
+    let dataset = |text: DatasetText| {
+        let hashes = text.vocabularies.into_iter().map(|(name, hash)| {
+            let hash = hash.parse::<Digest>().map_err(|error| TextError(format!("vocabulary `{name}`: {error}")))?;
+            Ok((name, hash))
+        });
+        Ok(Dataset { id: text.id, unit: text.unit, vocabularies: hashes.collect::<Result<_, TextError>>()? })
+    };
+    let purpose = |text: PurposeText| {
+        let (starts, expires) = (day(&text.starts)?, day(&text.expires)?);
+        Ok(Purpose { id: text.id, title: text.title, plain: text.plain, limits: text.limits.read(), starts, expires })
+    };
+    let draft = CharterDraft {
+        id,
+        hash,
+        version: file.charter.version,
+        name: file.charter.name,
+        made: day(&file.charter.made)?,
+        effective: day(&file.charter.effective)?,
+        expires: day(&file.charter.expires)?,
+        demo: file.charter.demo,
+        amend: file.quorum.amend,
+        restrict: file.quorum.restrict,
+        assumed: Assumptions {
+            colluding_percent: file.rounds.colluding_percent,
+            missing_percent: file.rounds.missing_percent,
+            committee_max: file.rounds.committee_max,
+        },
+        limits: file.limits.read(),
+        members: file.member.into_iter().map(parse_member).collect::<Result<_, _>>()?,
+        datasets: file.dataset.into_iter().map(dataset).collect::<Result<_, TextError>>()?,
+        purposes: file.purpose.into_iter().map(purpose).collect::<Result<_, TextError>>()?,
+        asset_lock: AssetLock {
+            clause: file.asset_lock.clause,
+            successor: file.asset_lock.successor.parse().map_err(TextError)?,
+        },
+    };
+    Charter::admit(draft).map_err(said)
+}
+
+/// A charter with who signed it.
+#[derive(Clone, Debug)]
+pub struct OpenedCharter {
+    /// The charter.
+    pub charter: Charter,
+    /// Members whose signature is good.
+    pub signed: Vec<MemberId>,
+    /// Members whose signature is missing: version 1 needs all.
+    pub missing: Vec<MemberId>,
+}
+
+/// Opens a charter's note. Errors: no charter, or a member's signature does not fit.
+pub fn open_charter(note: &str) -> Result<OpenedCharter, TextError> {
+    let (text, lines) = split_note(note).map_err(said)?;
+    let charter = parse_charter(text)?;
+    let keys: Vec<NamedKey> = charter.members().iter().map(|member| member.keys.charter.clone()).collect();
+    let stranger = lines.iter().find(|line| !keys.iter().any(|key| line.contains(&format!(" {} ", key.name))));
+    if let Some(line) = stranger {
+        let name = line.split(' ').nth(1).unwrap_or_default();
+        return wrong(format!("`{}` signed the charter and is no member's charter key; remove that line", name.escape_debug()));
+    }
+    let signed = open_note(note, &keys).map_err(|error| TextError(format!("the charter's signatures: {error}")))?.1;
+    let (mut by, mut missing) = (vec![], vec![]);
+    for (at, member) in charter.members().iter().enumerate() {
+        if signed.contains(&at) { by.push(member.id.clone()) } else { missing.push(member.id.clone()) }
+    }
+    Ok(OpenedCharter { charter, signed: by, missing })
+}
+
+/// Opens a charter that is in force: every founder signed.
+pub fn open_signed_charter(note: &str) -> Result<Charter, TextError> {
+    let opened = open_charter(note)?;
+    if opened.missing.is_empty() {
+        return Ok(opened.charter);
+    }
+    let names: Vec<String> = opened.missing.iter().map(ToString::to_string).collect();
+    wrong(format!("the charter lacks signatures of {}; each runs `datacoop charter sign`", names.join(", ")))
+}
+
+/// A charter's note with our signature added; a first signature starts the note.
+///
+/// Errors: the text is no charter, or holds another key for us.
+pub fn sign_charter(text_or_note: &str, keys: &Keys) -> Result<String, TextError> {
+    let own = &keys.public().charter;
+    let (text, rest) = match split_note(text_or_note) {
+        Ok((text, lines)) if lines.iter().all(|line| line.starts_with('\u{2014}')) => {
+            open_charter(text_or_note)?;
+            (text, text_or_note[text.len() + 1..].to_owned())
+        }
+        _ => (text_or_note, String::new()),
+    };
+    let charter = parse_charter(text)?;
+    if !charter.members().iter().any(|member| member.keys == *keys.public()) {
+        return wrong("the charter holds no member with this node's keys; send your card to whoever writes it");
+    }
+    let line = signature_line(text, &own.name, keys.charter());
+    if rest.lines().any(|signed| signed == line.trim_end()) {
+        return Ok(text_or_note.to_owned());
+    }
+    Ok(format!("{text}\n{rest}{line}"))
+}
+
+/// A text as a TOML string.
+fn quote(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| quote(&item.to_string())).collect();
+    format!("[{}]", items.join(", "))
+}
+
+fn member_toml(member: &Member) -> String {
+    let keys = &member.keys;
+    format!(
+        "id = {}\nname = {}\nbody = {}\nroles = {}\nkeys.charter = {}\nkeys.log = {}\nkeys.witness = {}\nkeys.peer = {}\nkeys.seal = {}\naddresses = {}\nwitnesses = {}\npeople_min = {}\npeople_max = {}\n",
+        quote(member.id.as_str()),
+        quote(&member.name),
+        quote(&member.body),
+        list(member.roles.iter().map(|role| role.code())),
+        quote(&vkey(&keys.charter, KIND_ED25519)),
+        quote(&vkey(&keys.log, KIND_ED25519)),
+        quote(&vkey(&keys.witness, KIND_COSIGNATURE)),
+        quote(&peer_text(&keys.peer)),
+        quote(&keys.seal.to_string()),
+        list(&member.addresses),
+        list(&member.witnesses),
+        member.people_min,
+        member.people_max,
+    )
+}
+
+fn limits_toml(limits: &Limits, prefix: &str) -> String {
+    let mut out = String::new();
+    let top = Limits::top();
+    let sets = [
+        ("purposes", &limits.purposes),
+        ("questions", &limits.questions),
+        ("datasets", &limits.datasets),
+        ("columns", &limits.columns),
+        ("group_by", &limits.group_by),
+    ];
+    for (name, set) in sets {
+        let text = match set {
+            Set::Except(names) if names.is_empty() => continue,
+            Set::Except(names) => format!("{{ except = {} }}", list(names)),
+            Set::Only(names) => list(names),
+        };
+        let _ = writeln!(out, "{prefix}{name} = {text}");
+    }
+    let numbers = [
+        ("rho_query", limits.rho_query.nano(), u64::MAX),
+        ("rho_purpose", limits.rho_purpose.nano(), u64::MAX),
+        ("rho_year", limits.rho_year.nano(), u64::MAX),
+        ("max_cells", u64::from(limits.max_cells), u64::from(top.max_cells)),
+        ("min_roster", u64::from(limits.min_roster), 0),
+        ("min_bodies", u64::from(limits.min_bodies), 0),
+        ("min_people", u64::from(limits.min_people), 0),
+        ("min_cosigners", u64::from(limits.min_cosigners), 0),
+        ("min_step", u64::from(limits.min_step), 0),
+    ];
+    for (name, value, _) in numbers.into_iter().filter(|(_, value, loosest)| value != loosest) {
+        let _ = writeln!(out, "{prefix}{name} = {value}");
+    }
+    for (name, allowed) in [("public", limits.public), ("full_noise", limits.full_noise)] {
+        let _ = writeln!(out, "{prefix}{name} = {allowed}");
+    }
+    out
+}
+
+/// The text of a genesis charter with these fields; its id and hash follow from the text.
+pub fn charter_toml(draft: &CharterDraft) -> String {
+    let mut out = format!(
+        "{CHARTER_HEADER}[charter]\nid = \"genesis\"\nversion = 1\nname = {}\nmade = {}\neffective = {}\nexpires = {}\ndemo = {}\n\n[quorum]\namend = {}\nrestrict = {}\n\n[rounds]\ncolluding_percent = {}\nmissing_percent = {}\ncommittee_max = {}\n\n[limits]   # privacy loss in billionths of rho\n{}",
+        quote(&draft.name),
+        draft.made,
+        draft.effective,
+        draft.expires,
+        draft.demo,
+        draft.amend,
+        draft.restrict,
+        draft.assumed.colluding_percent,
+        draft.assumed.missing_percent,
+        draft.assumed.committee_max,
+        limits_toml(&draft.limits, ""),
+    );
+    for member in &draft.members {
+        let _ = write!(out, "\n[[member]]\n{}", member_toml(member));
+    }
+    for dataset in &draft.datasets {
+        let hashes: Vec<String> =
+            dataset.vocabularies.iter().map(|(name, hash)| format!("{} = {}", quote(name), quote(&hash.to_string()))).collect();
+        let (id, unit) = (quote(&dataset.id), quote(&dataset.unit));
+        let _ = write!(out, "\n[[dataset]]\nid = {id}\nunit = {unit}\nvocabularies = {{ {} }}\n", hashes.join(", "));
+    }
+    for purpose in &draft.purposes {
+        let _ = write!(
+            out,
+            "\n[[purpose]]\nid = {}\ntitle = {}\nplain = {}\nstarts = {}\nexpires = {}\n{}",
+            quote(&purpose.id),
+            quote(&purpose.title),
+            quote(&purpose.plain),
+            purpose.starts,
+            purpose.expires,
+            limits_toml(&purpose.limits, "limits."),
+        );
+    }
+    let lock = &draft.asset_lock;
+    let _ = write!(out, "\n[asset_lock]\nclause = \"\"\"\n{}\"\"\"\nsuccessor = {}\n", lock.clause, quote(lock.successor.as_str()));
+    out
+}
+
+/// A member's card: what it asks the others to copy into the charter, signed with its charter key.
+pub fn write_card(member: &Member, keys: &Keys) -> String {
+    let text = format!("{CARD_HEADER}[member]\n{}", member_toml(member));
+    sign_note(&text, &keys.public().charter.name, keys.charter())
+}
+
+/// Opens a card. Errors: no card, or not signed by the charter key it names.
+pub fn open_card(note: &str) -> Result<Member, TextError> {
+    let (text, _) = split_note(note).map_err(said)?;
+    if text.len() > 16 * TEXT_BYTES_MAX || !text.starts_with(CARD_HEADER) {
+        return wrong(format!("a card begins with `{}`", CARD_HEADER.trim()));
+    }
+    let file: CardFile = toml::from_str(text).map_err(|error| TextError(format!("not a card: {error}")))?;
+    let member = parse_member(file.member)?;
+    open_note(note, std::slice::from_ref(&member.keys.charter)).map_err(|error| TextError(format!("the card's signature: {error}")))?;
+    Ok(member)
+}
+
+/// What comes before an Ed25519 key in a libp2p peer id: the identity multihash of its protobuf.
+const PEER_PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
+
+/// A transport public key as libp2p writes it: `12D3Koo...`.
+pub fn peer_text(public: &[u8; 32]) -> String {
+    bs58::encode([&PEER_PREFIX[..], public].concat()).into_string()
+}
+
+/// Reads `peer_text`; `None` unless it names an Ed25519 key.
+pub fn parse_peer(text: &str) -> Option<[u8; 32]> {
+    let bytes = bs58::decode(text).into_vec().ok()?;
+    bytes.strip_prefix(&PEER_PREFIX)?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datacoop_policy::charter::{ASSET_LOCK_CLAUSE, amend_min};
+
+    fn keys(n: u8) -> Keys {
+        Keys::from_seed([n; 32], &format!("m{n}.example"), 1)
+    }
+
+    fn member(n: u8) -> Member {
+        Member {
+            id: format!("GB-EDU-{n}").parse().unwrap(),
+            name: format!("School \"{n}\""),
+            body: format!("Trust {n}"),
+            roles: BTreeSet::from([Role::Voting, Role::Coordinator]),
+            keys: keys(n).public().clone(),
+            addresses: vec!["/ip4/127.0.0.1/tcp/1".into()],
+            witnesses: vec![],
+            people_min: 1,
+            people_max: 100,
+        }
+    }
+
+    fn text(n: u8) -> String {
+        let today = Day::parse("2026-09-01").unwrap();
+        charter_toml(&CharterDraft {
+            id: Digest::default(),
+            hash: Digest::default(),
+            version: 1,
+            name: "Hill and Vale".into(),
+            made: today,
+            effective: today,
+            expires: Day(today.0 + 300),
+            demo: false,
+            amend: amend_min(u32::from(n)),
+            restrict: 2,
+            assumed: Assumptions::FLOOR,
+            limits: Limits { min_roster: 5, questions: Set::Except(["x".to_owned()].into()), ..Limits::floor() },
+            members: (1..=n).map(member).collect(),
+            datasets: vec![Dataset {
+                id: "pupils".into(),
+                unit: "pupil".into(),
+                vocabularies: vec![("attendance/1".into(), Digest([3; 32]))],
+            }],
+            purposes: vec![Purpose {
+                id: "p".into(),
+                title: "P".into(),
+                plain: "Why".into(),
+                limits: Limits { datasets: Set::only(["pupils"]), rho_purpose: PrivacyLoss::from_nano(7), ..Limits::top() },
+                starts: today,
+                expires: Day(today.0 + 100),
+            }],
+            asset_lock: AssetLock { clause: ASSET_LOCK_CLAUSE.into(), successor: "GB-CHC-1".parse().unwrap() },
+        })
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_signed_by_all() {
+        let text = text(5);
+        let charter = parse_charter(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        assert_eq!(charter_toml(charter.fields()), text);
+        let mut note = text;
+        for n in 1..=5 {
+            assert!(n == 1 || open_signed_charter(&note).unwrap_err().0.contains("lacks signatures of"));
+            note = sign_charter(&note, &keys(n)).unwrap();
+            assert_eq!(sign_charter(&note, &keys(n)).unwrap(), note, "signing twice changes nothing");
+        }
+        assert_eq!(open_signed_charter(&note).unwrap().members().len(), 5);
+    }
+
+    #[test]
+    fn a_charter_signed_by_the_wrong_key_or_changed_is_refused() {
+        let text = text(5);
+        assert!(sign_charter(&text, &keys(9)).unwrap_err().0.contains("this node's keys"));
+        let mut note = text.clone();
+        for n in 1..=5 {
+            note = sign_charter(&note, &keys(n)).unwrap();
+        }
+        let forged = signature_line(&text, "m1.example/charter/1", keys(2).charter());
+        let genuine = signature_line(&text, "m1.example/charter/1", keys(1).charter());
+        assert!(open_signed_charter(&note.replace(&genuine, &forged)).is_err());
+        let stranger = signature_line(&text, "m9.example/charter/1", keys(9).charter());
+        assert!(open_charter(&format!("{note}{stranger}")).unwrap_err().0.contains("no member's charter key"));
+        for (from, to) in [("amend = 4", "amend = 5"), ("Hill", "Mill"), ("max_cells = 2000", "max_cells = 1999")] {
+            assert!(open_signed_charter(&note.replacen(from, to, 1)).is_err(), "{to}");
+        }
+    }
+
+    #[test]
+    fn half_understood_rules_are_no_rules() {
+        let text = text(5);
+        for (from, to) in [
+            ("[quorum]", "[quorum]\nveto = 1"),
+            ("# datacoop/charter/v1", "# datacoop/charter/v2"),
+            ("amend = 4", "amend = 4.0"),
+            ("amend = 4", "\tamend = 4"),
+            ("version = 1", "version = 2"),
+            ("made = 2026-09-01", "made = 2026-09-01T00:00:00Z"),
+            ("\"voting\"", "\"king\""),
+            ("colluding_percent = 30", "colluding_percent = 0"),
+            ("never sold", "sold"),
+        ] {
+            assert!(parse_charter(&text.replacen(from, to, 1)).is_err(), "{to}");
+        }
+    }
+
+    #[test]
+    fn a_card_is_signed_by_the_key_it_names() {
+        let card = write_card(&member(1), &keys(1));
+        assert_eq!(open_card(&card), Ok(member(1)));
+        assert!(open_card(&card.replace("School", "Skool")).is_err());
+        assert!(open_card(&write_card(&member(1), &keys(2))).is_err());
+        assert!(open_charter(&card).is_err());
+    }
+
+    #[test]
+    fn a_peer_id_is_libp2ps_own() {
+        let text = peer_text(&[7; 32]);
+        assert!(text.starts_with("12D3Koo"), "{text}");
+        assert_eq!(parse_peer(&text), Some([7; 32]));
+        assert_eq!(parse_peer("12D3Koo"), None);
+    }
+
+    #[test]
+    fn a_members_own_limits_are_read_strictly() {
+        let limits = parse_limits("purposes = [\"p\"]\nrho_query = 5\nquestions = { except = [\"q\"] }").unwrap();
+        assert!(limits.purposes.holds("p") && !limits.purposes.holds("x") && !limits.questions.holds("q"));
+        assert!(parse_limits("purpose = [\"p\"]").is_err());
+        assert!(parse_limits("rho_query = -1").is_err());
+    }
+}

@@ -7,6 +7,7 @@
 //! Where to start: [`member::Member`].
 
 pub mod bounds;
+pub mod charter_text;
 pub mod entry;
 pub mod fold;
 pub mod json;
