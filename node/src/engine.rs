@@ -65,7 +65,11 @@ pub fn newest_table(tables: &Path, vocabulary: &Vocabulary) -> Option<(u64, Path
 
 /// The exact Tally of our rows: one integer a cell, in grid steps. No table gives zeros, because a
 /// member without such people must not be told apart.
-pub async fn tabulate(table: Option<&Path>, question: &BoundQuestion, me: &MemberId) -> Result<Vec<i64>, EngineError> {
+pub async fn tabulate(
+    table: Option<&Path>,
+    question: &BoundQuestion,
+    me: &MemberId,
+) -> Result<Vec<i64>, EngineError> {
     let mut tally = vec![0i64; question.cells()];
     let Some(table) = table else { return Ok(tally) };
     let config = SessionConfig::new().with_target_partitions(2).with_information_schema(false);
@@ -111,7 +115,12 @@ fn unit_sql(question: &BoundQuestion) -> String {
     format!("SELECT {} FROM rows{filter}{grouping}", columns.join(", "))
 }
 
-fn add_units(batch: &RecordBatch, question: &BoundQuestion, me: &MemberId, tally: &mut [i64]) -> Result<(), EngineError> {
+fn add_units(
+    batch: &RecordBatch,
+    question: &BoundQuestion,
+    me: &MemberId,
+    tally: &mut [i64],
+) -> Result<(), EngineError> {
     let groupings = question.groupings();
     let columns = groupings.iter().filter(|by| !by.is_member_fact).count();
     let texts = (0..columns)
@@ -166,7 +175,8 @@ fn steps_of(question: &BoundQuestion, numbers: &[&Float64Array], row: usize) -> 
     }
     if let Some((names, total)) = question.at_most() {
         let mut over = -total;
-        let joint = || question.measures().iter().enumerate().filter(|(_, measure)| names.contains(&measure.name));
+        let joint =
+            || question.measures().iter().enumerate().filter(|(_, measure)| names.contains(&measure.name));
         over += joint().map(|(i, _)| steps[i]).sum::<i64>();
         for (i, _) in joint().collect::<Vec<_>>().into_iter().rev() {
             let cut = over.clamp(0, steps[i]);

@@ -19,7 +19,10 @@ fn bound(text: &str, params: &[(&str, &str)]) -> BoundQuestion {
 }
 
 fn event() -> BoundQuestion {
-    bound(EVENT_DAY, &[("event_day", "2025-12-12"), ("baseline_days", "2025-12-05"), ("took_part", "GB-EDU-1")])
+    bound(
+        EVENT_DAY,
+        &[("event_day", "2025-12-12"), ("baseline_days", "2025-12-05"), ("took_part", "GB-EDU-1")],
+    )
 }
 
 /// (pupil, day of December, attended, premium, of compulsory age)
@@ -29,7 +32,8 @@ async fn tally(rows: &[Row], question: &BoundQuestion, me: &str) -> Vec<i64> {
     let dir = tempfile::tempdir().unwrap();
     let source = dir.path().join("rows.csv");
     let mut file = File::create(&source).unwrap();
-    writeln!(file, "pupil_id,date,session,possible,attended,absent,compulsory_age,nc_year,pupil_premium").unwrap();
+    writeln!(file, "pupil_id,date,session,possible,attended,absent,compulsory_age,nc_year,pupil_premium")
+        .unwrap();
     for (pupil, day, attended, premium, age) in rows {
         let (yes, no) = (u8::from(*attended), u8::from(!*attended));
         writeln!(file, "p{pupil},2025-12-{day:02},AM,1,{yes},{no},{age},7,{premium}").unwrap();
@@ -69,7 +73,8 @@ async fn no_table_gives_zeros() {
 #[tokio::test]
 async fn a_joint_bound_cuts_the_last_measure_first() {
     let text = RATE.replace("total = 80", "total = 2").replace("\"attendance-rate\"", "\"r\"");
-    let rows: Vec<Row> = (1..=3).map(|day| (1, day, true, true, true)).chain([(1, 4, false, true, true)]).collect();
+    let rows: Vec<Row> =
+        (1..=3).map(|day| (1, day, true, true, true)).chain([(1, 4, false, true, true)]).collect();
     let question = bound(&text, &[]);
     assert_eq!(question.sensitivity2(), 4);
     assert_eq!(tally(&rows, &question, "A").await[..2], [2, 0]);
@@ -82,7 +87,7 @@ async fn removing_any_pupil_moves_the_tally_by_at_most_delta() {
         let mut reached = 0;
         for case in 0u32..6 {
             // Pseudo-random marks; pupil 0 is the worst case: away on the day, or 80 sessions in school.
-            let mark = |pupil: u32, day: u32| (pupil * 7 + day * 13 + case * 5) % 3 != 0;
+            let mark = |pupil: u32, day: u32| !(pupil * 7 + day * 13 + case * 5).is_multiple_of(3);
             let mut rows: Vec<Row> =
                 (0..6).flat_map(|p| [5, 12].map(|day| (p, day, mark(p, day), p % 2 == 0, true))).collect();
             rows.extend([(9, 12, case % 2 == 1, true, true), (9, 5, case % 2 == 0, true, true)]);

@@ -26,7 +26,9 @@ impl fmt::Display for StoreError {
         match self {
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Wrong(text) => f.write_str(text),
-            Self::Locked(path) => write!(f, "another node runs on {}; stop it, or use its command line", path.display()),
+            Self::Locked(path) => {
+                write!(f, "another node runs on {}; stop it, or use its command line", path.display())
+            }
         }
     }
 }
@@ -49,11 +51,28 @@ impl Folder {
     ///
     /// Errors: locked by another process, or of a newer format.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        for sub in ["", "journal", "signed", "keys", "keys/rounds", "charter", "vocabulary", "blobs", "tables", "run"] {
+        for sub in [
+            "",
+            "journal",
+            "signed",
+            "keys",
+            "keys/rounds",
+            "charter",
+            "vocabulary",
+            "blobs",
+            "tables",
+            "run",
+        ] {
             make_dir(&path.join(sub))?;
         }
         let lock_path = path.join("lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock_path).map_err(at(&lock_path))?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&lock_path)
+            .map_err(at(&lock_path))?;
         lock.try_lock().map_err(|error| match error {
             fs::TryLockError::WouldBlock => StoreError::Locked(path.to_owned()),
             fs::TryLockError::Error(error) => StoreError::Io(lock_path, error),
@@ -69,7 +88,9 @@ impl Folder {
                     FORMAT.trim()
                 )));
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => write_durably(&format, FORMAT.as_bytes())?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                write_durably(&format, FORMAT.as_bytes())?
+            }
             Err(error) => return Err(StoreError::Io(format, error)),
         }
         Ok(Self { path: path.to_owned(), _lock: lock })
@@ -96,8 +117,13 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 /// As `write_durably`, but the folder is left to the caller to sync, once for many files.
 pub fn write_unsynced(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let temporary = path.with_extension("tmp");
-    let mut file =
-        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary).map_err(at(&temporary))?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&temporary)
+        .map_err(at(&temporary))?;
     file.write_all(bytes).and_then(|()| file.sync_data()).map_err(at(&temporary))?;
     fs::rename(&temporary, path).map_err(at(path))
 }

@@ -124,8 +124,15 @@ pub fn import_split(
 
 type Each<'a> = &'a mut dyn FnMut(&str, &[Cell]) -> Result<(), ImportError>;
 
-fn read_file(source: &Path, vocabulary: &Vocabulary, by: Option<&str>, each: Each<'_>) -> Result<Report, ImportError> {
-    let name = source.file_name().map_or_else(|| source.display().to_string(), |name| name.to_string_lossy().into_owned());
+fn read_file(
+    source: &Path,
+    vocabulary: &Vocabulary,
+    by: Option<&str>,
+    each: Each<'_>,
+) -> Result<Report, ImportError> {
+    let name = source
+        .file_name()
+        .map_or_else(|| source.display().to_string(), |name| name.to_string_lossy().into_owned());
     let file = File::open(source).map_err(|error| ImportError(format!("{}: {error}", source.display())))?;
     read_rows(&name, file, vocabulary, by, each)
 }
@@ -205,19 +212,34 @@ struct Layout<'a> {
 
 /// Case, spaces and punctuation do not tell headers apart.
 fn folded(header: &str) -> String {
-    header.trim_start_matches('\u{feff}').chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    header
+        .trim_start_matches('\u{feff}')
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 impl<'a> Layout<'a> {
-    fn new(name: &str, headers: &csv::StringRecord, vocabulary: &'a Vocabulary, by: Option<&str>) -> Result<Self, ImportError> {
+    fn new(
+        name: &str,
+        headers: &csv::StringRecord,
+        vocabulary: &'a Vocabulary,
+        by: Option<&str>,
+    ) -> Result<Self, ImportError> {
         let found: Vec<String> = headers.iter().map(folded).collect();
         let find = |column: &Column| -> Result<Option<usize>, ImportError> {
-            let names: Vec<String> = column.synonyms.iter().chain([&column.name]).map(|name| folded(name)).collect();
+            let names: Vec<String> =
+                column.synonyms.iter().chain([&column.name]).map(|name| folded(name)).collect();
             let hits: Vec<usize> = (0..found.len()).filter(|at| names.contains(&found[*at])).collect();
             match hits[..] {
                 [] => Ok(None),
                 [at] => Ok(Some(at)),
-                _ => Err(ImportError(format!("{name}: column `{}` stands {} times; remove all but one", column.name, hits.len()))),
+                _ => Err(ImportError(format!(
+                    "{name}: column `{}` stands {} times; remove all but one",
+                    column.name,
+                    hits.len()
+                ))),
             }
         };
         let listed = || headers.iter().map(|header| format!("`{header}`")).collect::<Vec<_>>().join(", ");
@@ -226,26 +248,40 @@ impl<'a> Layout<'a> {
         for column in kept_columns(vocabulary) {
             let at = find(column)?;
             if at.is_none() && (column.required || *vocabulary.unit() == Unit::Column(column.name.clone())) {
-                return Err(ImportError(format!("{name}: there is no column `{}`; it has {}", column.name, listed())));
+                return Err(ImportError(format!(
+                    "{name}: there is no column `{}`; it has {}",
+                    column.name,
+                    listed()
+                )));
             }
             used.extend(at);
             let header = at.and_then(|at| headers.get(at)).unwrap_or(&column.name);
             fields.push((at, header.to_owned(), column));
         }
         if fields.iter().all(|(at, ..)| at.is_none()) {
-            return Err(ImportError(format!("{name}: none of its columns is in {}; it has {}", vocabulary.name(), listed())));
+            return Err(ImportError(format!(
+                "{name}: none of its columns is in {}; it has {}",
+                vocabulary.name(),
+                listed()
+            )));
         }
         let split = by
             .map(|by| {
                 let at = found.iter().position(|header| *header == folded(by));
-                at.ok_or_else(|| ImportError(format!("{name}: there is no column `{by}` to split by; it has {}", listed())))
+                at.ok_or_else(|| {
+                    ImportError(format!("{name}: there is no column `{by}` to split by; it has {}", listed()))
+                })
             })
             .transpose()?;
         used.extend(split);
         let dropped = |at: &usize| vocabulary.columns().iter().any(|c| find(c).ok().flatten() == Some(*at));
         let ignored = (0..found.len()).filter(|at| !used.contains(at) && !dropped(at));
         let ignored = ignored.filter_map(|at| headers.get(at)).map(str::to_owned).collect();
-        let key = vocabulary.key().iter().filter_map(|name| fields.iter().position(|(_, _, c)| c.name == *name)).collect();
+        let key = vocabulary
+            .key()
+            .iter()
+            .filter_map(|name| fields.iter().position(|(_, _, c)| c.name == *name))
+            .collect();
         Ok(Self { fields, key, split, ignored })
     }
 
@@ -305,7 +341,8 @@ fn read_cell(column: &Column, text: &str) -> Result<Cell, String> {
         Kind::Date => {
             let day = Day::parse(text).or_else(|| british_day(text));
             let day = day.and_then(|day| i32::try_from(day.0).ok());
-            day.map(Cell::Date).ok_or_else(|| format!("{} is not a date; write 2025-12-31 or 31/12/2025", shown()))
+            day.map(Cell::Date)
+                .ok_or_else(|| format!("{} is not a date; write 2025-12-31 or 31/12/2025", shown()))
         }
     }
 }
@@ -345,7 +382,9 @@ mod tests {
           { name = "late", type = "bool" },
         ]"#;
 
-    fn check(text: &str, by: Option<&str>) -> (Result<Report, ImportError>, Vec<(String, Vec<Cell>)>) {
+    type Rows = Vec<(String, Vec<Cell>)>;
+
+    fn check(text: &str, by: Option<&str>) -> (Result<Report, ImportError>, Rows) {
         let vocabulary = Vocabulary::from_toml(EXAM).unwrap();
         let mut rows = vec![];
         let report = read_rows("f.csv", text.as_bytes(), &vocabulary, by, &mut |member, row| {
@@ -357,10 +396,18 @@ mod tests {
 
     #[test]
     fn headers_are_found_by_name_or_synonym_in_any_order() {
-        let (report, rows) =
-            check("\u{feff}Result Z,SEX,extra,School,sat,late,Pupil\n 1.5 ,f,x,A,31/12/2025,Y,p1\n", Some("school"));
+        let (report, rows) = check(
+            "\u{feff}Result Z,SEX,extra,School,sat,late,Pupil\n 1.5 ,f,x,A,31/12/2025,Y,p1\n",
+            Some("school"),
+        );
         let day = i32::try_from(Day::parse("2025-12-31").unwrap().0).unwrap();
-        let row = vec![Cell::Text("p1".into()), Cell::Text("F".into()), Cell::Number(1.5), Cell::Date(day), Cell::Bool(true)];
+        let row = vec![
+            Cell::Text("p1".into()),
+            Cell::Text("F".into()),
+            Cell::Number(1.5),
+            Cell::Date(day),
+            Cell::Bool(true),
+        ];
         assert_eq!(rows, [("A".to_owned(), row)]);
         assert_eq!(report.unwrap().columns_ignored, ["extra"]);
     }

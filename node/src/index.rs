@@ -39,7 +39,8 @@ impl Index {
         if path.exists() {
             set_aside(path)?;
         }
-        let db = Self::try_open(path).map_err(|error| StoreError::Wrong(format!("{}: {error}", path.display())))?;
+        let db = Self::try_open(path)
+            .map_err(|error| StoreError::Wrong(format!("{}: {error}", path.display())))?;
         Ok(Opened { index: Self { db }, rebuild: true })
     }
 

@@ -49,11 +49,12 @@ impl Journal {
         let (mut frames, mut cut, mut number, mut length) = (vec![], 0, 0, 0);
         for (i, name) in names.iter().enumerate() {
             let path = folder.join(name);
-            number = name
-                .parse()
-                .ok()
-                .filter(|number| *number == i as u64 + 1)
-                .ok_or_else(|| StoreError::Wrong(format!("{}: a journal file is missing or foreign; restore a backup", path.display())))?;
+            number = name.parse().ok().filter(|number| *number == i as u64 + 1).ok_or_else(|| {
+                StoreError::Wrong(format!(
+                    "{}: a journal file is missing or foreign; restore a backup",
+                    path.display()
+                ))
+            })?;
             let bytes = fs::read(&path).map_err(at(&path))?;
             let whole = read_frames(&bytes, &mut frames);
             length = whole as u64;
@@ -89,7 +90,9 @@ impl Journal {
         let length = u32::try_from(payload.len())
             .ok()
             .filter(|length| *length as usize <= FRAME_BYTES_MAX)
-            .ok_or_else(|| StoreError::Wrong(format!("a journal frame of {} bytes is too large", payload.len())))?;
+            .ok_or_else(|| {
+            StoreError::Wrong(format!("a journal frame of {} bytes is too large", payload.len()))
+        })?;
         let mut frame = Vec::with_capacity(HEADER_BYTES + payload.len());
         frame.extend(length.to_le_bytes());
         frame.extend(crc32c::crc32c(&length.to_le_bytes()).to_le_bytes());
@@ -122,7 +125,8 @@ impl Journal {
         self.sync()?;
         self.number += 1;
         let path = self.folder.join(file_name(self.number));
-        self.file = OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path).map_err(at(&path))?;
+        self.file =
+            OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path).map_err(at(&path))?;
         self.length = 0;
         sync_dir(&self.folder)
     }

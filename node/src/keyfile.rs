@@ -30,8 +30,9 @@ pub fn read(path: &Path) -> Result<Zeroizing<[u8; 32]>, StoreError> {
     }
     let text = Zeroizing::new(fs::read_to_string(path).map_err(at(path))?);
     let seed = text.strip_prefix(HEADER).and_then(|rest| rest.trim().parse::<Digest>().ok());
-    seed.map(|seed| Zeroizing::new(seed.0))
-        .ok_or_else(|| StoreError::Wrong(format!("{} is no identity; restore it from your backup", path.display())))
+    seed.map(|seed| Zeroizing::new(seed.0)).ok_or_else(|| {
+        StoreError::Wrong(format!("{} is no identity; restore it from your backup", path.display()))
+    })
 }
 
 /// The secrets of open rounds.

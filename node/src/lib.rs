@@ -1,12 +1,28 @@
-//! The shell: everything that touches the world.
+//! The shell of a node: everything that touches the world. It decides nothing; every decision is the
+//! `Member`'s, in `datacoop-protocol`.
+//!
+//! What this crate does *not* do: hold a rule, judge a question, or keep state that its journal does
+//! not. One file imports each heavy library: `net` libp2p, `index` sled, `engine` datafusion, `noise`
+//! opendp.
+//!
+//! Where to start: [`driver`], the loop.
+
 pub mod blobs;
+pub mod cli;
 pub mod clock;
+pub mod demo;
+pub mod driver;
 pub mod engine;
 pub mod entropy;
+pub mod error;
+pub mod export;
 pub mod folder;
+pub mod home;
 pub mod import;
 pub mod index;
 pub mod journal;
 pub mod keyfile;
+pub mod made_up;
 pub mod net;
 pub mod noise;
+pub mod signed;

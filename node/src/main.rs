@@ -1,1 +1,7 @@
-fn main() {}
+//! The `datacoop` program: arguments in, exit code out.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    datacoop::cli::main()
+}

@@ -149,11 +149,19 @@ impl request_response::Codec for FrameCodec {
     type Request = Vec<u8>;
     type Response = Vec<u8>;
 
-    async fn read_request<T: AsyncRead + Unpin + Send>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>> {
+    async fn read_request<T: AsyncRead + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+    ) -> io::Result<Vec<u8>> {
         read_frame(io).await
     }
 
-    async fn read_response<T: AsyncRead + Unpin + Send>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>> {
+    async fn read_response<T: AsyncRead + Unpin + Send>(
+        &mut self,
+        _: &StreamProtocol,
+        io: &mut T,
+    ) -> io::Result<Vec<u8>> {
         read_frame(io).await
     }
 
@@ -181,7 +189,10 @@ fn failed(what: &str) -> impl FnOnce(&dyn fmt::Display) -> NetError + '_ {
 }
 
 /// TCP, then Noise whose prologue names the co-operative, then Yamux.
-fn transport(key: &identity::Keypair, charter: &[u8; 32]) -> Result<Boxed<(PeerId, StreamMuxerBox)>, NetError> {
+fn transport(
+    key: &identity::Keypair,
+    charter: &[u8; 32],
+) -> Result<Boxed<(PeerId, StreamMuxerBox)>, NetError> {
     let mut prologue = b"datacoop/noise/1".to_vec();
     prologue.extend(charter);
     let noise = noise::Config::new(key).map_err(|error| failed("noise")(&error))?.with_prologue(prologue);
@@ -219,7 +230,9 @@ fn behaviour(key: &identity::Keypair, config: &CarrierConfig) -> Gate {
     Gate {
         members: allow_block_list::Behaviour::default(),
         limits: connection_limits::Behaviour::new(limits),
-        memory: memory_connection_limits::Behaviour::with_max_bytes(MEMORY_BYTES_MAX.saturating_mul(config.nodes.max(1))),
+        memory: memory_connection_limits::Behaviour::with_max_bytes(
+            MEMORY_BYTES_MAX.saturating_mul(config.nodes.max(1)),
+        ),
         frames: request_response::Behaviour::with_codec(
             FrameCodec { recorder: config.recorder.clone() },
             [(PROTOCOL, ProtocolSupport::Full)],
@@ -244,26 +257,43 @@ impl Carrier {
     /// Starts the carrier. Events go to `events`.
     ///
     /// Errors: a key or address that is none, or a port that is taken.
-    pub async fn start(config: CarrierConfig, events: mpsc::UnboundedSender<NetEvent>) -> Result<Self, NetError> {
-        let key = identity::Keypair::ed25519_from_bytes(config.secret).map_err(|error| failed("transport key")(&error))?;
+    pub async fn start(
+        config: CarrierConfig,
+        events: mpsc::UnboundedSender<NetEvent>,
+    ) -> Result<Self, NetError> {
+        let key = identity::Keypair::ed25519_from_bytes(config.secret)
+            .map_err(|error| failed("transport key")(&error))?;
         let transport = transport(&key, &config.charter)?;
         let mut net = behaviour(&key, &config);
         let mut member_by_peer = HashMap::new();
         for (member, public) in &config.allowed {
-            let peer = peer_of(public).ok_or_else(|| NetError(format!("the transport key of `{member}` is none")))?;
+            let peer = peer_of(public)
+                .ok_or_else(|| NetError(format!("the transport key of `{member}` is none")))?;
             net.members.allow_peer(peer);
             member_by_peer.insert(peer, member.clone());
         }
-        let swarm_config = libp2p::swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_MAX);
+        let swarm_config =
+            libp2p::swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_MAX);
         let mut swarm = Swarm::new(transport, net, key.public().to_peer_id(), swarm_config);
         for text in &config.listen {
-            let address: Multiaddr = text.parse().map_err(|error| NetError(format!("`{text}` is no address: {error}")))?;
-            swarm.listen_on(address).map_err(|error| NetError(format!("cannot listen on {text}: {error}")))?;
+            let address: Multiaddr =
+                text.parse().map_err(|error| NetError(format!("`{text}` is no address: {error}")))?;
+            swarm
+                .listen_on(address)
+                .map_err(|error| NetError(format!("cannot listen on {text}: {error}")))?;
         }
         let addresses = listening(&mut swarm, config.listen.len()).await?;
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let peer_by_member = member_by_peer.iter().map(|(peer, member)| (member.clone(), *peer)).collect();
-        let carrier = Loop { swarm, events, member_by_peer, peer_by_member, asked: HashMap::new(), to_answer: BTreeMap::new(), last: 0 };
+        let carrier = Loop {
+            swarm,
+            events,
+            member_by_peer,
+            peer_by_member,
+            asked: HashMap::new(),
+            to_answer: BTreeMap::new(),
+            last: 0,
+        };
         let task = tokio::spawn(carrier.run(inbox));
         Ok(Self { commands, addresses, task })
     }
@@ -300,6 +330,7 @@ impl Carrier {
 }
 
 /// Waits until every listener has its address.
+#[expect(clippy::wildcard_enum_match_arm, reason = "libp2p's events are many and grow")]
 async fn listening(swarm: &mut Swarm<Gate>, listeners: usize) -> Result<Vec<String>, NetError> {
     let mut addresses = vec![];
     while addresses.len() < listeners {
@@ -345,7 +376,8 @@ impl Loop {
         match command {
             Command::Dial(member, addresses) => {
                 let Some(peer) = self.peer_by_member.get(&member) else { return };
-                let addresses: Vec<Multiaddr> = addresses.iter().filter_map(|text| text.parse().ok()).collect();
+                let addresses: Vec<Multiaddr> =
+                    addresses.iter().filter_map(|text| text.parse().ok()).collect();
                 let dial = DialOpts::peer_id(*peer)
                     .condition(PeerCondition::DisconnectedAndNotDialing)
                     .addresses(addresses)
@@ -381,13 +413,16 @@ impl Loop {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "libp2p's events are many and grow")]
     fn on_event(&mut self, event: SwarmEvent<GateEvent>) {
         match event {
             SwarmEvent::Behaviour(GateEvent::Frames(event)) => self.on_frame(event),
             SwarmEvent::Behaviour(GateEvent::Ping(ping::Event { connection, result: Err(_), .. })) => {
                 self.swarm.close_connection(connection);
             }
-            SwarmEvent::ConnectionEstablished { peer_id, num_established, .. } if num_established.get() == 1 => {
+            SwarmEvent::ConnectionEstablished { peer_id, num_established, .. }
+                if num_established.get() == 1 =>
+            {
                 self.tell_of(peer_id, NetEvent::Connected);
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
@@ -443,4 +478,3 @@ impl Loop {
         }
     }
 }
-

@@ -45,7 +45,8 @@ pub fn epsilon(rho_nano: u64) -> Option<f64> {
 
 /// Epsilon as people read it: two decimals, rounded up.
 pub fn epsilon_text(rho_nano: u64) -> String {
-    epsilon(rho_nano).map_or_else(|| "unknown".into(), |epsilon| format!("{:.2}", (epsilon * 100.0).ceil() / 100.0))
+    epsilon(rho_nano)
+        .map_or_else(|| "unknown".into(), |epsilon| format!("{:.2}", (epsilon * 100.0).ceil() / 100.0))
 }
 
 #[cfg(test)]
@@ -96,7 +97,9 @@ mod tests {
 
     #[test]
     fn epsilon_is_that_of_the_published_table() {
-        for (rho, golden) in [(2_000_000, 0.26), (50_000_000, 1.47), (250_000_000, 3.54), (1_000_000_000, 7.77)] {
+        for (rho, golden) in
+            [(2_000_000, 0.26), (50_000_000, 1.47), (250_000_000, 3.54), (1_000_000_000, 7.77)]
+        {
             let got = epsilon(rho).unwrap();
             assert!((got - golden).abs() < 0.01, "{rho}: {got}");
         }

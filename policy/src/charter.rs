@@ -291,7 +291,10 @@ fn refuse<T>(rule: &'static str, text: impl Into<String>) -> Result<T, CharterEr
 
 fn check_version(draft: &CharterDraft) -> Result<(), CharterError> {
     if draft.version != 1 {
-        return refuse("C1", format!("version {} is not the genesis; this program knows version 1 only", draft.version));
+        return refuse(
+            "C1",
+            format!("version {} is not the genesis; this program knows version 1 only", draft.version),
+        );
     }
     if draft.id != draft.hash {
         return refuse("C1", "the id of version 1 is the hash of its own text");
@@ -300,7 +303,10 @@ fn check_version(draft: &CharterDraft) -> Result<(), CharterError> {
         return refuse("C8", "write made, effective and expires in this order");
     }
     if draft.expires.0 - draft.made.0 > CHARTER_DAYS_MAX {
-        return refuse("F17", format!("a charter lasts at most {CHARTER_DAYS_MAX} days; set an earlier `expires`"));
+        return refuse(
+            "F17",
+            format!("a charter lasts at most {CHARTER_DAYS_MAX} days; set an earlier `expires`"),
+        );
     }
     if draft.name.is_empty() || draft.name.len() > TEXT_BYTES_MAX {
         return refuse("C7", "give the co-operative a name");
@@ -326,11 +332,17 @@ fn check_members(draft: &CharterDraft) -> Result<(), CharterError> {
         }
         for name in [&own.charter.name, &own.log.name, &own.witness.name] {
             if !names.insert(name) {
-                return refuse("C7", format!("key name `{name}` stands twice; give each member a host of its own"));
+                return refuse(
+                    "C7",
+                    format!("key name `{name}` stands twice; give each member a host of its own"),
+                );
             }
         }
         if member.people_min > member.people_max || member.people_max > PEOPLE_MAX || member.people_max == 0 {
-            return refuse("C7", format!("`{}`: people_min..people_max must lie in 0..{PEOPLE_MAX}", member.id));
+            return refuse(
+                "C7",
+                format!("`{}`: people_min..people_max must lie in 0..{PEOPLE_MAX}", member.id),
+            );
         }
         if member.body.is_empty() || member.name.len().max(member.body.len()) > TEXT_BYTES_MAX {
             return refuse("C7", format!("`{}`: write its name and its body", member.id));
@@ -352,7 +364,10 @@ fn check_quorum(draft: &CharterDraft) -> Result<(), CharterError> {
     let seats = u32::try_from(voting.len()).unwrap_or(u32::MAX);
     let least = amend_min(seats);
     if draft.amend < least || draft.amend > seats {
-        return refuse("C3", format!("amend = {} of {seats} voting members; write {least} to {seats}", draft.amend));
+        return refuse(
+            "C3",
+            format!("amend = {} of {seats} voting members; write {least} to {seats}", draft.amend),
+        );
     }
     if draft.restrict < 2 {
         return refuse("C11", "restrict is 2 or more: no member alone suspends another");
@@ -394,7 +409,10 @@ fn check_purposes(draft: &CharterDraft) -> Result<(), CharterError> {
     let mut vocabularies = BTreeSet::new();
     for (name, _) in draft.datasets.iter().flat_map(|dataset| &dataset.vocabularies) {
         if !vocabularies.insert(name) {
-            return refuse("C7", format!("vocabulary `{name}` stands in two datasets: its people have one Ledger"));
+            return refuse(
+                "C7",
+                format!("vocabulary `{name}` stands in two datasets: its people have one Ledger"),
+            );
         }
     }
     if draft.purposes.len() > PURPOSES_MAX {
@@ -436,7 +454,10 @@ pub(crate) mod tests {
             key[0] = u8::try_from(i).unwrap();
             key
         };
-        let named = |i: usize, job: u8, what: &str| NamedKey { name: format!("m{i}.example/{what}/1"), key: key(i, job) };
+        let named = |i: usize, job: u8, what: &str| NamedKey {
+            name: format!("m{i}.example/{what}/1"),
+            key: key(i, job),
+        };
         let members = (0..n).map(|i| Member {
             id: format!("GB-EDU-{i:06}").parse().unwrap(),
             name: format!("School {i}"),
@@ -487,7 +508,10 @@ pub(crate) mod tests {
                 starts: day,
                 expires: Day(day.0 + 300),
             }],
-            asset_lock: AssetLock { clause: ASSET_LOCK_CLAUSE.into(), successor: "GB-CHC-1".parse().unwrap() },
+            asset_lock: AssetLock {
+                clause: ASSET_LOCK_CLAUSE.into(),
+                successor: "GB-CHC-1".parse().unwrap(),
+            },
         }
     }
 
@@ -505,7 +529,19 @@ pub(crate) mod tests {
 
     #[test]
     fn the_least_quorum_is_that_of_the_published_table() {
-        let table = [(3, 2), (4, 3), (5, 4), (6, 4), (7, 5), (8, 6), (10, 7), (12, 8), (20, 14), (50, 34), (200, 134)];
+        let table = [
+            (3, 2),
+            (4, 3),
+            (5, 4),
+            (6, 4),
+            (7, 5),
+            (8, 6),
+            (10, 7),
+            (12, 8),
+            (20, 14),
+            (50, 34),
+            (200, 134),
+        ];
         for (n, least) in table {
             assert_eq!(amend_min(n), least, "{n}");
         }

@@ -94,18 +94,24 @@ pub fn derive(question: &BoundQuestion, noise: &NoiseScale, accepted: u32, sums:
     let cells = match question.figure() {
         Figure::Histogram { of } => histogram(question, &keys, &groups, of),
         Figure::Event { count, mean, square, contrast } => {
-            let effects: Vec<Option<Estimate>> = groups.iter().map(|group| group.mean(mean, count, Some(square))).collect();
+            let effects: Vec<Option<Estimate>> =
+                groups.iter().map(|group| group.mean(mean, count, Some(square))).collect();
             let mut cells = plain(&keys, effects.iter().map(|effect| vec![shown("change", *effect)]));
             if let Some(contrast) = contrast {
                 cells.extend(contrasts(question, &keys, &effects, contrast));
             }
             cells
         }
-        Figure::Count { of } => plain(&keys, groups.iter().map(|group| vec![shown("count", group.count(of))])),
+        Figure::Count { of } => {
+            plain(&keys, groups.iter().map(|group| vec![shown("count", group.count(of))]))
+        }
         Figure::Sum { of } => plain(&keys, groups.iter().map(|group| vec![shown("sum", group.sum(of))])),
         Figure::Mean { of, count, square } => {
             let figures = |group: &Group<'_>| {
-                vec![shown("mean", group.mean(of, count, square.as_deref())), shown("count", group.count(count))]
+                vec![
+                    shown("mean", group.mean(of, count, square.as_deref())),
+                    shown("count", group.count(count)),
+                ]
             };
             plain(&keys, groups.iter().map(figures))
         }
@@ -215,7 +221,11 @@ fn histogram(
         let mut total = Estimate { value: 0, noise: 0, chance: None };
         for cell in row {
             let cell = (*cell)?;
-            total = Estimate { value: total.value + cell.value, noise: hypot(total.noise, cell.noise)?, chance: None };
+            total = Estimate {
+                value: total.value + cell.value,
+                noise: hypot(total.noise, cell.noise)?,
+                chance: None,
+            };
         }
         let total = Some(total).filter(is_solid)?;
         let p = ratio(x.value, total.value)?;
@@ -244,7 +254,8 @@ fn contrasts(
     let mut cells = difference(keys, effects, contrast, ("yes", "no"));
     for by in question.groupings().iter().filter(|by| !by.is_member_fact && by.cells == ["true", "false"]) {
         let gaps = difference(keys, effects, &by.name, ("true", "false"));
-        let took_part = |cell: &FigureCell| cell.key.iter().all(|(name, value)| name != contrast || value == "yes");
+        let took_part =
+            |cell: &FigureCell| cell.key.iter().all(|(name, value)| name != contrast || value == "yes");
         cells.extend(gaps.into_iter().filter(took_part));
     }
     cells
@@ -261,7 +272,8 @@ fn difference(
         key.iter().map(|(n, v)| (n.clone(), if n == name { value.to_owned() } else { v.clone() })).collect()
     };
     let is_plus = |key: &&Vec<(String, String)>| key.iter().any(|(n, v)| n == name && v == plus);
-    let find = |key: &[(String, String)]| keys.iter().position(|other| other == key).and_then(|at| effects[at]);
+    let find =
+        |key: &[(String, String)]| keys.iter().position(|other| other == key).and_then(|at| effects[at]);
     let subtract = |key: &[(String, String)]| -> Option<Estimate> {
         let (a, b) = (find(key)?, find(&with(key, minus))?);
         let chance = match (a.chance, b.chance) {
@@ -335,7 +347,8 @@ fn decimal(value: i128, step: i128) -> String {
         decimals -= 1;
     }
     let sign = if value < 0 { "-" } else { "" };
-    let (whole, part) = (value.unsigned_abs() / ONE.unsigned_abs(), value.unsigned_abs() % ONE.unsigned_abs());
+    let (whole, part) =
+        (value.unsigned_abs() / ONE.unsigned_abs(), value.unsigned_abs() % ONE.unsigned_abs());
     if decimals == 0 {
         return format!("{sign}{whole}");
     }
@@ -344,7 +357,12 @@ fn decimal(value: i128, step: i128) -> String {
 
 /// What a plan can say before spending: the half-width of privacy noise to expect for one figure of
 /// a group of `people`, as decimal text. From public facts only.
-pub fn expected_noise(question: &BoundQuestion, noise: &NoiseScale, members: u32, people: u64) -> Option<String> {
+pub fn expected_noise(
+    question: &BoundQuestion,
+    noise: &NoiseScale,
+    members: u32,
+    people: u64,
+) -> Option<String> {
     let error = |name: &str| {
         let measure = question.measures().iter().find(|measure| measure.name == name)?;
         noise_of(measure, noise, members)

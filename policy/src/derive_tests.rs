@@ -41,7 +41,15 @@ fn line(cell: &FigureCell) -> String {
         .iter()
         .map(|f| match f.status {
             Status::Estimated => {
-                format!("{} {} [{}, {}] noise {} chance {}", f.name, f.value, f.low, f.high, f.noise, f.chance.as_deref().unwrap_or("-"))
+                format!(
+                    "{} {} [{}, {}] noise {} chance {}",
+                    f.name,
+                    f.value,
+                    f.low,
+                    f.high,
+                    f.noise,
+                    f.chance.as_deref().unwrap_or("-")
+                )
             }
             Status::Suppressed => format!("{} suppressed", f.name),
         })
@@ -71,7 +79,8 @@ fn a_scaled_sum_is_scaled_back() {
 
 #[test]
 fn a_mean_carries_the_noise_of_both_sums_and_chance() {
-    let mean = question(r#"{ kind = "mean", of = "s", count = "n", square = "q" }"#, &format!("{N}, {S}, {Q}"));
+    let mean =
+        question(r#"{ kind = "mean", of = "s", count = "n", square = "q" }"#, &format!("{N}, {S}, {Q}"));
     // F: n 1000, s 1000 steps of 1/2 = 500, q 1250: mean 0.5, variance 1.
     let figures = derive(&mean, &scale(512, 0), 4, &[1000, 1000, 1250, 5, 0, 0]);
     // noise SD = sqrt(2^2 + (0.5 * 4)^2) / 1000 = 0.002828; chance SD = sqrt(1 / 1000) = 0.0316.
@@ -113,7 +122,8 @@ fn the_expected_noise_is_that_of_the_published_table() {
 
 #[test]
 fn extreme_sums_are_suppressed_or_shown_but_never_panic() {
-    let mean = question(r#"{ kind = "mean", of = "s", count = "n", square = "q" }"#, &format!("{N}, {S}, {Q}"));
+    let mean =
+        question(r#"{ kind = "mean", of = "s", count = "n", square = "q" }"#, &format!("{N}, {S}, {Q}"));
     for a in [i64::MIN, -1, 0, 1, 10, i64::MAX] {
         for b in [i64::MIN, -1, 0, 1, 1000, i64::MAX] {
             for (std, doublings) in [(512, 0), (u32::MAX, 0), (u32::MAX, 20)] {

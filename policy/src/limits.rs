@@ -221,16 +221,17 @@ mod tests {
         fn set(&mut self) -> Set {
             let bits = self.next(16);
             let names = ["a", "b", "c", "d"];
-            let chosen = names.iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, n)| (*n).to_owned());
+            let chosen =
+                names.iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, n)| (*n).to_owned());
             if self.next(2) == 0 { Set::Only(chosen.collect()) } else { Set::Except(chosen.collect()) }
         }
 
         fn number(&mut self) -> u32 {
-            [0, 1, 2, 3, u32::MAX][self.next(5) as usize]
+            [0, 1, 2, 3, u32::MAX][usize::try_from(self.next(5)).unwrap()]
         }
 
         fn loss(&mut self) -> PrivacyLoss {
-            PrivacyLoss::from_nano([0, 1, 2, 50_000_000, u64::MAX][self.next(5) as usize])
+            PrivacyLoss::from_nano([0, 1, 2, 50_000_000, u64::MAX][usize::try_from(self.next(5)).unwrap()])
         }
 
         fn limits(&mut self) -> Limits {

@@ -113,7 +113,8 @@ impl Terms {
             missing = missing.max(1);
         }
         let honest = n.checked_sub(colluding + missing)?;
-        let committee = (colluding + 1).min(assumed.committee_max).min(COMMITTEE_SEATS_MAX).max(2);
+        let most = assumed.committee_max.clamp(2, COMMITTEE_SEATS_MAX);
+        let committee = (colluding + 1).clamp(2, most);
         (2 * honest >= n).then_some(Self { n, colluding, missing, honest, committee })
     }
 

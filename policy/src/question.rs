@@ -53,7 +53,9 @@ impl Ratio {
     fn read(text: &NumberText) -> Option<Self> {
         let small = |text: &str| text.parse::<i64>().ok().filter(|n| n.abs() <= 1_000_000);
         match text {
-            NumberText::Whole(number) => Some(Self { numerator: *number, denominator: 1 }).filter(|_| number.abs() <= 1_000_000),
+            NumberText::Whole(number) => {
+                Some(Self { numerator: *number, denominator: 1 }).filter(|_| number.abs() <= 1_000_000)
+            }
             NumberText::Text(text) => {
                 let (above, below) = text.split_once('/').unwrap_or((text, "1"));
                 Some(Self { numerator: small(above)?, denominator: small(below).filter(|n| *n > 0)? })
@@ -299,7 +301,8 @@ impl Question {
         let measures = admit_measures(&draft, vocabulary, &params)?;
         let groupings = admit_groupings(&draft, vocabulary)?;
         let groups = groupings.iter().try_fold(1usize, |product, by| product.checked_mul(by.cells.len()));
-        let cells = groups.and_then(|groups| groups.checked_mul(measures.len())).filter(|cells| *cells <= CELLS_MAX);
+        let cells =
+            groups.and_then(|groups| groups.checked_mul(measures.len())).filter(|cells| *cells <= CELLS_MAX);
         if cells.is_none() {
             return wrong(format!("more than {CELLS_MAX} cells; split by less"));
         }
@@ -309,7 +312,16 @@ impl Question {
         let read = filter.iter().chain(measures.iter().map(|measure| &measure.expr)).flat_map(Expr::names);
         let split = groupings.iter().filter(|by| !by.is_member_fact).map(|by| by.name.clone());
         let columns = read.chain(split).filter(|name| !names.contains(name)).collect();
-        Ok(Self { draft, vocabulary: vocabulary.clone(), filter, measures, groupings, at_most, figure, columns })
+        Ok(Self {
+            draft,
+            vocabulary: vocabulary.clone(),
+            filter,
+            measures,
+            groupings,
+            at_most,
+            figure,
+            columns,
+        })
     }
 
     /// The draft it was made of.
@@ -333,18 +345,26 @@ impl Question {
     }
 
     /// Binds parameters and period. Errors: a parameter missing, unknown or of another form.
-    pub fn bind(&self, params: &BTreeMap<String, String>, period: Period) -> Result<BoundQuestion, QuestionError> {
+    pub fn bind(
+        &self,
+        params: &BTreeMap<String, String>,
+        period: Period,
+    ) -> Result<BoundQuestion, QuestionError> {
         if let Some(unknown) = params.keys().find(|name| !self.draft.param.contains_key(*name)) {
             return wrong(format!("there is no parameter `{unknown}`; declare it under `param`"));
         }
         let (mut values, mut members) = (BTreeMap::new(), BTreeMap::new());
         for (name, kind) in &self.draft.param {
-            let text = params.get(name).ok_or_else(|| QuestionError(format!("the parameter `{name}` ({kind}) is missing; give --param {name}=...")))?;
+            let text = params.get(name).ok_or_else(|| {
+                QuestionError(format!("the parameter `{name}` ({kind}) is missing; give --param {name}=..."))
+            })?;
             match kind.as_str() {
                 "members" => {
                     members.insert(name.clone(), read_members(name, text)?);
                 }
-                "text" if text.len() > TEXT_BYTES_MAX => return wrong(format!("parameter `{name}` is too long")),
+                "text" if text.len() > TEXT_BYTES_MAX => {
+                    return wrong(format!("parameter `{name}` is too long"));
+                }
                 "text" => {
                     values.insert(name.clone(), Bound::Text(text.clone()));
                 }
@@ -369,7 +389,12 @@ fn check_texts(draft: &QuestionDraft, vocabulary: &Vocabulary) -> Result<(), Que
     if draft.version < 1 || draft.loss < 1 {
         return wrong("`version` and `loss` are 1 or more; loss is in billionths of rho");
     }
-    let texts = draft.cannot_tell.iter().chain([&draft.title, &draft.matters]).chain(&draft.per).chain(&draft.pupil_sd);
+    let texts = draft
+        .cannot_tell
+        .iter()
+        .chain([&draft.title, &draft.matters])
+        .chain(&draft.per)
+        .chain(&draft.pupil_sd);
     if texts.clone().any(|text| text.len() > TEXT_BYTES_MAX || text.chars().any(char::is_control)) {
         return wrong(format!("texts have at most {TEXT_BYTES_MAX} bytes and no line breaks"));
     }
@@ -386,7 +411,9 @@ fn param_types(draft: &QuestionDraft) -> Result<BTreeMap<String, Type>, Question
             "date" | "dates" => types.insert(name.clone(), Type::Date),
             "text" => types.insert(name.clone(), Type::Text),
             "members" => None,
-            other => return wrong(format!("parameter `{name}`: `{other}` is none of date, dates, text, members")),
+            other => {
+                return wrong(format!("parameter `{name}`: `{other}` is none of date, dates, text, members"));
+            }
         };
     }
     Ok(types)
@@ -416,7 +443,8 @@ fn admit_measures(
         let name = &text.name;
         let about = |error: String| QuestionError(format!("measure `{name}`: {error}"));
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-        if name.is_empty() || name.len() > 32 || !name.bytes().all(plain) || vocabulary.column(name).is_some() {
+        if name.is_empty() || name.len() > 32 || !name.bytes().all(plain) || vocabulary.column(name).is_some()
+        {
             return Err(about("give it a name of its own, of a-z, 0-9 and _, that no column has".into()));
         }
         if measures.iter().any(|measure| measure.name == *name) {
@@ -428,10 +456,12 @@ fn admit_measures(
             return Err(about("it gives no number".into()));
         }
         let measure = admit_measure(text, expr)?;
-        let refers = measure.expr.names().iter().any(|used| measures.iter().any(|earlier| earlier.name == *used));
+        let refers =
+            measure.expr.names().iter().any(|used| measures.iter().any(|earlier| earlier.name == *used));
         if !refers {
             let clip = |steps: i64| clip_text(steps, measure.resolution);
-            let entry = (name.clone(), measure.expr.clone(), clip(measure.low_steps), clip(measure.high_steps));
+            let entry =
+                (name.clone(), measure.expr.clone(), clip(measure.low_steps), clip(measure.high_steps));
             scope_measures.push(entry);
         }
         measures.push(measure);
@@ -454,8 +484,14 @@ fn admit_measure(text: &MeasureDraft, expr: Expr) -> Result<Measure, QuestionErr
         return wrong(format!("measure `{name}`: clamp is [least, greatest]"));
     };
     let steps = |bound: &NumberText| {
-        let steps = Ratio::read(bound).and_then(|bound| bound.steps(resolution)).filter(|steps| steps.abs() <= STEPS_MAX);
-        steps.ok_or_else(|| QuestionError(format!("measure `{name}`: bounds are whole multiples of the resolution, at most {STEPS_MAX} steps")))
+        let steps = Ratio::read(bound)
+            .and_then(|bound| bound.steps(resolution))
+            .filter(|steps| steps.abs() <= STEPS_MAX);
+        steps.ok_or_else(|| {
+            QuestionError(format!(
+                "measure `{name}`: bounds are whole multiples of the resolution, at most {STEPS_MAX} steps"
+            ))
+        })
     };
     let (low_steps, high_steps) = (steps(low)?, steps(high)?);
     if low_steps > 0 || high_steps < 0 || low_steps == high_steps {
@@ -472,13 +508,17 @@ fn admit_groupings(draft: &QuestionDraft, vocabulary: &Vocabulary) -> Result<Vec
     for by in &draft.by {
         let grouping = match (&by.column, &by.member) {
             (Some(name), None) => {
-                let column = vocabulary.column(name).ok_or_else(|| QuestionError(format!("by: there is no column `{name}`")))?;
+                let column = vocabulary
+                    .column(name)
+                    .ok_or_else(|| QuestionError(format!("by: there is no column `{name}`")))?;
                 check_cells(column, &by.cells)?;
                 Grouping { name: name.clone(), is_member_fact: false, cells: by.cells.clone() }
             }
             (None, Some(name)) => {
                 if draft.param.get(name).map(String::as_str) != Some("members") || by.cells != ["yes", "no"] {
-                    return wrong(format!("by: `{name}` is a parameter of kind members, and its cells are [\"yes\", \"no\"]"));
+                    return wrong(format!(
+                        "by: `{name}` is a parameter of kind members, and its cells are [\"yes\", \"no\"]"
+                    ));
                 }
                 Grouping { name: name.clone(), is_member_fact: true, cells: by.cells.clone() }
             }
@@ -500,7 +540,10 @@ fn check_cells(column: &Column, cells: &[String]) -> Result<(), QuestionError> {
     let truths = ["true".to_owned(), "false".to_owned()];
     let allowed = if column.kind == Kind::Bool { &truths[..] } else { &column.values[..] };
     if let Some(unknown) = cells.iter().find(|cell| !allowed.contains(cell)) {
-        return wrong(format!("by: `{unknown}` is not in the closed list of `{name}`; allowed: {}", allowed.join(", ")));
+        return wrong(format!(
+            "by: `{unknown}` is not in the closed list of `{name}`; allowed: {}",
+            allowed.join(", ")
+        ));
     }
     let distinct: BTreeSet<_> = cells.iter().collect();
     if cells.is_empty() || distinct.len() != cells.len() {
@@ -509,7 +552,10 @@ fn check_cells(column: &Column, cells: &[String]) -> Result<(), QuestionError> {
     Ok(())
 }
 
-fn admit_at_most(bound: &AtMostDraft, measures: &[Measure]) -> Result<(BTreeSet<String>, i64), QuestionError> {
+fn admit_at_most(
+    bound: &AtMostDraft,
+    measures: &[Measure],
+) -> Result<(BTreeSet<String>, i64), QuestionError> {
     let names: BTreeSet<String> = bound.measures.iter().cloned().collect();
     let named: Vec<&Measure> = measures.iter().filter(|measure| names.contains(&measure.name)).collect();
     if named.len() != names.len() || named.is_empty() {
@@ -519,15 +565,26 @@ fn admit_at_most(bound: &AtMostDraft, measures: &[Measure]) -> Result<(BTreeSet<
     if named.iter().any(|measure| measure.resolution != resolution || measure.low_steps < 0) {
         return wrong("at_most: its measures share one resolution and are never negative");
     }
-    let total = Ratio::read(&bound.total).and_then(|total| total.steps(resolution)).filter(|steps| *steps > 0);
-    total.map(|total| (names, total)).ok_or_else(|| QuestionError("at_most: total is a whole number of steps".into()))
+    let total =
+        Ratio::read(&bound.total).and_then(|total| total.steps(resolution)).filter(|steps| *steps > 0);
+    total
+        .map(|total| (names, total))
+        .ok_or_else(|| QuestionError("at_most: total is a whole number of steps".into()))
 }
 
-fn admit_figure(draft: &QuestionDraft, measures: &[Measure], groupings: &[Grouping]) -> Result<Figure, QuestionError> {
+fn admit_figure(
+    draft: &QuestionDraft,
+    measures: &[Measure],
+    groupings: &[Grouping],
+) -> Result<Figure, QuestionError> {
     let figure = &draft.figure;
     let named = |what: &str, name: &Option<String>| -> Result<String, QuestionError> {
         let name = name.clone().ok_or_else(|| QuestionError(format!("figure: `{what}` is missing")))?;
-        if measures.iter().any(|measure| measure.name == name) { Ok(name) } else { wrong(format!("figure: there is no measure `{name}`")) }
+        if measures.iter().any(|measure| measure.name == name) {
+            Ok(name)
+        } else {
+            wrong(format!("figure: there is no measure `{name}`"))
+        }
     };
     let optional = |what: &str, name: &Option<String>| name.as_ref().map(|_| named(what, name)).transpose();
     let made = match figure.kind.as_str() {
@@ -539,7 +596,9 @@ fn admit_figure(draft: &QuestionDraft, measures: &[Measure], groupings: &[Groupi
             square: optional("square", &figure.square)?,
         },
         "rate" => Figure::Rate { of: named("of", &figure.of)?, against: named("against", &figure.against)? },
-        "histogram" if groupings.is_empty() => return wrong("figure: a histogram needs a `by` to count over"),
+        "histogram" if groupings.is_empty() => {
+            return wrong("figure: a histogram needs a `by` to count over");
+        }
         "histogram" => Figure::Histogram { of: named("of", &figure.of)? },
         "event" => {
             let fact = |name: &&String| groupings.iter().any(|by| by.is_member_fact && by.name == **name);
@@ -553,7 +612,9 @@ fn admit_figure(draft: &QuestionDraft, measures: &[Measure], groupings: &[Groupi
                 contrast: figure.contrast.clone(),
             }
         }
-        other => return wrong(format!("figure: `{other}` is none of count, sum, mean, rate, histogram, event")),
+        other => {
+            return wrong(format!("figure: `{other}` is none of count, sum, mean, rate, histogram, event"));
+        }
     };
     Ok(made)
 }
@@ -563,7 +624,11 @@ fn read_members(name: &str, text: &str) -> Result<BTreeSet<MemberId>, QuestionEr
     for id in text.split(',').map(str::trim).filter(|id| !id.is_empty()) {
         members.insert(id.parse().map_err(|error| QuestionError(format!("parameter `{name}`: {error}")))?);
     }
-    if members.is_empty() { wrong(format!("parameter `{name}`: list member ids, separated by commas")) } else { Ok(members) }
+    if members.is_empty() {
+        wrong(format!("parameter `{name}`: list member ids, separated by commas"))
+    } else {
+        Ok(members)
+    }
 }
 
 fn read_days(name: &str, text: &str, most: usize, period: Period) -> Result<Vec<String>, QuestionError> {
@@ -571,7 +636,10 @@ fn read_days(name: &str, text: &str, most: usize, period: Period) -> Result<Vec<
     for day in &days {
         let inside = Day::parse(day).is_some_and(|day| period.first() <= day && day <= period.last());
         if !inside {
-            return wrong(format!("parameter `{name}`: `{}` is no day of the period {period}", day.escape_debug()));
+            return wrong(format!(
+                "parameter `{name}`: `{}` is no day of the period {period}",
+                day.escape_debug()
+            ));
         }
     }
     if days.len() > most {
@@ -626,7 +694,8 @@ impl BoundQuestion {
         let mut groups: Vec<Vec<(String, String)>> = vec![vec![]];
         for by in &self.question.groupings {
             let extend = |group: &Vec<(String, String)>| -> Vec<Vec<(String, String)>> {
-                let with = |cell: &String| group.iter().cloned().chain([(by.name.clone(), cell.clone())]).collect();
+                let with =
+                    |cell: &String| group.iter().cloned().chain([(by.name.clone(), cell.clone())]).collect();
                 by.cells.iter().map(with).collect()
             };
             groups = groups.iter().flat_map(extend).collect();
@@ -636,7 +705,8 @@ impl BoundQuestion {
 
     /// Length of the vector: groups x measures.
     pub fn cells(&self) -> usize {
-        self.question.groupings.iter().map(|by| by.cells.len()).product::<usize>() * self.question.measures.len()
+        self.question.groupings.iter().map(|by| by.cells.len()).product::<usize>()
+            * self.question.measures.len()
     }
 
     /// Delta^2 in steps: what one person can change, exactly.
@@ -644,7 +714,11 @@ impl BoundQuestion {
     /// Source: DATA section 6. A person is in one cell; measures under one `at_most` count together.
     pub fn sensitivity2(&self) -> u128 {
         let joint = self.question.at_most.as_ref();
-        let alone = self.question.measures.iter().filter(|m| !joint.is_some_and(|(names, _)| names.contains(&m.name)));
+        let alone = self
+            .question
+            .measures
+            .iter()
+            .filter(|m| !joint.is_some_and(|(names, _)| names.contains(&m.name)));
         let square = |steps: i64| u128::from(steps.unsigned_abs()).pow(2);
         let sum: u128 = alone.map(|measure| square(measure.low_steps).max(square(measure.high_steps))).sum();
         sum + joint.map_or(0, |(_, total)| square(*total))
@@ -673,7 +747,8 @@ impl BoundQuestion {
 
     /// The widest measure, high - low, in steps.
     pub fn span_steps_max(&self) -> u64 {
-        let spans = self.question.measures.iter().map(|measure| measure.high_steps.abs_diff(measure.low_steps));
+        let spans =
+            self.question.measures.iter().map(|measure| measure.high_steps.abs_diff(measure.low_steps));
         spans.max().unwrap_or(0)
     }
 
@@ -724,7 +799,12 @@ impl BoundQuestion {
             .iter()
             .map(|measure| {
                 let clip = |steps| clip_text(steps, measure.resolution);
-                (measure.name.clone(), measure.expr.clone(), clip(measure.low_steps), clip(measure.high_steps))
+                (
+                    measure.name.clone(),
+                    measure.expr.clone(),
+                    clip(measure.low_steps),
+                    clip(measure.high_steps),
+                )
             })
             .collect();
         let render = |(index, measure): (usize, &Measure)| {

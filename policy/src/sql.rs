@@ -77,8 +77,8 @@ pub enum Expr {
 const CALLS: [&str; 5] = ["COALESCE", "NULLIF", "ABS", "LEAST", "GREATEST"];
 const AGGREGATES: [&str; 5] = ["COUNT", "SUM", "MIN", "MAX", "AVG"];
 const WORDS: [&str; 16] = [
-    "AND", "OR", "NOT", "IN", "BETWEEN", "IS", "NULL", "CASE", "WHEN", "THEN", "ELSE", "END", "FILTER", "WHERE",
-    "TRUE", "FALSE",
+    "AND", "OR", "NOT", "IN", "BETWEEN", "IS", "NULL", "CASE", "WHEN", "THEN", "ELSE", "END", "FILTER",
+    "WHERE", "TRUE", "FALSE",
 ];
 
 #[derive(Clone, PartialEq, Debug)]
@@ -101,7 +101,9 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, String> {
     let mut at = 0;
     while let Some(first) = text[at..].chars().next() {
         let rest = &text[at..];
-        let run = |keep: fn(char) -> bool, from: usize| rest[from..].find(|c| !keep(c)).map_or(rest.len(), |n| n + from);
+        let run = |keep: fn(char) -> bool, from: usize| {
+            rest[from..].find(|c| !keep(c)).map_or(rest.len(), |n| n + from)
+        };
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let (length, token) = if first.is_ascii_whitespace() {
             at += 1;
@@ -123,10 +125,14 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, String> {
             let length = run(word, 0);
             let upper = rest[..length].to_ascii_uppercase();
             let keyword = WORDS.iter().chain(&CALLS).chain(&AGGREGATES).find(|known| **known == upper);
-            (length, keyword.map_or_else(|| Token::Name(rest[..length].to_owned()), |known| Token::Word(known)))
+            (
+                length,
+                keyword.map_or_else(|| Token::Name(rest[..length].to_owned()), |known| Token::Word(known)),
+            )
         } else {
             let mark = MARKS.iter().find(|mark| rest.starts_with(**mark));
-            let mark = mark.ok_or_else(|| format!("`{}` at character {at} is not allowed here", first.escape_debug()))?;
+            let mark = mark
+                .ok_or_else(|| format!("`{}` at character {at} is not allowed here", first.escape_debug()))?;
             (mark.len(), Token::Mark(mark))
         };
         if out.len() == TOKENS_MAX {
@@ -185,7 +191,10 @@ impl Parser {
         if self.eat(&wanted) {
             return Ok(());
         }
-        let found = self.tokens.get(self.at).map_or("the end".into(), |(at, token)| format!("{} at character {at}", shown(token)));
+        let found = self
+            .tokens
+            .get(self.at)
+            .map_or("the end".into(), |(at, token)| format!("{} at character {at}", shown(token)));
         Err(format!("expected {} before {found}", shown(&wanted)))
     }
 
@@ -259,7 +268,13 @@ impl Parser {
     fn sum(&mut self) -> Result<Expr, String> {
         let mut left = self.product()?;
         loop {
-            let op = if self.mark("+") { "+" } else if self.mark("-") { "-" } else { return Ok(left) };
+            let op = if self.mark("+") {
+                "+"
+            } else if self.mark("-") {
+                "-"
+            } else {
+                return Ok(left);
+            };
             left = Expr::Binary(op, Box::new(left), Box::new(self.product()?));
         }
     }
@@ -267,7 +282,13 @@ impl Parser {
     fn product(&mut self) -> Result<Expr, String> {
         let mut left = self.factor()?;
         loop {
-            let op = if self.mark("*") { "*" } else if self.mark("/") { "/" } else { return Ok(left) };
+            let op = if self.mark("*") {
+                "*"
+            } else if self.mark("/") {
+                "/"
+            } else {
+                return Ok(left);
+            };
             left = Expr::Binary(op, Box::new(left), Box::new(self.factor()?));
         }
     }
@@ -309,7 +330,9 @@ impl Parser {
                 Ok(Expr::Call(word, self.list()?))
             }
             Token::Word(word) if AGGREGATES.contains(&word) => self.aggregate(word),
-            Token::Word(_) | Token::Mark(_) => Err(format!("{} at character {at} does not fit here", shown(&token))),
+            Token::Word(_) | Token::Mark(_) => {
+                Err(format!("{} at character {at} does not fit here", shown(&token)))
+            }
         }
     }
 
@@ -406,9 +429,11 @@ impl Scope<'_> {
             Expr::Number(_) => Ok(Type::Number),
             Expr::Text(_) => Ok(Type::Text),
             Expr::Bool(_) => Ok(Type::Bool),
-            Expr::Param(name) => {
-                self.params.get(name).copied().ok_or_else(|| format!("`:{name}` is not declared under `param`"))
-            }
+            Expr::Param(name) => self
+                .params
+                .get(name)
+                .copied()
+                .ok_or_else(|| format!("`:{name}` is not declared under `param`")),
             Expr::Name(name) => self.name_type(name, inside),
             Expr::Negative(a) => number(a),
             Expr::Not(a) => truth(a),
@@ -442,7 +467,9 @@ impl Scope<'_> {
             Expr::Call("NULLIF", list) if list.len() == 2 => self.same(list, inside),
             Expr::Call("COALESCE" | "LEAST" | "GREATEST", list) => self.same(list, inside),
             Expr::Call(word, list) => Err(format!("{word} does not take {} values", list.len())),
-            Expr::Aggregate(word, inner, filter) => self.aggregate_type(word, inner.as_deref(), filter.as_deref(), inside),
+            Expr::Aggregate(word, inner, filter) => {
+                self.aggregate_type(word, inner.as_deref(), filter.as_deref(), inside)
+            }
         }
     }
 
@@ -478,12 +505,20 @@ impl Scope<'_> {
 
     fn expect(&self, expr: &Expr, wanted: Type, inside: bool) -> Result<Type, String> {
         let found = self.type_of(expr, inside)?;
-        if found == wanted { Ok(found) } else { Err(format!("a {found:?} stands where a {wanted:?} is needed").to_lowercase()) }
+        if found == wanted {
+            Ok(found)
+        } else {
+            Err(format!("a {found:?} stands where a {wanted:?} is needed").to_lowercase())
+        }
     }
 
     fn name_type(&self, name: &str, inside: bool) -> Result<Type, String> {
         if self.measures.iter().any(|(measure, ..)| measure == name) {
-            return if inside { Err(format!("measure `{name}` stands inside an aggregate")) } else { Ok(Type::Number) };
+            return if inside {
+                Err(format!("measure `{name}` stands inside an aggregate"))
+            } else {
+                Ok(Type::Number)
+            };
         }
         let column = self.vocabulary.column(name).ok_or_else(|| {
             let known: Vec<_> = self.vocabulary.columns().iter().map(|column| column.name.as_str()).collect();
@@ -493,7 +528,9 @@ impl Scope<'_> {
             return Err(format!("the column `{name}` may never stand in a question"));
         }
         if self.grouped && !inside {
-            return Err(format!("the column `{name}` stands outside an aggregate; write MAX({name}) or another"));
+            return Err(format!(
+                "the column `{name}` stands outside an aggregate; write MAX({name}) or another"
+            ));
         }
         Ok(match column.kind {
             Kind::Text => Type::Text,
@@ -529,9 +566,12 @@ impl Scope<'_> {
             Expr::Between(a, b, c) => write!(out, "({} BETWEEN {} AND {})", sub(a), sub(b), sub(c)),
             Expr::IsNull(a, not) => write!(out, "({} IS {}NULL)", sub(a), if *not { "NOT " } else { "" }),
             Expr::Case(arms, otherwise) => {
-                let arms: String =
-                    arms.iter().map(|(when, then)| format!("WHEN {} THEN {} ", sub(when), sub(then))).collect();
-                let otherwise = otherwise.as_ref().map_or(String::new(), |expr| format!("ELSE {} ", sub(expr)));
+                let arms: String = arms
+                    .iter()
+                    .map(|(when, then)| format!("WHEN {} THEN {} ", sub(when), sub(then)))
+                    .collect();
+                let otherwise =
+                    otherwise.as_ref().map_or(String::new(), |expr| format!("ELSE {} ", sub(expr)));
                 write!(out, "(CASE {arms}{otherwise}END)")
             }
             Expr::Call("ABS", items) => {
@@ -541,7 +581,9 @@ impl Scope<'_> {
             Expr::Call(word, items) => write!(out, "{word}({})", list(items)),
             Expr::Aggregate(word, inner, filter) => {
                 let inner = inner.as_ref().map_or("*".into(), |inner| sub(inner));
-                let filter = filter.as_ref().map_or(String::new(), |filter| format!(" FILTER (WHERE {})", sub(filter)));
+                let filter = filter
+                    .as_ref()
+                    .map_or(String::new(), |filter| format!(" FILTER (WHERE {})", sub(filter)));
                 let call = format!("{word}({inner}){filter}");
                 if *word == "COUNT" { write!(out, "CAST({call} AS DOUBLE)") } else { write!(out, "{call}") }
             }
@@ -555,7 +597,8 @@ impl Scope<'_> {
                 "(CASE WHEN {inner} < {low} THEN CAST({low} AS DOUBLE) WHEN {inner} > {high} THEN CAST({high} AS DOUBLE) ELSE {inner} END)"
             );
         }
-        let numeric = self.vocabulary.column(name).is_some_and(|c| matches!(c.kind, Kind::Number | Kind::Integer));
+        let numeric =
+            self.vocabulary.column(name).is_some_and(|c| matches!(c.kind, Kind::Number | Kind::Integer));
         if numeric { format!("CAST({} AS DOUBLE)", identifier(name)) } else { identifier(name) }
     }
 }
@@ -600,16 +643,25 @@ mod tests {
         for (text, sql) in [
             ("score", "CAST(\"score\" AS DOUBLE)"),
             ("score*score", "(CAST(\"score\" AS DOUBLE) * CAST(\"score\" AS DOUBLE))"),
-            ("sex = 'F' and not score > -1.5", "((\"sex\" = 'F') AND (NOT (CAST(\"score\" AS DOUBLE) > (- CAST(1.5 AS DOUBLE)))))"),
+            (
+                "sex = 'F' and not score > -1.5",
+                "((\"sex\" = 'F') AND (NOT (CAST(\"score\" AS DOUBLE) > (- CAST(1.5 AS DOUBLE)))))",
+            ),
             ("sex IN ('F','M')", "(\"sex\" IN ('F', 'M'))"),
             ("sex = :who", "(\"sex\" = 'it''s')"),
-            ("case when sex is null then 0 else 1 end", "(CASE WHEN (\"sex\" IS NULL) THEN CAST(0 AS DOUBLE) ELSE CAST(1 AS DOUBLE) END)"),
+            (
+                "case when sex is null then 0 else 1 end",
+                "(CASE WHEN (\"sex\" IS NULL) THEN CAST(0 AS DOUBLE) ELSE CAST(1 AS DOUBLE) END)",
+            ),
             ("1 - 2 - 3", "((CAST(1 AS DOUBLE) - CAST(2 AS DOUBLE)) - CAST(3 AS DOUBLE))"),
         ] {
             assert_eq!(check(text, false).as_deref(), Ok(sql), "{text}");
         }
         let grouped = "AVG(score) FILTER (WHERE sex = 'F')";
-        assert_eq!(check(grouped, true).unwrap(), "AVG(CAST(\"score\" AS DOUBLE)) FILTER (WHERE (\"sex\" = 'F'))");
+        assert_eq!(
+            check(grouped, true).unwrap(),
+            "AVG(CAST(\"score\" AS DOUBLE)) FILTER (WHERE (\"sex\" = 'F'))"
+        );
         assert!(check("m * m", true).unwrap().contains("CASE WHEN CAST(2 AS DOUBLE) < 0"));
     }
 

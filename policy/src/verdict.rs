@@ -63,7 +63,8 @@ impl Layers {
                 charter.limits_for(purpose).meet(&days)
             },
         );
-        let mut layers = vec![(Layer::Floor, Limits::floor()), (Layer::Charter(charter.version()), by_charter)];
+        let mut layers =
+            vec![(Layer::Floor, Limits::floor()), (Layer::Charter(charter.version()), by_charter)];
         layers.extend(own.map(|limits| (Layer::Member, limits.clone())));
         Self { layers }
     }
@@ -77,12 +78,18 @@ impl Layers {
 /// Decides about a Query, and again with its Roster before the debit.
 ///
 /// Errors: the first rule that fails, with the first layer that fails it alone.
-pub fn judge(layers: &Layers, query: &Query, roster: Option<&[MemberId]>, facts: &Facts<'_>) -> Result<(), Refusal> {
+pub fn judge(
+    layers: &Layers,
+    query: &Query,
+    roster: Option<&[MemberId]>,
+    facts: &Facts<'_>,
+) -> Result<(), Refusal> {
     let Err((rule, sentence)) = check(&layers.effective(), query, roster, facts) else {
         return Ok(());
     };
     let fails = |limits: &Limits| matches!(check(limits, query, roster, facts), Err((r, _)) if r == rule);
-    let layer = layers.layers.iter().find(|(_, limits)| fails(limits)).map_or(Layer::Floor, |(layer, _)| *layer);
+    let layer =
+        layers.layers.iter().find(|(_, limits)| fails(limits)).map_or(Layer::Floor, |(layer, _)| *layer);
     let layer = if rule.is_own() { Layer::Member } else { layer };
     Err(Refusal { rule, layer, sentence })
 }
@@ -243,9 +250,13 @@ fn check_roster(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Fac
     check_assumptions(query, roster.len())?;
     let bodies = facts.charter.bodies(roster);
     if bodies.len() < limits.min_bodies as usize {
-        return no(Rule::MinBodies, format!("{} separate bodies; {} are needed", bodies.len(), limits.min_bodies));
+        return no(
+            Rule::MinBodies,
+            format!("{} separate bodies; {} are needed", bodies.len(), limits.min_bodies),
+        );
     }
-    let places_max = Terms::new(roster.len(), query.mode, query.assumed).map_or(0, |terms| terms.body_places_max());
+    let places_max =
+        Terms::new(roster.len(), query.mode, query.assumed).map_or(0, |terms| terms.body_places_max());
     let members = || roster.iter().filter_map(|id| facts.charter.member(id));
     for body in bodies {
         let places = members().filter(|member| member.body == body).count();
@@ -255,7 +266,10 @@ fn check_roster(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Fac
     }
     let people: u64 = members().map(|member| member.people_min).sum();
     if people < u64::from(limits.min_people) {
-        return no(Rule::MinPeople, format!("members declare {people} people; {} are needed", limits.min_people));
+        return no(
+            Rule::MinPeople,
+            format!("members declare {people} people; {} are needed", limits.min_people),
+        );
     }
     check_step(limits, query, roster, facts)
 }
@@ -268,7 +282,10 @@ fn check_step(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Facts
     for group in &groups {
         let bodies = facts.charter.bodies(group).len();
         if bodies > 0 && bodies < limits.min_step as usize {
-            return no(Rule::MinStep, format!("this singles out {bodies} bodies; groups need {}", limits.min_step));
+            return no(
+                Rule::MinStep,
+                format!("this singles out {bodies} bodies; groups need {}", limits.min_step),
+            );
         }
     }
     let differs = |past: &PastRoster| past.members != roster || past.groups != groups;

@@ -127,13 +127,16 @@ impl Vocabulary {
             return Err("`people_max` is \"rows\" or left out; a charter states each member's own".into());
         }
         check_columns(&draft.column)?;
-        if let Some(unknown) = draft.key.iter().find(|name| !draft.column.iter().any(|column| column.name == **name)) {
+        if let Some(unknown) =
+            draft.key.iter().find(|name| !draft.column.iter().any(|column| column.name == **name))
+        {
             return Err(format!("`key` names columns; there is no `{unknown}`"));
         }
         let unit = if draft.unit == "row" {
             Unit::Row
         } else {
-            let names = draft.column.iter().any(|column| column.name == draft.unit && column.kind == Kind::Text);
+            let names =
+                draft.column.iter().any(|column| column.name == draft.unit && column.kind == Kind::Text);
             if !names {
                 return Err(format!("`unit` is \"row\" or a text column; there is no `{}`", draft.unit));
             }
@@ -216,7 +219,9 @@ fn check_columns(columns: &[Column]) -> Result<(), String> {
             return Err(format!("column `{name}`: values have 1 to {NAME_BYTES_MAX} bytes"));
         }
         if !column.values.is_empty() && column.kind != Kind::Text {
-            return Err(format!("column `{name}`: only text has a list of values; use low and high for numbers"));
+            return Err(format!(
+                "column `{name}`: only text has a list of values; use low and high for numbers"
+            ));
         }
         if column.group && column.values.is_empty() && column.kind != Kind::Bool {
             return Err(format!("column `{name}`: to group by it, list its values"));

@@ -171,7 +171,8 @@ struct CardFile {
 }
 
 fn day(value: &toml::value::Datetime) -> Result<Day, TextError> {
-    Day::parse(&value.to_string()).ok_or_else(|| TextError(format!("`{value}` is not a day such as 2026-09-01")))
+    Day::parse(&value.to_string())
+        .ok_or_else(|| TextError(format!("`{value}` is not a day such as 2026-09-01")))
 }
 
 impl LimitsText {
@@ -208,26 +209,35 @@ impl LimitsText {
 /// Reads a member's own `limits.toml`. Errors: an unknown field or another form; then the node
 /// answers nothing.
 pub fn parse_limits(text: &str) -> Result<Limits, TextError> {
-    toml::from_str::<LimitsText>(text).map(LimitsText::read).map_err(|error| TextError(format!("not limits: {error}")))
+    toml::from_str::<LimitsText>(text)
+        .map(LimitsText::read)
+        .map_err(|error| TextError(format!("not limits: {error}")))
 }
 
 fn parse_member(text: MemberText) -> Result<Member, TextError> {
     let id: MemberId = text.id.parse().map_err(TextError)?;
-    let named = |key: &str, kind| parse_vkey(key, kind).map_err(|error| TextError(format!("member `{id}`: {error}")));
+    let named =
+        |key: &str, kind| parse_vkey(key, kind).map_err(|error| TextError(format!("member `{id}`: {error}")));
     let role = |code: &String| {
         let known = Role::ALL.into_iter().find(|role| role.code() == code);
         known.ok_or_else(|| TextError(format!("member `{id}`: `{code}` is no role")))
     };
-    let peer = parse_peer(&text.keys.peer)
-        .ok_or_else(|| TextError(format!("member `{id}`: `{}` is no peer id", text.keys.peer.escape_debug())))?;
+    let peer = parse_peer(&text.keys.peer).ok_or_else(|| {
+        TextError(format!("member `{id}`: `{}` is no peer id", text.keys.peer.escape_debug()))
+    })?;
     let keys = MemberKeys {
         charter: named(&text.keys.charter, KIND_ED25519)?,
         log: named(&text.keys.log, KIND_ED25519)?,
         witness: named(&text.keys.witness, KIND_COSIGNATURE)?,
         peer,
-        seal: text.keys.seal.parse().map_err(|error| TextError(format!("member `{id}`: seal key: {error}")))?,
+        seal: text
+            .keys
+            .seal
+            .parse()
+            .map_err(|error| TextError(format!("member `{id}`: seal key: {error}")))?,
     };
-    let witnesses = text.witnesses.iter().map(|id| id.parse().map_err(TextError)).collect::<Result<_, _>>()?;
+    let witnesses =
+        text.witnesses.iter().map(|id| id.parse().map_err(TextError)).collect::<Result<_, _>>()?;
     Ok(Member {
         roles: text.roles.iter().map(role).collect::<Result<_, _>>()?,
         id,
@@ -244,7 +254,10 @@ fn parse_member(text: MemberText) -> Result<Member, TextError> {
 /// Reads a charter's text: every field known, every rule kept that needs no signature.
 pub fn parse_charter(text: &str) -> Result<Charter, TextError> {
     if text.len() > CHARTER_BYTES_MAX || !text.starts_with(CHARTER_HEADER) || text.contains('\t') {
-        return wrong(format!("a charter begins with `{}`, has no tabs and at most {CHARTER_BYTES_MAX} bytes", CHARTER_HEADER.trim()));
+        return wrong(format!(
+            "a charter begins with `{}`, has no tabs and at most {CHARTER_BYTES_MAX} bytes",
+            CHARTER_HEADER.trim()
+        ));
     }
     let file: File = toml::from_str(text).map_err(|error| TextError(format!("not a charter: {error}")))?;
     let hash = sha256(&[text.as_bytes()]);
@@ -254,14 +267,22 @@ pub fn parse_charter(text: &str) -> Result<Charter, TextError> {
     };
     let dataset = |text: DatasetText| {
         let hashes = text.vocabularies.into_iter().map(|(name, hash)| {
-            let hash = hash.parse::<Digest>().map_err(|error| TextError(format!("vocabulary `{name}`: {error}")))?;
+            let hash =
+                hash.parse::<Digest>().map_err(|error| TextError(format!("vocabulary `{name}`: {error}")))?;
             Ok((name, hash))
         });
         Ok(Dataset { id: text.id, unit: text.unit, vocabularies: hashes.collect::<Result<_, TextError>>()? })
     };
     let purpose = |text: PurposeText| {
         let (starts, expires) = (day(&text.starts)?, day(&text.expires)?);
-        Ok(Purpose { id: text.id, title: text.title, plain: text.plain, limits: text.limits.read(), starts, expires })
+        Ok(Purpose {
+            id: text.id,
+            title: text.title,
+            plain: text.plain,
+            limits: text.limits.read(),
+            starts,
+            expires,
+        })
     };
     let draft = CharterDraft {
         id,
@@ -307,12 +328,17 @@ pub fn open_charter(note: &str) -> Result<OpenedCharter, TextError> {
     let (text, lines) = split_note(note).map_err(said)?;
     let charter = parse_charter(text)?;
     let keys: Vec<NamedKey> = charter.members().iter().map(|member| member.keys.charter.clone()).collect();
-    let stranger = lines.iter().find(|line| !keys.iter().any(|key| line.contains(&format!(" {} ", key.name))));
+    let stranger =
+        lines.iter().find(|line| !keys.iter().any(|key| line.contains(&format!(" {} ", key.name))));
     if let Some(line) = stranger {
         let name = line.split(' ').nth(1).unwrap_or_default();
-        return wrong(format!("`{}` signed the charter and is no member's charter key; remove that line", name.escape_debug()));
+        return wrong(format!(
+            "`{}` signed the charter and is no member's charter key; remove that line",
+            name.escape_debug()
+        ));
     }
-    let signed = open_note(note, &keys).map_err(|error| TextError(format!("the charter's signatures: {error}")))?.1;
+    let signed =
+        open_note(note, &keys).map_err(|error| TextError(format!("the charter's signatures: {error}")))?.1;
     let (mut by, mut missing) = (vec![], vec![]);
     for (at, member) in charter.members().iter().enumerate() {
         if signed.contains(&at) { by.push(member.id.clone()) } else { missing.push(member.id.clone()) }
@@ -344,7 +370,9 @@ pub fn sign_charter(text_or_note: &str, keys: &Keys) -> Result<String, TextError
     };
     let charter = parse_charter(text)?;
     if !charter.members().iter().any(|member| member.keys == *keys.public()) {
-        return wrong("the charter holds no member with this node's keys; send your card to whoever writes it");
+        return wrong(
+            "the charter holds no member with this node's keys; send your card to whoever writes it",
+        );
     }
     let line = signature_line(text, &own.name, keys.charter());
     if rest.lines().any(|signed| signed == line.trim_end()) {
@@ -441,10 +469,17 @@ pub fn charter_toml(draft: &CharterDraft) -> String {
         let _ = write!(out, "\n[[member]]\n{}", member_toml(member));
     }
     for dataset in &draft.datasets {
-        let hashes: Vec<String> =
-            dataset.vocabularies.iter().map(|(name, hash)| format!("{} = {}", quote(name), quote(&hash.to_string()))).collect();
+        let hashes: Vec<String> = dataset
+            .vocabularies
+            .iter()
+            .map(|(name, hash)| format!("{} = {}", quote(name), quote(&hash.to_string())))
+            .collect();
         let (id, unit) = (quote(&dataset.id), quote(&dataset.unit));
-        let _ = write!(out, "\n[[dataset]]\nid = {id}\nunit = {unit}\nvocabularies = {{ {} }}\n", hashes.join(", "));
+        let _ = write!(
+            out,
+            "\n[[dataset]]\nid = {id}\nunit = {unit}\nvocabularies = {{ {} }}\n",
+            hashes.join(", ")
+        );
     }
     for purpose in &draft.purposes {
         let _ = write!(
@@ -459,7 +494,12 @@ pub fn charter_toml(draft: &CharterDraft) -> String {
         );
     }
     let lock = &draft.asset_lock;
-    let _ = write!(out, "\n[asset_lock]\nclause = \"\"\"\n{}\"\"\"\nsuccessor = {}\n", lock.clause, quote(lock.successor.as_str()));
+    let _ = write!(
+        out,
+        "\n[asset_lock]\nclause = \"\"\"\n{}\"\"\"\nsuccessor = {}\n",
+        lock.clause,
+        quote(lock.successor.as_str())
+    );
     out
 }
 
@@ -477,7 +517,8 @@ pub fn open_card(note: &str) -> Result<Member, TextError> {
     }
     let file: CardFile = toml::from_str(text).map_err(|error| TextError(format!("not a card: {error}")))?;
     let member = parse_member(file.member)?;
-    open_note(note, std::slice::from_ref(&member.keys.charter)).map_err(|error| TextError(format!("the card's signature: {error}")))?;
+    open_note(note, std::slice::from_ref(&member.keys.charter))
+        .map_err(|error| TextError(format!("the card's signature: {error}")))?;
     Ok(member)
 }
 
@@ -532,7 +573,11 @@ mod tests {
             amend: amend_min(u32::from(n)),
             restrict: 2,
             assumed: Assumptions::FLOOR,
-            limits: Limits { min_roster: 5, questions: Set::Except(["x".to_owned()].into()), ..Limits::floor() },
+            limits: Limits {
+                min_roster: 5,
+                questions: Set::Except(["x".to_owned()].into()),
+                ..Limits::floor()
+            },
             members: (1..=n).map(member).collect(),
             datasets: vec![Dataset {
                 id: "pupils".into(),
@@ -543,11 +588,18 @@ mod tests {
                 id: "p".into(),
                 title: "P".into(),
                 plain: "Why".into(),
-                limits: Limits { datasets: Set::only(["pupils"]), rho_purpose: PrivacyLoss::from_nano(7), ..Limits::top() },
+                limits: Limits {
+                    datasets: Set::only(["pupils"]),
+                    rho_purpose: PrivacyLoss::from_nano(7),
+                    ..Limits::top()
+                },
                 starts: today,
                 expires: Day(today.0 + 100),
             }],
-            asset_lock: AssetLock { clause: ASSET_LOCK_CLAUSE.into(), successor: "GB-CHC-1".parse().unwrap() },
+            asset_lock: AssetLock {
+                clause: ASSET_LOCK_CLAUSE.into(),
+                successor: "GB-CHC-1".parse().unwrap(),
+            },
         })
     }
 
@@ -577,8 +629,12 @@ mod tests {
         let genuine = signature_line(&text, "m1.example/charter/1", keys(1).charter());
         assert!(open_signed_charter(&note.replace(&genuine, &forged)).is_err());
         let stranger = signature_line(&text, "m9.example/charter/1", keys(9).charter());
-        assert!(open_charter(&format!("{note}{stranger}")).unwrap_err().0.contains("no member's charter key"));
-        for (from, to) in [("amend = 4", "amend = 5"), ("Hill", "Mill"), ("max_cells = 2000", "max_cells = 1999")] {
+        assert!(
+            open_charter(&format!("{note}{stranger}")).unwrap_err().0.contains("no member's charter key")
+        );
+        for (from, to) in
+            [("amend = 4", "amend = 5"), ("Hill", "Mill"), ("max_cells = 2000", "max_cells = 1999")]
+        {
             assert!(open_signed_charter(&note.replacen(from, to, 1)).is_err(), "{to}");
         }
     }
@@ -620,7 +676,8 @@ mod tests {
 
     #[test]
     fn a_members_own_limits_are_read_strictly() {
-        let limits = parse_limits("purposes = [\"p\"]\nrho_query = 5\nquestions = { except = [\"q\"] }").unwrap();
+        let limits =
+            parse_limits("purposes = [\"p\"]\nrho_query = 5\nquestions = { except = [\"q\"] }").unwrap();
         assert!(limits.purposes.holds("p") && !limits.purposes.holds("x") && !limits.questions.holds("q"));
         assert!(parse_limits("purpose = [\"p\"]").is_err());
         assert!(parse_limits("rho_query = -1").is_err());

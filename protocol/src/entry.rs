@@ -397,11 +397,9 @@ fn body_fields(body: &Body) -> Vec<(&'static str, Value)> {
             vec![("accept", Value::Int(0)), ("layer", text(layer)), ("rule", text(rule))]
         }
         Body::Roster { verdicts, .. } => vec![("verdicts", refs(verdicts))],
-        Body::Debit { roster, nonce, debit, .. } => vec![
-            ("ledger", ledger(debit)),
-            ("nonce", Value::base64(nonce)),
-            ("roster", reference(roster)),
-        ],
+        Body::Debit { roster, nonce, debit, .. } => {
+            vec![("ledger", ledger(debit)), ("nonce", Value::base64(nonce)), ("roster", reference(roster))]
+        }
         Body::Contribution { debit, nonce, public_share, shares, .. } => vec![
             ("debit", reference(debit)),
             ("prio_nonce", Value::base64(nonce)),
@@ -548,7 +546,8 @@ fn parse_debit(query: QueryId, fields: &mut Fields) -> Result<Body, JsonError> {
     let nonce = exact(&fields.bytes("nonce")?, "nonce")?;
     let mut ledger = Fields::new(fields.object("ledger")?)?;
     let account = ledger.string("account")?;
-    let (dataset, year) = account.rsplit_once('/').ok_or_else(|| JsonError::new("`account` is dataset/year"))?;
+    let (dataset, year) =
+        account.rsplit_once('/').ok_or_else(|| JsonError::new("`account` is dataset/year"))?;
     let year: i64 = year.parse().map_err(|_| JsonError::new("`account` is dataset/year"))?;
     let account = Account { dataset: dataset.to_owned(), year: AcademicYear(year) };
     let mut loss = |name| unsigned(&mut ledger, name).map(PrivacyLoss::from_nano);
@@ -596,11 +595,13 @@ fn parse_query(fields: &mut Fields) -> Result<QueryBody, JsonError> {
         return Err(JsonError::new("too many parameters"));
     }
     let mut moment = |name| unsigned(fields, name).map(Time::from_seconds);
-    let (join_by, contribute_by, close_by) = (moment("join_by")?, moment("contribute_by")?, moment("close_by")?);
+    let (join_by, contribute_by, close_by) =
+        (moment("join_by")?, moment("contribute_by")?, moment("close_by")?);
     Ok(QueryBody {
         question: fields.object("question")?,
         params,
-        period: Period::parse(&fields.string("period")?).ok_or_else(|| JsonError::new("`period` is no period"))?,
+        period: Period::parse(&fields.string("period")?)
+            .ok_or_else(|| JsonError::new("`period` is no period"))?,
         vocabulary: fields.string("vocabulary")?,
         purpose: fields.string("purpose")?,
         lay: spoken,
@@ -656,8 +657,11 @@ fn bounded(values: Vec<Value>) -> Result<Vec<Value>, JsonError> {
 
 fn parse_ref(value: Value) -> Result<Ref, JsonError> {
     let mut fields = Fields::new(value)?;
-    let found =
-        Ref { index: unsigned(&mut fields, "index")?, leaf: fields.digest("leaf")?, log: fields.string("log")? };
+    let found = Ref {
+        index: unsigned(&mut fields, "index")?,
+        leaf: fields.digest("leaf")?,
+        log: fields.string("log")?,
+    };
     fields.finish()?;
     Ok(found)
 }

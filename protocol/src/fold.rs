@@ -140,7 +140,15 @@ impl Fold {
         let member_by_origin = logs.values().map(|log| (log.origin.clone(), log.member.clone())).collect();
         let member_by_head =
             logs.values().map(|log| (sha256(&[log.origin.as_bytes()]).0, log.member.clone())).collect();
-        Self { charter, logs, member_by_origin, member_by_head, vocabularies, rounds: BTreeMap::new(), touched: BTreeSet::new() }
+        Self {
+            charter,
+            logs,
+            member_by_origin,
+            member_by_head,
+            vocabularies,
+            rounds: BTreeMap::new(),
+            touched: BTreeSet::new(),
+        }
     }
 
     /// The charter in force.
@@ -181,7 +189,9 @@ impl Fold {
     /// What we hold of every log, sorted.
     pub fn heads(&self) -> Vec<Head> {
         let heads = self.member_by_head.iter();
-        heads.filter_map(|(log, member)| Some(Head { log: *log, size: self.logs.get(member)?.size() })).collect()
+        heads
+            .filter_map(|(log, member)| Some(Head { log: *log, size: self.logs.get(member)?.size() }))
+            .collect()
     }
 
     /// Whether a reference resolves to the entry it names.
@@ -225,11 +235,15 @@ impl Fold {
         if section.from > log.size() {
             return Err(SectionError::Gap);
         }
-        let end = section.from.checked_add(section.entries.len() as u64).ok_or_else(|| bad("an endless section"))?;
+        let end = section
+            .from
+            .checked_add(section.entries.len() as u64)
+            .ok_or_else(|| bad("an endless section"))?;
         if end <= log.size() {
             return Ok((member, 0));
         }
-        let key = &self.charter.member(&member).expect("INVARIANT: logs are those of charter members").keys.log;
+        let key =
+            &self.charter.member(&member).expect("INVARIANT: logs are those of charter members").keys.log;
         let checkpoint =
             open_checkpoint(&section.note, &key.name, &key.key).map_err(|error| bad(&error.to_string()))?;
         let held = usize::try_from(log.size() - section.from).map_err(|_| bad("an endless section"))?;
@@ -267,9 +281,10 @@ impl Fold {
 
     fn fold_entry(&mut self, at: Ref, entry: Entry) {
         let Entry { at: time, by, body, .. } = entry;
-        let bound = match &body {
-            Body::Query(query) => Some(bind(&self.charter, &self.vocabularies, query, at.leaf, &by, time)),
-            _ => None,
+        let bound = if let Body::Query(query) = &body {
+            Some(bind(&self.charter, &self.vocabularies, query, at.leaf, &by, time))
+        } else {
+            None
         };
         let Some(id) = body.query().or(bound.is_some().then_some(at.leaf)) else { return };
         let round = Arc::make_mut(self.rounds.entry(id).or_insert_with(|| Arc::new(Round::new(id))));
@@ -364,7 +379,9 @@ fn canonical(json: serde_json::Value) -> Result<Value, String> {
     Ok(match json {
         Json::String(text) => Value::Str(text),
         Json::Bool(flag) => Value::Int(i64::from(flag)),
-        Json::Number(number) => Value::Int(number.as_i64().ok_or("a question holds integers and texts only")?),
+        Json::Number(number) => {
+            Value::Int(number.as_i64().ok_or("a question holds integers and texts only")?)
+        }
         Json::Array(items) => Value::Array(items.into_iter().map(canonical).collect::<Result<_, _>>()?),
         Json::Object(map) => {
             let set = map.into_iter().filter(|(_, value)| !value.is_null());

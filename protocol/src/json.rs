@@ -174,7 +174,8 @@ impl Reader<'_> {
         let mut out = String::new();
         loop {
             let rest = &self.text[self.at..];
-            let Some(stop) = rest.bytes().position(|b| b == b'"' || b == b'\\' || b < 0x20 || b == 0x7f) else {
+            let Some(stop) = rest.bytes().position(|b| b == b'"' || b == b'\\' || b < 0x20 || b == 0x7f)
+            else {
                 return self.fail("an endless string");
             };
             out.push_str(&rest[..stop]);
@@ -255,7 +256,9 @@ impl Fields {
     pub fn integer(&mut self, name: &str) -> Result<i64, JsonError> {
         match self.take(name)? {
             Value::Int(number) => Ok(number),
-            _ => Err(JsonError(format!("`{name}` is not an integer"))),
+            Value::Str(_) | Value::Array(_) | Value::Object(_) => {
+                Err(JsonError(format!("`{name}` is not an integer")))
+            }
         }
     }
 
@@ -263,7 +266,9 @@ impl Fields {
     pub fn string(&mut self, name: &str) -> Result<String, JsonError> {
         match self.take(name)? {
             Value::Str(text) => Ok(text),
-            _ => Err(JsonError(format!("`{name}` is not a string"))),
+            Value::Int(_) | Value::Array(_) | Value::Object(_) => {
+                Err(JsonError(format!("`{name}` is not a string")))
+            }
         }
     }
 
@@ -291,14 +296,20 @@ impl Fields {
     pub fn array(&mut self, name: &str) -> Result<Vec<Value>, JsonError> {
         match self.take(name)? {
             Value::Array(items) => Ok(items),
-            _ => Err(JsonError(format!("`{name}` is not a list"))),
+            Value::Int(_) | Value::Str(_) | Value::Object(_) => {
+                Err(JsonError(format!("`{name}` is not a list")))
+            }
         }
     }
 
     /// An object, still as a value.
     pub fn object(&mut self, name: &str) -> Result<Value, JsonError> {
         let value = self.take(name)?;
-        if matches!(value, Value::Object(_)) { Ok(value) } else { Err(JsonError(format!("`{name}` is not an object"))) }
+        if matches!(value, Value::Object(_)) {
+            Ok(value)
+        } else {
+            Err(JsonError(format!("`{name}` is not an object")))
+        }
     }
 
     /// Nothing may be left over: no half-understood entries.
@@ -317,8 +328,16 @@ mod tests {
     #[test]
     fn canonical_text_reads_back_byte_for_byte() {
         for good in [
-            "{}", "[]", "0", "-1", "\"\"", r#"{"a":1,"b":[2,"c\n\"\\"]}"#, "9007199254740991",
-            "-9007199254740991", "\"é\"", r#"{"":{}}"#,
+            "{}",
+            "[]",
+            "0",
+            "-1",
+            "\"\"",
+            r#"{"a":1,"b":[2,"c\n\"\\"]}"#,
+            "9007199254740991",
+            "-9007199254740991",
+            "\"é\"",
+            r#"{"":{}}"#,
         ] {
             let value = parse(good.as_bytes()).unwrap_or_else(|error| panic!("{good}: {error}"));
             assert_eq!(value.to_bytes(), good.as_bytes(), "{good}");
@@ -328,9 +347,28 @@ mod tests {
     #[test]
     fn every_other_form_is_refused() {
         for bad in [
-            "", " {}", "{} ", "{\"a\": 1}", "1.0", "01", "-0", "1e3", "true", "null", "+1",
-            "9007199254740992", "\"\t\"", "\"\\u0041\"", "\"\\/\"", r#"{"b":1,"a":2}"#,
-            r#"{"a":1,"a":1}"#, r#"{"a":1,}"#, "[1,]", "\"", "{\"a\"}", "\"\u{7f}\"",
+            "",
+            " {}",
+            "{} ",
+            "{\"a\": 1}",
+            "1.0",
+            "01",
+            "-0",
+            "1e3",
+            "true",
+            "null",
+            "+1",
+            "9007199254740992",
+            "\"\t\"",
+            "\"\\u0041\"",
+            "\"\\/\"",
+            r#"{"b":1,"a":2}"#,
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,}"#,
+            "[1,]",
+            "\"",
+            "{\"a\"}",
+            "\"\u{7f}\"",
         ] {
             assert!(parse(bad.as_bytes()).is_err(), "{bad}");
         }

@@ -97,7 +97,8 @@ mod tests {
     fn one_seed_gives_five_different_keys_that_do_not_print() {
         let keys = Keys::from_seed([3; 32], "a.example", 1);
         let public = keys.public();
-        let mut all = vec![public.charter.key, public.log.key, public.witness.key, public.peer, public.seal.0];
+        let mut all =
+            vec![public.charter.key, public.log.key, public.witness.key, public.peer, public.seal.0];
         all.sort();
         all.dedup();
         assert_eq!(all.len(), 5);

@@ -6,6 +6,7 @@
 //!
 //! Where to start: [`member::Member`].
 
+pub mod audit;
 pub mod bounds;
 pub mod charter_text;
 pub mod entry;

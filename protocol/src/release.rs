@@ -87,7 +87,9 @@ impl Round {
     pub fn released(&self) -> Option<(&Logged, Sums)> {
         let plan = self.plan()?;
         let releases = self.all(Kind::Release).filter(|(by, _)| self.may_release(by));
-        releases.map(|(_, logged)| logged).find_map(|logged| Some((logged, self.check_release(plan, logged)?)))
+        releases
+            .map(|(_, logged)| logged)
+            .find_map(|logged| Some((logged, self.check_release(plan, logged)?)))
     }
 
     /// Recomputes a release; `None` when it says anything else.
@@ -125,7 +127,8 @@ pub fn figures_digest(figures: &Figures) -> Digest {
 pub fn figures_value(figures: &Figures) -> Value {
     let text = |text: &str| Value::Str(text.to_owned());
     let cells = figures.cells.iter().map(|cell| {
-        let key: BTreeMap<String, Value> = cell.key.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+        let key: BTreeMap<String, Value> =
+            cell.key.iter().map(|(name, value)| (name.clone(), text(value))).collect();
         let values = cell.figures.iter().map(|figure| {
             let mut fields = vec![
                 ("high", text(&figure.high)),

@@ -147,7 +147,7 @@ impl Plan {
     /// The offset o that a member added to a cell, in scaled steps.
     pub fn offset(&self, member: &MemberId, cell: usize) -> u64 {
         let people = self.parts.get(member).map_or(0, |part| part.people_max);
-        people * self.query.question.offset_steps(cell) << self.noise.doublings
+        (people * self.query.question.offset_steps(cell)) << self.noise.doublings
     }
 
     /// The circuit of a member's contribution: its `max` is X_max + 2B.
@@ -247,6 +247,11 @@ impl Round {
         self.said.iter().filter(move |((k, _), _)| *k == kind).map(|((_, by), logged)| (by, logged))
     }
 
+    /// Everything that counts, with its author.
+    pub fn everything(&self) -> impl Iterator<Item = (&MemberId, &Logged)> {
+        self.said.iter().map(|((_, by), logged)| (by, logged))
+    }
+
     /// Entries that repeat a kind their author wrote before: they count for nothing.
     pub fn repeats(&self) -> &[(MemberId, Logged)] {
         &self.repeats
@@ -315,6 +320,7 @@ impl Round {
     }
 
     /// A member's contribution, if it spends the right debit and has a share for each seat.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
     pub fn contribution(&self, plan: &Plan, member: &MemberId) -> Option<&Logged> {
         let logged = self.said(Kind::Contribution, member)?;
         let debit = self.debit(plan, member)?;
@@ -433,7 +439,9 @@ impl Round {
         let mut releases = self.all(Kind::Release).filter(|(by, _)| self.may_release(by)).peekable();
         releases.peek()?;
         self.sums(plan, None)?;
-        releases.find(|(_, logged)| self.check_release(plan, logged).is_none()).map(|(_, logged)| logged.at.clone())
+        releases
+            .find(|(_, logged)| self.check_release(plan, logged).is_none())
+            .map(|(_, logged)| logged.at.clone())
     }
 
     pub(crate) fn may_release(&self, by: &MemberId) -> bool {

@@ -52,7 +52,8 @@ fn laplace(rng: &mut impl Rng, t: u128) -> i128 {
         while exp_up_to_one(rng, 1, 1) {
             whole += 1;
         }
-        let size = i128::try_from(rest + t * whole).expect("INVARIANT: a geometric draw stays far below 2^127");
+        let size =
+            i128::try_from(rest + t * whole).expect("INVARIANT: a geometric draw stays far below 2^127");
         match below(rng, 2) == 0 {
             true if size == 0 => {}
             true => return -size,
@@ -68,7 +69,9 @@ pub fn discrete_gaussian(rng: &mut impl Rng, noise_std: NonZeroU32) -> i64 {
     loop {
         let y = laplace(rng, t);
         // exp(-(|y| - sigma^2 / t)^2 / (2 sigma^2)) in 65,536ths of sigma^2.
-        let Some(distance) = y.unsigned_abs().checked_mul(t * 65_536).map(|y| y.abs_diff(s2)) else { continue };
+        let Some(distance) = y.unsigned_abs().checked_mul(t * 65_536).map(|y| y.abs_diff(s2)) else {
+            continue;
+        };
         let Some(above) = distance.checked_mul(distance) else { continue };
         if exp(rng, above, 2 * t * t * 65_536 * s2) {
             return i64::try_from(y).unwrap_or(0);

@@ -63,9 +63,16 @@ pub fn seal(public: &[u8], info: &[u8], aad: &[u8], plain: &[u8], once: &Seed) -
 pub fn open(key: &RoundKey, info: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
     let (enc, text) = sealed.split_at_checked(ENCAPSULATION_BYTES).ok_or(SealError)?;
     let enc = <XWing as hpke::Kem>::EncappedKey::from_bytes(enc).map_err(|_| SealError)?;
-    hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, XWing>(&OpModeR::Base, &key.0, &enc, info, text, aad)
-        .map(Zeroizing::new)
-        .map_err(|_| SealError)
+    hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, XWing>(
+        &OpModeR::Base,
+        &key.0,
+        &enc,
+        info,
+        text,
+        aad,
+    )
+    .map(Zeroizing::new)
+    .map_err(|_| SealError)
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use std::io::Cursor;
 use prio::codec::{Decode as _, Encode as _, ParameterizedDecode as _};
 use prio::field::{Field128, FieldElement as _};
 use prio::vdaf::prio3::{
-    Prio3, Prio3InputShare, Prio3PublicShare, Prio3SumVec, Prio3VerifierShare, Prio3VerifyState, optimal_chunk_length,
+    Prio3, Prio3InputShare, Prio3PublicShare, Prio3SumVec, Prio3VerifierShare, Prio3VerifyState,
+    optimal_chunk_length,
 };
 use prio::vdaf::{Aggregator as _, Client as _, OutputShare, VerifyTransition};
 use zeroize::Zeroizing;
@@ -101,8 +102,7 @@ impl Circuit {
         let vdaf = Prio3::new_sum_vec(seats, u128::from(max), cells, chunk).map_err(wrong)?;
         // A helper's state is a seed and the joint randomness; of zeros, it is nobody's.
         let nobody = [0; 2 * SEED_BYTES];
-        let lengths =
-            Prio3VerifyState::get_decoded_with_param(&(&vdaf, 1), &nobody).map_err(wrong)?;
+        let lengths = Prio3VerifyState::get_decoded_with_param(&(&vdaf, 1), &nobody).map_err(wrong)?;
         Ok(Self { vdaf, seats: usize::from(seats), max, cells, lengths })
     }
 
@@ -231,7 +231,12 @@ mod tests {
     }
 
     /// Shares each (max, vector), lets `tamper` change (contribution, seat, share), and adds up.
-    fn run(seats: u8, cells: usize, inputs: &[(u64, Vec<u64>)], tamper: impl Fn(usize, usize, &mut Vec<u8>)) -> Run {
+    fn run(
+        seats: u8,
+        cells: usize,
+        inputs: &[(u64, Vec<u64>)],
+        tamper: impl Fn(usize, usize, &mut Vec<u8>),
+    ) -> Run {
         let key = [5; 32];
         let mut aggregates: Vec<_> = (0..seats).map(|_| Aggregate::new(cells)).collect();
         let mut rejected = 0;
@@ -243,8 +248,10 @@ mod tests {
             for (seat, share) in sharing.shares.iter().enumerate() {
                 let mut share = share.to_vec();
                 tamper(i, seat, &mut share);
-                let begun = circuit.verify_init(&key, &context, seat, &sharing.nonce, &sharing.public_share, &share);
-                let (state, verifier) = begun.map_or((None, vec![]), |(state, verifier)| (Some(state), verifier));
+                let begun =
+                    circuit.verify_init(&key, &context, seat, &sharing.nonce, &sharing.public_share, &share);
+                let (state, verifier) =
+                    begun.map_or((None, vec![]), |(state, verifier)| (Some(state), verifier));
                 states.push(state);
                 verifiers.push(verifier);
             }
@@ -300,8 +307,14 @@ mod tests {
         let decide = |circuit: &Circuit, context: [u8; 32]| {
             let mut verifiers = vec![];
             for (seat, share) in sharing.shares.iter().enumerate() {
-                let begun =
-                    circuit.verify_init(&[5; 32], &context, seat, &sharing.nonce, &sharing.public_share, share)?;
+                let begun = circuit.verify_init(
+                    &[5; 32],
+                    &context,
+                    seat,
+                    &sharing.nonce,
+                    &sharing.public_share,
+                    share,
+                )?;
                 verifiers.push(begun.1);
             }
             let verifiers: Vec<&[u8]> = verifiers.iter().map(Vec::as_slice).collect();

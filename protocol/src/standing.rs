@@ -70,6 +70,7 @@ impl Standing {
 
     /// Takes one entry of the member's own log. Returns what is wrong with it as bookkeeping: a
     /// debit that does not add up, comes twice or names no Query, or a void without cause.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
     pub fn apply(&mut self, fold: &Fold, logged: &Logged) -> Result<(), &'static str> {
         let Some(id) = logged.body.query() else { return Ok(()) };
         let round = fold.round(&id);
@@ -153,7 +154,12 @@ impl Standing {
 
     /// Loss of accepted Queries on an account that may still be debited: a Query that ended, or
     /// whose Roster left the member out, reserves nothing.
-    fn reserved<'a>(&'a self, fold: &'a Fold, me: &'a MemberId, now: Time) -> impl Iterator<Item = &'a Promise> {
+    fn reserved<'a>(
+        &'a self,
+        fold: &'a Fold,
+        me: &'a MemberId,
+        now: Time,
+    ) -> impl Iterator<Item = &'a Promise> {
         self.promises.iter().filter_map(move |(id, promise)| {
             let round = fold.round(id);
             let over = round.is_some_and(|round| round.ending().is_some())
@@ -182,7 +188,8 @@ impl Standing {
                 .map(|promise| (promise.purpose.as_str(), promise.loss))
         };
         let own_promise = self.promises.contains_key(&query.id);
-        let sum = |losses: &mut dyn Iterator<Item = PrivacyLoss>| losses.fold(PrivacyLoss::ZERO, PrivacyLoss::plus);
+        let sum =
+            |losses: &mut dyn Iterator<Item = PrivacyLoss>| losses.fold(PrivacyLoss::ZERO, PrivacyLoss::plus);
         let mut reserved = sum(&mut others().map(|(_, loss)| loss));
         let of_purpose = &mut others().filter(|(purpose, _)| *purpose == query.purpose).map(|(_, loss)| loss);
         let mut purpose_spent = sum(of_purpose).plus(self.purpose_debits(query));
@@ -207,7 +214,9 @@ impl Standing {
     }
 
     fn purpose_debits(&self, query: &Query) -> PrivacyLoss {
-        let same = |spent: &&Spent| !spent.voided && spent.account == query.account && spent.purpose == query.purpose;
+        let same = |spent: &&Spent| {
+            !spent.voided && spent.account == query.account && spent.purpose == query.purpose
+        };
         self.debits.values().filter(same).fold(PrivacyLoss::ZERO, |sum, spent| sum.plus(spent.loss))
     }
 

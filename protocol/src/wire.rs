@@ -181,7 +181,9 @@ fn options(limit: usize) -> impl Options {
 
 /// The value's only encoding.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    options(usize::MAX).serialize(value).expect("INVARIANT: our frames hold no type that bincode cannot write")
+    options(usize::MAX)
+        .serialize(value)
+        .expect("INVARIANT: our frames hold no type that bincode cannot write")
 }
 
 /// Reads a frame from a peer. Errors: longer than a frame, not our format, or not its only encoding.
@@ -239,9 +241,16 @@ mod tests {
         let log = "07".repeat(32);
         let head = Head { log: [7; 32], size: 258 };
         check(Request::Pull { have: vec![head] }, &format!("000000000100000000000000{log}0201000000000000"));
-        let section =
-            Section { log: [7; 32], from: 1, entries: vec![Bytes(vec![0xaa, 0xbb])], note: "n".into(), proof: vec![] };
-        let body = format!("{log}010000000000000001000000000000000200000000000000aabb01000000000000006e0000000000000000");
+        let section = Section {
+            log: [7; 32],
+            from: 1,
+            entries: vec![Bytes(vec![0xaa, 0xbb])],
+            note: "n".into(),
+            proof: vec![],
+        };
+        let body = format!(
+            "{log}010000000000000001000000000000000200000000000000aabb01000000000000006e0000000000000000"
+        );
         check(Request::Push { sections: vec![section.clone()] }, &format!("010000000100000000000000{body}"));
         let put = Request::BlobPut { hash: [7; 32], total: 3, offset: 2, bytes: Bytes(vec![9]) };
         check(put, &format!("02000000{log}03000000000000000200000000000000010000000000000009"));
@@ -253,10 +262,7 @@ mod tests {
         check(Reply::Took { sizes: vec![head] }, &format!("010000000100000000000000{log}0201000000000000"));
         check(Reply::Stored { held: 4 }, "020000000400000000000000");
         check(Reply::Refused, "03000000");
-        check(
-            Reply::Piece { total: 1, bytes: Bytes(vec![9]) },
-            "040000000100000000000000010000000000000009",
-        );
+        check(Reply::Piece { total: 1, bytes: Bytes(vec![9]) }, "040000000100000000000000010000000000000009");
         check(Reply::Absent, "05000000");
         check(Reply::Incompatible, "06000000");
         check(Record::Entry(Bytes(vec![1])), "00000000010000000000000001");

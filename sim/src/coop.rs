@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datacoop_policy::charter::{
-    ASSET_LOCK_CLAUSE, AssetLock, Charter, CharterDraft, CharterError, Dataset, Member, Purpose, Role, amend_min,
+    ASSET_LOCK_CLAUSE, AssetLock, Charter, CharterDraft, CharterError, Dataset, Member, Purpose, Role,
+    amend_min,
 };
 use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Assumptions;
@@ -36,7 +37,14 @@ impl Founder {
     pub fn new(seed: &Seed, n: usize, name: &str, people_max: u64, addresses: Vec<String>) -> Self {
         let id = format!("DEMO-{:03}", n + 1).parse().expect("INVARIANT: a demo id is a member id");
         let identity = seed.bytes(&format!("identity/{n}"));
-        Self { id, name: name.to_owned(), people_max, addresses, identity, host: format!("m{:03}.demo", n + 1) }
+        Self {
+            id,
+            name: name.to_owned(),
+            people_max,
+            addresses,
+            identity,
+            host: format!("m{:03}.demo", n + 1),
+        }
     }
 
     /// Its keys.
@@ -61,7 +69,7 @@ impl Founder {
 }
 
 /// The fields of a demo charter for these members; its hash is not yet known.
-pub fn charter_draft(founders: &[Founder], vocabulary: (&Vocabulary, Digest), today: Day) -> CharterDraft {
+pub fn charter_draft(founders: &[&Founder], vocabulary: (&Vocabulary, Digest), today: Day) -> CharterDraft {
     let voting = u32::try_from(founders.len()).unwrap_or(u32::MAX);
     let dataset = vocabulary.0.dataset().to_owned();
     CharterDraft {
@@ -76,8 +84,8 @@ pub fn charter_draft(founders: &[Founder], vocabulary: (&Vocabulary, Digest), to
         amend: amend_min(voting),
         restrict: 2,
         assumed: Assumptions::FLOOR,
-        limits: Limits { min_roster: voting.clamp(3, 5), full_noise: true, ..Limits::floor() },
-        members: founders.iter().map(Founder::member).collect(),
+        limits: Limits { min_roster: if voting < 5 { 3 } else { 5 }, full_noise: true, ..Limits::floor() },
+        members: founders.iter().map(|founder| founder.member()).collect(),
         datasets: vec![Dataset {
             id: dataset.clone(),
             unit: "person".into(),

@@ -204,7 +204,8 @@ impl World {
         site.disk.records.truncate(site.disk.synced);
         let entropy = self.seed.derive(&format!("member/{number}/{}", site.starts));
         let declared = self.charter.fields().datasets.iter().map(|dataset| dataset.id.clone()).collect();
-        let secrets = site.disk.secrets.iter().filter_map(|(id, bytes)| Some((*id, RoundSecret::parse(bytes)?)));
+        let secrets =
+            site.disk.secrets.iter().filter_map(|(id, bytes)| Some((*id, RoundSecret::parse(bytes)?)));
         let start = Start {
             entropy,
             keys: site.founder.keys(),
@@ -222,7 +223,8 @@ impl World {
             secrets: secrets.collect(),
             held: site.disk.blobs.keys().copied().collect(),
         };
-        let member = Member::restore(self.now, start).expect("LAW: what a crash leaves is enough to start from");
+        let member =
+            Member::restore(self.now, start).expect("LAW: what a crash leaves is enough to start from");
         self.sites[number].member = Some(member);
         self.drain(number);
     }

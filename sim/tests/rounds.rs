@@ -1,12 +1,14 @@
 //! Whole rounds in the simulated world, told as stories.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datacoop_policy::query::{Assumptions, Mode};
+use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, Digest, MemberId, Period, PrivacyLoss, QueryId, Span, Time};
-use datacoop_policy::question::QuestionDraft;
 use datacoop_protocol::entry::{Body, Lay, QueryBody};
 use datacoop_protocol::fold::question_value;
 use datacoop_protocol::log::tree::sha256;
@@ -52,7 +54,9 @@ impl Story {
             })
             .collect();
         let today = Day::parse("2025-12-01").unwrap();
-        let charter = textless_charter(charter_draft(&founders, (&vocabulary, hash), today)).unwrap();
+        let charter =
+            textless_charter(charter_draft(&founders.iter().collect::<Vec<_>>(), (&vocabulary, hash), today))
+                .unwrap();
         let tabulate = Arc::new(|id: &MemberId, _: &_| {
             let n: i64 = id.as_str()[5..].parse().unwrap();
             vec![100 + n, 50]
@@ -95,9 +99,9 @@ impl Story {
         self.world.input(site, Input::Ask { command, query: Box::new(query) });
         let until = self.world.now() + Span(1_000);
         self.world.run_until(until);
-        self.world.events.iter().rev().find_map(|(_, event)| match event {
-            Event::Asked { command: c, query } if *c == command => Some(*query),
-            _ => None,
+        self.world.events.iter().rev().find_map(|(_, event)| {
+            let Event::Asked { command: c, query } = event else { return None };
+            (*c == command).then_some(*query)
         })
     }
 
@@ -121,7 +125,9 @@ impl Story {
 
     fn faults(&self) -> Vec<String> {
         let told = self.world.events.iter();
-        told.filter(|(_, e)| matches!(e, Event::Fault(..) | Event::Declined(..))).map(|e| format!("{e:?}")).collect()
+        told.filter(|(_, e)| matches!(e, Event::Fault(..) | Event::Declined(..)))
+            .map(|e| format!("{e:?}"))
+            .collect()
     }
 
     fn spent(&self, site: usize) -> u64 {
@@ -146,7 +152,10 @@ fn check_round(members: usize, mode: Mode, seed: u8) {
     let got = story.sums(id);
     // sigma_i sqrt(n) is at most 13 here (36 in full-noise mode): nine of those never happen.
     for (got, want) in got.iter().zip(want) {
-        assert!((got - want).abs() < 9 * if mode == Mode::Secure { 13 } else { 40 }, "{got} is not near {want}");
+        assert!(
+            (got - want).abs() < 9 * if mode == Mode::Secure { 13 } else { 40 },
+            "{got} is not near {want}"
+        );
     }
     for site in 0..members {
         assert_eq!(story.spent(site), 5_000_000, "site {site}");
@@ -176,7 +185,9 @@ fn a_repeated_question_is_answered_from_the_stored_release() {
     let id = story.ask(3, query.clone()).unwrap();
     assert!(story.finish(id, 5));
     assert_eq!(story.ask(2, story.query(Mode::Secure, 5_000_000, 5, "2025-09-01..2025-12-19")), None);
-    assert!(story.world.events.iter().any(|(_, e)| matches!(e, Event::Answered { query, .. } if *query == id)));
+    assert!(
+        story.world.events.iter().any(|(_, e)| matches!(e, Event::Answered { query, .. } if *query == id))
+    );
     assert_eq!(story.spent(1), 5_000_000);
 }
 
@@ -185,7 +196,9 @@ fn a_query_above_a_limit_is_denied_before_anything_is_written() {
     let mut story = Story::new(5, 5);
     story.world.run_until(story.world.now() + Span(2_000));
     assert_eq!(story.ask(3, story.query(Mode::Secure, 50_000_001, 5, "2025-09-01..2025-12-19")), None);
-    let denied = |rule: &str| story.world.events.iter().any(|(_, e)| matches!(e, Event::Denied { rule: r, .. } if *r == rule));
+    let denied = |rule: &str| {
+        story.world.events.iter().any(|(_, e)| matches!(e, Event::Denied { rule: r, .. } if *r == rule))
+    };
     assert!(denied("rho_query"));
 }
 
@@ -208,7 +221,11 @@ fn a_crash_before_any_output_of_any_member_costs_one_debit_and_no_answer() {
             let Some(id) = story.ask(4, query) else { continue };
             assert!(story.finish(id, 5), "site {site}, output {output}: no end");
             let round = story.world.member(0).unwrap().fold().round(&id).unwrap().clone();
-            assert!(matches!(round.ending(), Some(Ending::Released(_))), "site {site}, output {output}: {:?}", round.ending());
+            assert!(
+                matches!(round.ending(), Some(Ending::Released(_))),
+                "site {site}, output {output}: {:?}",
+                round.ending()
+            );
             for debtor in 0..5 {
                 assert_eq!(story.spent(debtor), 5_000_000, "site {site}, output {output}, debtor {debtor}");
             }

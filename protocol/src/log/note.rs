@@ -46,7 +46,9 @@ fn key_id(name: &str, kind: u8, key: &[u8; 32]) -> [u8; 4] {
 
 /// Whether a key name is one: not empty, no white space, no `+`, no control character.
 pub fn is_key_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 255 && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+')
+    !name.is_empty()
+        && name.len() <= 255
+        && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+')
 }
 
 /// A verifier key as text: `name+hex id+base64(kind, key)`.
@@ -65,8 +67,10 @@ pub fn parse_vkey(text: &str, kind: u8) -> Result<NamedKey, NoteError> {
     let (Some(name), Some(_), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
         return fail(format!("`{}` is not a verifier key: name+id+key", text.escape_debug()));
     };
-    let bytes = STANDARD.decode(encoded).map_err(|_| NoteError(format!("the key of `{name}` is not base64")))?;
-    let Some((found, key)) = bytes.split_first().and_then(|(kind, key)| Some((*kind, key.try_into().ok()?))) else {
+    let bytes =
+        STANDARD.decode(encoded).map_err(|_| NoteError(format!("the key of `{name}` is not base64")))?;
+    let Some((found, key)) = bytes.split_first().and_then(|(kind, key)| Some((*kind, key.try_into().ok()?)))
+    else {
         return fail(format!("the key of `{name}` has another length"));
     };
     let made = NamedKey { name: name.to_owned(), key };
@@ -118,9 +122,11 @@ pub fn open_note<'a>(note: &'a str, keys: &[NamedKey]) -> Result<(&'a str, Vec<u
     let mut signed = vec![];
     for line in lines {
         let (name, id, signature) = parse_signature(line)?;
-        let known = keys.iter().position(|key| key.name == name && key_id(name, KIND_ED25519, &key.key) == id);
+        let known =
+            keys.iter().position(|key| key.name == name && key_id(name, KIND_ED25519, &key.key) == id);
         let Some(index) = known else { continue };
-        let key = VerifyingKey::from_bytes(&keys[index].key).map_err(|_| NoteError("a key is no key".into()))?;
+        let key =
+            VerifyingKey::from_bytes(&keys[index].key).map_err(|_| NoteError("a key is no key".into()))?;
         let Ok(signature) = signature.try_into().map(|bytes: [u8; 64]| Signature::from_bytes(&bytes)) else {
             return fail(format!("the signature of `{name}` has another length"));
         };
@@ -141,7 +147,8 @@ fn parse_signature(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), NoteError> {
         return fail("a signature line is a dash, a key name and base64");
     };
     let bytes = STANDARD.decode(encoded).map_err(|_| NoteError("a signature is not base64".into()))?;
-    let Some((id, signature)) = bytes.split_first_chunk::<4>().filter(|(_, signature)| !signature.is_empty()) else {
+    let Some((id, signature)) = bytes.split_first_chunk::<4>().filter(|(_, signature)| !signature.is_empty())
+    else {
         return fail("a signature is too short");
     };
     Ok((name, *id, signature.to_vec()))
@@ -202,7 +209,8 @@ mod tests {
 
     fn key(seed: u8) -> (SigningKey, NamedKey) {
         let signing = SigningKey::from_bytes(&[seed; 32]);
-        let named = NamedKey { name: format!("k{seed}.example/log/1"), key: signing.verifying_key().to_bytes() };
+        let named =
+            NamedKey { name: format!("k{seed}.example/log/1"), key: signing.verifying_key().to_bytes() };
         (signing, named)
     }
 
@@ -223,10 +231,18 @@ mod tests {
     fn unknown_keys_are_ignored_but_one_known_is_needed() {
         let ((one, name1), (two, name2)) = (key(1), key(2));
         let text = "x\n";
-        let note = format!("{text}\n{}{}", signature_line(text, &name1.name, &one), signature_line(text, &name2.name, &two));
+        let note = format!(
+            "{text}\n{}{}",
+            signature_line(text, &name1.name, &one),
+            signature_line(text, &name2.name, &two)
+        );
         assert_eq!(open_note(&note, std::slice::from_ref(&name2)).map(|(_, s)| s), Ok(vec![0]));
         assert!(open_note(&note, &[key(3).1]).is_err());
-        let forged = format!("{text}\n{}{}", signature_line("y\n", &name1.name, &one), signature_line(text, &name2.name, &two));
+        let forged = format!(
+            "{text}\n{}{}",
+            signature_line("y\n", &name1.name, &one),
+            signature_line(text, &name2.name, &two)
+        );
         assert!(open_note(&forged, &[name1, name2]).is_err(), "a known key that fails rejects the note");
     }
 

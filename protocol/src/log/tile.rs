@@ -114,7 +114,9 @@ mod tests {
         let tiles = hash_tiles(&tree);
         let count = |prefix: &str| tiles.iter().filter(|(path, _)| path.starts_with(prefix)).count();
         assert_eq!((count("tile/0/"), count("tile/1/"), count("tile/2/")), (274, 2, 1));
-        let last = |prefix: &str| tiles.iter().rfind(|(p, _)| p.starts_with(prefix)).map(|(p, b)| (p.as_str(), b.len()));
+        let last = |prefix: &str| {
+            tiles.iter().rfind(|(p, _)| p.starts_with(prefix)).map(|(p, b)| (p.as_str(), b.len()))
+        };
         assert_eq!(last("tile/0/"), Some(("tile/0/273.p/112", 112 * 32)));
         assert_eq!(last("tile/1/"), Some(("tile/1/001.p/17", 17 * 32)));
         assert_eq!(last("tile/2/"), Some(("tile/2/000.p/1", 32)));

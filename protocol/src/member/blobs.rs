@@ -38,7 +38,8 @@ pub(super) struct Blobs {
     cache: BTreeMap<Digest, Arc<[u8]>>,
     loading: BTreeSet<Digest>,
     needs: BTreeMap<Digest, Need>,
-    wanted: BTreeMap<Digest, Time>,
+    /// Missing blobs: since when, and how often they were asked for.
+    wanted: BTreeMap<Digest, (Time, usize)>,
     partial: BTreeMap<(MemberId, Digest), Vec<u8>>,
 }
 
@@ -95,7 +96,7 @@ impl Blobs {
 
     /// When a missing blob is asked for again.
     pub(super) fn timeout(&self) -> Option<Time> {
-        self.wanted.values().min().map(|since| *since + BLOB_RETRY)
+        self.wanted.values().min().map(|(since, _)| *since + BLOB_RETRY)
     }
 }
 
@@ -137,7 +138,7 @@ impl Member {
             if self.blobs.holds(&hash) {
                 self.pass_on(&hash);
             } else if for_me {
-                self.blobs.wanted.insert(hash, self.now);
+                self.blobs.wanted.insert(hash, (self.now, 0));
             }
         }
     }
@@ -160,7 +161,8 @@ impl Member {
 
     /// A peer came: everything it needs that we hold.
     pub(super) fn pass_on_all(&mut self) {
-        let held: Vec<Digest> = self.blobs.needs.keys().filter(|hash| self.blobs.holds(hash)).copied().collect();
+        let held: Vec<Digest> =
+            self.blobs.needs.keys().filter(|hash| self.blobs.holds(hash)).copied().collect();
         for hash in held {
             self.pass_on(&hash);
         }
@@ -168,7 +170,14 @@ impl Member {
 
     /// A piece of a blob from a peer. Returns how many bytes we now hold of it, or `None` when no
     /// entry we hold names it for us or to pass on.
-    pub(super) fn on_piece(&mut self, from: &MemberId, hash: Digest, total: u64, offset: u64, bytes: &[u8]) -> Option<u64> {
+    pub(super) fn on_piece(
+        &mut self,
+        from: &MemberId,
+        hash: Digest,
+        total: u64,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Option<u64> {
         if self.blobs.holds(&hash) {
             return Some(total);
         }
@@ -197,29 +206,27 @@ impl Member {
 
     /// Asks again for blobs that have been missing for a while.
     pub(super) fn fetch_missing(&mut self) {
-        let overdue: Vec<Digest> = self
-            .blobs
-            .wanted
-            .iter()
-            .filter(|(_, since)| **since + BLOB_RETRY <= self.now)
-            .map(|(hash, _)| *hash)
-            .take(BLOBS_IN_FLIGHT_MAX)
-            .collect();
-        for hash in overdue {
-            self.blobs.wanted.insert(hash, self.now);
+        let wanted = self.blobs.wanted.iter();
+        let overdue = wanted.filter(|(_, (since, _))| *since + BLOB_RETRY <= self.now);
+        let overdue: Vec<(Digest, usize)> =
+            overdue.map(|(hash, (_, tries))| (*hash, *tries)).take(BLOBS_IN_FLIGHT_MAX).collect();
+        for (hash, tries) in overdue {
+            self.blobs.wanted.insert(hash, (self.now, tries + 1));
             let Some(need) = self.blobs.needs.get(&hash).cloned() else { continue };
-            let points = self.peers.meeting_points();
-            for peer in std::iter::once(need.author).chain(points) {
-                let offset = self.blobs.partial.get(&(peer.clone(), hash)).map_or(0, Vec::len);
-                if self.ask_for_blob(&peer, hash, offset as u64) {
-                    break;
-                }
-            }
+            // The author first, then its meeting points in turn.
+            let holders: Vec<MemberId> = std::iter::once(need.author)
+                .chain(self.peers.meeting_points())
+                .filter(|id| self.peers.is_connected(id))
+                .collect();
+            let Some(peer) = holders.get(tries % holders.len().max(1)) else { continue };
+            let offset = self.blobs.partial_len(peer, &hash);
+            self.ask_for_blob(peer, hash, offset);
         }
     }
 }
 
 /// The blobs that an entry names, and for whom.
+#[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
 fn named(plan: &Plan, author: &MemberId, body: &Body, index: u64, round: QueryId) -> Vec<(Digest, Need)> {
     let need = |addressees| Need { round, author: author.clone(), index, addressees };
     match body {
@@ -227,7 +234,9 @@ fn named(plan: &Plan, author: &MemberId, body: &Body, index: u64, round: QueryId
             let seats = shares.iter().zip(&plan.committee);
             seats.map(|(share, seat)| (share.blob, need(vec![seat.clone()]))).collect()
         }
-        Body::Verify { blob, .. } if plan.seat(author).is_some() => vec![(*blob, need(plan.committee.clone()))],
+        Body::Verify { blob, .. } if plan.seat(author).is_some() => {
+            vec![(*blob, need(plan.committee.clone()))]
+        }
         _ => vec![],
     }
 }

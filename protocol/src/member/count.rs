@@ -6,12 +6,12 @@ use datacoop_policy::QueryId;
 use datacoop_policy::query::Mode;
 
 use super::Member;
+use super::port::Output;
 use super::work::{Check, Decide, Item, Work};
 use crate::entry::{Body, Ref};
 use crate::log::tree::sha256;
 use crate::release::{figures, figures_digest};
 use crate::rounds::{Frozen, Kind, Logged, Plan, Round, commitment};
-use super::port::Output;
 
 impl Member {
     pub(super) fn step_count(&mut self, round: &Round, plan: &Arc<Plan>) {
@@ -102,7 +102,9 @@ impl Member {
         let Some(items) = Self::items(round, plan, frozen) else { return };
         let mut sealed = vec![];
         for member in &frozen.members {
-            let Some(Logged { body: Body::Contribution { shares, .. }, .. }) = round.contribution(plan, member) else {
+            let Some(Logged { body: Body::Contribution { shares, .. }, .. }) =
+                round.contribution(plan, member)
+            else {
                 return;
             };
             let Some(bytes) = self.load_blob(&shares[seat].blob) else { return };
@@ -157,10 +159,20 @@ impl Member {
             }
             return;
         }
-        if self.wrote(round, Kind::Close) { self.step_open(round, plan, verifies) } else { self.step_close(round, plan, verifies) }
+        if self.wrote(round, Kind::Close) {
+            self.step_open(round, plan, verifies)
+        } else {
+            self.step_close(round, plan, verifies)
+        }
     }
 
-    fn start_decision(&mut self, round: &Round, plan: &Arc<Plan>, frozen: &Frozen, hashes: &[datacoop_policy::Digest]) {
+    fn start_decision(
+        &mut self,
+        round: &Round,
+        plan: &Arc<Plan>,
+        frozen: &Frozen,
+        hashes: &[datacoop_policy::Digest],
+    ) {
         let mut blobs = vec![];
         for hash in hashes {
             let Some(bytes) = self.load_blob(hash) else { return };
@@ -221,8 +233,10 @@ impl Member {
         if self.wrote(round, Kind::Open) || self.now > plan.query.close_by {
             return;
         }
-        let Some((vector, salt)) =
-            self.secrets.get(&round.id).and_then(|secret| Some((secret.vector.clone()?.to_vec(), secret.salt())))
+        let Some((vector, salt)) = self
+            .secrets
+            .get(&round.id)
+            .and_then(|secret| Some((secret.vector.clone()?.to_vec(), secret.salt())))
         else {
             return;
         };
@@ -240,7 +254,9 @@ impl Member {
         }
         let sums = round.sums(plan, None).filter(|sums| match plan.query.mode {
             Mode::Secure => true,
-            Mode::FullNoise => late || round.frozen(plan).is_some_and(|frozen| frozen.members == sums.accepted),
+            Mode::FullNoise => {
+                late || round.frozen(plan).is_some_and(|frozen| frozen.members == sums.accepted)
+            }
         });
         let Some(sums) = sums else {
             if late && plan.query.asker == me {
@@ -265,7 +281,8 @@ impl Round {
     /// A contribution as the seats, and an auditor, compute with it.
     pub fn item(&self, plan: &Plan, member: &datacoop_policy::MemberId) -> Option<Item> {
         let debit = self.debit(plan, member)?.at.leaf;
-        let Body::Contribution { nonce, public_share, shares, .. } = &self.contribution(plan, member)?.body else {
+        let Body::Contribution { nonce, public_share, shares, .. } = &self.contribution(plan, member)?.body
+        else {
             return None;
         };
         Some(Item {

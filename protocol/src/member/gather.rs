@@ -154,23 +154,30 @@ impl Member {
     /// The asker freezes the Roster once everyone answered, or the time to join is over.
     fn step_roster(&mut self, round: &Round) {
         let Some(query) = round.query() else { return };
-        if query.asker != self.settings.me || self.wrote(round, Kind::Roster) || self.wrote(round, Kind::Abort) {
+        if query.asker != self.settings.me
+            || self.wrote(round, Kind::Roster)
+            || self.wrote(round, Kind::Abort)
+        {
             return;
         }
         let answered: BTreeSet<MemberId> = round.all(Kind::Verdict).map(|(by, _)| by.clone()).collect();
         if !answered.is_superset(&self.answers()) && self.now < query.join_by {
             return;
         }
-        let accepts = round.all(Kind::Verdict).filter(|(_, logged)| matches!(logged.body, Body::Accept { .. }));
+        let accepts =
+            round.all(Kind::Verdict).filter(|(_, logged)| matches!(logged.body, Body::Accept { .. }));
         let (members, verdicts): (Vec<MemberId>, Vec<Ref>) =
             accepts.map(|(by, logged)| (by.clone(), logged.at.clone())).unzip();
         // The asker's own place in the Roster is not a rule: it may have no data. It judges as the
         // first member would.
         let probe = members.first().cloned().unwrap_or_else(|| self.settings.me.clone());
-        let lawful = self.standing.judge(&self.fold, &probe, query, Some(&members), None, true, true, self.now);
+        let lawful =
+            self.standing.judge(&self.fold, &probe, query, Some(&members), None, true, true, self.now);
         match lawful {
             Ok(()) => self.append(Body::Roster { query: round.id, verdicts }),
-            Err(refusal) => self.append(Body::Abort { query: round.id, code: refusal.rule.code().to_owned() }),
+            Err(refusal) => {
+                self.append(Body::Abort { query: round.id, code: refusal.rule.code().to_owned() })
+            }
         }
     }
 
@@ -195,7 +202,12 @@ impl Member {
         }
         let debit = self.standing.ledger().plan(plan.query.account.clone(), plan.query.loss);
         // The entry that debits the Ledger.
-        self.append(Body::Debit { query: round.id, roster: plan.roster.clone(), nonce: secret.nonce(), debit });
+        self.append(Body::Debit {
+            query: round.id,
+            roster: plan.roster.clone(),
+            nonce: secret.nonce(),
+            debit,
+        });
         // Crash here: the debit is on disk and no noise was drawn. A restart draws under the same debit.
         // Why: the other order could give an answer away for free.
     }
@@ -203,7 +215,9 @@ impl Member {
     fn step_contribution(&mut self, round: &Round, plan: &Arc<Plan>) {
         let id = round.id;
         let me = self.settings.me.clone();
-        let Some(debit) = self.fold.round(&id).and_then(|round| round.debit(plan, &me)).cloned() else { return };
+        let Some(debit) = self.fold.round(&id).and_then(|round| round.debit(plan, &me)).cloned() else {
+            return;
+        };
         if self.wrote(round, Kind::Contribution) || self.wrote(round, Kind::Void) {
             return;
         }
@@ -255,7 +269,8 @@ impl Member {
             return;
         }
         let me = self.settings.me.clone();
-        let Some(debit) = self.fold.round(&id).and_then(|round| round.debit(plan, &me)).map(|l| l.at.clone()) else {
+        let Some(debit) = self.fold.round(&id).and_then(|round| round.debit(plan, &me)).map(|l| l.at.clone())
+        else {
             return;
         };
         let Some(proved) = self.effort(id).proved.take() else { return };
@@ -278,7 +293,8 @@ impl Member {
         let me = self.settings.me.clone();
         let effort = self.effort(id);
         let (Some(tally), Some(noise)) = (effort.tally.take(), effort.noise.take()) else { return };
-        let (Some(vector), Some(mut secret)) = (noised(plan, &me, &tally, &noise), self.secrets.get(&id).cloned())
+        let (Some(vector), Some(mut secret)) =
+            (noised(plan, &me, &tally, &noise), self.secrets.get(&id).cloned())
         else {
             self.effort(id).failed = true;
             return;

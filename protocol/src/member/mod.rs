@@ -111,8 +111,18 @@ impl Member {
     ///
     /// Errors: the journal holds less than, or something else than, what was signed.
     pub fn restore(now: Time, start: Start) -> Result<Self, RestoreError> {
-        let Start { entropy, keys, settings, charter, charter_note, vocabularies, records, last_signed, secrets, held } =
-            start;
+        let Start {
+            entropy,
+            keys,
+            settings,
+            charter,
+            charter_note,
+            vocabularies,
+            records,
+            last_signed,
+            secrets,
+            held,
+        } = start;
         let me = settings.me.clone();
         let mut fold = Fold::new(charter.clone(), vocabularies);
         for record in records {
@@ -232,7 +242,8 @@ impl Member {
         let bytes = entry.to_bytes();
         self.outputs.push_back(Output::Store(Record::Entry(Bytes(bytes.clone()))));
         // Crash here: the entry is on disk and unsigned. A restart signs it and goes on.
-        let at = self.fold.append(&me, Arc::from(bytes)).expect("INVARIANT: we have a log in our own charter");
+        let at =
+            self.fold.append(&me, Arc::from(bytes)).expect("INVARIANT: we have a log in our own charter");
         let (query, kind) = (entry.body.query(), entry.body.kind());
         let logged = Logged { at, time: Time::from_seconds(entry.at.seconds()), body: entry.body };
         self.standing
@@ -314,14 +325,13 @@ impl Member {
 
     fn try_ask(&mut self, body: QueryBody) -> Result<QueryId, Denial> {
         let me = self.settings.me.clone();
-        let draft = self
-            .fold
-            .bind_draft(&body, &me, self.now)
-            .map_err(|text| Denial::Refused("question", text))?;
+        let draft =
+            self.fold.bind_draft(&body, &me, self.now).map_err(|text| Denial::Refused("question", text))?;
         if let Some(answer) = standing::released(&self.fold, &draft) {
             return Err(Denial::Answered(answer));
         }
-        self.judge(&draft, None).map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;
+        self.judge(&draft, None)
+            .map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;
         let index = self.own_size();
         self.append(Body::Query(Box::new(body)));
         let at = self.fold.log(&me).and_then(|log| log.reference(index));
@@ -357,7 +367,9 @@ fn replay(fold: &mut Fold, me: &MemberId, record: Record) -> Result<(), RestoreE
         }
         Record::Copied(section) => {
             let taken = fold.take(&section);
-            taken.map(|_| ()).map_err(|error| RestoreError(format!("the journal holds a copied log that is not proved: {error:?}")))
+            taken.map(|_| ()).map_err(|error| {
+                RestoreError(format!("the journal holds a copied log that is not proved: {error:?}"))
+            })
         }
     }
 }
@@ -392,8 +404,13 @@ fn genesis_keys(keys: &Keys) -> (BTreeMap<String, String>, BTreeMap<String, Stri
     let mut signed = b"datacoop/genesis/v1\n".to_vec();
     signed.extend(value.to_bytes());
     let transport = ed25519_dalek::SigningKey::from_bytes(keys.transport());
-    let signers =
-        [("charter", keys.charter()), ("log", keys.log()), ("transport", &transport), ("witness", keys.witness())];
-    let proofs = signers.map(|(label, key)| (label.to_owned(), STANDARD.encode(key.sign(&signed).to_bytes())));
+    let signers = [
+        ("charter", keys.charter()),
+        ("log", keys.log()),
+        ("transport", &transport),
+        ("witness", keys.witness()),
+    ];
+    let proofs =
+        signers.map(|(label, key)| (label.to_owned(), STANDARD.encode(key.sign(&signed).to_bytes())));
     (listed, BTreeMap::from(proofs))
 }

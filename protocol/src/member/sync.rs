@@ -9,8 +9,8 @@ use datacoop_policy::{Digest, MemberId, Span, Time};
 use super::Member;
 use super::port::{Event, Output};
 use crate::bounds::{
-    BLOBS_IN_FLIGHT_MAX, FAULTS_MAX, PIECE_BYTES_MAX, PULL_EVERY, REDIAL_FIRST, REDIAL_MAX, REQUESTS_IN_FLIGHT_MAX,
-    SECTIONS_MAX,
+    BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, FAULTS_MAX, PIECE_BYTES_MAX, PULL_EVERY, REDIAL_FIRST, REDIAL_MAX,
+    REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
 };
 use crate::fold::SectionError;
 use crate::wire::{Bytes, Head, Record, Reply, Request, Section, decode, encode};
@@ -29,6 +29,8 @@ struct Put {
     author: MemberId,
     index: u64,
     offset: u64,
+    /// Not before this: the peer refused it, or did not answer.
+    at: Time,
 }
 
 #[derive(Default)]
@@ -39,6 +41,8 @@ struct Peer {
     /// Entries of each log that it is known to hold; `None` until it told us.
     known: Option<BTreeMap<MemberId, u64>>,
     pushing: bool,
+    /// Not before this: the last push was not answered.
+    push_at: Time,
     pulling: bool,
     pull_at: Time,
     puts: VecDeque<Put>,
@@ -59,14 +63,21 @@ pub(super) struct Peers {
 
 impl Peers {
     pub(super) fn new(now: Time, me: &MemberId, charter: &Charter) -> Self {
-        let points: BTreeSet<MemberId> =
-            charter.members().iter().filter(|member| member.is_meeting_point()).map(|m| m.id.clone()).collect();
+        let points: BTreeSet<MemberId> = charter
+            .members()
+            .iter()
+            .filter(|member| member.is_meeting_point())
+            .map(|m| m.id.clone())
+            .collect();
         let peers = charter.members().iter().filter(|member| member.id != *me).map(|member| {
             // Of two meeting points the one with the smaller id dials, so they share one connection.
             let we_dial = member.is_meeting_point() && (!points.contains(me) || *me < member.id);
             let redial_at = we_dial.then_some(now);
             let addresses = member.addresses.clone();
-            (member.id.clone(), Peer { addresses, we_dial, redial_at, backoff: REDIAL_FIRST, ..Peer::default() })
+            (
+                member.id.clone(),
+                Peer { addresses, we_dial, redial_at, backoff: REDIAL_FIRST, ..Peer::default() },
+            )
         });
         Self { peers: peers.collect(), points, exchanges: BTreeMap::new(), last_exchange: 0 }
     }
@@ -75,10 +86,13 @@ impl Peers {
         self.points.contains(id)
     }
 
+    pub(super) fn is_connected(&self, id: &MemberId) -> bool {
+        self.peers.get(id).is_some_and(|peer| peer.connected)
+    }
+
     /// Connected meeting points, ourselves aside.
     pub(super) fn meeting_points(&self) -> Vec<MemberId> {
-        let connected = |id: &&MemberId| self.peers.get(*id).is_some_and(|peer| peer.connected);
-        self.points.iter().filter(connected).cloned().collect()
+        self.points.iter().filter(|id| self.is_connected(id)).cloned().collect()
     }
 
     pub(super) fn connected(&self) -> impl Iterator<Item = &MemberId> {
@@ -89,7 +103,7 @@ impl Peers {
     pub(super) fn queue_put(&mut self, to: &MemberId, hash: Digest, author: &MemberId, index: u64) -> bool {
         let Some(peer) = self.peers.get_mut(to).filter(|peer| peer.connected) else { return false };
         if peer.queued.insert(hash) {
-            peer.puts.push_back(Put { hash, author: author.clone(), index, offset: 0 });
+            peer.puts.push_back(Put { hash, author: author.clone(), index, offset: 0, at: Time(0) });
         }
         true
     }
@@ -97,8 +111,16 @@ impl Peers {
     pub(super) fn timeouts(&self) -> impl Iterator<Item = (Time, &'static str)> {
         self.peers.values().flat_map(|peer| {
             let redial = peer.redial_at.map(|at| (at, "redial"));
-            let pull = peer.connected.then_some((peer.pull_at, "anti-entropy"));
-            redial.into_iter().chain(pull)
+            let pull = (peer.connected && !peer.pulling).then_some((peer.pull_at, "anti-entropy"));
+            let push = (peer.connected && peer.push_at > Time(0)).then_some((peer.push_at, "push again"));
+            let put = peer
+                .puts
+                .iter()
+                .map(|put| put.at)
+                .filter(|at| *at > Time(0))
+                .min()
+                .map(|at| (at, "put again"));
+            redial.into_iter().chain(pull).chain(push).chain(put)
         })
     }
 
@@ -130,7 +152,9 @@ impl Member {
 
     pub(super) fn on_dial_failed(&mut self, id: &MemberId) {
         let jitter = self.draw_seed().bytes("jitter")[0];
-        let Some(peer) = self.peers.peers.get_mut(id).filter(|peer| !peer.connected && peer.we_dial) else { return };
+        let Some(peer) = self.peers.peers.get_mut(id).filter(|peer| !peer.connected && peer.we_dial) else {
+            return;
+        };
         // Full jitter: a meeting point that comes back is not met by all at once.
         let wait = Span(peer.backoff.0 * (128 + u64::from(jitter) / 2) / 256);
         peer.redial_at = Some(self.now + wait);
@@ -308,23 +332,29 @@ impl Member {
     }
 
     fn on_sections(&mut self, from: &MemberId, reply: Option<Reply>) {
-        let Some(Reply::Sections { sections, more }) = reply else { return };
+        let Some(Reply::Sections { sections, more }) = reply else {
+            let again = self.now + REDIAL_FIRST;
+            if let Some(peer) = self.peers.peers.get_mut(from) {
+                peer.pull_at = again;
+            }
+            return;
+        };
         for section in sections.iter().take(SECTIONS_MAX) {
             self.take_section(from, section);
         }
         let next = if more && !sections.is_empty() { self.now } else { self.now + PULL_EVERY };
         if let Some(peer) = self.peers.peers.get_mut(from) {
-            peer.pull_at = next;
+            // A gap may have asked for a pull meanwhile.
+            peer.pull_at = peer.pull_at.min(next);
         }
     }
 
     fn on_took(&mut self, from: &MemberId, sent: &[(MemberId, u64)], reply: Option<Reply>) {
         let Some(Reply::Took { sizes }) = reply else {
-            // The push may or may not have arrived: the next pull tells.
-            let now = self.now;
+            // The push may or may not have arrived: what is held already costs the peer nothing.
+            let again = self.now + REDIAL_FIRST;
             if let Some(peer) = self.peers.peers.get_mut(from) {
-                peer.known = None;
-                peer.pull_at = now;
+                peer.push_at = again;
             }
             return;
         };
@@ -332,30 +362,28 @@ impl Member {
         for (log, size) in sent {
             let head = self.fold.log(log).map(|log| log.head());
             let held = head.and_then(|head| took.get(&head).copied());
-            // What it refuses it is not offered again before it pulls.
-            self.peers.note_known(from, log, held.unwrap_or(*size).max(*size));
+            // What it did not take it is not offered again before it pulls, and says what it has.
+            self.peers.note_known(from, log, held.unwrap_or(0).max(*size));
         }
     }
 
+    /// A put was answered: the rest goes next; refused or unanswered, it goes again later, for the
+    /// peer may not yet hold all the entries that tell it what the blob is for.
     fn on_stored(&mut self, from: &MemberId, hash: Digest, reply: Option<Reply>) {
-        let Some(bytes) = self.blobs.cached(&hash) else { return };
-        let need = self.blobs.need(&hash).cloned();
+        let (now, length) = (self.now, self.blobs.cached(&hash).map(|bytes| bytes.len() as u64));
+        let Some(need) = self.blobs.need(&hash).cloned() else { return };
         let Some(peer) = self.peers.peers.get_mut(from) else { return };
-        if let (Some(Reply::Stored { held }), Some(need)) = (reply, need)
-            && held < bytes.len() as u64
-        {
-            let author = need.author().clone();
-            peer.puts.push_front(Put { hash, author, index: need.index, offset: held });
-        }
+        let (offset, at) = match reply {
+            Some(Reply::Stored { held }) if Some(held) == length => return,
+            Some(Reply::Stored { held }) => (held, Time(0)),
+            _ => (0, now + BLOB_RETRY),
+        };
+        peer.puts.push_front(Put { hash, author: need.author().clone(), index: need.index, offset, at });
     }
 
-    /// Asks a connected peer for a blob; whether it is connected.
-    pub(super) fn ask_for_blob(&mut self, from: &MemberId, hash: Digest, offset: u64) -> bool {
-        let connected = self.peers.peers.get(from).is_some_and(|peer| peer.connected);
-        if connected {
-            self.request(from, Pending::Get(hash), &Request::BlobGet { hash: hash.0, offset });
-        }
-        connected
+    /// Asks a connected peer for a blob.
+    pub(super) fn ask_for_blob(&mut self, from: &MemberId, hash: Digest, offset: u64) {
+        self.request(from, Pending::Get(hash), &Request::BlobGet { hash: hash.0, offset });
     }
 
     /// Everything there is to say to peers now: after every input, once rounds have settled.
@@ -407,7 +435,8 @@ impl Member {
     fn push(&mut self, id: &MemberId) {
         let relays = self.peers.is_meeting_point(&self.settings.me);
         let Some(peer) = self.peers.peers.get(id) else { return };
-        let Some(known) = peer.known.as_ref().filter(|_| peer.connected && !peer.pushing) else { return };
+        let free = peer.connected && !peer.pushing && peer.push_at <= self.now;
+        let Some(known) = peer.known.as_ref().filter(|_| free) else { return };
         let mine = |log: &MemberId| *log == self.settings.me || relays;
         let (sections, _) = self.sections_beyond(known, |log| mine(log) && log != id);
         if sections.is_empty() {
@@ -420,6 +449,7 @@ impl Member {
         let sent = sent.collect();
         if let Some(peer) = self.peers.peers.get_mut(id) {
             peer.pushing = true;
+            peer.push_at = Time(0);
         }
         self.request(id, Pending::Push(sent), &Request::Push { sections });
     }
@@ -432,7 +462,9 @@ impl Member {
                 return;
             }
             let Some(known) = &peer.known else { return };
-            let holds = |put: &Put| known.get(&put.author).is_some_and(|size| *size > put.index);
+            let now = self.now;
+            let holds =
+                |put: &Put| put.at <= now && known.get(&put.author).is_some_and(|size| *size > put.index);
             let Some(at) = peer.puts.iter().position(holds) else { return };
             let Some(put) = peer.puts.remove(at) else { return };
             let Some(bytes) = self.blobs.cached(&put.hash) else {

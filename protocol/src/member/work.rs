@@ -146,7 +146,11 @@ impl Work {
 
 /// x' = clamp(x 2^t + o, 0, X_max), cell by cell, before the noise: a roll above its public bound
 /// costs accuracy, never noise.
-fn clamped<'a>(plan: &'a Plan, me: &'a MemberId, tally: &'a Tally) -> Option<impl Iterator<Item = i128> + 'a> {
+fn clamped<'a>(
+    plan: &'a Plan,
+    me: &'a MemberId,
+    tally: &'a Tally,
+) -> Option<impl Iterator<Item = i128> + 'a> {
     let max = i128::from(plan.tally_max(me)?);
     let scaled = tally.0.iter().enumerate().map(move |(cell, x)| {
         let x = (i128::from(*x) << plan.noise.doublings) + i128::from(plan.offset(me, cell));
@@ -157,7 +161,8 @@ fn clamped<'a>(plan: &'a Plan, me: &'a MemberId, tally: &'a Tally) -> Option<imp
 
 /// The noised vector of full-noise mode: x' + z.
 pub fn noised(plan: &Plan, me: &MemberId, tally: &Tally, noise: &Noise) -> Option<Zeroizing<Vec<i64>>> {
-    let sums = clamped(plan, me, tally)?.zip(noise.0.iter()).map(|(x, z)| i64::try_from(x + i128::from(*z)).ok());
+    let sums =
+        clamped(plan, me, tally)?.zip(noise.0.iter()).map(|(x, z)| i64::try_from(x + i128::from(*z)).ok());
     let vector: Option<Vec<i64>> = sums.collect();
     vector.filter(|vector| vector.len() == plan.query.question.cells()).map(Zeroizing::new)
 }
@@ -213,7 +218,12 @@ fn check(job: Check) -> Checked {
     Checked { states, blob: Arc::from(encode(&runs)) }
 }
 
-fn begin(job: &Check, private: &seal::RoundKey, item: &Item, sealed: &[u8]) -> Option<(VerifyState, Vec<u8>)> {
+fn begin(
+    job: &Check,
+    private: &seal::RoundKey,
+    item: &Item,
+    sealed: &[u8],
+) -> Option<(VerifyState, Vec<u8>)> {
     let info = job.plan.seal_info(&item.member, &item.debit, job.seat);
     let aad = seal_aad(&item.nonce, &item.public_share, &item.digests);
     let share = seal::open(private, &info, &aad, sealed).ok()?;
@@ -234,7 +244,12 @@ pub fn read_verify_blobs(blobs: &[Arc<[u8]>], items: usize) -> Vec<Vec<Bytes>> {
 }
 
 /// Whether a contribution is accepted: public, so an auditor computes the same.
-pub fn verification(plan: &Plan, item: &Item, index: usize, runs: &[Vec<Bytes>]) -> Option<(Circuit, Verification)> {
+pub fn verification(
+    plan: &Plan,
+    item: &Item,
+    index: usize,
+    runs: &[Vec<Bytes>],
+) -> Option<(Circuit, Verification)> {
     let circuit = plan.circuit(&item.member)?;
     let context = plan.context(&item.member, &item.debit)?;
     let shares: Vec<&[u8]> = runs.iter().map(|seat| seat.get(index).map_or(&[][..], |run| &run.0)).collect();
@@ -250,9 +265,9 @@ fn decide(job: Decide) -> Decided {
         let Some((circuit, message)) = verification(&job.plan, item, index, &runs) else { continue };
         // INVARIANT: a contribution that everyone accepts has all k verifier shares, ours included,
         // and ours came from this state.
-        let Some(output) = state.and_then(|state| {
-            circuit.finish(&plan_context(&job.plan, item)?, state, &message).ok()
-        }) else {
+        let Some(output) =
+            state.and_then(|state| circuit.finish(&plan_context(&job.plan, item)?, state, &message).ok())
+        else {
             continue;
         };
         sum.add(&output);

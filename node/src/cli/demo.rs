@@ -1,0 +1,209 @@
+//! `datacoop demo`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use datacoop_policy::query::Mode;
+use datacoop_policy::{Period, PrivacyLoss};
+use serde_json::json;
+
+use super::show::{audit_lines, figures_json, figures_table};
+use super::{Common, Printed, Progress};
+use crate::demo::{Options, Shown, Spreadsheet, run};
+use crate::error::{CommandError, Exit};
+use crate::noise::epsilon_text;
+
+#[derive(Args)]
+pub(super) struct DemoArgs {
+    /// How many made-up schools
+    #[arg(long, default_value_t = 12, conflicts_with = "data")]
+    members: usize,
+    /// Keep every member's folder, with its exported log, here
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+    /// Seed of the made-up data; noise and keys are always fresh
+    #[arg(long, default_value_t = 1, conflicts_with = "data")]
+    seed: u64,
+    /// Privacy loss of the question, as zCDP rho such as 0.05
+    #[arg(long)]
+    rho: Option<PrivacyLoss>,
+    /// Your own spreadsheet (CSV) instead of made-up schools
+    #[arg(long, value_name = "FILE", requires_all = ["by", "vocabulary", "question"])]
+    data: Option<PathBuf>,
+    /// The column whose values become pretend members
+    #[arg(long, value_name = "COLUMN", requires = "data")]
+    by: Option<String>,
+    /// What the columns mean (TOML)
+    #[arg(long, value_name = "FILE", requires = "data")]
+    vocabulary: Option<PathBuf>,
+    /// The question (TOML)
+    #[arg(long, value_name = "FILE", requires = "data")]
+    question: Option<PathBuf>,
+    /// A parameter of the question; repeat for more
+    #[arg(long = "param", value_name = "NAME=VALUE", requires = "data")]
+    params: Vec<String>,
+    /// The days it is about [default: the academic year we are in]
+    #[arg(long, value_name = "FIRST..LAST", requires = "data")]
+    period: Option<String>,
+}
+
+pub(super) fn read(path: &PathBuf) -> Result<String, CommandError> {
+    std::fs::read_to_string(path).map_err(|error| CommandError::usage(format!("{}: {error}", path.display())))
+}
+
+pub(super) fn parse_params(params: &[String]) -> Result<BTreeMap<String, String>, CommandError> {
+    let split = |text: &String| {
+        let pair = text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        pair.ok_or_else(|| CommandError::usage(format!("`{text}` is no parameter; write --param NAME=VALUE")))
+    };
+    params.iter().map(split).collect()
+}
+
+pub(super) fn parse_period(text: &str) -> Result<Period, CommandError> {
+    let said = format!("`{text}` is no period inside one academic year; write 2025-09-01..2025-12-19");
+    Period::parse(text).ok_or_else(|| CommandError::usage(said))
+}
+
+pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<Printed, CommandError> {
+    let data = match (args.data, args.by, args.vocabulary, args.question) {
+        (Some(file), Some(by), Some(vocabulary), Some(question)) => Some(Spreadsheet {
+            file,
+            by,
+            vocabulary: read(&vocabulary)?,
+            question: read(&question)?,
+            params: parse_params(&args.params)?,
+            period: args.period.as_deref().map(parse_period).transpose()?,
+        }),
+        _ => None,
+    };
+    let spreadsheet = data.is_some();
+    let options = Options {
+        members: args.members,
+        keep: args.keep,
+        seed: args.seed,
+        rho: args.rho,
+        data,
+        recorder: None,
+    };
+    let progress = Progress::new(common);
+    let shown = run(options, &|what| progress.say(what)).await;
+    progress.done();
+    let shown = shown?;
+    if !common.quiet {
+        shown.import.iter().for_each(|line| eprintln!("{line}"));
+    }
+    let passed = shown.audit.iter().all(|report| report.passed());
+    let mut printed = Printed::new(json_of(&shown), text_of(&shown, spreadsheet));
+    printed.code = if passed { 0 } else { Exit::Failed as u8 };
+    Ok(printed)
+}
+
+fn json_of(shown: &Shown) -> serde_json::Value {
+    let audit: Vec<_> = shown
+        .audit
+        .iter()
+        .map(|report| {
+            let result = if report.passed() { "pass" } else { "fail" };
+            json!({ "log": report.origin, "entries": report.entries, "result": result })
+        })
+        .collect();
+    json!({
+        "schema": "datacoop.demo/1",
+        "demo": true,
+        "members": shown.members,
+        "mode": shown.mode.code(),
+        "roster": shown.roster,
+        "committee": shown.committee,
+        "accepted": shown.accepted,
+        "loss": { "rho": shown.loss.to_string(), "epsilon": epsilon_text(shown.loss.nano()), "delta": "1e-6" },
+        "release": { "question": shown.question.question().id(), "cells": figures_json(&shown.figures) },
+        "audit": audit,
+        "round_ms": u64::try_from(shown.round.as_millis()).unwrap_or(u64::MAX),
+        "home": shown.home.as_ref().map(|path| path.display().to_string()),
+    })
+}
+
+fn text_of(shown: &Shown, spreadsheet: bool) -> String {
+    let origin = match spreadsheet {
+        true => "Demo: your spreadsheet split into pretend members on this computer",
+        false => "Demo: made-up data",
+    };
+    let mut out = format!("{origin}\n\n{}\n", shown.question.question().title());
+    if !shown.alone.is_empty() {
+        let took_part = shown.alone.iter().filter(|school| school.took_part).count();
+        let day = crate::made_up::EVENT_DAY;
+        out += &format!(
+            "{} made-up schools. {took_part} held Christmas Jumper Day on {day}; {} had an ordinary day.\n",
+            shown.members,
+            shown.members - took_part
+        );
+    }
+    out += &format!(
+        "\nWhat the co-operative learned, and no member could have computed alone:\n{}\n",
+        figures_table(&shown.question, &shown.figures)
+    );
+    out += &alone_text(shown);
+    out += &loss_text(shown);
+    out += &format!("\nAudit of every exported log, offline:\n{}", audit_lines(&shown.audit));
+    out += &format!(
+        "\nThe round took {} ms over real connections, every step signed, logged and on disk.\n",
+        shown.round.as_millis()
+    );
+    match &shown.home {
+        Some(home) => {
+            let home = home.display();
+            out += &format!("Kept in {home}; check it again with: datacoop verify {home}/*/export\n");
+        }
+        None => out += "Nothing was kept; --keep DIR keeps every member's folder and exported log.\n",
+    }
+    out
+}
+
+fn alone_text(shown: &Shown) -> String {
+    let schools: Vec<_> = shown.alone.iter().filter(|school| school.took_part).collect();
+    if schools.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from(
+        "\nWhat each school that took part could have said alone, from its own exact figures\n(Pupil Premium less others, change in percentage points):\n",
+    );
+    let mut told = 0;
+    for school in &schools {
+        let sure = school.gap.abs() > school.chance;
+        told += usize::from(sure);
+        let word = if sure { "could tell" } else { "could not tell: the range holds 0" };
+        out += &format!(
+            "  {:<22} {:>5.1}  ({:.1} to {:.1})   {word}\n",
+            school.name,
+            school.gap,
+            school.gap - school.chance,
+            school.gap + school.chance
+        );
+    }
+    out += &format!(
+        "  {told} of {} could tell from its own pupils; none could tell the day from the season.\n",
+        schools.len()
+    );
+    out
+}
+
+fn loss_text(shown: &Shown) -> String {
+    let rho = shown.loss;
+    let epsilon = epsilon_text(rho.nano());
+    let factor = epsilon.parse::<f64>().map_or(0.0, f64::exp);
+    let secrecy = match shown.mode {
+        Mode::Secure => format!(
+            "Each member's figures were split into {0} sealed shares; they stay secret while 1 of the {0} committee members is honest.",
+            shown.committee
+        ),
+        Mode::FullNoise => {
+            "So few members: each added all the noise itself, and members saw each other's noised figures."
+                .into()
+        }
+    };
+    format!(
+        "\nPrivacy loss for each person: rho {rho} (epsilon {epsilon} at delta 1e-6): whatever anybody learns from this\nanswer is at most {factor:.2} times as likely as if that person's record had been left out, save with chance 1e-6.\n{secrecy} {} of {} contributions are in the sum.\n",
+        shown.accepted, shown.roster
+    )
+}

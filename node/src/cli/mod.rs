@@ -1,0 +1,181 @@
+//! The command line: results on stdout, the rest on stderr. A file a command.
+
+mod demo;
+mod show;
+mod verify;
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use serde_json::{Value, json};
+
+use crate::error::CommandError;
+
+/// What the program is, in the words of its help.
+const ABOUT: &str = "Benchmark together; keep your data at home.
+
+Your organisation runs a node. Records stay on this computer. Any figure that
+leaves it carries privacy noise added on purpose; as a rule only sums can be read.";
+
+const AFTER: &str = "First time?  datacoop demo
+
+Exit codes: 0 done, 1 failed, 2 usage or unreadable input, 4 privacy budget would be exceeded,
+5 aborted or too few members, 6 refused by another rule, 7 asked and still going, 10 no node here,
+11 node busy or not running, 12 locked, 130 cancelled";
+
+#[derive(Parser)]
+#[command(name = "datacoop", version, about = "Benchmark together; keep your data at home", long_about = ABOUT, after_help = AFTER)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Clone)]
+pub(crate) struct Common {
+    /// Node folder
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "DATACOOP_NODE",
+        default_value = "datacoop-node"
+    )]
+    node: PathBuf,
+    /// Print machine-readable output
+    #[arg(long, global = true)]
+    json: bool,
+    /// Do not ask for confirmation
+    #[arg(short, long, global = true)]
+    yes: bool,
+    /// Print only results and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Print more; repeat for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a made-up co-operative on this computer: one benchmark, one audit
+    Demo(demo::DemoArgs),
+    /// Check exported logs offline; needs no node
+    Verify(verify::VerifyArgs),
+}
+
+/// What a command prints on success.
+pub(crate) struct Printed {
+    /// For programs.
+    json: Value,
+    /// For people.
+    text: String,
+    /// 0, or a code that is no error.
+    code: u8,
+}
+
+impl Printed {
+    fn new(json: Value, text: String) -> Self {
+        Self { json, text, code: 0 }
+    }
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_tracing(&cli.common);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => {
+            let common = cli.common.clone();
+            let outcome = runtime.block_on(async {
+                tokio::select! {
+                    outcome = dispatch(cli.common, cli.command) => Some(outcome),
+                    _ = tokio::signal::ctrl_c() => None,
+                }
+            });
+            runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+            let Some(outcome) = outcome else { return ExitCode::from(130) };
+            return finish(&common, outcome);
+        }
+        Err(error) => Err(CommandError::failed(format!("no threads: {error}"))),
+    };
+    finish(&cli.common, outcome)
+}
+
+/// Nodes sync files on their own threads: a few more than cores, so that waiting disks overlap.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(4, |cores| cores.get() * 4)
+}
+
+async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandError> {
+    match command {
+        Command::Demo(args) => demo::demo(&common, args).await,
+        Command::Verify(args) => verify::verify(args),
+    }
+}
+
+fn finish(common: &Common, outcome: Result<Printed, CommandError>) -> ExitCode {
+    match outcome {
+        Ok(printed) => {
+            if common.json {
+                println!("{:#}", printed.json);
+            } else if !printed.text.is_empty() {
+                println!("{}", printed.text.trim_end());
+            }
+            ExitCode::from(printed.code)
+        }
+        Err(error) => {
+            let exit = error.exit as u8;
+            if common.json {
+                let said = json!({ "schema": "datacoop.error/1", "error": error.text, "hint": error.hint, "exit": exit });
+                eprintln!("{said}");
+            } else {
+                eprintln!("{error}");
+            }
+            ExitCode::from(exit)
+        }
+    }
+}
+
+fn start_tracing(common: &Common) {
+    let level = match (common.quiet, common.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "datacoop=info,warn",
+        (false, 2) => "datacoop=debug,info",
+        (false, _) => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}
+
+/// A line that says what is going on: a spinner on a terminal, elsewhere nothing but a line now and
+/// then, and nothing at all when told to be quiet.
+pub(crate) struct Progress {
+    bar: indicatif::ProgressBar,
+}
+
+impl Progress {
+    fn new(common: &Common) -> Self {
+        let shown = !common.quiet && std::io::stderr().is_terminal();
+        let bar =
+            if shown { indicatif::ProgressBar::new_spinner() } else { indicatif::ProgressBar::hidden() };
+        bar.enable_steady_tick(std::time::Duration::from_millis(100));
+        Self { bar }
+    }
+
+    fn say(&self, what: &str) {
+        self.bar.set_message(what.to_owned());
+    }
+
+    fn done(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,516 @@
+//! The loop: wait, one input, drain in order. Must not know what anything means: every decision is
+//! the Member's.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use datacoop_policy::charter::Charter;
+use datacoop_policy::question::BoundQuestion;
+use datacoop_policy::{Digest, QueryId, Span};
+use datacoop_protocol::entry::QueryBody;
+use datacoop_protocol::log::tree::sha256;
+use datacoop_protocol::member::port::{Event, Input, Noise, Output, Tally};
+use datacoop_protocol::member::work::Work;
+use datacoop_protocol::member::{Member, Settings, Start};
+use datacoop_protocol::wire::{Record, decode_within, encode, piece};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use zeroize::Zeroizing;
+
+use crate::blobs::Blobs;
+use crate::folder::{Folder, StoreError};
+use crate::home::Home;
+use crate::index::Index;
+use crate::journal::{FRAME_BYTES_MAX, Journal};
+use crate::keyfile::RoundFiles;
+use crate::net::{Carrier, CarrierConfig, NetError, NetEvent, Recorder};
+use crate::signed::Slots;
+use crate::{clock, engine, entropy, noise};
+
+/// Events a slow listener may fall behind.
+const EVENTS_MAX: usize = 4_096;
+
+/// Why a node does not start.
+#[derive(Debug)]
+pub enum NodeError {
+    /// Its folder.
+    Store(StoreError),
+    /// Its network.
+    Net(NetError),
+    /// What the folder says does not fit together, with the remedy.
+    Wrong(String),
+}
+
+impl fmt::Display for NodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Net(error) => error.fmt(f),
+            Self::Wrong(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for NodeError {}
+
+impl From<StoreError> for NodeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// How this process runs a node, beside what its folder says.
+#[derive(Clone, Default)]
+pub struct Run {
+    /// Nodes in this process.
+    pub nodes: usize,
+    /// For tests.
+    pub recorder: Option<Recorder>,
+    /// Whether the charter must be a demo's: real and demo nodes refuse each other.
+    pub demo: bool,
+}
+
+type View = Box<dyn FnOnce(&Member) + Send>;
+
+enum Message {
+    Input(Input),
+    View(View),
+    Declare(String),
+    Stop,
+}
+
+/// A running node.
+pub struct Node {
+    handle: Handle,
+    task: tokio::task::JoinHandle<Result<(), StoreError>>,
+}
+
+/// Talks to a running node.
+#[derive(Clone)]
+pub struct Handle {
+    inbox: mpsc::UnboundedSender<Message>,
+    events: broadcast::Sender<Event>,
+    addresses: Arc<Vec<String>>,
+    home: Home,
+    commands: Arc<std::sync::atomic::AtomicU64>,
+}
+
+/// What came of an asking.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AskReply {
+    /// It stands in the log.
+    Asked(QueryId),
+    /// A Release answers it already.
+    Answered(QueryId),
+    /// Refused: the rule's code, and why.
+    Denied(&'static str, String),
+}
+
+impl Handle {
+    /// Where the node listens for members.
+    pub fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
+    /// The node's folder.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// News from now on.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Looks at the Member between two inputs; `None` when the node has stopped.
+    pub async fn view<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Member) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (reply, seen) = oneshot::channel();
+        let view: View = Box::new(move |member| {
+            let _nobody_waits = reply.send(look(member));
+        });
+        self.inbox.send(Message::View(view)).ok()?;
+        seen.await.ok()
+    }
+
+    /// Asks the members.
+    pub async fn ask(&self, query: QueryBody) -> Option<AskReply> {
+        let command = self.commands.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut events = self.events();
+        self.inbox.send(Message::Input(Input::Ask { command, query: Box::new(query) })).ok()?;
+        loop {
+            match events.recv().await {
+                Ok(Event::Asked { command: c, query }) if c == command => {
+                    return Some(AskReply::Asked(query));
+                }
+                Ok(Event::Answered { command: c, query }) if c == command => {
+                    return Some(AskReply::Answered(query));
+                }
+                Ok(Event::Denied { command: c, rule, text }) if c == command => {
+                    return Some(AskReply::Denied(rule, text));
+                }
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// Tells the Member that a table of this dataset lies here now.
+    pub fn declare(&self, dataset: String) {
+        let _stopped = self.inbox.send(Message::Declare(dataset));
+    }
+
+    /// Asks the node to stop.
+    pub fn stop(&self) {
+        let _stopped = self.inbox.send(Message::Stop);
+    }
+}
+
+impl Node {
+    /// Starts the node in a folder.
+    pub async fn start(home: Home, run: Run) -> Result<Self, NodeError> {
+        let config = home.config()?;
+        let folder = Folder::open(home.path())?;
+        let Some((note, charter)) = home.charter()? else {
+            return Err(NodeError::Wrong(
+                "this node has no charter yet; sign one with `datacoop charter sign`".into(),
+            ));
+        };
+        if charter.fields().demo != run.demo {
+            return Err(NodeError::Wrong(
+                "demo charters run only inside `datacoop demo`, real ones only outside".into(),
+            ));
+        }
+        let keys = home.keys(&config)?;
+        if charter.member(&config.id.0).is_none_or(|member| member.keys != *keys.public()) {
+            return Err(NodeError::Wrong(format!(
+                "the charter does not hold `{}` with this node's keys",
+                config.id.0
+            )));
+        }
+        let opened = Journal::open(&home.join("journal"))?;
+        if opened.cut > 0 {
+            tracing::warn!(bytes = opened.cut, "the journal's last frame was torn and cut");
+        }
+        let records = read_records(&opened.frames)?;
+        let (slots, last_signed) = Slots::open(&home.join("signed"))?;
+        let blobs = Blobs::new(&home.join("blobs"));
+        let note_hash = sha256(&[note.as_bytes()]);
+        let mut held = blobs.held()?;
+        if held.insert(note_hash) {
+            blobs.put(&note_hash, note.as_bytes())?;
+        }
+        let rounds = RoundFiles::new(&home.join("keys/rounds"));
+        let limits =
+            home.limits().inspect_err(|error| tracing::warn!(%error, "this node answers nothing")).ok();
+        let settings = Settings {
+            me: config.id.0.clone(),
+            limits,
+            declared: home.declared(&charter)?,
+            answer_grid: Span(config.answer_grid),
+        };
+        if config.answer_grid == 0 && !run.demo {
+            return Err(NodeError::Wrong(
+                "answer_grid = 0 is for made-up data only; remove it from config.toml".into(),
+            ));
+        }
+        let transport = *keys.transport();
+        let vocabularies =
+            home.vocabularies()?.into_iter().map(|(hash, (_, vocabulary))| (hash, vocabulary)).collect();
+        let start = Start {
+            entropy: entropy::seed(),
+            keys,
+            settings,
+            charter: charter.clone(),
+            charter_note: note_hash,
+            vocabularies,
+            records,
+            last_signed,
+            secrets: rounds.read_all()?,
+            held,
+        };
+        let member =
+            Member::restore(clock::now(), start).map_err(|error| NodeError::Wrong(error.to_string()))?;
+        let index = open_index(&home, &opened.journal, &member)?;
+        let (net_events, network) = mpsc::unbounded_channel();
+        let carrier_config = CarrierConfig {
+            secret: transport,
+            charter: charter.id().0,
+            listen: config.listen.clone(),
+            allowed: peers(&charter, member.me()),
+            nodes: run.nodes,
+            recorder: run.recorder.clone(),
+        };
+        let carrier = Carrier::start(carrier_config, net_events).await.map_err(NodeError::Net)?;
+        let (inbox, messages) = mpsc::unbounded_channel();
+        let (events, _) = broadcast::channel(EVENTS_MAX);
+        let handle = Handle {
+            inbox: inbox.clone(),
+            events: events.clone(),
+            addresses: Arc::new(carrier.addresses().to_vec()),
+            home: home.clone(),
+            commands: Arc::default(),
+        };
+        let driver = Driver {
+            _folder: folder,
+            home,
+            member,
+            journal: opened.journal,
+            pending: vec![],
+            must_sync: false,
+            slots,
+            blobs,
+            rounds,
+            index,
+            carrier,
+            inbox,
+            events,
+        };
+        Ok(Self { handle, task: tokio::spawn(driver.run(messages, network)) })
+    }
+
+    /// Talks to it.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Waits until it ends. Errors: the disk failed, so nothing more was promised.
+    pub async fn wait(self) -> Result<(), StoreError> {
+        self.task.await.unwrap_or_else(|error| Err(StoreError::Wrong(format!("the node broke: {error}"))))
+    }
+
+    /// Stops it and waits.
+    pub async fn stop(self) -> Result<(), StoreError> {
+        self.handle.stop();
+        self.wait().await
+    }
+}
+
+fn peers(charter: &Charter, me: &datacoop_policy::MemberId) -> Vec<(datacoop_policy::MemberId, [u8; 32])> {
+    let others = charter.members().iter().filter(|member| member.id != *me);
+    others.map(|member| (member.id.clone(), member.keys.peer)).collect()
+}
+
+fn read_records(frames: &[Vec<u8>]) -> Result<Vec<Record>, NodeError> {
+    let mut records = vec![];
+    for (n, frame) in frames.iter().enumerate() {
+        let read: Vec<Record> = decode_within(frame, FRAME_BYTES_MAX).map_err(|error| {
+            NodeError::Wrong(format!("journal frame {n} is not one of ours: {error}; restore a backup"))
+        })?;
+        records.extend(read);
+    }
+    Ok(records)
+}
+
+/// Opens the index and fills it if it is not built to the journal's end.
+fn open_index(home: &Home, journal: &Journal, member: &Member) -> Result<Index, NodeError> {
+    let opened = Index::open(&home.join("index"), journal.position())?;
+    if opened.rebuild {
+        for round in member.fold().rounds().values() {
+            index_release(&opened.index, member, &round.id);
+        }
+        opened.index.set_built_to(journal.position());
+    }
+    Ok(opened.index)
+}
+
+/// `release/<query>` holds the question's name: what `results` lists without a fold.
+fn index_release(index: &Index, member: &Member, id: &QueryId) {
+    let Some(round) = member.fold().round(id) else { return };
+    if let (Some(query), Some(_)) = (round.query(), round.released()) {
+        index.put(format!("release/{id}").as_bytes(), query.question.question().id().as_bytes());
+    }
+}
+
+struct Driver {
+    _folder: Folder,
+    home: Home,
+    member: Member,
+    journal: Journal,
+    /// Records that are not written yet: neighbours share one frame and one sync.
+    pending: Vec<Record>,
+    must_sync: bool,
+    slots: Slots,
+    blobs: Blobs,
+    rounds: RoundFiles,
+    index: Index,
+    carrier: Carrier,
+    inbox: mpsc::UnboundedSender<Message>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Driver {
+    async fn run(
+        mut self,
+        mut messages: mpsc::UnboundedReceiver<Message>,
+        mut network: mpsc::UnboundedReceiver<NetEvent>,
+    ) -> Result<(), StoreError> {
+        loop {
+            self.drain().await?;
+            let input = tokio::select! {
+                message = messages.recv() => match message {
+                    Some(Message::Input(input)) => input,
+                    Some(Message::View(look)) => {
+                        look(&self.member);
+                        continue;
+                    }
+                    Some(Message::Declare(dataset)) => {
+                        self.member.declare(dataset);
+                        continue;
+                    }
+                    Some(Message::Stop) | None => break,
+                },
+                event = network.recv() => match event.and_then(input_of) {
+                    Some(input) => input,
+                    None => continue,
+                },
+                () = tokio::time::sleep(self.until_wake()) => Input::Wake,
+            };
+            self.member.handle_input(clock::now(), input);
+        }
+        self.write_pending()?;
+        self.journal.sync()?;
+        self.index.set_built_to(self.journal.position());
+        self.index.flush();
+        Ok(())
+    }
+
+    fn until_wake(&self) -> Duration {
+        let due = self.member.poll_timeout().map(|(at, _)| at);
+        // At least a millisecond, so that a deadline that cannot be met does not spin.
+        let wait = due.map_or(Span(60_000), |due| due - clock::now());
+        Duration::from_millis(wait.0.clamp(1, 60_000))
+    }
+
+    async fn drain(&mut self) -> Result<(), StoreError> {
+        while let Some(output) = self.member.poll_output() {
+            if !matches!(output, Output::Store(_) | Output::Keep(_)) {
+                self.barrier()?;
+            }
+            self.execute(output).await?;
+        }
+        self.write_pending()
+    }
+
+    /// What was stored so far is on disk before anything else happens.
+    fn barrier(&mut self) -> Result<(), StoreError> {
+        if self.must_sync {
+            self.write_pending()?;
+            self.journal.sync()?;
+            self.must_sync = false;
+        }
+        Ok(())
+    }
+
+    fn write_pending(&mut self) -> Result<(), StoreError> {
+        if !self.pending.is_empty() {
+            self.journal.append(&encode(&self.pending))?;
+            self.pending.clear();
+        }
+        Ok(())
+    }
+
+    async fn execute(&mut self, output: Output) -> Result<(), StoreError> {
+        match output {
+            Output::Store(record) => {
+                self.pending.push(record);
+                self.must_sync = true;
+            }
+            Output::Keep(record) => self.pending.push(record),
+            Output::Sign { size, note } => self.slots.write(size, &note)?,
+            Output::StoreBlob(hash, bytes) => self.blobs.put(&hash, &bytes)?,
+            Output::LoadBlob(hash) => {
+                let bytes = self.blobs.get(&hash)?.map(Arc::from);
+                self.feed(Input::Loaded(hash, bytes));
+            }
+            Output::KeepSecret(id, secret) => self.rounds.keep(&id, &secret)?,
+            Output::EraseSecret(id) => self.rounds.erase(&id)?,
+            Output::Dial(member, addresses) => self.carrier.dial(member, addresses).await,
+            Output::Hangup(member) => self.carrier.hang_up(member).await,
+            Output::Request { to, exchange, bytes } => self.carrier.request(to, exchange, bytes).await,
+            Output::Reply { exchange, bytes, .. } => self.carrier.reply(exchange, bytes).await,
+            Output::ReplyPiece { exchange, hash, offset, .. } => {
+                self.reply_piece(exchange, hash, offset).await?
+            }
+            Output::Tabulate(id, question) => self.tabulate(id, *question),
+            Output::Draw { query, noise_std, cells } => self.draw(query, noise_std, cells),
+            Output::Compute(work) => self.compute(work),
+            Output::Tell(event) => self.tell(event),
+        }
+        Ok(())
+    }
+
+    fn feed(&self, input: Input) {
+        let _stopping = self.inbox.send(Message::Input(input));
+    }
+
+    async fn reply_piece(&self, exchange: u64, hash: Digest, offset: u64) -> Result<(), StoreError> {
+        let blob = self.blobs.get(&hash)?;
+        self.carrier.reply(exchange, piece(blob.as_deref(), offset)).await;
+        Ok(())
+    }
+
+    fn tabulate(&self, id: QueryId, question: BoundQuestion) {
+        let table = self.home.table(question.question().vocabulary()).map(|(_, path)| path);
+        let (me, inbox) = (self.member.me().clone(), self.inbox.clone());
+        tokio::spawn(async move {
+            let tally = engine::tabulate(table.as_deref(), &question, &me).await;
+            // The engine's words may speak of rows: they go to nobody.
+            let tally =
+                tally.inspect_err(|_| tracing::error!(query = %id, "the tally could not be computed")).ok();
+            let _stopping =
+                inbox.send(Message::Input(Input::Tabulated(id, tally.map(|t| Tally(Zeroizing::new(t))))));
+        });
+    }
+
+    fn draw(&self, id: QueryId, noise_std: NonZeroU32, cells: usize) {
+        let inbox = self.inbox.clone();
+        tokio::task::spawn_blocking(move || {
+            let drawn = noise::draw(noise_std, cells);
+            let drawn = drawn.inspect_err(|error| tracing::error!(query = %id, %error, "no noise")).ok();
+            let _stopping = inbox.send(Message::Input(Input::Drawn(id, drawn.map(Noise))));
+        });
+    }
+
+    fn compute(&self, work: Work) {
+        let inbox = self.inbox.clone();
+        tokio::task::spawn_blocking(move || {
+            let _stopping = inbox.send(Message::Input(Input::Computed(work.run())));
+        });
+    }
+
+    fn tell(&mut self, event: Event) {
+        match &event {
+            Event::Step { query, kind } => tracing::debug!(query = %query.short(), kind, "wrote"),
+            Event::Released(id) => {
+                tracing::info!(query = %id.short(), "released");
+                index_release(&self.index, &self.member, id);
+            }
+            Event::Aborted(id, code) => tracing::info!(query = %id.short(), code, "aborted"),
+            Event::Declined(id, why) => tracing::warn!(query = %id.short(), why, "declined"),
+            Event::Fault(member, what) => {
+                tracing::warn!(%member, what = %what.escape_debug(), "a peer misbehaves")
+            }
+            Event::Asked { .. } | Event::Answered { .. } | Event::Denied { .. } => {}
+        }
+        let _nobody_listens = self.events.send(event);
+    }
+}
+
+fn input_of(event: NetEvent) -> Option<Input> {
+    Some(match event {
+        NetEvent::Connected(member) => Input::Connected(member),
+        NetEvent::Disconnected(member) => Input::Disconnected(member),
+        NetEvent::DialFailed(member) => Input::DialFailed(member),
+        NetEvent::Request(from, exchange, bytes) => Input::Request { from, exchange, bytes },
+        NetEvent::Reply(from, exchange, bytes) => Input::Reply { from, exchange, bytes },
+        NetEvent::NoReply(from, exchange) => Input::NoReply { from, exchange },
+        NetEvent::Refused(why) => {
+            tracing::debug!(why, "a connection was turned away");
+            return None;
+        }
+    })
+}

@@ -1,0 +1,239 @@
+//! What lies in a node's folder beside its journal: who it is, its charter, vocabularies, limits and
+//! tables. Reads and writes them; decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use datacoop_policy::charter::{Charter, Member, Role};
+use datacoop_policy::limits::Limits;
+use datacoop_policy::vocabulary::Vocabulary;
+use datacoop_policy::{Digest, MemberId};
+use datacoop_protocol::charter_text::{open_signed_charter, parse_limits};
+use datacoop_protocol::keys::Keys;
+use datacoop_protocol::log::tree::sha256;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::newest_table;
+use crate::folder::{StoreError, at, list, read_optional, write_durably};
+use crate::keyfile;
+
+/// Vocabularies compiled in: their texts.
+pub const SHIPPED_VOCABULARIES: [&str; 1] = [include_str!("vocab/attendance.toml")];
+/// Questions compiled in: their texts.
+pub const SHIPPED_QUESTIONS: [&str; 2] =
+    [include_str!("vocab/attendance-rate.toml"), include_str!("vocab/event-day.toml")];
+
+/// `config.toml`: who this node is. No secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The member's register number.
+    pub id: MemberIdText,
+    /// Its name.
+    pub name: String,
+    /// The organisation that controls it in law.
+    pub body: String,
+    /// The host its key names begin with.
+    pub host: String,
+    /// Public figures: how many people it has records of.
+    pub people_min: u64,
+    /// The roll bound.
+    pub people_max: u64,
+    /// Where the node listens, as multiaddresses.
+    #[serde(default)]
+    pub listen: Vec<String>,
+    /// Where others reach it, if it is to be a meeting point.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// Milliseconds; contributions leave on this grid.
+    #[serde(default = "default_grid")]
+    pub answer_grid: u64,
+}
+
+/// A member id as a setting.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MemberIdText(pub MemberId);
+
+impl TryFrom<String> for MemberIdText {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self)
+    }
+}
+
+impl From<MemberIdText> for String {
+    fn from(id: MemberIdText) -> String {
+        id.0.to_string()
+    }
+}
+
+/// 250 ms: longer than any Tally of a school takes (ROUND section 5).
+fn default_grid() -> u64 {
+    250
+}
+
+/// A node's folder, for reading and for setting up.
+#[derive(Clone, Debug)]
+pub struct Home {
+    path: PathBuf,
+}
+
+fn wrong<T>(text: impl Into<String>) -> Result<T, StoreError> {
+    Err(StoreError::Wrong(text.into()))
+}
+
+impl Home {
+    /// At this path, which may not exist yet.
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A path inside.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Whether a node was set up here.
+    pub fn exists(&self) -> bool {
+        self.join("config.toml").exists()
+    }
+
+    /// Sets up a node: identity and configuration. Errors: there is one already.
+    pub fn create(&self, config: &Config, identity: &[u8; 32]) -> Result<(), StoreError> {
+        if self.exists() {
+            return wrong(format!("{} holds a node already", self.path.display()));
+        }
+        keyfile::create(&self.join("keys/identity"), identity)?;
+        let text = toml::to_string(config).map_err(|error| StoreError::Wrong(error.to_string()))?;
+        write_durably(&self.join("config.toml"), text.as_bytes())
+    }
+
+    /// Who this node is.
+    pub fn config(&self) -> Result<Config, StoreError> {
+        let path = self.join("config.toml");
+        let text = fs::read_to_string(&path).map_err(at(&path))?;
+        toml::from_str(&text).map_err(|error| StoreError::Wrong(format!("{}: {error}", path.display())))
+    }
+
+    /// Its keys.
+    pub fn keys(&self, config: &Config) -> Result<Keys, StoreError> {
+        let seed = keyfile::read(&self.join("keys/identity"))?;
+        Ok(Keys::from_seed(*seed, &config.host, 1))
+    }
+
+    /// Its place in a charter, as its card says it.
+    pub fn card_member(&self, config: &Config, keys: &Keys) -> Member {
+        Member {
+            id: config.id.0.clone(),
+            name: config.name.clone(),
+            body: config.body.clone(),
+            roles: BTreeSet::from([Role::Voting, Role::Coordinator]),
+            keys: keys.public().clone(),
+            addresses: config.addresses.clone(),
+            witnesses: vec![],
+            people_min: config.people_min,
+            people_max: config.people_max,
+        }
+    }
+
+    /// The charter in force: its note, and what it says. `None` before this node joined one.
+    pub fn charter(&self) -> Result<Option<(String, Arc<Charter>)>, StoreError> {
+        let path = self.join("charter/1.note");
+        let Some(bytes) = read_optional(&path)? else { return Ok(None) };
+        let note = String::from_utf8(bytes)
+            .map_err(|_| StoreError::Wrong(format!("{} is not text", path.display())))?;
+        let charter = open_signed_charter(&note)
+            .map_err(|error| StoreError::Wrong(format!("{}: {error}", path.display())))?;
+        Ok(Some((note, Arc::new(charter))))
+    }
+
+    /// Puts a charter in force: signed by all founders, and holding this node's keys.
+    pub fn adopt_charter(&self, note: &str) -> Result<Charter, StoreError> {
+        let charter = open_signed_charter(note).map_err(|error| StoreError::Wrong(error.to_string()))?;
+        let config = self.config()?;
+        let keys = self.keys(&config)?;
+        let ours = charter.member(&config.id.0).is_some_and(|member| member.keys == *keys.public());
+        if !ours {
+            return wrong(format!("the charter does not hold `{}` with this node's keys", config.id.0));
+        }
+        if let Some((_, held)) = self.charter()?
+            && held.hash() != charter.hash()
+        {
+            return wrong("this node already follows another charter; amendments are not built yet");
+        }
+        write_durably(&self.join("charter/1.note"), note.as_bytes())?;
+        Ok(charter)
+    }
+
+    /// Vocabularies this node knows, by SHA-256 of their text: those shipped and those added.
+    pub fn vocabularies(&self) -> Result<BTreeMap<Digest, (String, Arc<Vocabulary>)>, StoreError> {
+        let mut texts: Vec<String> = SHIPPED_VOCABULARIES.iter().map(|text| (*text).to_owned()).collect();
+        let folder = self.join("vocabulary");
+        if folder.exists() {
+            for name in list(&folder)? {
+                let path = folder.join(name);
+                texts.push(fs::read_to_string(&path).map_err(at(&path))?);
+            }
+        }
+        let read = texts.into_iter().map(|text| {
+            let vocabulary = Vocabulary::from_toml(&text).map_err(StoreError::Wrong)?;
+            Ok((sha256(&[text.as_bytes()]), (text, Arc::new(vocabulary))))
+        });
+        read.collect()
+    }
+
+    /// Adds a vocabulary's text. Errors: it is none.
+    pub fn add_vocabulary(&self, text: &str) -> Result<(Digest, Vocabulary), StoreError> {
+        let vocabulary = Vocabulary::from_toml(text).map_err(StoreError::Wrong)?;
+        let hash = sha256(&[text.as_bytes()]);
+        write_durably(&self.join(&format!("vocabulary/{hash}.toml")), text.as_bytes())?;
+        Ok((hash, vocabulary))
+    }
+
+    /// This member's own limits; `None`, with the reason, answers nothing.
+    pub fn limits(&self) -> Result<Limits, String> {
+        let path = self.join("limits.toml");
+        let text = fs::read_to_string(&path)
+            .map_err(|error| format!("{}: {error}; write which purposes you answer", path.display()))?;
+        parse_limits(&text).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// Writes limits that answer these purposes, if there are none yet.
+    pub fn write_limits_once(&self, purposes: &[&str]) -> Result<(), StoreError> {
+        let path = self.join("limits.toml");
+        if path.exists() {
+            return Ok(());
+        }
+        let list: Vec<String> = purposes.iter().map(|id| format!("\"{id}\"")).collect();
+        let text = format!(
+            "# What this member answers. The charter and the compiled-in floor hold too; here you can only\n# tighten. Without this file the node answers nothing.\npurposes = [{}]\n# rho_query = 20_000_000    # most one question may cost, in billionths of rho\n# rho_year = 250_000_000    # most a year may cost\n# questions = {{ except = [] }}\n",
+            list.join(", ")
+        );
+        write_durably(&path, text.as_bytes())
+    }
+
+    /// The newest table of a vocabulary.
+    pub fn table(&self, vocabulary: &Vocabulary) -> Option<(u64, PathBuf)> {
+        newest_table(&self.join("tables"), vocabulary)
+    }
+
+    /// Datasets of the charter of which a table lies here.
+    pub fn declared(&self, charter: &Charter) -> Result<BTreeSet<String>, StoreError> {
+        let known = self.vocabularies()?;
+        let datasets = charter.fields().datasets.iter().filter(|dataset| {
+            dataset
+                .vocabularies
+                .iter()
+                .any(|(_, hash)| known.get(hash).is_some_and(|(_, v)| self.table(v).is_some()))
+        });
+        Ok(datasets.map(|dataset| dataset.id.clone()).collect())
+    }
+}
