@@ -7,8 +7,10 @@
 //!
 //! Where to start: [`driver`], the loop.
 
+pub mod api;
 pub mod blobs;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod demo;
 pub mod driver;
@@ -22,7 +24,9 @@ pub mod import;
 pub mod index;
 pub mod journal;
 pub mod keyfile;
+pub mod load;
 pub mod made_up;
 pub mod net;
 pub mod noise;
 pub mod signed;
+pub mod view;

@@ -1,6 +1,8 @@
 //! The command line: results on stdout, the rest on stderr. A file a command.
 
+mod charter;
 mod demo;
+mod node;
 mod show;
 mod verify;
 
@@ -10,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
+pub(crate) use show::{audit_json, audit_text, figures_json};
 
 use crate::error::CommandError;
 
@@ -65,8 +68,34 @@ pub(crate) struct Common {
 enum Command {
     /// Run a made-up co-operative on this computer: one benchmark, one audit
     Demo(demo::DemoArgs),
+    /// Set up a node for your organisation
+    Init(node::InitArgs),
+    /// Read, write and sign the rules
+    #[command(subcommand)]
+    Charter(charter::CharterCommand),
+    /// Load a data file into your node
+    Import(node::ImportArgs),
+    /// Run the node
+    Run,
+    /// Say in a few lines how the node is
+    Status,
+    /// Ask the members a question, or plan one without spending
+    Ask(Box<node::AskArgs>),
+    /// List releases you already hold; costs nothing
+    Results(node::ResultsArgs),
+    /// Replay the logs this node holds
+    Audit,
     /// Check exported logs offline; needs no node
     Verify(verify::VerifyArgs),
+    /// Export this node's log as plain files
+    #[command(subcommand)]
+    Log(LogCommand),
+}
+
+#[derive(Subcommand)]
+enum LogCommand {
+    /// Write the log, its proofs and what an auditor needs into a folder
+    Export(node::ExportArgs),
 }
 
 /// What a command prints on success.
@@ -93,10 +122,12 @@ pub fn main() -> ExitCode {
     let outcome = match runtime {
         Ok(runtime) => {
             let common = cli.common.clone();
+            // `run` ends by itself on a signal, once its last frame is on disk.
+            let runs = matches!(cli.command, Command::Run);
             let outcome = runtime.block_on(async {
                 tokio::select! {
                     outcome = dispatch(cli.common, cli.command) => Some(outcome),
-                    _ = tokio::signal::ctrl_c() => None,
+                    Ok(()) = tokio::signal::ctrl_c(), if !runs => None,
                 }
             });
             runtime.shutdown_timeout(std::time::Duration::from_secs(5));
@@ -116,7 +147,16 @@ fn workers() -> usize {
 async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandError> {
     match command {
         Command::Demo(args) => demo::demo(&common, args).await,
+        Command::Init(args) => node::init(&common, args),
+        Command::Charter(command) => charter::charter(&common, command),
+        Command::Import(args) => node::import(&common, args).await,
+        Command::Run => node::run(&common).await,
+        Command::Status => node::status(&common).await,
+        Command::Ask(args) => node::ask(&common, *args).await,
+        Command::Results(args) => node::results(&common, args).await,
+        Command::Audit => node::audit(&common).await,
         Command::Verify(args) => verify::verify(args),
+        Command::Log(LogCommand::Export(args)) => node::export(&common, args).await,
     }
 }
 

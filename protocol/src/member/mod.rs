@@ -211,6 +211,14 @@ impl Member {
         &self.settings
     }
 
+    /// What we would say to a Query of our own, before it is written.
+    pub fn judge_as_asker(
+        &self,
+        query: &datacoop_policy::query::Query,
+    ) -> Result<(), datacoop_policy::refusal::Refusal> {
+        self.judge(query, None)
+    }
+
     /// Members we have a connection to.
     pub fn connected(&self) -> impl Iterator<Item = &MemberId> {
         self.peers.connected()

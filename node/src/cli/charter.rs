@@ -1,0 +1,326 @@
+//! `datacoop charter`: cards, the founding charter, signatures.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use datacoop_policy::charter::{
+    ASSET_LOCK_CLAUSE, AssetLock, Charter, CharterDraft, Dataset, Purpose, Role, amend_min,
+};
+use datacoop_policy::limits::{Limits, Set};
+use datacoop_policy::query::Assumptions;
+use datacoop_policy::{Day, Digest, PrivacyLoss};
+use datacoop_protocol::charter_text::{
+    charter_toml, open_card, open_charter, parse_charter, sign_charter, write_card,
+};
+use serde_json::json;
+
+use super::demo::read;
+use super::node::{confirm, home_of, store_error};
+use super::{Common, Printed};
+use crate::clock;
+use crate::error::CommandError;
+use crate::folder::Folder;
+use crate::home::Home;
+
+#[derive(Subcommand)]
+pub(super) enum CharterCommand {
+    /// Write this member's card: what the others copy into the charter
+    Card {
+        /// Write to a file instead of stdout
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Write a founding charter from members' cards
+    New(Box<NewArgs>),
+    /// Sign a charter file; the last signature puts it in force here
+    Sign {
+        /// The charter's text or note; our signature is added to it
+        file: PathBuf,
+    },
+    /// Show a charter: the one in force, or a file
+    Show {
+        /// A charter's text or note
+        file: Option<PathBuf>,
+    },
+}
+
+#[derive(clap::Args)]
+pub(super) struct NewArgs {
+    /// Members' cards
+    #[arg(required = true, num_args = 3.., value_name = "CARD")]
+    cards: Vec<PathBuf>,
+    /// Name of the co-operative
+    #[arg(long)]
+    name: String,
+    /// A vocabulary: a shipped name such as attendance/1, or a TOML file; repeat for more
+    #[arg(long, required = true, value_name = "NAME|FILE")]
+    vocabulary: Vec<String>,
+    /// Id of the first purpose
+    #[arg(long)]
+    purpose: String,
+    /// The purpose in plain words
+    #[arg(long)]
+    plain: String,
+    /// Register number of the asset-locked body that receives what is left
+    #[arg(long, value_name = "ID")]
+    successor: String,
+    /// Last day in force [default: in 365 days]
+    #[arg(long, value_name = "DAY")]
+    expires: Option<String>,
+    /// Most a question may cost (zCDP rho)
+    #[arg(long, default_value = "0.02")]
+    rho_query: PrivacyLoss,
+    /// Most a year may cost (zCDP rho)
+    #[arg(long, default_value = "0.25")]
+    rho_year: PrivacyLoss,
+    /// Where to write the text to sign
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+pub(super) fn charter(common: &Common, command: CharterCommand) -> Result<Printed, CommandError> {
+    match command {
+        CharterCommand::Card { output } => card(common, output),
+        CharterCommand::New(args) => new(common, &args),
+        CharterCommand::Sign { file } => sign(common, &file),
+        CharterCommand::Show { file } => show(common, file),
+    }
+}
+
+fn write(path: &PathBuf, text: &str) -> Result<(), CommandError> {
+    std::fs::write(path, text).map_err(|error| CommandError::failed(format!("{}: {error}", path.display())))
+}
+
+fn card(common: &Common, output: Option<PathBuf>) -> Result<Printed, CommandError> {
+    let home = home_of(common)?;
+    let config = home.config().map_err(store_error)?;
+    let keys = home.keys(&config).map_err(store_error)?;
+    let card = write_card(&home.card_member(&config, &keys), &keys);
+    let json = json!({ "schema": "datacoop.card/1", "card": card });
+    match output {
+        Some(path) => {
+            write(&path, &card)?;
+            let text = format!("Wrote {}. Send it to whoever writes the charter.\n", path.display());
+            Ok(Printed::new(json, text))
+        }
+        None => Ok(Printed::new(json, card)),
+    }
+}
+
+/// A vocabulary by shipped name or file: its name, dataset and the SHA-256 of its text.
+fn vocabulary(home: &Home, named: &str) -> Result<(String, String, Digest), CommandError> {
+    if named.ends_with(".toml") {
+        let text = read(&PathBuf::from(named))?;
+        let (hash, vocabulary) =
+            home.add_vocabulary(&text).map_err(|error| CommandError::usage(format!("{named}: {error}")))?;
+        return Ok((vocabulary.name().to_owned(), vocabulary.dataset().to_owned(), hash));
+    }
+    let known = home.vocabularies().map_err(store_error)?;
+    let found = known.iter().find(|(_, (_, vocabulary))| vocabulary.name() == named);
+    found
+        .map(|(hash, (_, vocabulary))| (named.to_owned(), vocabulary.dataset().to_owned(), *hash))
+        .ok_or_else(|| CommandError::usage(format!("no vocabulary `{named}` is shipped; give its TOML file")))
+}
+
+fn new(common: &Common, args: &NewArgs) -> Result<Printed, CommandError> {
+    let home = home_of(common)?;
+    let mut members = vec![];
+    for path in &args.cards {
+        let member = open_card(&read(path)?)
+            .map_err(|error| CommandError::usage(format!("{}: {error}", path.display())))?;
+        members.push(member);
+    }
+    let mut datasets: Vec<Dataset> = vec![];
+    for named in &args.vocabulary {
+        let (name, dataset, hash) = vocabulary(&home, named)?;
+        match datasets.iter_mut().find(|known| known.id == dataset) {
+            Some(known) => known.vocabularies.push((name, hash)),
+            None => datasets.push(Dataset {
+                unit: "person".into(),
+                vocabularies: vec![(name, hash)],
+                id: dataset,
+            }),
+        }
+    }
+    let today = clock::now().day();
+    let last = match &args.expires {
+        Some(text) => Day::parse(text)
+            .ok_or_else(|| CommandError::usage(format!("`{text}` is no day such as 2027-08-31")))?,
+        None => Day(today.0 + 365),
+    };
+    let voting =
+        u32::try_from(members.iter().filter(|member| member.has(Role::Voting)).count()).unwrap_or(u32::MAX);
+    let small = voting < 5;
+    let draft = CharterDraft {
+        id: Digest::default(),
+        hash: Digest::default(),
+        version: 1,
+        name: args.name.clone(),
+        made: today,
+        effective: today,
+        expires: last,
+        demo: false,
+        amend: amend_min(voting),
+        restrict: 2,
+        assumed: Assumptions::FLOOR,
+        limits: Limits {
+            rho_query: args.rho_query,
+            rho_purpose: args.rho_year,
+            rho_year: args.rho_year,
+            max_cells: 200,
+            min_roster: if small { 3 } else { 5 },
+            full_noise: small,
+            ..Limits::floor()
+        },
+        members,
+        purposes: vec![Purpose {
+            id: args.purpose.clone(),
+            title: args.plain.clone(),
+            plain: args.plain.clone(),
+            limits: Limits {
+                datasets: Set::only(datasets.iter().map(|dataset| dataset.id.clone())),
+                ..Limits::top()
+            },
+            starts: today,
+            expires: last,
+        }],
+        datasets,
+        asset_lock: AssetLock {
+            clause: ASSET_LOCK_CLAUSE.into(),
+            successor: args.successor.parse().map_err(CommandError::usage)?,
+        },
+    };
+    let text = charter_toml(&draft);
+    let charter = parse_charter(&text).map_err(|error| CommandError::usage(error.to_string()))?;
+    write(&args.output, &text)?;
+    let path = args.output.display();
+    let said = format!("Wrote {path}. Read it, then let every member run: datacoop charter sign {path}\n");
+    Ok(Printed::new(
+        json!({ "schema": "datacoop.charter/1", "id": charter.id().to_string(), "file": path.to_string() }),
+        said,
+    ))
+}
+
+fn sign(common: &Common, file: &PathBuf) -> Result<Printed, CommandError> {
+    let home = home_of(common)?;
+    let _lock = Folder::open(home.path()).map_err(store_error)?;
+    let config = home.config().map_err(store_error)?;
+    let keys = home.keys(&config).map_err(store_error)?;
+    let text = read(file)?;
+    if !common.quiet && !common.json {
+        let draft = parse_charter(&text).or_else(|_| open_charter(&text).map(|opened| opened.charter));
+        let draft = draft.map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
+        eprint!("{}", describe(&draft));
+    }
+    confirm(common, "Sign this charter for your organisation")?;
+    let note = sign_charter(&text, &keys)
+        .map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
+    write(file, &note)?;
+    let opened = open_charter(&note).map_err(|error| CommandError::usage(error.to_string()))?;
+    let missing: Vec<String> = opened.missing.iter().map(ToString::to_string).collect();
+    let said = if missing.is_empty() {
+        home.adopt_charter(&note).map_err(store_error)?;
+        let purposes: Vec<&str> =
+            opened.charter.fields().purposes.iter().map(|purpose| purpose.id.as_str()).collect();
+        home.write_limits_once(&purposes).map_err(store_error)?;
+        format!(
+            "Signed by all {} members, and in force here. {} says which purposes this node answers.\nNext: datacoop import, then datacoop run\n",
+            opened.signed.len(),
+            home.join("limits.toml").display()
+        )
+    } else {
+        format!(
+            "Signed. Still missing: {}. When all have signed, run this once more to put it in force here.\n",
+            missing.join(", ")
+        )
+    };
+    let json = json!({ "schema": "datacoop.charter/1", "id": opened.charter.id().to_string(),
+                       "signed": opened.signed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                       "missing": missing, "in_force": missing.is_empty() });
+    Ok(Printed::new(json, said))
+}
+
+fn describe(charter: &Charter) -> String {
+    let fields = charter.fields();
+    let mut text = format!(
+        "{}, version {}, {} to {}\nid {}\n\nMembers\n",
+        fields.name,
+        charter.version(),
+        fields.effective,
+        fields.expires,
+        charter.id()
+    );
+    for member in charter.members() {
+        let meeting = if member.is_meeting_point() { ", meeting point" } else { "" };
+        text += &format!(
+            "  {:<16} {} ({}), {} to {} people{meeting}\n",
+            member.id, member.name, member.body, member.people_min, member.people_max
+        );
+    }
+    text += "\nPurposes\n";
+    for purpose in &fields.purposes {
+        text += &format!("  {:<16} {} (until {})\n", purpose.id, purpose.plain, purpose.expires);
+    }
+    text += "\nData\n";
+    for dataset in &fields.datasets {
+        let names: Vec<&str> = dataset.vocabularies.iter().map(|(name, _)| name.as_str()).collect();
+        text += &format!("  {:<16} {}\n", dataset.id, names.join(", "));
+    }
+    let limits = &fields.limits;
+    text += &format!(
+        "\nLimits\n  a question costs at most rho {}, a year rho {}; at most {} cells\n  at least {} members of {} bodies; {} of {} sign an amendment\n\n{}\n",
+        limits.rho_query,
+        limits.rho_year,
+        limits.max_cells,
+        limits.min_roster,
+        limits.min_bodies,
+        fields.amend,
+        charter.members().iter().filter(|member| member.has(Role::Voting)).count(),
+        fields.asset_lock.clause.trim()
+    );
+    text
+}
+
+fn show(common: &Common, file: Option<PathBuf>) -> Result<Printed, CommandError> {
+    let (charter, signed, missing) = match file {
+        Some(path) => {
+            let text = read(&path)?;
+            match parse_charter(&text) {
+                Ok(charter) => (charter, vec![], vec!["everybody".to_owned()]),
+                Err(_) => {
+                    let opened = open_charter(&text)
+                        .map_err(|error| CommandError::usage(format!("{}: {error}", path.display())))?;
+                    let names = |ids: &[datacoop_policy::MemberId]| {
+                        ids.iter().map(ToString::to_string).collect::<Vec<_>>()
+                    };
+                    (opened.charter.clone(), names(&opened.signed), names(&opened.missing))
+                }
+            }
+        }
+        None => {
+            let held = home_of(common)?.charter().map_err(store_error)?;
+            let (_, charter) =
+                held.ok_or_else(|| CommandError::usage("this node has no charter yet".into()))?;
+            let signed = charter.members().iter().map(|member| member.id.to_string()).collect();
+            ((*charter).clone(), signed, vec![])
+        }
+    };
+    let mut text = describe(&charter);
+    text += &if missing.is_empty() {
+        "\nSigned by all members.\n".to_owned()
+    } else {
+        format!("\nNot yet signed by: {}\n", missing.join(", "))
+    };
+    let json = json!({
+        "schema": "datacoop.charter/1",
+        "id": charter.id().to_string(),
+        "version": charter.version(),
+        "name": charter.fields().name,
+        "demo": charter.fields().demo,
+        "members": charter.members().iter().map(|member| json!({ "id": member.id.to_string(), "name": member.name, "body": member.body })).collect::<Vec<_>>(),
+        "purposes": charter.fields().purposes.iter().map(|purpose| purpose.id.clone()).collect::<Vec<_>>(),
+        "signed": signed,
+        "missing": missing,
+    });
+    Ok(Printed::new(json, text))
+}

@@ -1,0 +1,194 @@
+//! Plain values for the command line and its JSON: what a Member's logs say, in words people use.
+
+use datacoop_policy::derive::{Figures, expected_noise};
+use datacoop_policy::query::{Mode, Query, SECURE_ROSTER_MIN, Terms};
+use datacoop_policy::question::BoundQuestion;
+use datacoop_policy::{PrivacyLoss, QueryId};
+use datacoop_protocol::entry::{Body, QueryBody};
+use datacoop_protocol::member::Member;
+use datacoop_protocol::release::figures;
+use datacoop_protocol::rounds::{Ending, Kind, Round};
+use serde_json::{Value, json};
+
+use crate::cli::figures_json;
+use crate::noise::epsilon_text;
+
+/// A Release with what it follows from.
+pub struct Release {
+    /// The Query.
+    pub id: QueryId,
+    /// Its Question.
+    pub question: BoundQuestion,
+    /// What it shows.
+    pub figures: Figures,
+    /// For programs.
+    pub json: Value,
+}
+
+/// A loss with its reading.
+pub fn loss_json(loss: PrivacyLoss) -> Value {
+    json!({ "rho": loss.to_string(), "epsilon": epsilon_text(loss.nano()), "delta": "1e-6" })
+}
+
+/// The release of a round, if it has one.
+pub fn release(round: &Round) -> Option<Release> {
+    let plan = round.plan()?;
+    let (_, sums) = round.released()?;
+    let figures = figures(plan, &sums);
+    let query = &plan.query;
+    let json = json!({
+        "query": round.id.to_string(),
+        "question": query.question.question().id(),
+        "title": query.question.question().title(),
+        "period": query.period().to_string(),
+        "params": query.question.params(),
+        "purpose": query.purpose,
+        "asker": query.asker.to_string(),
+        "mode": query.mode.code(),
+        "roster": plan.members.len(),
+        "committee": plan.committee.len(),
+        "accepted": sums.accepted.len(),
+        "loss": loss_json(query.loss),
+        "cannot_tell": query.question.question().draft().cannot_tell,
+        "cells": figures_json(&figures),
+    });
+    Some(Release { id: round.id, question: query.question.clone(), figures, json })
+}
+
+/// Where a round stands, in one word.
+pub fn stage(round: &Round) -> String {
+    match round.ending() {
+        Some(Ending::Released(_)) => "released".into(),
+        Some(Ending::Aborted(code)) => format!("aborted: {code}"),
+        None => {
+            let stages = [
+                (Kind::Open, "opening"),
+                (Kind::Close, "closing"),
+                (Kind::Verify, "verifying"),
+                (Kind::Freeze, "freezing"),
+                (Kind::Contribution, "contributing"),
+                (Kind::Debit, "debiting"),
+                (Kind::Roster, "roster frozen"),
+                (Kind::Verdict, "joining"),
+            ];
+            let reached = stages.into_iter().find(|(kind, _)| round.all(*kind).next().is_some());
+            reached.map_or("asked", |(_, stage)| stage).into()
+        }
+    }
+}
+
+/// Everything about one round.
+pub fn round_json(round: &Round) -> Value {
+    let refusals: Vec<Value> = round
+        .all(Kind::Verdict)
+        .filter_map(|(by, logged)| {
+            let Body::Refuse { rule, layer, .. } = &logged.body else { return None };
+            Some(json!({ "member": by.to_string(), "rule": rule, "layer": layer }))
+        })
+        .collect();
+    let accepted = round.all(Kind::Verdict).count() - refusals.len();
+    json!({
+        "query": round.id.to_string(),
+        "stage": stage(round),
+        "accepted": accepted,
+        "refused": refusals,
+        "contributed": round.all(Kind::Contribution).count(),
+        "release": release(round).map(|release| release.json),
+    })
+}
+
+/// How the node is.
+pub fn status_json(member: &Member) -> Value {
+    let charter = member.fold().charter();
+    let year_limit = charter.fields().limits.rho_year;
+    let accounts: Vec<Value> = member
+        .standing()
+        .ledger()
+        .accounts()
+        .map(|(account, spent)| {
+            json!({ "account": account.to_string(), "spent": loss_json(spent),
+                    "left": loss_json(year_limit.less(spent)) })
+        })
+        .collect();
+    let open: Vec<Value> = member
+        .fold()
+        .rounds()
+        .values()
+        .filter(|round| round.ending().is_none())
+        .map(|round| json!({ "query": round.id.to_string(), "stage": stage(round) }))
+        .collect();
+    let logs: Vec<Value> = member
+        .fold()
+        .logs()
+        .map(|log| json!({ "member": log.member.to_string(), "origin": log.origin, "entries": log.size() }))
+        .collect();
+    json!({
+        "schema": "datacoop.status/1",
+        "demo": charter.fields().demo,
+        "member": member.me().to_string(),
+        "charter": { "name": charter.fields().name, "version": charter.version(), "id": charter.id().to_string(),
+                     "expires": charter.fields().expires.to_string() },
+        "members": charter.members().len(),
+        "connected": member.connected().map(ToString::to_string).collect::<Vec<_>>(),
+        "answers": member.settings().limits.is_some(),
+        "datasets": member.settings().declared,
+        "ledger": accounts,
+        "open": open,
+        "released": member.fold().rounds().values().filter(|round| round.released().is_some()).count(),
+        "logs": logs,
+    })
+}
+
+/// What asking would cost and show. From public facts only; nothing is spent.
+///
+/// Errors: why the question cannot be asked, with the rule's code.
+pub fn plan_json(
+    member: &Member,
+    body: &QueryBody,
+    now: datacoop_policy::Time,
+) -> Result<Value, (&'static str, String)> {
+    let me = member.me();
+    let query = member.fold().bind_draft(body, me, now).map_err(|text| ("question", text))?;
+    let charter = member.fold().charter();
+    let answering: Vec<_> =
+        charter.members().iter().filter(|m| m.has(datacoop_policy::charter::Role::Voting)).collect();
+    let few = || ("min_roster", format!("{} members are too few for this kind of round", answering.len()));
+    let terms = Terms::new(answering.len(), query.mode, query.assumed).ok_or_else(few)?;
+    let noise = query
+        .noise(&terms)
+        .ok_or(("rho_query", "the loss is too small for any noise to serve".to_owned()))?;
+    let people: u64 = answering.iter().map(|member| member.people_min).sum();
+    let groups: usize = query.question.groupings().iter().map(|by| by.cells.len()).product();
+    let people_each = (people / groups.max(1) as u64).max(1);
+    let refusal = member.judge_as_asker(&query).err();
+    let left = left_of(member, &query);
+    let question = query.question.question();
+    Ok(json!({
+        "schema": "datacoop.plan/1",
+        "question": question.id(),
+        "title": question.title(),
+        "would_ask": answering.len(),
+        "mode": query.mode.code(),
+        "committee": terms.committee,
+        "colluding": terms.colluding,
+        "cells": query.question.cells(),
+        "loss": loss_json(query.loss),
+        "left_after": loss_json(left.less(query.loss)),
+        "expected_noise": expected_noise(&query.question, &noise, terms.n, people_each),
+        "group_size_assumed": people_each,
+        "matters": question.draft().matters,
+        "refused": refusal.map(|no| json!({ "rule": no.rule.code(), "text": no.to_string() })),
+        "committee_by_lot": terms.n < 24,
+        "spent": "nothing",
+    }))
+}
+
+fn left_of(member: &Member, query: &Query) -> PrivacyLoss {
+    let limit = member.fold().charter().fields().limits.rho_year;
+    limit.less(member.standing().ledger().spent(&query.account))
+}
+
+/// The mode a co-operative of this size uses unless told.
+pub fn default_mode(members: usize) -> Mode {
+    if members >= SECURE_ROSTER_MIN as usize { Mode::Secure } else { Mode::FullNoise }
+}
