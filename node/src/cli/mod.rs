@@ -1,5 +1,6 @@
 //! The command line: results on stdout, the rest on stderr. A file a command.
 
+mod ask;
 mod charter;
 mod demo;
 mod node;
@@ -80,9 +81,9 @@ enum Command {
     /// Say in a few lines how the node is
     Status,
     /// Ask the members a question, or plan one without spending
-    Ask(Box<node::AskArgs>),
+    Ask(Box<ask::AskArgs>),
     /// List releases you already hold; costs nothing
-    Results(node::ResultsArgs),
+    Results(ask::ResultsArgs),
     /// Replay the logs this node holds
     Audit,
     /// Check exported logs offline; needs no node
@@ -151,12 +152,12 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Charter(command) => charter::charter(&common, command),
         Command::Import(args) => node::import(&common, args).await,
         Command::Run => node::run(&common).await,
-        Command::Status => node::status(&common).await,
-        Command::Ask(args) => node::ask(&common, *args).await,
-        Command::Results(args) => node::results(&common, args).await,
-        Command::Audit => node::audit(&common).await,
+        Command::Status => node::status(&common),
+        Command::Ask(args) => ask::ask(&common, &args),
+        Command::Results(args) => ask::results(&common, &args),
+        Command::Audit => node::audit(&common),
         Command::Verify(args) => verify::verify(args),
-        Command::Log(LogCommand::Export(args)) => node::export(&common, args).await,
+        Command::Log(LogCommand::Export(args)) => node::export(&common, &args),
     }
 }
 
