@@ -11,24 +11,20 @@ use datacoop_policy::question::{BoundQuestion, Question, QuestionDraft};
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, QueryId, Span, Time};
 use datacoop_protocol::audit::LogReport;
-use datacoop_protocol::charter_text::{charter_toml, sign_charter};
 use datacoop_protocol::entry::{Lay, QueryBody};
 use datacoop_protocol::fold::question_value;
-use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::Event;
 use datacoop_protocol::release::figures;
 use datacoop_protocol::rounds::{Ending, Round};
 use datacoop_protocol::seed::Seed;
-use datacoop_sim::coop::{Founder, charter_draft};
 
-use crate::driver::{AskReply, Node, Run};
+use crate::driver::{AskReply, Node};
 use crate::error::{CommandError, Exit};
 use crate::export::{snapshot, verify, write_export};
-use crate::folder::Folder;
-use crate::home::{Config, Home, MemberIdText};
 use crate::import::{SPLIT_MAX, import_split};
 use crate::net::Recorder;
-use crate::{clock, engine, entropy, made_up};
+use crate::pretend::{PATIENCE, Pretender, found, start, stopped};
+use crate::{clock, engine, made_up};
 
 /// Fewest members a co-operative has.
 const MEMBERS_MIN: usize = 3;
@@ -36,8 +32,6 @@ const MEMBERS_MIN: usize = 3;
 const CONTRAST_MIN: usize = 6;
 /// Made-up schools that had an ordinary day.
 const ORDINARY_SCHOOLS: usize = 3;
-/// How long a demo waits for its nodes to meet, and for its round.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What to show.
 pub struct Options {
@@ -116,12 +110,6 @@ pub struct Shown {
 /// Says what is being done.
 pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
-/// A member before its node runs.
-struct Cast {
-    founder: Founder,
-    home: Home,
-}
-
 struct Script {
     vocabulary_text: String,
     vocabulary: Vocabulary,
@@ -149,7 +137,7 @@ pub async fn run(options: Options, progress: Progress<'_>) -> Result<Shown, Comm
     progress("writing members, keys and data");
     let script = script(&options)?;
     let (cast, import) = cast(&options, &script, &root)?;
-    progress("starting nodes");
+    progress("starting nodes and letting them meet");
     let nodes = start(&cast, options.recorder.clone()).await?;
     let outcome = play(&options, &script, &cast, &nodes, progress).await;
     progress("stopping nodes");
@@ -197,7 +185,7 @@ fn script(options: &Options) -> Result<Script, CommandError> {
 }
 
 /// Members with their folders and data; two of them are meeting points.
-fn cast(options: &Options, script: &Script, root: &Path) -> Result<(Vec<Cast>, Vec<String>), CommandError> {
+fn cast(options: &Options, script: &Script, root: &Path) -> Result<(Vec<Pretender>, Vec<String>), CommandError> {
     let failed = |error: &dyn std::fmt::Display| CommandError::failed(error.to_string());
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&options.seed.to_le_bytes());
@@ -236,94 +224,21 @@ fn cast(options: &Options, script: &Script, root: &Path) -> Result<(Vec<Cast>, V
             members.len()
         )));
     }
-    let mut cast = vec![];
-    for (n, (name, rows)) in members.iter().enumerate() {
-        let addresses = if n < 2 { vec![format!("/ip4/127.0.0.1/tcp/{}", free_port()?)] } else { vec![] };
-        // Public bound: the roll rounded up to 50, so it says little about the data.
-        let people_max = rows.div_ceil(50) * 50;
-        // Keys come from the system, whatever the seed: only data is made up.
-        let founder = Founder::new(&entropy::seed(), n, name, people_max, addresses);
-        let home = Home::new(&root.join(founder.id.as_str()));
-        cast.push(Cast { founder, home });
-    }
-    let note = charter_note(&cast, script)?;
-    for (n, member) in cast.iter().enumerate() {
-        settle(member, script, &note, &table(n)).map_err(|error| failed(&error))?;
-    }
+    // Public bound: the roll rounded up to 50, so it says little about the data.
+    let bounded: Vec<(String, u64)> =
+        members.iter().map(|(name, rows)| (name.clone(), rows.div_ceil(50) * 50)).collect();
+    let cast = found(root, &script.vocabulary_text, &bounded, &|n| Some(table(n)))?;
     std::fs::remove_dir_all(&tables).map_err(|error| failed(&error))?;
     Ok((cast, import))
-}
-
-fn charter_note(cast: &[Cast], script: &Script) -> Result<String, CommandError> {
-    let hash = sha256(&[script.vocabulary_text.as_bytes()]);
-    let founders: Vec<&Founder> = cast.iter().map(|member| &member.founder).collect();
-    let today = clock::now().day();
-    let mut note = charter_toml(&charter_draft(&founders, (&script.vocabulary, hash), today));
-    for member in cast {
-        note = sign_charter(&note, &member.founder.keys())
-            .map_err(|error| CommandError::failed(error.to_string()))?;
-    }
-    Ok(note)
-}
-
-/// Writes a member's folder as `init`, `charter sign` and `import` would.
-fn settle(member: &Cast, script: &Script, note: &str, table: &Path) -> Result<(), crate::folder::StoreError> {
-    let home = &member.home;
-    drop(Folder::open(home.path())?);
-    let config = Config {
-        id: MemberIdText(member.founder.id.clone()),
-        name: member.founder.name.clone(),
-        body: member.founder.name.clone(),
-        host: member.founder.host.clone(),
-        people_min: 0,
-        people_max: member.founder.people_max,
-        listen: member.founder.addresses.clone(),
-        addresses: member.founder.addresses.clone(),
-        answer_grid: 0,
-    };
-    home.create(&config, &member.founder.identity)?;
-    home.adopt_charter(note)?;
-    home.add_vocabulary(&script.vocabulary_text)?;
-    home.write_limits_once(&["demo"])?;
-    let target = engine::table_path(&home.join("tables"), &script.vocabulary, 1);
-    if let Some(parent) = target.parent() {
-        crate::folder::make_dir(parent)?;
-    }
-    std::fs::rename(table, &target).map_err(crate::folder::at(&target))
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> Result<u16, CommandError> {
-    let bound = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-    bound
-        .map(|address| address.port())
-        .map_err(|error| CommandError::failed(format!("no free port: {error}")))
-}
-
-async fn start(cast: &[Cast], recorder: Option<Recorder>) -> Result<Vec<Node>, CommandError> {
-    // Whoever is dialled listens first: meeting points from the last to the first, then the others.
-    let (points, others) = cast.split_at(cast.len().min(2));
-    let mut nodes = std::collections::VecDeque::new();
-    for (member, first) in
-        points.iter().rev().map(|member| (member, true)).chain(others.iter().map(|m| (m, false)))
-    {
-        let run = Run { nodes: cast.len(), recorder: recorder.clone(), demo: true };
-        let node = Node::start(member.home.clone(), run).await;
-        let node = node.map_err(|error| CommandError::failed(format!("{}: {error}", member.founder.name)))?;
-        if first { nodes.push_front(node) } else { nodes.push_back(node) }
-    }
-    Ok(nodes.into())
 }
 
 async fn play(
     options: &Options,
     script: &Script,
-    cast: &[Cast],
+    cast: &[Pretender],
     nodes: &[Node],
     progress: Progress<'_>,
 ) -> Result<Shown, CommandError> {
-    progress("waiting for members to meet");
-    meet(nodes).await?;
     // An ordinary member asks: it reaches the others through the meeting points.
     let asker = nodes.last().ok_or_else(|| CommandError::failed("no member".into()))?;
     let charter = asker.handle().view(|member| member.fold().charter().hash()).await.ok_or_else(stopped)?;
@@ -372,40 +287,6 @@ async fn play(
         home: None,
         import: vec![],
     })
-}
-
-fn stopped() -> CommandError {
-    CommandError::failed("a node stopped".into())
-}
-
-/// Waits until every member is connected to the meeting points and holds the begin of every log.
-async fn meet(nodes: &[Node]) -> Result<(), CommandError> {
-    let deadline = Instant::now() + PATIENCE;
-    for node in nodes {
-        loop {
-            let whole = node.handle().view(|member| {
-                let points = member
-                    .fold()
-                    .charter()
-                    .members()
-                    .iter()
-                    .filter(|m| m.is_meeting_point() && m.id != *member.me());
-                let met = points.map(|point| &point.id).all(|id| member.connected().any(|peer| peer == id));
-                met && member.fold().logs().all(|log| log.size() >= 2)
-            });
-            let whole = whole.await.ok_or_else(stopped)?;
-            if whole {
-                break;
-            }
-            if Instant::now() > deadline {
-                return Err(CommandError::failed(
-                    "the members did not meet; is loopback TCP allowed here".into(),
-                ));
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-    Ok(())
 }
 
 fn query_body(
@@ -489,7 +370,7 @@ async fn everywhere(nodes: &[Node], id: QueryId) -> Result<Round, CommandError> 
     last.ok_or_else(stopped)
 }
 
-async fn audit_all(cast: &[Cast], nodes: &[Node]) -> Result<Vec<LogReport>, CommandError> {
+async fn audit_all(cast: &[Pretender], nodes: &[Node]) -> Result<Vec<LogReport>, CommandError> {
     let failed = |error: &dyn std::fmt::Display| CommandError::failed(error.to_string());
     let mut folders = vec![];
     for (member, node) in cast.iter().zip(nodes) {
@@ -503,7 +384,7 @@ async fn audit_all(cast: &[Cast], nodes: &[Node]) -> Result<Vec<LogReport>, Comm
 }
 
 /// What each school sees in its own exact figures: its gap, and the chance around it.
-async fn alone(cast: &[Cast], question: &BoundQuestion) -> Result<Vec<Alone>, CommandError> {
+async fn alone(cast: &[Pretender], question: &BoundQuestion) -> Result<Vec<Alone>, CommandError> {
     let mut alone = vec![];
     for member in cast {
         let id: MemberId = member.founder.id.clone();

@@ -28,5 +28,6 @@ pub mod load;
 pub mod made_up;
 pub mod net;
 pub mod noise;
+pub mod pretend;
 pub mod signed;
 pub mod view;
