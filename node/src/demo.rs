@@ -185,7 +185,11 @@ fn script(options: &Options) -> Result<Script, CommandError> {
 }
 
 /// Members with their folders and data; two of them are meeting points.
-fn cast(options: &Options, script: &Script, root: &Path) -> Result<(Vec<Pretender>, Vec<String>), CommandError> {
+fn cast(
+    options: &Options,
+    script: &Script,
+    root: &Path,
+) -> Result<(Vec<Pretender>, Vec<String>), CommandError> {
     let failed = |error: &dyn std::fmt::Display| CommandError::failed(error.to_string());
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&options.seed.to_le_bytes());

@@ -234,6 +234,11 @@ impl Node {
         };
         let member =
             Member::restore(clock::now(), start).map_err(|error| NodeError::Wrong(error.to_string()))?;
+        // Crash before: a blob whose entry was never written.
+        let named = member.named_blobs();
+        for hash in blobs.held()?.iter().filter(|hash| !named.contains(hash) && **hash != note_hash) {
+            blobs.remove(hash)?;
+        }
         let index = open_index(&home, &opened.journal, &member)?;
         let (net_events, network) = mpsc::unbounded_channel();
         let carrier_config = CarrierConfig {

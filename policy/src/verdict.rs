@@ -113,7 +113,7 @@ fn check(limits: &Limits, query: &Query, roster: Option<&[MemberId]>, facts: &Fa
     }
     check_facts(query, facts)?;
     match roster {
-        None => check_planned_roster(limits, query),
+        None => check_planned_roster(limits, query, facts),
         Some(roster) => check_roster(limits, query, roster, facts),
     }
 }
@@ -216,22 +216,31 @@ fn check_facts(query: &Query, facts: &Facts<'_>) -> Check {
 }
 
 /// Before the Roster is known: the minimum the Query itself states.
-fn check_planned_roster(limits: &Limits, query: &Query) -> Check {
+fn check_planned_roster(limits: &Limits, query: &Query, facts: &Facts<'_>) -> Check {
     if query.min_roster < limits.min_roster {
         let (stated, least) = (query.min_roster, limits.min_roster);
         return no(Rule::MinRoster, format!("it asks for {stated} members; {least} are needed"));
     }
-    check_assumptions(query, query.min_roster as usize)
+    check_assumptions(query, query.min_roster as usize, facts)
 }
 
-fn check_assumptions(query: &Query, n: usize) -> Check {
+/// Whether a Roster of n makes a safe round: assumptions no weaker than the charter's, noise that
+/// serves, and sums of the largest member that fit.
+fn check_assumptions(query: &Query, n: usize, facts: &Facts<'_>) -> Check {
+    if !query.assumed.covers(&facts.charter.fields().assumed) || !query.assumed.covers(&Assumptions::FLOOR) {
+        return no(Rule::Roster, "it assumes less collusion than the charter does");
+    }
     let Some(terms) = Terms::new(n, query.mode, query.assumed) else {
         return no(Rule::Roster, format!("no safe round with {n} members follows from its assumptions"));
     };
-    if query.noise(&terms).is_none() {
+    let Some(noise) = query.noise(&terms) else {
         return no(Rule::RhoQuery, format!("rho {} is too small for any noise to serve", query.loss));
+    };
+    let people = facts.charter.members().iter().map(|member| member.people_max).max().unwrap_or(0);
+    match noise.tally_max(people, query.question.span_steps_max()) {
+        Some(_) => Ok(()),
+        None => no(Rule::Roster, "sums of the largest member would not fit; use coarser resolutions"),
     }
-    Ok(())
 }
 
 fn check_roster(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Facts<'_>) -> Check {
@@ -240,14 +249,11 @@ fn check_roster(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Fac
     if !sorted || !entitled || !roster.contains(facts.me) {
         return no(Rule::Roster, "the Roster repeats, omits us, or names a member not entitled");
     }
-    if !query.assumed.covers(&facts.charter.fields().assumed) || !query.assumed.covers(&Assumptions::FLOOR) {
-        return no(Rule::Roster, "it assumes less collusion than the charter does");
-    }
     let least = limits.min_roster.max(query.min_roster);
     if roster.len() < least as usize {
         return no(Rule::MinRoster, format!("{} members; {least} are needed", roster.len()));
     }
-    check_assumptions(query, roster.len())?;
+    check_assumptions(query, roster.len(), facts)?;
     let bodies = facts.charter.bodies(roster);
     if bodies.len() < limits.min_bodies as usize {
         return no(
@@ -294,3 +300,7 @@ fn check_step(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Facts
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;

@@ -64,7 +64,10 @@ impl Coop {
     /// Sets up `members` nodes through cards and a charter file, with data of `rows` rows each; the
     /// first two are meeting points on free ports.
     pub fn found(members: usize, rows: usize) -> Self {
-        let coop = Self { folder: tempfile::tempdir().expect("a temporary folder"), running: (0..members).map(|_| None).collect() };
+        let coop = Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            running: (0..members).map(|_| None).collect(),
+        };
         std::fs::write(coop.path("exam.toml"), VOCABULARY).expect("written");
         std::fs::write(coop.path("mean.toml"), QUESTION).expect("written");
         let mut cards = vec![];
@@ -92,7 +95,8 @@ impl Coop {
             }
         }
         for n in 0..members {
-            let rows: String = (0..rows).map(|i| format!("S,{},{}\n", ["F", "M"][i % 2], (i % 5) as i64 - 2)).collect();
+            let rows: String =
+                (0..rows).map(|i| format!("S,{},{}\n", ["F", "M"][i % 2], (i % 5) as i64 - 2)).collect();
             let file = format!("{n}.csv");
             std::fs::write(coop.path(&file), format!("school,sex,result\n{rows}")).expect("written");
             coop.ok(n, &["import", &file, "--vocabulary", "exam.toml"]);
@@ -142,7 +146,8 @@ impl Coop {
         // A killed node leaves its door's file: the new one writes its own.
         std::fs::remove_file(self.node(n).join("run/api")).ok();
         let log = std::fs::File::create(self.path(&format!("{n}.{}.log", rand_suffix()))).expect("a log");
-        let child = self.command(n, &["run", "-v"]).stderr(log).stdout(Stdio::null()).spawn().expect("it starts");
+        let child =
+            self.command(n, &["run", "-v"]).stderr(log).stdout(Stdio::null()).spawn().expect("it starts");
         self.running[n] = Some(child);
         let door = self.node(n).join("run/api");
         wait_for("the node's door", || door.exists());
@@ -174,12 +179,15 @@ impl Coop {
     /// Waits until a node is connected to every meeting point but itself.
     pub fn wait_connected(&self, n: usize) {
         let points = if n < 2 { 1 } else { 2 };
-        wait_for("connections", || self.status(n)["connected"].as_array().is_some_and(|list| list.len() >= points));
+        wait_for("connections", || {
+            self.status(n)["connected"].as_array().is_some_and(|list| list.len() >= points)
+        });
     }
 
     /// Exports every running node's log and verifies all together.
     pub fn verify_all(&self) -> Value {
-        let folders: Vec<String> = (0..self.running.len()).map(|n| format!("export{n}-{}", rand_suffix())).collect();
+        let folders: Vec<String> =
+            (0..self.running.len()).map(|n| format!("export{n}-{}", rand_suffix())).collect();
         for (n, folder) in folders.iter().enumerate() {
             self.ok(n, &["log", "export", folder]);
         }

@@ -35,8 +35,9 @@ fn files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
 async fn no_raw_value_is_sent_written_or_exported() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("data.csv");
-    let rows: String =
-        (0..PLANTED).map(|i| format!("S{},{},{},{}\n", i % 5, ["F", "M"][i / 5 % 2], i % 3, canary(i))).collect();
+    let rows: String = (0..PLANTED)
+        .map(|i| format!("S{},{},{},{}\n", i % 5, ["F", "M"][i / 5 % 2], i % 3, canary(i)))
+        .collect();
     std::fs::write(&file, format!("school,sex,score,remark\n{rows}")).unwrap();
     assert!(holds_canary(&std::fs::read(&file).unwrap()));
 

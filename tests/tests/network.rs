@@ -3,7 +3,8 @@
 
 use datacoop_tests::{Coop, json, wait_for};
 
-const ASK: [&str; 7] = ["ask", "--question", "mean.toml", "--period", "2026-09-01..2026-12-18", "--yes", "--json"];
+const ASK: [&str; 7] =
+    ["ask", "--question", "mean.toml", "--period", "2026-09-01..2026-12-18", "--yes", "--json"];
 
 #[test]
 fn five_processes_answer_and_two_that_are_killed_in_the_middle_lose_nothing() {
@@ -65,7 +66,12 @@ fn five_processes_answer_and_two_that_are_killed_in_the_middle_lose_nothing() {
 fn what_cannot_be_is_refused_and_nothing_is_lost() {
     let mut coop = Coop::found(5, 40);
     coop.fails(0, &["status"], 11, "is not running");
-    coop.fails(0, &["init", "--id", "X", "--name", "X", "--host", "x.example", "--people-max", "5"], 2, "holds a node already");
+    coop.fails(
+        0,
+        &["init", "--id", "X", "--name", "X", "--host", "x.example", "--people-max", "5"],
+        2,
+        "holds a node already",
+    );
     coop.fails(0, &["import", "charter.txt", "--vocabulary", "exam.toml"], 2, "charter.txt");
     coop.fails(0, &["import", "0.csv", "--vocabulary", "nothing/1"], 2, "knows no vocabulary");
     // A charter signed by the wrong key: another member's signature under this one's name.
@@ -83,7 +89,11 @@ fn what_cannot_be_is_refused_and_nothing_is_lost() {
     let mut ask = ASK.to_vec();
     ask.extend(["--rho", "0.06"]);
     coop.fails(0, &ask, 4, "rho_query");
-    std::fs::write(coop.path("bad.toml"), datacoop_tests::QUESTION.replace("[\"F\", \"M\"]", "[\"F\", \"X\"]")).unwrap();
+    std::fs::write(
+        coop.path("bad.toml"),
+        datacoop_tests::QUESTION.replace("[\"F\", \"M\"]", "[\"F\", \"X\"]"),
+    )
+    .unwrap();
     let bad = ["ask", "--question", "bad.toml", "--period", "2026-09-01..2026-12-18", "--yes"];
     coop.fails(0, &bad, 2, "not in the closed list of `sex`; allowed: F, M");
     assert!(coop.status(0)["ledger"].as_array().unwrap().is_empty(), "nothing was spent");

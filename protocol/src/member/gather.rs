@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datacoop_policy::charter::Role;
-use datacoop_policy::query::{Mode, Query};
+use datacoop_policy::query::{Mode, Query, WINDOW_MAX};
 use datacoop_policy::refusal::Refusal;
 use datacoop_policy::{MemberId, QueryId, Span, Time};
 use zeroize::Zeroizing;
@@ -106,10 +106,10 @@ impl Member {
         }
         self.step_verdict(&round);
         self.step_roster(&round);
-        let Some(plan) = round.plan().cloned() else {
-            self.step_overdue(&round);
+        if self.step_overdue(&round) {
             return;
-        };
+        }
+        let Some(plan) = round.plan().cloned() else { return };
         if plan.members.contains(&self.settings.me) {
             self.step_debit(&round, &plan);
             self.step_contribution(&round, &plan);
@@ -181,12 +181,16 @@ impl Member {
         }
     }
 
-    /// A round that got no Roster until every deadline passed is over for us.
-    fn step_overdue(&mut self, round: &Round) {
-        let Some(asked) = round.asked() else { return };
-        if self.now > asked.body.close_by {
+    /// A round that got no Roster until every deadline passed is over for us; so is one that nobody
+    /// ended a whole window after its last deadline.
+    fn step_overdue(&mut self, round: &Round) -> bool {
+        let Some(asked) = round.asked() else { return false };
+        let grace = if round.plan().is_some() { WINDOW_MAX } else { Span(0) };
+        let over = self.now > asked.body.close_by + grace;
+        if over {
             self.forget(round.id);
         }
+        over
     }
 
     fn step_debit(&mut self, round: &Round, plan: &Arc<Plan>) {
@@ -327,7 +331,7 @@ impl Member {
 
     /// Every deadline of every open round, by name.
     pub(super) fn round_timeouts(&self) -> impl Iterator<Item = (Time, &'static str)> {
-        let open = self.fold.rounds().values().filter(|round| !self.done.contains(&round.id));
+        let open = self.open.iter().filter_map(|id| self.fold.round(id));
         open.filter_map(|round| Some((round.id, &round.asked()?.body))).flat_map(|(id, body)| {
             // One moment later: a deadline's own second still counts.
             let after = |at: Time| at + Span(1);

@@ -101,6 +101,8 @@ pub struct Member {
     after: Vec<Output>,
     secrets: RoundSecrets,
     efforts: BTreeMap<QueryId, Effort>,
+    /// Rounds that were asked and have not ended: the only ones that are stepped.
+    open: BTreeSet<QueryId>,
     done: BTreeSet<QueryId>,
     peers: Peers,
     blobs: Blobs,
@@ -147,6 +149,7 @@ impl Member {
             after: vec![],
             secrets,
             efforts: BTreeMap::new(),
+            open: BTreeSet::new(),
             done: BTreeSet::new(),
             peers,
             blobs: Blobs::new(held),
@@ -204,6 +207,19 @@ impl Member {
     /// Our Ledger and history.
     pub fn standing(&self) -> &Standing {
         &self.standing
+    }
+
+    /// Every blob that an entry names: others on disk are left over from a crash.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
+    pub fn named_blobs(&self) -> BTreeSet<Digest> {
+        let rounds = self.fold.rounds().values().flat_map(|round| round.everything());
+        rounds
+            .flat_map(|(_, logged)| match &logged.body {
+                Body::Contribution { shares, .. } => shares.iter().map(|share| share.blob).collect(),
+                Body::Verify { blob, .. } => vec![*blob],
+                _ => vec![],
+            })
+            .collect()
     }
 
     /// What our person decided.
@@ -265,10 +281,9 @@ impl Member {
     /// Lets every open round take every step it can, then releases what waited for the disk.
     fn advance(&mut self) {
         loop {
-            let open: Vec<QueryId> =
-                self.fold.rounds().keys().filter(|id| !self.done.contains(*id)).copied().collect();
+            self.notice_touched();
             let before = self.own_size();
-            for id in open {
+            for id in self.open.clone() {
                 self.step(id);
             }
             if self.own_size() == before {
@@ -279,6 +294,17 @@ impl Member {
         self.outputs.extend(self.after.drain(..));
         self.converse();
         self.outputs.extend(self.after.drain(..));
+    }
+
+    /// Rounds with new entries: those that were asked are open; what they name may concern us.
+    fn notice_touched(&mut self) {
+        for id in self.fold.take_touched() {
+            let Some(round) = self.fold.round(&id).cloned() else { continue };
+            if round.asked().is_some() && !self.done.contains(&id) {
+                self.open.insert(id);
+                self.learn_needs(&round);
+            }
+        }
     }
 
     /// Signs the head of our log if it grew.
@@ -320,6 +346,7 @@ impl Member {
         }
         self.efforts.remove(&id);
         self.blobs.forget(&id);
+        self.open.remove(&id);
         self.done.insert(id);
     }
 

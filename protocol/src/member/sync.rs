@@ -388,14 +388,6 @@ impl Member {
 
     /// Everything there is to say to peers now: after every input, once rounds have settled.
     pub(super) fn converse(&mut self) {
-        for id in self.fold.take_touched() {
-            if self.done.contains(&id) {
-                continue;
-            }
-            if let Some(round) = self.fold.round(&id).cloned() {
-                self.learn_needs(&round);
-            }
-        }
         self.fetch_missing();
         let ids: Vec<MemberId> = self.peers.peers.keys().cloned().collect();
         for id in ids {

@@ -1,0 +1,252 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::charter::CharterDraft;
+use crate::charter::tests::sample;
+use crate::id::Digest;
+use crate::ledger::Account;
+use crate::limits::Set;
+use crate::question::{Question, QuestionDraft};
+use crate::time::{AcademicYear, Day, Period, Span};
+use crate::vocabulary::Vocabulary;
+
+const ATTENDANCE: &str = include_str!("../../node/src/vocab/attendance.toml");
+const EVENT_DAY: &str = include_str!("../../node/src/vocab/event-day.toml");
+
+fn id(n: usize) -> MemberId {
+    format!("GB-EDU-{n:06}").parse().unwrap()
+}
+
+/// A Query that a lawful charter of twelve members allows, and what a member knows beside it.
+struct Case {
+    charter: CharterDraft,
+    own: Option<Limits>,
+    query: Query,
+    roster: Option<Vec<MemberId>>,
+    ledger: Ledger,
+    reserved: PrivacyLoss,
+    purpose_spent: PrivacyLoss,
+    attempts: u32,
+    answered: bool,
+    past: Vec<PastRoster>,
+    declared: bool,
+    now: Time,
+}
+
+fn took_part(n: usize) -> String {
+    (0..n).map(|n| id(n).to_string()).collect::<Vec<_>>().join(",")
+}
+
+fn question(members: &str) -> crate::question::BoundQuestion {
+    let vocabulary = Vocabulary::from_toml(ATTENDANCE).unwrap();
+    let question = Question::admit(QuestionDraft::from_toml(EVENT_DAY).unwrap(), &vocabulary).unwrap();
+    let params = [("event_day", "2025-12-12"), ("baseline_days", "2025-12-05"), ("took_part", members)];
+    let params: BTreeMap<String, String> = params.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+    question.bind(&params, Period::parse("2025-11-03..2025-12-19").unwrap()).unwrap()
+}
+
+impl Case {
+    fn new() -> Self {
+        let mut charter = sample(12);
+        charter.limits.full_noise = false;
+        let now = Day::parse("2025-12-20").unwrap().start();
+        let query = Query {
+            id: Digest([1; 32]),
+            asker: id(0),
+            at: now,
+            question: question(&took_part(9)),
+            question_hash: Digest([2; 32]),
+            account: Account { dataset: "pupils".into(), year: AcademicYear(2025) },
+            purpose: "attendance-2025".into(),
+            loss: PrivacyLoss::from_nano(5_000_000),
+            mode: Mode::Secure,
+            assumed: Assumptions::FLOOR,
+            min_roster: 5,
+            join_by: now + Span::from_seconds(60),
+            contribute_by: now + Span::from_seconds(120),
+            close_by: now + Span::from_seconds(180),
+            charter: charter.hash,
+        };
+        Self {
+            charter,
+            own: None,
+            query,
+            roster: None,
+            ledger: Ledger::default(),
+            reserved: PrivacyLoss::ZERO,
+            purpose_spent: PrivacyLoss::ZERO,
+            attempts: 0,
+            answered: false,
+            past: vec![],
+            declared: true,
+            now,
+        }
+    }
+
+    fn judge(&self) -> String {
+        let charter = Charter::admit(self.charter.clone()).unwrap();
+        let me = id(1);
+        let facts = Facts {
+            now: self.now,
+            me: &me,
+            charter: &charter,
+            ledger: &self.ledger,
+            reserved: self.reserved,
+            purpose_spent: self.purpose_spent,
+            attempts: self.attempts,
+            answered: self.answered,
+            past: &self.past,
+            declared: self.declared,
+        };
+        let layers = Layers::new(&charter, &self.query.purpose, self.own.as_ref());
+        match judge(&layers, &self.query, self.roster.as_deref(), &facts) {
+            Ok(()) => "ok".into(),
+            Err(refusal) => format!("{} {}", refusal.rule.code(), refusal.layer.code()),
+        }
+    }
+}
+
+fn check(change: impl FnOnce(&mut Case), expected: &str) {
+    let mut case = Case::new();
+    change(&mut case);
+    assert_eq!(case.judge(), expected);
+}
+
+fn with_roster(change: impl FnOnce(&mut Case), expected: &str) {
+    check(
+        |case| {
+            case.roster = Some((0..12).map(id).collect());
+            change(case);
+        },
+        expected,
+    );
+}
+
+fn own(change: impl FnOnce(&mut Limits)) -> Option<Limits> {
+    let mut limits = Limits::top();
+    change(&mut limits);
+    Some(limits)
+}
+
+fn nano(n: u64) -> PrivacyLoss {
+    PrivacyLoss::from_nano(n)
+}
+
+#[test]
+fn a_lawful_query_is_accepted_with_and_without_its_roster() {
+    check(|_| (), "ok");
+    with_roster(|_| (), "ok");
+}
+
+#[test]
+fn who_asks_when_and_under_which_charter() {
+    check(|c| c.query.charter = Digest([7; 32]), "charter_version floor");
+    check(|c| c.charter.expires = c.now.day(), "ok");
+    check(|c| c.charter.expires = Day(c.now.day().0 - 1), "charter_expired floor");
+    check(|c| c.query.asker = "X".parse().unwrap(), "asker floor");
+    check(|c| c.charter.members[0].roles = BTreeSet::from([Role::Voting]), "asker floor");
+    check(|c| c.now = c.query.join_by, "ok");
+    check(|c| c.now = c.query.join_by + Span(1), "window floor");
+    check(|c| c.query.join_by = c.query.contribute_by + Span(1), "window floor");
+    check(|c| c.query.close_by = c.now + WINDOW_MAX, "ok");
+    check(|c| c.query.close_by = c.now + WINDOW_MAX + Span(1), "window floor");
+    check(|c| c.attempts = 1, "ok");
+    check(|c| c.attempts = 2, "attempt floor");
+    check(|c| c.answered = true, "answered floor");
+}
+
+#[test]
+fn what_may_be_asked_and_by_whose_rule() {
+    check(|c| c.query.purpose = "other".into(), "purposes floor");
+    check(|c| c.own = own(|l| l.purposes = Set::none()), "purposes member");
+    check(
+        |c| c.own = own(|l| l.questions = Set::Except(BTreeSet::from(["event-day".into()]))),
+        "questions member",
+    );
+    check(|c| c.charter.purposes[0].limits.datasets = Set::none(), "datasets charter");
+    check(
+        |c| c.charter.limits.columns = Set::only(["attended", "date", "possible", "compulsory_age"]),
+        "columns charter",
+    );
+    check(|c| c.own = own(|l| l.group_by = Set::only(["pupil_premium"])), "group_by member");
+    check(|c| c.charter.purposes[0].starts = c.now.day(), "ok");
+    check(|c| c.charter.purposes[0].starts = Day(c.now.day().0 + 1), "not_before charter");
+    check(|c| c.charter.purposes[0].expires = Day(c.now.day().0 - 1), "not_after charter");
+    check(|c| c.own = own(|l| l.max_cells = 12), "ok");
+    check(|c| c.own = own(|l| l.max_cells = 11), "max_cells member");
+    check(|c| c.query.mode = Mode::FullNoise, "full_noise charter");
+    check(|c| c.own = own(|l| l.min_cosigners = 1), "min_cosigners member");
+    check(|c| c.declared = false, "no_data member");
+    check(|c| c.query.question = question(&format!("{},GB-CHC-9", took_part(8))), "member_fact member");
+}
+
+#[test]
+fn what_it_costs_is_held_to_each_limit_exactly() {
+    check(|c| c.query.loss = nano(20_000_000), "ok");
+    check(|c| c.query.loss = nano(20_000_001), "rho_query charter");
+    check(|c| c.query.loss = PrivacyLoss::ZERO, "rho_query floor");
+    check(|c| c.query.loss = nano(u64::MAX), "rho_query floor");
+    check(|c| c.own = own(|l| l.rho_query = nano(4_999_999)), "rho_query member");
+    check(|c| (c.charter.limits.rho_purpose, c.purpose_spent) = (nano(10_000_000), nano(5_000_000)), "ok");
+    check(
+        |c| (c.charter.limits.rho_purpose, c.purpose_spent) = (nano(10_000_000), nano(5_000_001)),
+        "rho_purpose charter",
+    );
+    let spent = |c: &mut Case, amount: u64| {
+        c.ledger.book(&c.ledger.plan(c.query.account.clone(), nano(amount)));
+    };
+    check(|c| spent(c, 245_000_000), "ok");
+    check(|c| spent(c, 245_000_001), "rho_year charter");
+    check(|c| c.reserved = nano(245_000_001), "rho_year charter");
+    check(
+        |c| {
+            spent(c, 200_000_000);
+            c.reserved = nano(45_000_001);
+        },
+        "rho_year charter",
+    );
+    check(|c| c.own = own(|l| l.rho_year = nano(5_000_000)), "ok");
+    check(|c| c.own = own(|l| l.rho_year = nano(4_999_999)), "rho_year member");
+}
+
+#[test]
+fn a_roster_is_sorted_entitled_large_and_spread() {
+    let roster = |ids: &[usize]| Some(ids.iter().copied().map(id).collect::<Vec<_>>());
+    check(|c| c.query.min_roster = 4, "min_roster charter");
+    check(|c| c.query.assumed.colluding_percent = 29, "roster floor");
+    check(|c| c.query.assumed.missing_percent = 60, "roster floor");
+    with_roster(|c| c.roster = roster(&[0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]), "roster floor");
+    with_roster(|c| c.roster = roster(&[1, 0, 2, 3, 4, 5, 6, 7, 8]), "roster floor");
+    with_roster(|c| c.roster = roster(&[0, 1, 1, 2, 3, 4, 5, 6, 7]), "roster floor");
+    with_roster(|c| c.roster = roster(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 99]), "roster floor");
+    with_roster(|c| c.query.min_roster = 12, "ok");
+    with_roster(|c| c.query.min_roster = 13, "min_roster floor");
+    with_roster(|c| c.own = own(|l| l.min_roster = 13), "min_roster member");
+    with_roster(|c| c.own = own(|l| l.min_bodies = 13), "min_bodies member");
+    with_roster(|c| c.own = own(|l| l.min_people = 10_800), "ok");
+    with_roster(|c| c.own = own(|l| l.min_people = 10_801), "min_people member");
+    // Of twelve, f = 3 places at most for one body (its seats must not vote, or the charter falls).
+    let trust = |c: &mut Case, places: usize| {
+        for member in &mut c.charter.members[..places] {
+            member.body = "One Trust".into();
+            member.roles = BTreeSet::from([Role::Coordinator]);
+        }
+        c.charter.amend = crate::charter::amend_min(u32::try_from(12 - places).unwrap());
+    };
+    with_roster(|c| trust(c, 3), "ok");
+    with_roster(|c| trust(c, 4), "body_share floor");
+}
+
+#[test]
+fn nobody_is_singled_out() {
+    // Nine took part, three did not: allowed. Ten and two: not.
+    with_roster(|c| c.query.question = question(&took_part(10)), "min_step floor");
+    with_roster(|c| c.query.question = question(&took_part(12)), "ok");
+    with_roster(|c| c.query.question = question(&took_part(2)), "min_step floor");
+    let all: Vec<MemberId> = (0..12).map(id).collect();
+    let groups = |n: usize| question(&took_part(n)).member_groups(&all);
+    let past = |members: Vec<MemberId>, n: usize| vec![PastRoster { members, groups: groups(n) }];
+    with_roster(|c| c.past = past(all.clone(), 9), "ok");
+    with_roster(|c| c.past = past(all[1..].to_vec(), 9), "min_step floor");
+    with_roster(|c| c.past = past(all.clone(), 8), "min_step floor");
+}

@@ -1,0 +1,38 @@
+//! A contribution of 200 cells: shared by its author, checked by a seat, decided by everyone.
+#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use datacoop_protocol::secagg::Circuit;
+
+fn contribution(c: &mut Criterion) {
+    for (seats, max) in [(2, 1_400), (7, 1_400), (7, (1 << 24) - 1)] {
+        let circuit = Circuit::new(seats, max, 200).unwrap();
+        let vector: Vec<u64> = (0..200).map(|i| i % max).collect();
+        let context = [1; 32];
+        let name = |what: &str| format!("{what}, {seats} seats, 200 cells up to {max}");
+        c.bench_function(&name("shard"), |b| b.iter(|| circuit.shard(&context, [2; 16], &vector).unwrap()));
+        let sharing = circuit.shard(&context, [2; 16], &vector).unwrap();
+        let init = |seat: usize| {
+            circuit
+                .verify_init(
+                    &[3; 32],
+                    &context,
+                    seat,
+                    &sharing.nonce,
+                    &sharing.public_share,
+                    &sharing.shares[seat],
+                )
+                .unwrap()
+        };
+        c.bench_function(&name("verify, first seat"), |b| b.iter(|| init(0)));
+        c.bench_function(&name("verify, another seat"), |b| b.iter(|| init(1)));
+        let verifiers: Vec<Vec<u8>> = (0..usize::from(seats)).map(|seat| init(seat).1).collect();
+        let verifiers: Vec<&[u8]> = verifiers.iter().map(Vec::as_slice).collect();
+        c.bench_function(&name("decide"), |b| {
+            b.iter(|| circuit.decide(&context, &sharing.public_share, &verifiers).map(|_| ()).unwrap());
+        });
+    }
+}
+
+criterion_group!(benches, contribution);
+criterion_main!(benches);
