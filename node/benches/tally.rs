@@ -1,5 +1,5 @@
 //! A Tally over 100,000 made-up attendance rows, from Parquet to integers.
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 use std::collections::BTreeMap;
 

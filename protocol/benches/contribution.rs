@@ -1,5 +1,5 @@
 //! A contribution of 200 cells: shared by its author, checked by a seat, decided by everyone.
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use datacoop_protocol::secagg::Circuit;

@@ -1,5 +1,5 @@
 //! Appending to a log's tree, and proving an entry of a large one.
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use datacoop_protocol::log::tree::{Tree, leaf_hash, verify_inclusion};
