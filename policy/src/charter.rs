@@ -108,6 +108,13 @@ impl Member {
         !self.addresses.is_empty()
     }
 
+    /// Whether it answers Queries and may stand in a Roster: auditors, observers and helpers hold no
+    /// data; a school without a vote does.
+    pub fn takes_part(&self) -> bool {
+        let looks_on = [Role::Auditor, Role::Observer, Role::Helper].iter().any(|role| self.has(*role));
+        self.has(Role::Voting) || !looks_on
+    }
+
     /// Whether it has the role.
     pub fn has(&self, role: Role) -> bool {
         self.roles.contains(&role)

@@ -23,6 +23,8 @@ pub const ROSTER_MAX: usize = 200;
 pub const SECURE_ROSTER_MIN: u32 = 5;
 /// From here on one member may vanish without ending the round.
 const MISSING_FROM: u32 = 12;
+/// From here on a committee may be all corrupt, with the small chance of a lot; below never.
+pub const LOT_FROM: u32 = 24;
 /// No deadline lies further ahead.
 pub const WINDOW_MAX: Span = Span(30 * 86_400_000);
 /// A billionth of rho is kept back for the discrete Gaussian's correction (ROUND section 5).
@@ -95,7 +97,8 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// `None` when fewer than half of the noise shares would be certain, or n is out of bounds.
+    /// `None` when fewer than half of the noise shares would be certain, n is out of bounds, or a
+    /// small Roster's committee could be all corrupt.
     pub fn new(n: usize, mode: Mode, assumed: Assumptions) -> Option<Self> {
         let n = u32::try_from(n).ok().filter(|n| *n >= 3 && *n <= 200)?;
         if assumed.colluding_percent > 100 || assumed.missing_percent > 100 {
@@ -115,7 +118,8 @@ impl Terms {
         let honest = n.checked_sub(colluding + missing)?;
         let most = assumed.committee_max.clamp(2, COMMITTEE_SEATS_MAX);
         let committee = (colluding + 1).clamp(2, most);
-        (2 * honest >= n).then_some(Self { n, colluding, missing, honest, committee })
+        let safe_seats = committee > colluding || n >= LOT_FROM;
+        (2 * honest >= n && safe_seats).then_some(Self { n, colluding, missing, honest, committee })
     }
 
     /// Fewest contributions a freeze or an accepted set may hold: n - d.
@@ -255,6 +259,8 @@ mod tests {
         }
         let t = Terms::new(24, Mode::Secure, Assumptions::FLOOR).unwrap();
         assert_eq!((t.committee, t.colluding), (7, 7));
+        let wary = Assumptions { colluding_percent: 45, ..Assumptions::FLOOR };
+        assert_eq!(Terms::new(20, Mode::Secure, wary), None, "7 seats, 9 that may collude");
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Time {
 impl Span {
     /// From whole seconds.
     pub const fn from_seconds(seconds: u64) -> Self {
-        Self(seconds * 1000)
+        Self(seconds.saturating_mul(1000))
     }
 }
 

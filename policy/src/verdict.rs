@@ -1,16 +1,18 @@
 //! `judge`: the only place where the rules meet. Public facts only: no row, count or clock.
 
-use crate::charter::{Charter, Role};
+use crate::charter::{Charter, Member, Role};
 use crate::id::MemberId;
 use crate::ledger::Ledger;
 use crate::limits::{Layer, Limits};
 use crate::loss::PrivacyLoss;
 use crate::query::{Assumptions, Mode, Query, Terms, WINDOW_MAX};
 use crate::refusal::{Refusal, Rule};
-use crate::time::Time;
+use crate::time::{Span, Time};
 
-/// A member contributes at most twice to one (question, parameters, period), whatever it is told.
+/// A member debits at most twice for one (question, parameters, period), whatever it is told.
 pub const ATTEMPTS_MAX: u32 = 2;
+/// A Query dated further ahead of our clock than this is not from now (CHARTER.md section 3).
+pub const CLOCK_SKEW_MAX: Span = Span(600_000);
 
 /// A round that a member debited, as later rounds are compared with it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,7 +38,7 @@ pub struct Facts<'a> {
     pub reserved: PrivacyLoss,
     /// Debits and reservations of the same purpose and account.
     pub purpose_spent: PrivacyLoss,
-    /// Contributions so far to the same question, parameters and period.
+    /// Unvoided debits so far for the same question, parameters and period.
     pub attempts: u32,
     /// Whether a Release of the same question, parameters and period stands.
     pub answered: bool,
@@ -94,6 +96,34 @@ pub fn judge(
     Err(Refusal { rule, layer, sentence })
 }
 
+/// Whether a Query with its Roster makes a round at all: what floor and charter say, whoever looks
+/// and whatever its standing. A round that fails here counts for nobody, so members who collude
+/// cannot make up an answer that the others would take for the co-operative's.
+pub fn judge_round(charter: &Charter, query: &Query, roster: &[MemberId]) -> Result<(), Refusal> {
+    let Some(me) = roster.first() else {
+        let sentence = "the Roster is empty".to_owned();
+        return Err(Refusal { rule: Rule::Roster, layer: Layer::Floor, sentence });
+    };
+    let facts = Facts {
+        now: query.at,
+        me,
+        charter,
+        ledger: &Ledger::default(),
+        reserved: PrivacyLoss::ZERO,
+        purpose_spent: PrivacyLoss::ZERO,
+        attempts: 0,
+        answered: false,
+        past: &[],
+        declared: true,
+    };
+    judge(&Layers::new(charter, &query.purpose, None), query, Some(roster), &facts)
+}
+
+/// Whether limits alone still allow a Query: what a veto between debit and contribution asks.
+pub fn in_scope(limits: &Limits, query: &Query, now: Time) -> bool {
+    check_scope(limits, query, now).is_ok()
+}
+
 type Check = Result<(), (Rule, String)>;
 
 fn no(rule: Rule, sentence: impl Into<String>) -> Check {
@@ -103,10 +133,20 @@ fn no(rule: Rule, sentence: impl Into<String>) -> Check {
 /// Every rule in order, against one set of limits.
 fn check(limits: &Limits, query: &Query, roster: Option<&[MemberId]>, facts: &Facts<'_>) -> Check {
     check_charter(query, facts)?;
+    check_year(query)?;
     if roster.is_none() {
         check_window(query, facts)?;
     }
-    check_scope(limits, query, facts)?;
+    if facts.attempts >= ATTEMPTS_MAX {
+        return no(Rule::Attempt, "we took part in this twice already");
+    }
+    check_scope(limits, query, facts.now)?;
+    if facts.answered {
+        return no(Rule::Answered, "already answered: read the Release with `datacoop results`");
+    }
+    if limits.min_cosigners > 0 {
+        return no(Rule::MinCosigners, format!("0 members co-signed; {} are needed", limits.min_cosigners));
+    }
     check_loss(limits, query, facts)?;
     if !facts.declared {
         return no(Rule::NoData, format!("we declared no {} data", query.account.dataset));
@@ -139,18 +179,30 @@ fn check_window(query: &Query, facts: &Facts<'_>) -> Check {
     let in_order = query.at <= query.join_by
         && query.join_by <= query.contribute_by
         && query.contribute_by <= query.close_by;
-    let in_reach = facts.now <= query.join_by && query.close_by <= facts.now + WINDOW_MAX;
+    let in_reach = facts.now <= query.join_by
+        && query.close_by <= facts.now + WINDOW_MAX
+        && query.at <= facts.now + CLOCK_SKEW_MAX
+        && facts.now <= query.at + WINDOW_MAX;
     if !in_order || !in_reach {
         return no(Rule::Window, "its deadlines are past, out of order, or over 30 days ahead");
     }
     Ok(())
 }
 
-fn check_scope(limits: &Limits, query: &Query, facts: &Facts<'_>) -> Check {
-    if facts.attempts >= ATTEMPTS_MAX {
-        return no(Rule::Attempt, "we contributed to this twice already");
+/// Rows without a date are the same rows in every year: they are asked about in the year they are
+/// asked in, or each made-up year would open a Ledger of its own.
+fn check_year(query: &Query) -> Check {
+    let dated = query.question.question().vocabulary().date_column().is_some();
+    let (about, asked) = (query.period().year(), query.at.day().academic_year());
+    if !dated && about != asked {
+        let text = format!("its data has no dates, so its period lies in {asked}, the year it is asked in");
+        return no(Rule::Window, text);
     }
-    if facts.charter.purpose(&query.purpose).is_none() || !limits.purposes.holds(&query.purpose) {
+    Ok(())
+}
+
+fn check_scope(limits: &Limits, query: &Query, now: Time) -> Check {
+    if !limits.purposes.holds(&query.purpose) {
         return no(Rule::Purposes, format!("the purpose `{}` is not open here", query.purpose));
     }
     let question = query.question.question();
@@ -166,7 +218,7 @@ fn check_scope(limits: &Limits, query: &Query, facts: &Facts<'_>) -> Check {
     if let Some(name) = query.question.group_by().into_iter().find(|name| !limits.group_by.holds(name)) {
         return no(Rule::GroupBy, format!("results may not be split by `{name}`"));
     }
-    let (today, first, last) = (facts.now.day(), limits.not_before, limits.not_after);
+    let (today, first, last) = (now.day(), limits.not_before, limits.not_after);
     if today < first {
         return no(Rule::NotBefore, format!("this is open from {first}"));
     }
@@ -179,12 +231,6 @@ fn check_scope(limits: &Limits, query: &Query, facts: &Facts<'_>) -> Check {
     }
     if query.mode == Mode::FullNoise && !limits.full_noise {
         return no(Rule::FullNoise, "it would show each member's noised figures");
-    }
-    if facts.answered {
-        return no(Rule::Answered, "already answered: read the Release with `datacoop results`");
-    }
-    if limits.min_cosigners > 0 {
-        return no(Rule::MinCosigners, format!("0 members co-signed; {} are needed", limits.min_cosigners));
     }
     Ok(())
 }
@@ -245,7 +291,7 @@ fn check_assumptions(query: &Query, n: usize, facts: &Facts<'_>) -> Check {
 
 fn check_roster(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Facts<'_>) -> Check {
     let sorted = roster.windows(2).all(|pair| pair[0] < pair[1]);
-    let entitled = roster.iter().all(|id| facts.charter.member(id).is_some());
+    let entitled = roster.iter().all(|id| facts.charter.member(id).is_some_and(Member::takes_part));
     if !sorted || !entitled || !roster.contains(facts.me) {
         return no(Rule::Roster, "the Roster repeats, omits us, or names a member not entitled");
     }

@@ -150,14 +150,74 @@ fn who_asks_when_and_under_which_charter() {
     check(|c| c.query.join_by = c.query.contribute_by + Span(1), "window floor");
     check(|c| c.query.close_by = c.now + WINDOW_MAX, "ok");
     check(|c| c.query.close_by = c.now + WINDOW_MAX + Span(1), "window floor");
+    check(|c| c.query.at = c.now + CLOCK_SKEW_MAX, "window floor");
+    check(
+        |c| {
+            c.query.at = c.now + CLOCK_SKEW_MAX;
+            c.query.join_by = c.query.at;
+            (c.query.contribute_by, c.query.close_by) = (c.query.at, c.query.at);
+        },
+        "ok",
+    );
+    check(
+        |c| {
+            c.query.at = c.now + CLOCK_SKEW_MAX + Span(1);
+            c.query.join_by = c.query.at;
+            (c.query.contribute_by, c.query.close_by) = (c.query.at, c.query.at);
+        },
+        "window floor",
+    );
     check(|c| c.attempts = 1, "ok");
     check(|c| c.attempts = 2, "attempt floor");
     check(|c| c.answered = true, "answered floor");
 }
 
+/// Rows without dates are the same rows in every year, and there is one Ledger for them.
+#[test]
+fn undated_data_is_asked_about_in_the_year_it_is_asked_in() {
+    let exam = Vocabulary::from_toml(crate::vocabulary::tests::EXAM).unwrap();
+    let text = r#"
+        id = "how-many"
+        version = 1
+        title = "How many?"
+        vocabulary = "exam/1"
+        figure = { kind = "count", of = "n" }
+        loss = 5_000_000
+        matters = "10"
+        measure = [{ name = "n", sql = "1", clamp = [0, 1], resolution = 1 }]"#;
+    let about = |period: &str| {
+        let question = Question::admit(QuestionDraft::from_toml(text).unwrap(), &exam).unwrap();
+        question.bind(&BTreeMap::new(), Period::parse(period).unwrap()).unwrap()
+    };
+    check(|c| c.query.question = about("2025-09-01..2025-12-19"), "ok");
+    check(|c| c.query.question = about("1925-09-01..1925-12-19"), "window floor");
+    check(|c| c.query.question = about("2026-09-01..2026-12-19"), "window floor");
+    with_roster(|c| c.query.question = about("2024-09-01..2024-12-19"), "window floor");
+}
+
+/// What no standing of any member can make a round.
+#[test]
+fn a_round_that_floor_or_charter_forbid_is_none() {
+    let round = |change: &dyn Fn(&mut Case), members: usize| {
+        let mut case = Case::new();
+        change(&mut case);
+        let roster: Vec<MemberId> = (0..members).map(id).collect();
+        let charter = Charter::admit(case.charter.clone()).unwrap();
+        judge_round(&charter, &case.query, &roster).map_err(|refusal| refusal.rule.code())
+    };
+    assert_eq!(round(&|_| (), 12), Ok(()));
+    assert_eq!(round(&|c| c.charter.members[0].roles = BTreeSet::from([Role::Voting]), 12), Err("asker"));
+    assert_eq!(round(&|c| c.query.mode = Mode::FullNoise, 12), Err("full_noise"));
+    assert_eq!(round(&|c| c.query.loss = nano(20_000_001), 12), Err("rho_query"));
+    assert_eq!(round(&|c| c.query.assumed.missing_percent = 4, 12), Err("roster"));
+    assert_eq!(round(&|c| c.charter.limits.min_roster = 13, 12), Err("min_roster"));
+    assert_eq!(round(&|c| c.query.charter = Digest([7; 32]), 12), Err("charter_version"));
+    assert_eq!(round(&|_| (), 0), Err("roster"));
+}
+
 #[test]
 fn what_may_be_asked_and_by_whose_rule() {
-    check(|c| c.query.purpose = "other".into(), "purposes floor");
+    check(|c| c.query.purpose = "other".into(), "purposes charter");
     check(|c| c.own = own(|l| l.purposes = Set::none()), "purposes member");
     check(
         |c| c.own = own(|l| l.questions = Set::Except(BTreeSet::from(["event-day".into()]))),
@@ -220,6 +280,11 @@ fn a_roster_is_sorted_entitled_large_and_spread() {
     with_roster(|c| c.roster = roster(&[0, 1, 1, 2, 3, 4, 5, 6, 7]), "roster floor");
     with_roster(|c| c.roster = roster(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 99]), "roster floor");
     with_roster(|c| c.query.min_roster = 12, "ok");
+    let looks_on = |c: &mut Case| {
+        c.charter.members[11].roles = BTreeSet::from([Role::Observer]);
+        c.charter.amend = crate::charter::amend_min(11);
+    };
+    with_roster(looks_on, "roster floor");
     with_roster(|c| c.query.min_roster = 13, "min_roster floor");
     with_roster(|c| c.own = own(|l| l.min_roster = 13), "min_roster member");
     with_roster(|c| c.own = own(|l| l.min_bodies = 13), "min_bodies member");
