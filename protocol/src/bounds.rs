@@ -6,14 +6,16 @@ pub const FRAME_BYTES_MAX: usize = 512 * 1024;
 pub const PIECE_BYTES_MAX: usize = 256 * 1024;
 const _: () = assert!(2 * PIECE_BYTES_MAX <= FRAME_BYTES_MAX);
 /// Largest blob: 200 members' verifier shares at the largest vector, with room.
-pub const BLOB_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const BLOB_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Unfinished blobs of one peer in memory: two of the largest, so that one member cannot fill ours.
+pub const PARTIAL_BYTES_MAX: usize = 2 * BLOB_BYTES_MAX;
 /// Logs in a vector: every member's, with those they replaced.
 pub const LOGS_MAX: usize = 1_024;
 /// Sections in one push or page: one for each log.
 pub const SECTIONS_MAX: usize = LOGS_MAX;
 /// Own requests in flight to one peer: libp2p's send queue is unbounded, ours is not.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 8;
-/// Blobs of unfinished transfers kept in memory for one peer.
+/// Missing blobs that are asked for at one time, and unfinished ones kept for one peer.
 pub const BLOBS_IN_FLIGHT_MAX: usize = 64;
 /// Anti-entropy: how often every connected peer is asked for what push lost.
 pub const PULL_EVERY: datacoop_policy::Span = datacoop_policy::Span(60_000);
@@ -23,8 +25,10 @@ pub const REDIAL_FIRST: datacoop_policy::Span = datacoop_policy::Span(2_000);
 pub const REDIAL_MAX: datacoop_policy::Span = datacoop_policy::Span(20_000);
 /// How long to wait for a missing blob before asking for it again.
 pub const BLOB_RETRY: datacoop_policy::Span = datacoop_policy::Span(1_000);
-/// Wrong or useless requests from one peer that are counted before we hang up for this connection.
+/// Wrong or useless requests from one peer that are counted before we hang up.
 pub const FAULTS_MAX: u32 = 16;
+/// How long we then do not talk to it: long enough to be quiet, short enough to notice its repair.
+pub const FAULTS_PARDON: datacoop_policy::Span = datacoop_policy::Span(600_000);
 /// The asker's plain words in a query entry.
 pub const LAY_BYTES_MAX: usize = 4_096;
 /// Parameters of one Query.

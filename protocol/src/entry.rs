@@ -267,8 +267,53 @@ pub struct Entry {
     pub body: Body,
 }
 
+/// Why bytes are no entry that this program understands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum EntryError {
+    /// Written by a newer program, `v` above ours: what follows in its log may mean something else.
+    Newer,
+    /// Of a kind that this program does not know: it counts for nothing here.
+    UnknownKind,
+    /// Not an entry: it counts for nothing anywhere.
+    Malformed(JsonError),
+}
+
+impl std::fmt::Display for EntryError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Newer => f.write_str("`v` is not 1: written by a newer program"),
+            Self::UnknownKind => f.write_str("unknown `kind`"),
+            Self::Malformed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<JsonError> for EntryError {
+    fn from(error: JsonError) -> Self {
+        Self::Malformed(error)
+    }
+}
+
 /// The format's version: a reader stops folding a log at one it does not know.
 const VERSION: i64 = 1;
+/// Every `kind` of this version.
+const KINDS: [&str; 15] = [
+    "abort",
+    "alert",
+    "charter",
+    "close",
+    "contribution",
+    "debit",
+    "freeze",
+    "genesis",
+    "open",
+    "query",
+    "release",
+    "roster",
+    "verdict",
+    "verify",
+    "void",
+];
 /// Lists of references: a Roster has at most 200 members.
 const REFS_MAX: usize = 256;
 
@@ -332,15 +377,18 @@ impl Entry {
 
     /// Reads an entry. Errors: not canonical, an unknown kind or version, a missing, unknown or
     /// malformed field.
-    pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, EntryError> {
         let mut fields = Fields::new(crate::json::parse(bytes)?)?;
         if fields.integer("v")? != VERSION {
-            return Err(JsonError::new("`v` is not 1: written by a newer program"));
+            return Err(EntryError::Newer);
         }
         let at = Time::from_seconds(unsigned(&mut fields, "at")?);
         let by = member(&fields.string("by")?)?;
         let seq = unsigned(&mut fields, "seq")?;
         let kind = fields.string("kind")?;
+        if !KINDS.contains(&kind.as_str()) {
+            return Err(EntryError::UnknownKind);
+        }
         let body = parse_body(&kind, &mut fields)?;
         fields.finish()?;
         Ok(Self { at, by, seq, body })
@@ -524,7 +572,7 @@ fn parse_round_body(kind: &str, query: QueryId, fields: &mut Fields) -> Result<B
         "abort" => Body::Abort { query, code: code(fields)? },
         "void" => Body::Void { query, debit: parse_ref_field(fields, "debit")?, code: code(fields)? },
         "alert" => Body::Alert { query, subject: parse_ref_field(fields, "subject")?, code: code(fields)? },
-        _ => return Err(JsonError::new("unknown `kind`")),
+        _ => return Err(JsonError::new("a `kind` of no round")),
     })
 }
 

@@ -14,9 +14,9 @@ use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, QueryId, Time};
 
 use crate::bounds::LOGS_MAX;
-use crate::entry::{Body, Entry, QueryBody, Ref};
-use crate::json::Value;
-use crate::log::note::{Checkpoint, open_checkpoint};
+use crate::entry::{Body, Entry, EntryError, QueryBody, Ref};
+use crate::json::{ENTRY_BYTES_MAX, Value};
+use crate::log::note::{Checkpoint, open_checkpoint, split_note};
 use crate::log::tree::{Edge, Tree, leaf_hash, sha256, verify_consistency};
 use crate::rounds::{Logged, Round};
 use crate::wire::{Bytes, Head, Section};
@@ -31,8 +31,10 @@ pub struct Log {
     entries: Vec<Arc<[u8]>>,
     tree: Tree,
     note: Option<(u64, String)>,
-    /// Set when an entry could not be read: what follows counts for nothing.
+    /// The first entry of a newer program: it and what follows count for nothing here.
     stopped: Option<u64>,
+    /// The first entry that is none: it counts for nothing anywhere.
+    malformed: Option<u64>,
 }
 
 impl Log {
@@ -66,9 +68,14 @@ impl Log {
         self.key
     }
 
-    /// The first entry that could not be read, if one could not.
+    /// The first entry that a newer program wrote: what follows was not read.
     pub fn stopped(&self) -> Option<u64> {
         self.stopped
+    }
+
+    /// The first entry that is none, or not its author's own at its place.
+    pub fn malformed(&self) -> Option<u64> {
+        self.malformed
     }
 
     /// A reference to an entry held.
@@ -105,8 +112,23 @@ pub enum SectionError {
     Gap,
     /// It is not what its log's key signed, or no log of this charter: the sender is at fault.
     Bad(String),
-    /// Two signed heads of this log contradict each other.
-    SplitView,
+    /// Its head is signed and does not extend what we hold, and it is not plain whose fault that is:
+    /// ask for the log from its beginning.
+    Apart,
+    /// Its head is signed and covers other entries than those we hold, which another signed head
+    /// covers: the log's owner shows two histories.
+    SplitView(Box<SplitView>),
+}
+
+/// Two signed heads of one log that cannot both be true.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SplitView {
+    /// Whose log.
+    pub member: MemberId,
+    /// The signed head of what we hold.
+    pub ours: String,
+    /// The other.
+    pub theirs: String,
 }
 
 /// All logs of a charter's members, and the rounds in them.
@@ -133,6 +155,7 @@ impl Fold {
                 tree: Tree::default(),
                 note: None,
                 stopped: None,
+                malformed: None,
             };
             (member.id.clone(), log)
         });
@@ -166,6 +189,11 @@ impl Fold {
         self.logs.values()
     }
 
+    /// Entries of all logs together.
+    pub fn entries_held(&self) -> u64 {
+        self.logs.values().map(Log::size).sum()
+    }
+
     /// Whose log has this origin.
     pub fn member_by_origin(&self, origin: &str) -> Option<&MemberId> {
         self.member_by_origin.get(origin)
@@ -189,9 +217,11 @@ impl Fold {
     /// What we hold of every log, sorted.
     pub fn heads(&self) -> Vec<Head> {
         let heads = self.member_by_head.iter();
-        heads
-            .filter_map(|(log, member)| Some(Head { log: *log, size: self.logs.get(member)?.size() }))
-            .collect()
+        let head = |(log, member): (&[u8; 32], &MemberId)| {
+            let tree = self.logs.get(member)?.tree();
+            Some(Head { log: *log, size: tree.size(), root: tree.root().0 })
+        };
+        heads.filter_map(head).collect()
     }
 
     /// Whether a reference resolves to the entry it names.
@@ -213,7 +243,9 @@ impl Fold {
         }
         match Entry::parse(&bytes) {
             Ok(entry) if entry.by == *member && entry.seq == index => self.fold_entry(at.clone(), entry),
-            Ok(_) | Err(_) => log.stopped = Some(index),
+            Err(EntryError::Newer) => log.stopped = Some(index),
+            Err(EntryError::UnknownKind) => {}
+            Ok(_) | Err(EntryError::Malformed(_)) => log.malformed = log.malformed.or(Some(index)),
         }
         Some(at)
     }
@@ -227,56 +259,99 @@ impl Fold {
 
     /// Checks a section against its log's key and tree, and takes what is new in it.
     ///
-    /// Returns the log's owner and how many entries were new.
-    pub fn take(&mut self, section: &Section) -> Result<(MemberId, u64), SectionError> {
+    /// Returns what was taken, as the journal keeps it: from the first new entry on.
+    pub fn take(&mut self, section: &Section) -> Result<Option<Section>, SectionError> {
         let bad = |text: &str| SectionError::Bad(text.to_owned());
         let member = self.member_by_head(&section.log).cloned().ok_or_else(|| bad("a log of no member"))?;
         let log = self.logs.get(&member).expect("INVARIANT: every head has its log");
-        if section.from > log.size() {
+        if section.entries.iter().any(|entry| entry.0.len() > ENTRY_BYTES_MAX) {
+            return Err(bad("an entry longer than an entry may be"));
+        }
+        let size = log.size();
+        if section.from > size {
             return Err(SectionError::Gap);
         }
-        let end = section
-            .from
-            .checked_add(section.entries.len() as u64)
-            .ok_or_else(|| bad("an endless section"))?;
-        if end <= log.size() {
-            return Ok((member, 0));
+        let held = usize::try_from(size - section.from).map_err(|_| bad("an endless section"))?;
+        let (known, new) = section.entries.split_at(held.min(section.entries.len()));
+        let same = known
+            .iter()
+            .zip(section.from..)
+            .all(|(entry, index)| log.entries.get(index as usize).is_some_and(|held| **held == *entry.0));
+        if same && new.is_empty() && !section.entries.is_empty() {
+            return Ok(None);
         }
-        let key =
-            &self.charter.member(&member).expect("INVARIANT: logs are those of charter members").keys.log;
-        let checkpoint =
-            open_checkpoint(&section.note, &key.name, &key.key).map_err(|error| bad(&error.to_string()))?;
-        let held = usize::try_from(log.size() - section.from).map_err(|_| bad("an endless section"))?;
-        let new = &section.entries[held..];
+        let checkpoint = self.open_head(&member, &section.note)?;
+        if !same || log.tree.root_at(checkpoint.size).is_some_and(|root| root != checkpoint.root) {
+            return Err(self.contradiction(&member, section, &checkpoint));
+        }
+        if new.is_empty() {
+            return Ok(None);
+        }
         let mut edge = log.tree.edge();
         for entry in new {
             edge.push(leaf_hash(&entry.0));
         }
         if !covers(&checkpoint, &edge, &section.proof) {
-            return Err(self.contradiction(&member, &section.note, &checkpoint));
+            return Err(self.contradiction(&member, section, &checkpoint));
         }
-        let count = new.len() as u64;
-        let entries: Vec<Arc<[u8]>> = new.iter().map(|entry| Arc::from(entry.0.as_slice())).collect();
-        for entry in entries {
-            self.append(&member, entry);
+        let taken = Section { from: size, entries: new.to_vec(), ..section.clone() };
+        for entry in new {
+            self.append(&member, Arc::from(entry.0.as_slice()));
         }
-        if checkpoint.size == end {
-            self.set_note(&member, end, section.note.clone());
+        if checkpoint.size == edge.size() {
+            self.set_note(&member, checkpoint.size, section.note.clone());
         }
-        Ok((member, count))
+        Ok(Some(taken))
     }
 
-    /// A signed head that does not extend what we hold: the owner's fault if both are signed, else
-    /// the sender's.
-    fn contradiction(&self, member: &MemberId, note: &str, checkpoint: &Checkpoint) -> SectionError {
+    /// A section's signed head: the log's own signature and no other line, so that nobody who passes
+    /// it on can make it longer.
+    fn open_head(&self, member: &MemberId, note: &str) -> Result<Checkpoint, SectionError> {
         let log = &self.logs[member];
-        let same_size_other_root =
-            log.tree.root_at(checkpoint.size).is_some_and(|root| root != checkpoint.root);
-        let both_signed = log.note().is_some_and(|(size, held)| size >= checkpoint.size && held != note);
-        if same_size_other_root && both_signed {
-            return SectionError::SplitView;
+        let opened = open_checkpoint(note, &log.origin, &log.key);
+        let checkpoint = opened.map_err(|error| SectionError::Bad(error.to_string()))?;
+        match split_note(note) {
+            Ok((_, lines)) if lines.len() == 1 => Ok(checkpoint),
+            _ => Err(SectionError::Bad("a signed head with lines that are not its log's".into())),
         }
-        SectionError::Bad("entries that its checkpoint does not cover".into())
+    }
+
+    /// A signed head that does not fit what we hold. If the section shows entries from the first on
+    /// and the head covers them, or the head is no longer than what we hold, its owner signed two
+    /// histories. If it shows them from the first on and the head does not cover them, its sender
+    /// made them up. Else it cannot be told yet.
+    fn contradiction(
+        &self,
+        member: &MemberId,
+        section: &Section,
+        checkpoint: &Checkpoint,
+    ) -> SectionError {
+        let log = &self.logs[member];
+        let mut edge = Edge::default();
+        section.entries.iter().for_each(|entry| edge.push(leaf_hash(&entry.0)));
+        let from_first = section.from == 0 && !section.entries.is_empty();
+        let covered = from_first && covers(checkpoint, &edge, &section.proof);
+        let other_root = log.tree.root_at(checkpoint.size).is_some_and(|root| root != checkpoint.root);
+        let ours = log.note().map(|(_, note)| note.to_owned());
+        match ours {
+            Some(ours) if covered || other_root => SectionError::SplitView(Box::new(SplitView {
+                member: member.clone(),
+                ours,
+                theirs: section.note.clone(),
+            })),
+            _ if from_first && !covered => {
+                SectionError::Bad("entries that its signed head does not cover".into())
+            }
+            _ => SectionError::Apart,
+        }
+    }
+
+    /// Whether a head that our own key signed goes beyond our own log: then this node is an old copy
+    /// of itself, and whatever it signs next contradicts what it signed before.
+    pub fn is_ahead_of_us(&self, me: &MemberId, note: &str) -> bool {
+        let Ok(checkpoint) = self.open_head(me, note) else { return false };
+        let log = &self.logs[me];
+        log.tree.root_at(checkpoint.size) != Some(checkpoint.root)
     }
 
     fn fold_entry(&mut self, at: Ref, entry: Entry) {
@@ -331,6 +406,9 @@ fn bind(
     let vocabulary = vocabularies
         .get(&hash)
         .ok_or_else(|| format!("this node lacks vocabulary `{}`; import it", body.vocabulary))?;
+    if vocabulary.name() != body.vocabulary || vocabulary.dataset() != dataset.id {
+        return Err(format!("the charter lists vocabulary `{}` under another name or dataset", body.vocabulary));
+    }
     let question = parse_question(&body.question)?;
     let question = Question::admit(question, vocabulary).map_err(|error| error.to_string())?;
     let bound = question.bind(&body.params, body.period).map_err(|error| error.to_string())?;

@@ -86,10 +86,7 @@ impl Round {
     /// The release that stands, with whose contributions are in it, if it is right.
     pub fn released(&self) -> Option<(&Logged, Sums)> {
         let plan = self.plan()?;
-        let releases = self.all(Kind::Release).filter(|(by, _)| self.may_release(by));
-        releases
-            .map(|(_, logged)| logged)
-            .find_map(|logged| Some((logged, self.check_release(plan, logged)?)))
+        self.releases().find_map(|logged| Some((logged, self.check_release(plan, logged)?)))
     }
 
     /// Recomputes a release; `None` when it says anything else.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use datacoop_policy::charter::Charter;
 use datacoop_policy::query::{Mode, NoiseScale, Query, Terms};
+use datacoop_policy::verdict::judge_round;
 use datacoop_policy::{Digest, MemberId, QueryId, Time};
 
 use crate::entry::{Body, QueryBody, Ref};
@@ -262,6 +263,15 @@ impl Round {
         self.said(Kind::Roster, &self.asked.as_ref()?.asker)
     }
 
+    /// A second roster by the asker: no member debits it, and it shows that two were tried.
+    pub fn second_roster(&self) -> Option<Ref> {
+        let asker = &self.asked.as_ref()?.asker;
+        let is_roster = |(by, logged): &&(MemberId, Logged)| {
+            by == asker && matches!(logged.body, Body::Roster { .. })
+        };
+        self.repeats.iter().find(is_roster).map(|(_, logged)| logged.at.clone())
+    }
+
     /// What follows from the Roster.
     pub fn plan(&self) -> Option<&Arc<Plan>> {
         self.plan.as_ref()
@@ -269,13 +279,14 @@ impl Round {
 
     /// Draws the consequences of a new entry: the plan, once every verdict that the Roster names is
     /// here; the ending, once a release is right or somebody entitled gave up.
+    ///
+    /// Nothing is kept from before: an entry that arrives late may still turn an abort into a
+    /// release, and every order of arrival ends alike.
     pub(crate) fn refresh(&mut self, charter: &Charter) {
         if self.plan.is_none() && self.roster().is_some() {
             self.plan = self.planned(charter).map(Arc::new);
         }
-        if !matches!(self.ending, Some(Ending::Released(_))) {
-            self.ending = self.find_ending();
-        }
+        self.ending = self.find_ending();
     }
 
     fn planned(&self, charter: &Charter) -> Option<Plan> {
@@ -300,6 +311,7 @@ impl Round {
             return None;
         }
         let members: Vec<MemberId> = parts.keys().cloned().collect();
+        judge_round(charter, &query, &members).ok()?;
         let terms = Terms::new(members.len(), query.mode, query.assumed)?;
         let noise = query.noise(&terms)?;
         let committee = committee(&roster.at.leaf, &members, terms.committee as usize);
@@ -429,23 +441,38 @@ impl Round {
         let (_, logged) = self
             .all(Kind::Abort)
             .find(|(by, _)| *by == asker || self.plan.as_ref().is_some_and(|plan| plan.seat(by).is_some()))?;
+        // What everybody can add up is an answer: whoever dislikes the sum cannot abort it away.
+        if self.plan.as_ref().is_some_and(|plan| self.sums(plan, None).is_some()) {
+            return None;
+        }
         let Body::Abort { code, .. } = &logged.body else { return None };
         Some(Ending::Aborted(code.clone()))
     }
 
-    /// A release, by somebody who may write one, that says something else than what was opened.
+    /// A release, by somebody who may write one, that says something else than what was opened. It
+    /// is judged once every open that it cites is here.
     pub fn false_release(&self) -> Option<Ref> {
         let plan = self.plan.as_ref()?;
-        let mut releases = self.all(Kind::Release).filter(|(by, _)| self.may_release(by)).peekable();
-        releases.peek()?;
-        self.sums(plan, None)?;
-        releases
-            .find(|(_, logged)| self.check_release(plan, logged).is_none())
-            .map(|(_, logged)| logged.at.clone())
+        let held = |at: &Ref| self.all(Kind::Open).any(|(_, open)| open.at == *at);
+        let mut releases = self.releases();
+        let wrong = releases.find(|logged| {
+            let Body::Release { opens, .. } = &logged.body else { return false };
+            opens.iter().all(held) && self.sums(plan, None).is_some() && self.check_release(plan, logged).is_none()
+        });
+        wrong.map(|logged| logged.at.clone())
     }
 
-    pub(crate) fn may_release(&self, by: &MemberId) -> bool {
-        self.plan.as_ref().is_some_and(|plan| plan.members.contains(by) || plan.query.asker == *by)
+    /// Releases by those who may write one: the asker, whose comes first, and once `close_by` has
+    /// passed any roster member.
+    pub(crate) fn releases(&self) -> impl Iterator<Item = &Logged> {
+        let query = self.plan.as_ref().map(|plan| (&plan.query, &plan.members));
+        let by_asker = query.and_then(|(query, _)| self.said(Kind::Release, &query.asker));
+        let late = self.all(Kind::Release).filter(move |(by, logged)| {
+            query.is_some_and(|(query, members)| {
+                **by != query.asker && members.contains(by) && logged.time > query.close_by
+            })
+        });
+        by_asker.into_iter().chain(late.map(|(_, logged)| logged))
     }
 }
 

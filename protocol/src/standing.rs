@@ -2,8 +2,9 @@
 //! log, entry by entry, by the member itself and by an auditor.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use datacoop_policy::ledger::{Account, Ledger};
+use datacoop_policy::ledger::{Account, Debit, Ledger};
 use datacoop_policy::limits::Limits;
 use datacoop_policy::query::Query;
 use datacoop_policy::refusal::Refusal;
@@ -13,6 +14,10 @@ use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, QueryId, Time};
 use crate::entry::Body;
 use crate::fold::Fold;
 use crate::rounds::{Ending, Kind, Logged, Round};
+
+/// What `Standing::apply` says of a debit whose Query stands in a log that is not here: it is booked,
+/// and whether its loss is the Query's own cannot be told.
+pub const NO_QUERY: &str = "a debit for a query that no log here holds";
 
 /// What makes two Queries the same: their answer is then the same stored Release.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -46,7 +51,9 @@ struct Promise {
 #[derive(Clone, Debug)]
 struct Spent {
     account: Account,
-    purpose: String,
+    /// As far as the Query is known.
+    purpose: Option<String>,
+    same: Option<Sameness>,
     loss: PrivacyLoss,
     contributed: bool,
     voided: bool,
@@ -82,30 +89,47 @@ impl Standing {
                 }
                 Ok(())
             }
-            Body::Debit { debit, .. } => {
-                self.promises.remove(&id);
-                let adds_up = self.ledger.book(debit);
-                let query = query.ok_or("a debit for a query that no log holds")?;
-                let spent = Spent {
-                    account: debit.account.clone(),
-                    purpose: query.purpose.clone(),
-                    loss: debit.loss,
-                    contributed: false,
-                    voided: false,
-                };
-                let again = self.debits.insert(id, spent).is_some();
-                self.remember_roster(round, query);
-                match (again, adds_up, debit.loss == query.loss && debit.account == query.account) {
-                    (true, _, _) => Err("a second debit for one query"),
-                    (_, false, _) => Err("a debit that does not add up"),
-                    (_, _, false) => Err("a debit of another loss or account than the query states"),
-                    (false, true, true) => Ok(()),
-                }
-            }
-            Body::Contribution { .. } | Body::Commit { .. } => self.contribute(id, query.map(AsRef::as_ref)),
+            Body::Debit { debit, .. } => self.debit(id, debit, round, query.map(AsRef::as_ref)),
+            Body::Contribution { .. } | Body::Commit { .. } => self.contribute(id),
             Body::Void { .. } => self.void(id),
             _ => Ok(()),
         }
+    }
+
+    /// Books a debit, whatever is wrong with it: the Ledger of one log needs no other log.
+    fn debit(
+        &mut self,
+        id: QueryId,
+        debit: &Debit,
+        round: Option<&Arc<Round>>,
+        query: Option<&Query>,
+    ) -> Result<(), &'static str> {
+        self.promises.remove(&id);
+        let adds_up = self.ledger.book(debit);
+        let same = query.map(Sameness::of);
+        if let Some(same) = &same {
+            *self.attempts.entry(same.clone()).or_default() += 1;
+        }
+        let spent = Spent {
+            account: debit.account.clone(),
+            purpose: query.map(|query| query.purpose.clone()),
+            same,
+            loss: debit.loss,
+            contributed: false,
+            voided: false,
+        };
+        if self.debits.insert(id, spent).is_some() {
+            return Err("a second debit for one query");
+        }
+        if !adds_up {
+            return Err("a debit that does not add up");
+        }
+        let query = query.ok_or(NO_QUERY)?;
+        self.remember_roster(round, query);
+        if debit.loss != query.loss || debit.account != query.account {
+            return Err("a debit of another loss or account than the query states");
+        }
+        Ok(())
     }
 
     fn promise(&mut self, id: QueryId, query: &Query) {
@@ -118,7 +142,7 @@ impl Standing {
         self.promises.insert(id, promise);
     }
 
-    fn remember_roster(&mut self, round: Option<&std::sync::Arc<Round>>, query: &Query) {
+    fn remember_roster(&mut self, round: Option<&Arc<Round>>, query: &Query) {
         if let Some(plan) = round.and_then(|round| round.plan()) {
             let groups = query.question.member_groups(&plan.members);
             let past = PastRoster { members: plan.members.clone(), groups };
@@ -126,10 +150,7 @@ impl Standing {
         }
     }
 
-    fn contribute(&mut self, id: QueryId, query: Option<&Query>) -> Result<(), &'static str> {
-        if let Some(query) = query {
-            *self.attempts.entry(Sameness::of(query)).or_default() += 1;
-        }
+    fn contribute(&mut self, id: QueryId) -> Result<(), &'static str> {
         match self.debits.get_mut(&id) {
             None => Err("a contribution without a debit"),
             Some(spent) if spent.voided => Err("a contribution after its debit was voided"),
@@ -146,6 +167,8 @@ impl Standing {
             Some(spent) if !spent.contributed && !spent.voided => {
                 spent.voided = true;
                 self.ledger.void(&spent.account, spent.loss);
+                let attempts = spent.same.as_ref().and_then(|same| self.attempts.get_mut(same));
+                attempts.into_iter().for_each(|attempts| *attempts = attempts.saturating_sub(1));
                 Ok(())
             }
             _ => Err("a void of a debit that was used, voided before, or never made"),
@@ -159,12 +182,12 @@ impl Standing {
         fold: &'a Fold,
         me: &'a MemberId,
         now: Time,
-    ) -> impl Iterator<Item = &'a Promise> {
+    ) -> impl Iterator<Item = (&'a QueryId, &'a Promise)> {
         self.promises.iter().filter_map(move |(id, promise)| {
             let round = fold.round(id);
             let over = round.is_some_and(|round| round.ending().is_some())
                 || round.and_then(|round| round.plan()).is_some_and(|plan| !plan.members.contains(me));
-            (promise.lapses > now && !over).then_some(promise)
+            (promise.lapses >= now && !over).then_some((id, promise))
         })
     }
 
@@ -184,19 +207,14 @@ impl Standing {
     ) -> Result<(), Refusal> {
         let others = || {
             self.reserved(fold, me, now)
-                .filter(|promise| promise.account == query.account)
-                .map(|promise| (promise.purpose.as_str(), promise.loss))
+                .filter(|(id, promise)| **id != query.id && promise.account == query.account)
+                .map(|(_, promise)| (promise.purpose.as_str(), promise.loss))
         };
-        let own_promise = self.promises.contains_key(&query.id);
         let sum =
             |losses: &mut dyn Iterator<Item = PrivacyLoss>| losses.fold(PrivacyLoss::ZERO, PrivacyLoss::plus);
-        let mut reserved = sum(&mut others().map(|(_, loss)| loss));
+        let reserved = sum(&mut others().map(|(_, loss)| loss));
         let of_purpose = &mut others().filter(|(purpose, _)| *purpose == query.purpose).map(|(_, loss)| loss);
-        let mut purpose_spent = sum(of_purpose).plus(self.purpose_debits(query));
-        if own_promise {
-            reserved = reserved.less(query.loss);
-            purpose_spent = purpose_spent.less(query.loss);
-        }
+        let purpose_spent = sum(of_purpose).plus(self.purpose_debits(query));
         let none = vec![];
         let facts = Facts {
             now,
@@ -215,14 +233,14 @@ impl Standing {
 
     fn purpose_debits(&self, query: &Query) -> PrivacyLoss {
         let same = |spent: &&Spent| {
-            !spent.voided && spent.account == query.account && spent.purpose == query.purpose
+            !spent.voided && spent.account == query.account && spent.purpose.as_ref() == Some(&query.purpose)
         };
         self.debits.values().filter(same).fold(PrivacyLoss::ZERO, |sum, spent| sum.plus(spent.loss))
     }
 
-    /// Whether a debit of this Query stands and was not voided.
-    pub fn holds_debit(&self, id: &QueryId) -> bool {
-        self.debits.get(id).is_some_and(|spent| !spent.voided)
+    /// Whether a debit of this Query stands that nothing was contributed under.
+    pub fn holds_unused_debit(&self, id: &QueryId) -> bool {
+        self.debits.get(id).is_some_and(|spent| !spent.voided && !spent.contributed)
     }
 }
 
@@ -239,6 +257,21 @@ fn repeat_key(query: &Query) -> Digest {
         }
     }
     crate::log::tree::sha256(&[&bytes])
+}
+
+/// Whether some round of the same question and parameters closed with another accepted set: the two
+/// sums would differ by what sets the sets apart, perhaps one school.
+///
+/// Stricter than CHARTER.md section 8 for now, like the rule on Rosters: accepted sets are equal.
+pub fn accepted_apart(fold: &Fold, query: &Query, accepted: &[MemberId]) -> bool {
+    let key = repeat_key(query);
+    let others = fold.rounds().values().filter(|round| round.id != query.id);
+    let closed = others.filter_map(|round| {
+        let plan = round.plan().filter(|plan| repeat_key(&plan.query) == key)?;
+        let (verifies, _) = round.verified(plan, &round.frozen(plan)?)?;
+        round.closed(plan, &verifies)
+    });
+    closed.into_iter().any(|closed| closed.accepted != accepted)
 }
 
 /// The Query whose Release answers the same question, parameters and period.

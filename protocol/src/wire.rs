@@ -67,6 +67,8 @@ pub struct Head {
     pub log: [u8; 32],
     /// Entries held.
     pub size: u64,
+    /// Root of the tree over them: two histories of one size show at once.
+    pub root: [u8; 32],
 }
 
 /// A run of one log's entries with what proves them.
@@ -239,8 +241,11 @@ mod tests {
     #[test]
     fn every_frame_has_its_golden_bytes() {
         let log = "07".repeat(32);
-        let head = Head { log: [7; 32], size: 258 };
-        check(Request::Pull { have: vec![head] }, &format!("000000000100000000000000{log}0201000000000000"));
+        let head = Head { log: [7; 32], size: 258, root: [7; 32] };
+        check(
+            Request::Pull { have: vec![head] },
+            &format!("000000000100000000000000{log}0201000000000000{log}"),
+        );
         let section = Section {
             log: [7; 32],
             from: 1,
@@ -259,7 +264,10 @@ mod tests {
             Reply::Sections { sections: vec![section.clone()], more: true },
             &format!("000000000100000000000000{body}01"),
         );
-        check(Reply::Took { sizes: vec![head] }, &format!("010000000100000000000000{log}0201000000000000"));
+        check(
+            Reply::Took { sizes: vec![head] },
+            &format!("010000000100000000000000{log}0201000000000000{log}"),
+        );
         check(Reply::Stored { held: 4 }, "020000000400000000000000");
         check(Reply::Refused, "03000000");
         check(Reply::Piece { total: 1, bytes: Bytes(vec![9]) }, "040000000100000000000000010000000000000009");

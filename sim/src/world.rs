@@ -64,6 +64,8 @@ pub struct World {
     pub frames: Vec<Vec<u8>>,
     /// How long a crashed member stays away.
     pub away: Span,
+    /// The grid on which members answer, from their next start on.
+    pub answer_grid: Span,
 }
 
 impl World {
@@ -103,6 +105,7 @@ impl World {
             events: vec![],
             frames: vec![],
             away: Span(500),
+            answer_grid: Span(0),
         };
         for site in 0..world.sites.len() {
             world.schedule(Span(0), Happening::Start(site));
@@ -213,7 +216,7 @@ impl World {
                 me: site.founder.id.clone(),
                 limits: Some(Limits::top()),
                 declared,
-                answer_grid: Span(0),
+                answer_grid: self.answer_grid,
             },
             charter: self.charter.clone(),
             charter_note: self.charter.hash(),
@@ -280,6 +283,9 @@ impl World {
             }
             Output::StoreBlob(hash, bytes) => {
                 disk.blobs.insert(hash, bytes);
+            }
+            Output::RemoveBlob(hash) => {
+                disk.blobs.remove(&hash);
             }
             Output::KeepSecret(id, secret) => {
                 disk.secrets.insert(id, secret.to_bytes().to_vec());

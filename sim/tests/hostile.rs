@@ -152,7 +152,7 @@ fn a_log_counts_only_under_its_own_key_and_author() {
     assert_eq!((victim.size(2), faults.len()), (0, 1));
     // Another member's entry copied into one's own log: a leaf that counts for nothing, and an end.
     victim.push(1, 1, &[entry(&two, 0, now, "a")]);
-    assert_eq!(victim.member.fold().log(&one).unwrap().stopped(), Some(0));
+    assert_eq!(victim.member.fold().log(&one).unwrap().malformed(), Some(0));
     assert!(victim.member.fold().rounds().is_empty());
     // Our own log is ours alone.
     let me = victim.founders[0].id.clone();
@@ -182,7 +182,7 @@ fn blobs_that_no_entry_names_are_refused() {
         assert_eq!(victim.send(encode(&put)).0, Some(Reply::Refused));
     }
     assert_eq!(victim.send(encode(&Request::BlobGet { hash, offset: u64::MAX })).0, Some(Reply::Absent));
-    let have = vec![Head { log: [9; 32], size: u64::MAX }];
+    let have = vec![Head { log: [9; 32], size: u64::MAX, root: [0; 32] }];
     assert!(matches!(victim.send(encode(&Request::Pull { have })).0, Some(Reply::Sections { .. })));
 }
 

@@ -11,25 +11,22 @@ use datacoop_policy::{Digest, MemberId, QueryId, Time};
 
 use super::Member;
 use super::port::Output;
-use crate::bounds::{BLOB_BYTES_MAX, BLOB_RETRY, BLOBS_IN_FLIGHT_MAX};
+use crate::bounds::{BLOB_BYTES_MAX, BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, PARTIAL_BYTES_MAX};
 use crate::entry::Body;
 use crate::log::tree::sha256;
 use crate::rounds::{Kind, Plan, Round};
 
-/// Who a blob is from and for.
-#[derive(Clone, Debug)]
-pub(super) struct Need {
+/// Who a blob is from and for. One blob may be named by several: whoever copies another's blob name
+/// into an entry of its own takes nothing away from the first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Need {
     round: QueryId,
     author: MemberId,
     /// The author's entry that names it: a peer must hold that first.
-    pub(super) index: u64,
+    index: u64,
     addressees: Vec<MemberId>,
-}
-
-impl Need {
-    pub(super) fn author(&self) -> &MemberId {
-        &self.author
-    }
+    /// Whether it is a share, for its addressee alone.
+    sealed: bool,
 }
 
 #[derive(Default)]
@@ -37,7 +34,7 @@ pub(super) struct Blobs {
     held: BTreeSet<Digest>,
     cache: BTreeMap<Digest, Arc<[u8]>>,
     loading: BTreeSet<Digest>,
-    needs: BTreeMap<Digest, Need>,
+    needs: BTreeMap<Digest, Vec<Need>>,
     /// Missing blobs: since when, and how often they were asked for.
     wanted: BTreeMap<Digest, (Time, usize)>,
     partial: BTreeMap<(MemberId, Digest), Vec<u8>>,
@@ -52,21 +49,19 @@ impl Blobs {
         self.held.contains(hash)
     }
 
-    pub(super) fn need(&self, hash: &Digest) -> Option<&Need> {
-        self.needs.get(hash)
+    pub(super) fn is_needed(&self, hash: &Digest) -> bool {
+        self.needs.contains_key(hash)
     }
 
-    pub(super) fn on_loaded(&mut self, hash: Digest, bytes: Option<Arc<[u8]>>) {
-        self.loading.remove(&hash);
-        match bytes {
-            Some(bytes) => {
-                self.cache.insert(hash, bytes);
-            }
-            // Gone from the disk: somebody may send it again.
-            None => {
-                self.held.remove(&hash);
-            }
-        }
+    /// Whether a member may read a blob: a sealed share is for its author and its addressees.
+    pub(super) fn concerns(&self, member: &MemberId, hash: &Digest) -> bool {
+        let needs = self.needs.get(hash).map_or(&[][..], Vec::as_slice);
+        let may = |need: &Need| need.author == *member || need.addressees.contains(member);
+        needs.iter().all(|need| !need.sealed) || needs.iter().any(may)
+    }
+
+    fn is_for(&self, member: &MemberId, hash: &Digest) -> bool {
+        self.needs.get(hash).is_some_and(|needs| needs.iter().any(|need| need.addressees.contains(member)))
     }
 
     pub(super) fn cached(&self, hash: &Digest) -> Option<Arc<[u8]>> {
@@ -82,16 +77,28 @@ impl Blobs {
         self.partial.get(&(from.clone(), *hash)).map_or(0, Vec::len) as u64
     }
 
-    /// Forgets what a finished round needed; the disk keeps it.
-    pub(super) fn forget(&mut self, round: &QueryId) {
-        let over: Vec<Digest> =
-            self.needs.iter().filter(|(_, need)| need.round == *round).map(|(hash, _)| *hash).collect();
-        for hash in over {
-            self.needs.remove(&hash);
-            self.cache.remove(&hash);
-            self.wanted.remove(&hash);
-            self.partial.retain(|(_, partial), _| *partial != hash);
-        }
+    /// Forgets what a finished round needed. Returns the sealed shares among what is held: they go.
+    pub(super) fn forget(&mut self, round: &QueryId) -> Vec<Digest> {
+        let mut shares = vec![];
+        self.needs.retain(|hash, needs| {
+            let sealed = needs.iter().any(|need| need.sealed);
+            needs.retain(|need| need.round != *round);
+            if needs.is_empty() {
+                self.cache.remove(hash);
+                self.wanted.remove(hash);
+                self.partial.retain(|(_, partial), _| partial != hash);
+                if sealed && self.held.remove(hash) {
+                    shares.push(*hash);
+                }
+            }
+            !needs.is_empty()
+        });
+        shares
+    }
+
+    /// What a peer began to send is lost with its connection.
+    pub(super) fn forget_partial(&mut self, peer: &MemberId) {
+        self.partial.retain(|(from, _), _| from != peer);
     }
 
     /// When a missing blob is asked for again.
@@ -108,6 +115,19 @@ impl Member {
         }
         self.blobs.cache.insert(hash, bytes);
         self.blobs.wanted.remove(&hash);
+    }
+
+    /// A blob came from the disk, or is gone from it: then somebody may send it again.
+    pub(super) fn on_loaded(&mut self, hash: Digest, bytes: Option<Arc<[u8]>>) {
+        self.blobs.loading.remove(&hash);
+        if let Some(bytes) = bytes {
+            self.blobs.cache.insert(hash, bytes);
+            return;
+        }
+        self.blobs.held.remove(&hash);
+        if self.blobs.is_for(&self.settings.me, &hash) {
+            self.blobs.wanted.insert(hash, (self.now, 0));
+        }
     }
 
     /// A blob's bytes; if they are on disk only, asks for them and gives `None` for now.
@@ -130,11 +150,12 @@ impl Member {
             }
         }
         for (hash, need) in found {
-            if self.blobs.needs.contains_key(&hash) {
+            let for_me = need.addressees.contains(&me);
+            let needs = self.blobs.needs.entry(hash).or_default();
+            if needs.contains(&need) {
                 continue;
             }
-            let for_me = need.addressees.contains(&me);
-            self.blobs.needs.insert(hash, need);
+            needs.push(need);
             if self.blobs.holds(&hash) {
                 self.pass_on(&hash);
             } else if for_me {
@@ -145,16 +166,17 @@ impl Member {
 
     /// Queues a blob we hold for everyone who needs it from us.
     pub(super) fn pass_on(&mut self, hash: &Digest) {
-        let Some(need) = self.blobs.needs.get(hash).cloned() else { return };
         let me = self.settings.me.clone();
-        let mut left_over = false;
-        for addressee in need.addressees.iter().filter(|id| **id != me && **id != need.author) {
-            let queued = self.peers.queue_put(addressee, *hash, &need.author, need.index);
-            left_over |= !queued;
-        }
-        if left_over && need.author == me {
-            for point in self.peers.meeting_points() {
-                self.peers.queue_put(&point, *hash, &need.author, need.index);
+        for need in self.blobs.needs.get(hash).cloned().unwrap_or_default() {
+            let mut left_over = false;
+            for addressee in need.addressees.iter().filter(|id| **id != me && **id != need.author) {
+                let queued = self.peers.queue_put(addressee, *hash, &need.author, need.index);
+                left_over |= !queued;
+            }
+            if left_over && need.author == me {
+                for point in self.peers.meeting_points() {
+                    self.peers.queue_put(&point, *hash, &need.author, need.index);
+                }
             }
         }
     }
@@ -184,8 +206,10 @@ impl Member {
         let total_bytes = usize::try_from(total).ok().filter(|total| *total <= BLOB_BYTES_MAX)?;
         self.blobs.needs.get(&hash)?;
         let key = (from.clone(), hash);
-        let under_way = self.blobs.partial.keys().filter(|(peer, _)| peer == from).count();
-        if under_way >= BLOBS_IN_FLIGHT_MAX && !self.blobs.partial.contains_key(&key) {
+        let under_way = self.blobs.partial.iter().filter(|((peer, _), _)| peer == from);
+        let (count, sum) = under_way.fold((0, 0), |(count, sum), (_, part)| (count + 1, sum + part.len()));
+        let is_new = !self.blobs.partial.contains_key(&key);
+        if is_new && count >= BLOBS_IN_FLIGHT_MAX || sum + bytes.len() > PARTIAL_BYTES_MAX {
             return None;
         }
         let partial = self.blobs.partial.entry(key.clone()).or_default();
@@ -212,9 +236,11 @@ impl Member {
             overdue.map(|(hash, (_, tries))| (*hash, *tries)).take(BLOBS_IN_FLIGHT_MAX).collect();
         for (hash, tries) in overdue {
             self.blobs.wanted.insert(hash, (self.now, tries + 1));
-            let Some(need) = self.blobs.needs.get(&hash).cloned() else { continue };
+            let needs = self.blobs.needs.get(&hash).map_or(&[][..], Vec::as_slice);
             // The author first, then its meeting points in turn.
-            let holders: Vec<MemberId> = std::iter::once(need.author)
+            let holders: Vec<MemberId> = needs
+                .iter()
+                .map(|need| need.author.clone())
                 .chain(self.peers.meeting_points())
                 .filter(|id| self.peers.is_connected(id))
                 .collect();
@@ -228,14 +254,14 @@ impl Member {
 /// The blobs that an entry names, and for whom.
 #[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
 fn named(plan: &Plan, author: &MemberId, body: &Body, index: u64, round: QueryId) -> Vec<(Digest, Need)> {
-    let need = |addressees| Need { round, author: author.clone(), index, addressees };
+    let need = |addressees, sealed| Need { round, author: author.clone(), index, addressees, sealed };
     match body {
         Body::Contribution { shares, .. } if plan.members.contains(author) => {
             let seats = shares.iter().zip(&plan.committee);
-            seats.map(|(share, seat)| (share.blob, need(vec![seat.clone()]))).collect()
+            seats.map(|(share, seat)| (share.blob, need(vec![seat.clone()], true))).collect()
         }
         Body::Verify { blob, .. } if plan.seat(author).is_some() => {
-            vec![(*blob, need(plan.committee.clone()))]
+            vec![(*blob, need(plan.committee.clone(), false))]
         }
         _ => vec![],
     }

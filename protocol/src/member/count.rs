@@ -12,6 +12,7 @@ use crate::entry::{Body, Ref};
 use crate::log::tree::sha256;
 use crate::release::{figures, figures_digest};
 use crate::rounds::{Frozen, Kind, Logged, Plan, Round, commitment};
+use crate::standing::accepted_apart;
 
 impl Member {
     pub(super) fn step_count(&mut self, round: &Round, plan: &Arc<Plan>) {
@@ -24,37 +25,30 @@ impl Member {
 
     fn step_committee(&mut self, round: &Round, plan: &Arc<Plan>) {
         let Some(seat) = plan.seat(&self.settings.me) else { return };
-        if self.wrote(round, Kind::Abort) {
+        if self.wrote(round, Kind::Abort) || self.wrote(round, Kind::Open) {
             return;
         }
-        if !self.wrote(round, Kind::Freeze) {
-            self.step_freeze(round, plan, seat);
-            return;
-        }
-        let Some(frozen) = round.frozen(plan) else {
-            self.abort_if_late(round, plan, "freeze");
-            return;
-        };
-        let Some((verifies, blobs)) = round.verified(plan, &frozen) else {
-            if !self.wrote(round, Kind::Verify) {
-                self.step_verify(round, plan, seat, &frozen);
-            }
-            self.abort_if_late(round, plan, "verify");
-            return;
-        };
-        if !self.wrote(round, Kind::Open) {
-            self.step_close_and_open(round, plan, seat, &frozen, &verifies, &blobs);
-            self.abort_if_late(round, plan, "close");
-        }
-    }
-
-    /// After `close_by` a seat that has not opened ends the round. Never after it opened.
-    fn abort_if_late(&mut self, round: &Round, plan: &Plan, code: &str) {
-        // As it stands now, after what this very step wrote.
-        let silent = |round: &Round| !self.wrote(round, Kind::Open) && !self.wrote(round, Kind::Abort);
-        let may = self.fold.round(&round.id).is_some_and(|round| silent(round));
-        if self.now > plan.query.close_by && may {
+        let frozen = round.frozen(plan);
+        let verified = frozen.as_ref().and_then(|frozen| round.verified(plan, frozen));
+        // After `close_by` a seat that has not opened ends the round and takes no other step.
+        if self.now > plan.query.close_by {
+            let code = match (&frozen, &verified) {
+                (None, _) => "freeze",
+                (Some(_), None) => "verify",
+                (Some(_), Some(_)) => "close",
+            };
             self.append(Body::Abort { query: round.id, code: code.to_owned() });
+            return;
+        }
+        match (frozen, verified) {
+            (None, _) if !self.wrote(round, Kind::Freeze) => self.step_freeze(round, plan, seat),
+            (Some(frozen), None) if !self.wrote(round, Kind::Verify) => {
+                self.step_verify(round, plan, seat, &frozen)
+            }
+            (Some(frozen), Some((verifies, blobs))) => {
+                self.step_close_and_open(round, plan, seat, &frozen, &verifies, &blobs)
+            }
+            (None, _) | (Some(_), None) => {}
         }
     }
 
@@ -78,17 +72,11 @@ impl Member {
             complete.then_some(held)
         } else {
             // The others repeat the first seat's set, if they hold all of it.
-            let Some(Logged { body: Body::Freeze { contributions, .. }, .. }) = proposed else {
-                self.abort_if_late(round, plan, "freeze");
-                return;
-            };
+            let Some(Logged { body: Body::Freeze { contributions, .. }, .. }) = proposed else { return };
             contributions.iter().all(|reference| held.contains(reference)).then(|| contributions.clone())
         };
         let lawful = set.filter(|set| round.lawful_set(plan, set).is_some());
-        let (Some(contributions), Some(secret)) = (lawful, self.secrets.get(&round.id)) else {
-            self.abort_if_late(round, plan, "freeze");
-            return;
-        };
+        let (Some(contributions), Some(secret)) = (lawful, self.secrets.get(&round.id)) else { return };
         let vk_part = Some(secret.vk_part());
         self.append(Body::Freeze { query: round.id, roster: plan.roster.clone(), contributions, vk_part });
     }
@@ -188,17 +176,18 @@ impl Member {
 
     fn step_close(&mut self, round: &Round, plan: &Arc<Plan>, verifies: &[Ref]) {
         let Some(secret) = self.secrets.get(&round.id).cloned() else { return };
-        let effort = self.effort(round.id);
-        let Some(decided) = effort.decided.as_ref() else { return };
+        let Some(decided) = self.effort(round.id).decided.as_ref() else { return };
         let commit = commitment("close", &secret.salt(), &decided.share);
-        let accepted: Vec<Ref> = decided
-            .accepted
+        let members = decided.accepted.clone();
+        let accepted: Vec<Ref> = members
             .iter()
             .filter_map(|member| round.contribution(plan, member))
             .map(|contribution| contribution.at.clone())
             .collect();
-        if round.lawful_set(plan, &accepted).is_none() {
-            self.append(Body::Abort { query: round.id, code: "accepted".to_owned() });
+        let few = round.lawful_set(plan, &accepted).is_none();
+        if few || accepted_apart(&self.fold, &plan.query, &members) {
+            let code = if few { "accepted" } else { "min_step" };
+            self.append(Body::Abort { query: round.id, code: code.to_owned() });
             return;
         }
         self.append(Body::Close { query: round.id, verifies: verifies.to_vec(), accepted, commit });
@@ -246,10 +235,12 @@ impl Member {
 
     /// The asker adds up; after `close_by` any roster member may.
     fn step_release(&mut self, round: &Round, plan: &Arc<Plan>) {
+        // As it stands now, after what this very step wrote.
+        let Some(round) = self.fold.round(&round.id).cloned() else { return };
         let me = self.settings.me.clone();
         let late = self.now > plan.query.close_by;
         let mine = plan.query.asker == me || late && plan.members.contains(&me);
-        if !mine || self.wrote(round, Kind::Release) || self.wrote(round, Kind::Abort) {
+        if !mine || self.wrote(&round, Kind::Release) || self.wrote(&round, Kind::Abort) {
             return;
         }
         let sums = round.sums(plan, None).filter(|sums| match plan.query.mode {
@@ -259,7 +250,9 @@ impl Member {
             }
         });
         let Some(sums) = sums else {
-            if late && plan.query.asker == me {
+            // Who opened an aggregate share never aborts.
+            let opened = plan.query.mode == Mode::Secure && self.wrote(&round, Kind::Open);
+            if late && plan.query.asker == me && !opened {
                 self.append(Body::Abort { query: round.id, code: "close".to_owned() });
             }
             return;

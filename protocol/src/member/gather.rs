@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use datacoop_policy::charter::Role;
 use datacoop_policy::query::{Mode, Query, WINDOW_MAX};
 use datacoop_policy::refusal::Refusal;
+use datacoop_policy::verdict::in_scope;
 use datacoop_policy::{MemberId, QueryId, Span, Time};
 use zeroize::Zeroizing;
 
@@ -29,6 +29,8 @@ pub(super) struct Effort {
     failed: bool,
     proving: bool,
     proved: Option<Box<Proved>>,
+    /// The point of the answer grid at which the answer leaves, once it is ready.
+    leave_at: Option<Time>,
     pub(super) checking: bool,
     pub(super) checked: Option<Box<Checked>>,
     pub(super) deciding: bool,
@@ -71,6 +73,13 @@ impl RoundSecret {
 }
 
 impl Member {
+    /// What was computed for a round counts while the round is open.
+    pub(super) fn on_effort(&mut self, id: QueryId, take: impl FnOnce(&mut Effort)) {
+        if self.open.contains(&id) {
+            take(self.effort(id));
+        }
+    }
+
     pub(super) fn effort(&mut self, id: QueryId) -> &mut Effort {
         let now = self.now;
         let effort = self.efforts.entry(id).or_default();
@@ -100,6 +109,8 @@ impl Member {
         if round.asked().is_none() {
             return;
         }
+        // From here on we know of it: the answer grid begins.
+        self.effort(id);
         if self.note_ending(id) {
             self.forget(id);
             return;
@@ -115,11 +126,23 @@ impl Member {
             self.step_contribution(&round, &plan);
         }
         self.step_count(&round, &plan);
+        self.step_secret(id, &plan);
+    }
+
+    /// A round's secret is erased as soon as we need it no more: recorded shares stay closed even if
+    /// this node is stolen later.
+    fn step_secret(&mut self, id: QueryId, plan: &Plan) {
+        let Some(round) = self.fold.round(&id) else { return };
+        let (contributed, opened) = (self.wrote(round, Kind::Contribution), self.wrote(round, Kind::Open));
+        let waits = plan.query.mode == Mode::FullNoise || plan.seat(&self.settings.me).is_some();
+        if opened || contributed && !waits {
+            self.drop_secret(id);
+        }
     }
 
     fn answers(&self) -> BTreeSet<MemberId> {
-        let voting = self.fold.charter().members().iter().filter(|member| member.has(Role::Voting));
-        voting.map(|member| member.id.clone()).collect()
+        let asked = self.fold.charter().members().iter().filter(|member| member.takes_part());
+        asked.map(|member| member.id.clone()).collect()
     }
 
     fn step_verdict(&mut self, round: &Round) {
@@ -129,7 +152,6 @@ impl Member {
             return;
         }
         let id = round.id;
-        self.effort(id);
         let refusal = match &asked.query {
             Ok(query) => self.judge(query, None).err().map(|no| (no.rule.code(), no.layer.code())),
             Err(_) => Some(("questions", "floor")),
@@ -186,7 +208,10 @@ impl Member {
     fn step_overdue(&mut self, round: &Round) -> bool {
         let Some(asked) = round.asked() else { return false };
         let grace = if round.plan().is_some() { WINDOW_MAX } else { Span(0) };
-        let over = self.now > asked.body.close_by + grace;
+        // Deadlines out of reach are refused, and do not keep a round open for ever.
+        let arrived = self.efforts.get(&round.id).and_then(|effort| effort.arrived).unwrap_or(self.now);
+        let close_by = asked.body.close_by.min(arrived + WINDOW_MAX);
+        let over = self.now > close_by + grace;
         if over {
             self.forget(round.id);
         }
@@ -225,8 +250,13 @@ impl Member {
         if self.wrote(round, Kind::Contribution) || self.wrote(round, Kind::Void) {
             return;
         }
-        if self.now > plan.query.contribute_by || self.effort(id).failed {
-            let code = if self.effort(id).failed { "local" } else { "window" };
+        let code = match () {
+            () if self.effort(id).failed => Some("local"),
+            () if self.now > plan.query.contribute_by => Some("window"),
+            () if !self.allows(&plan.query) => Some("veto"),
+            () => None,
+        };
+        if let Some(code) = code {
             self.append(Body::Void { query: id, debit: debit.at, code: code.to_owned() });
             return;
         }
@@ -239,9 +269,9 @@ impl Member {
         }
         let ready = self.effort(id).tally.is_some() && self.effort(id).noise.is_some();
         match plan.query.mode {
-            Mode::Secure if self.effort(id).proved.is_some() => self.contribute(plan),
+            Mode::Secure if self.effort(id).proved.is_some() && self.may_leave(id) => self.contribute(plan),
             Mode::Secure if ready && !self.effort(id).proving => self.start_proof(plan, debit.at.leaf),
-            Mode::FullNoise if ready && self.on_grid(id) => self.commit(plan, debit.at),
+            Mode::FullNoise if ready && self.may_leave(id) => self.commit(plan, debit.at),
             Mode::Secure | Mode::FullNoise => {}
         }
     }
@@ -256,22 +286,23 @@ impl Member {
         self.after.push(Output::Compute(Work::Prove(Box::new(job))));
     }
 
-    /// When the answer may leave: the next point of the grid that began when the Query arrived.
-    fn grid_point(&self, id: &QueryId) -> Option<Time> {
-        let grid = self.settings.answer_grid.0;
-        let arrived = self.efforts.get(id)?.arrived?;
-        (grid > 0).then(|| arrived + Span((self.now - arrived).0.div_ceil(grid) * grid))
+    /// Whether a ready answer may leave: at the next point of the grid that began when the Query
+    /// arrived, so that the time it took to compute does not speak.
+    fn may_leave(&mut self, id: QueryId) -> bool {
+        let (now, grid) = (self.now, self.settings.answer_grid.0);
+        let effort = self.effort(id);
+        let arrived = effort.arrived.unwrap_or(now);
+        let next = || arrived + Span((now - arrived).0.div_ceil(grid.max(1)) * grid);
+        *effort.leave_at.get_or_insert_with(next) <= now
     }
 
-    fn on_grid(&self, id: QueryId) -> bool {
-        self.grid_point(&id).is_none_or(|point| point <= self.now)
+    /// Whether our own limits still allow what we debited: a veto wins until a contribution is logged.
+    fn allows(&self, query: &Query) -> bool {
+        self.settings.limits.as_ref().is_some_and(|limits| in_scope(limits, query, self.now))
     }
 
     fn contribute(&mut self, plan: &Arc<Plan>) {
         let id = plan.query.id;
-        if !self.on_grid(id) {
-            return;
-        }
         let me = self.settings.me.clone();
         let Some(debit) = self.fold.round(&id).and_then(|round| round.debit(plan, &me)).map(|l| l.at.clone())
         else {
@@ -313,19 +344,18 @@ impl Member {
 
     pub(super) fn on_computed(&mut self, computed: Computed) {
         match computed {
-            Computed::Proved(id, proved) => {
-                let effort = self.effort(id);
+            Computed::Proved(id, proved) => self.on_effort(id, |effort| {
                 effort.failed |= proved.is_none();
                 effort.proved = proved;
-            }
-            Computed::Checked(id, checked) => {
-                self.effort(id).checking = false;
-                self.effort(id).checked = Some(checked);
-            }
-            Computed::Decided(id, decided) => {
-                self.effort(id).deciding = false;
-                self.effort(id).decided = Some(decided);
-            }
+            }),
+            Computed::Checked(id, checked) => self.on_effort(id, |effort| {
+                effort.checking = false;
+                effort.checked = Some(checked);
+            }),
+            Computed::Decided(id, decided) => self.on_effort(id, |effort| {
+                effort.deciding = false;
+                effort.decided = Some(decided);
+            }),
         }
     }
 
@@ -335,7 +365,8 @@ impl Member {
         open.filter_map(|round| Some((round.id, &round.asked()?.body))).flat_map(|(id, body)| {
             // One moment later: a deadline's own second still counts.
             let after = |at: Time| at + Span(1);
-            let grid = self.grid_point(&id).map(|point| (point, "answer grid"));
+            let leave_at = self.efforts.get(&id).and_then(|effort| effort.leave_at);
+            let grid = leave_at.map(|at| (at, "answer grid"));
             [
                 (body.join_by, "join"),
                 (after(body.join_by), "join"),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use datacoop_policy::charter::Charter;
+use datacoop_policy::charter::{Charter, Role};
 use datacoop_policy::limits::Limits;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
@@ -29,7 +29,7 @@ use crate::fold::Fold;
 use crate::json::Value;
 use crate::keys::Keys;
 use crate::log::note::{Checkpoint, KIND_COSIGNATURE, KIND_ED25519, open_checkpoint, sign_checkpoint, vkey};
-use crate::rounds::{Ending, Logged};
+use crate::rounds::{Ending, Kind, Logged, Round};
 use crate::seed::Seed;
 use crate::standing::{self, Standing};
 use crate::wire::{Bytes, Record};
@@ -86,6 +86,9 @@ impl fmt::Display for RestoreError {
     }
 }
 
+/// Entries that begin a log: genesis and charter.
+const BEGIN_ENTRIES: u64 = 2;
+
 /// The machine.
 pub struct Member {
     now: Time,
@@ -103,9 +106,12 @@ pub struct Member {
     efforts: BTreeMap<QueryId, Effort>,
     /// Rounds that were asked and have not ended: the only ones that are stepped.
     open: BTreeSet<QueryId>,
-    done: BTreeSet<QueryId>,
+    /// Rounds that are over for us, with the ending that was told.
+    done: BTreeMap<QueryId, Option<Ending>>,
     peers: Peers,
     blobs: Blobs,
+    /// Somebody showed us a later head of our own: nothing more may be signed.
+    halted: bool,
 }
 
 impl Member {
@@ -131,6 +137,7 @@ impl Member {
             replay(&mut fold, &me, record)?;
         }
         let signed = check_last_signed(&fold, &me, last_signed.as_ref())?;
+        check_readable(&fold, &me)?;
         if let Some((size, note)) = last_signed {
             fold.set_note(&me, size, note);
         }
@@ -150,10 +157,14 @@ impl Member {
             secrets,
             efforts: BTreeMap::new(),
             open: BTreeSet::new(),
-            done: BTreeSet::new(),
+            done: BTreeMap::new(),
             peers,
-            blobs: Blobs::new(held),
+            blobs: Blobs::default(),
+            halted: false,
         };
+        let named = member.named_blobs();
+        let kept = held.into_iter().filter(|hash| named.contains(hash) || *hash == charter_note);
+        member.blobs = Blobs::new(kept.collect());
         if member.own_size() == 0 {
             member.begin_log(&charter, charter_note);
         }
@@ -165,6 +176,9 @@ impl Member {
     /// Something happened. What to do about it waits in `poll_output`.
     pub fn handle_input(&mut self, now: Time, input: Input) {
         self.now = self.now.max(now);
+        if self.halted {
+            return;
+        }
         match input {
             Input::Wake => {}
             Input::Connected(peer) => self.on_connected(&peer),
@@ -173,13 +187,15 @@ impl Member {
             Input::Request { from, exchange, bytes } => self.on_request(&from, exchange, &bytes),
             Input::Reply { from, exchange, bytes } => self.on_reply(&from, exchange, Some(&bytes)),
             Input::NoReply { from, exchange } => self.on_reply(&from, exchange, None),
-            Input::Tabulated(query, tally) => self.effort(query).take_tally(tally),
-            Input::Drawn(query, noise) => self.effort(query).take_noise(noise),
+            Input::Tabulated(query, tally) => self.on_effort(query, |effort| effort.take_tally(tally)),
+            Input::Drawn(query, noise) => self.on_effort(query, |effort| effort.take_noise(noise)),
             Input::Computed(computed) => self.on_computed(computed),
-            Input::Loaded(hash, bytes) => self.blobs.on_loaded(hash, bytes),
+            Input::Loaded(hash, bytes) => self.on_loaded(hash, bytes),
             Input::Ask { command, query } => self.on_ask(command, *query),
         }
-        self.advance();
+        if !self.halted {
+            self.advance();
+        }
     }
 
     /// The next thing to do, until `None`.
@@ -189,9 +205,10 @@ impl Member {
 
     /// When to wake at the latest, and for what.
     pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
-        let rounds = self.round_timeouts().filter(|(at, _)| *at > self.now);
         let blobs = self.blobs.timeout().map(|at| (at, "missing blob"));
-        rounds.chain(self.peers.timeouts()).chain(blobs).min()
+        let all = self.round_timeouts().chain(self.peers.timeouts()).chain(blobs);
+        // What is due was done, or waits for something else than time.
+        all.filter(|(at, _)| *at > self.now).min()
     }
 
     /// Which member we are.
@@ -209,13 +226,15 @@ impl Member {
         &self.standing
     }
 
-    /// Every blob that an entry names: others on disk are left over from a crash.
+    /// Every blob that an entry names, sealed shares of ended rounds aside: others on disk are left
+    /// over from a crash.
     #[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
     pub fn named_blobs(&self) -> BTreeSet<Digest> {
-        let rounds = self.fold.rounds().values().flat_map(|round| round.everything());
+        let rounds = self.fold.rounds().values();
         rounds
-            .flat_map(|(_, logged)| match &logged.body {
-                Body::Contribution { shares, .. } => shares.iter().map(|share| share.blob).collect(),
+            .flat_map(|round| round.everything().map(move |(_, logged)| (round.ending().is_some(), logged)))
+            .flat_map(|(over, logged)| match &logged.body {
+                Body::Contribution { shares, .. } if !over => shares.iter().map(|share| share.blob).collect(),
                 Body::Verify { blob, .. } => vec![*blob],
                 _ => vec![],
             })
@@ -259,11 +278,19 @@ impl Member {
         self.after.push(Output::Tell(event));
     }
 
+    /// The bytes of our next entry; `None` when nobody could read them: signed, they would end our
+    /// log for everyone.
+    fn readable(&self, body: &Body) -> Option<Vec<u8>> {
+        let (by, seq) = (self.settings.me.clone(), self.own_size());
+        let bytes = Entry { at: self.now, by, seq, body: body.clone() }.to_bytes();
+        Entry::parse(&bytes).is_ok_and(|entry| entry.body == *body).then_some(bytes)
+    }
+
     /// Writes an entry into our log: it goes to the disk before anything that waits in `after`.
     fn append(&mut self, body: Body) {
         let me = self.settings.me.clone();
+        let bytes = self.readable(&body).expect("INVARIANT: what we write of our own can be read");
         let entry = Entry { at: self.now, by: me.clone(), seq: self.own_size(), body };
-        let bytes = entry.to_bytes();
         self.outputs.push_back(Output::Store(Record::Entry(Bytes(bytes.clone()))));
         // Crash here: the entry is on disk and unsigned. A restart signs it and goes on.
         let at =
@@ -300,11 +327,22 @@ impl Member {
     fn notice_touched(&mut self) {
         for id in self.fold.take_touched() {
             let Some(round) = self.fold.round(&id).cloned() else { continue };
-            if round.asked().is_some() && !self.done.contains(&id) {
-                self.open.insert(id);
-                self.learn_needs(&round);
+            // An ending that a late entry turned into another is news again.
+            let ending = round.ending().cloned();
+            if self.done.get(&id).is_some_and(|told| *told == ending) || !self.concerns_us(&round) {
+                continue;
             }
+            self.done.remove(&id);
+            self.open.insert(id);
+            self.learn_needs(&round);
         }
+    }
+
+    /// Whether a round is worth our steps: asked by a member that may ask, or one we took part in.
+    fn concerns_us(&self, round: &Round) -> bool {
+        let Some(asked) = round.asked() else { return false };
+        let asker = self.fold.charter().member(&asked.asker);
+        asker.is_some_and(|asker| asker.has(Role::Coordinator)) || self.wrote(round, Kind::Verdict)
     }
 
     /// Signs the head of our log if it grew.
@@ -339,15 +377,39 @@ impl Member {
         }
     }
 
-    /// Ends our part in a round: its secret goes, and it is stepped no more.
+    /// Ends our part in a round: a debit that nothing was contributed under returns, its secret and
+    /// the sealed shares go, and it is stepped no more.
     fn forget(&mut self, id: QueryId) {
+        let me = self.settings.me.clone();
+        if self.standing.holds_unused_debit(&id)
+            && let Some(debit) = self.fold.round(&id).and_then(|round| round.said(Kind::Debit, &me)).cloned()
+        {
+            self.append(Body::Void { query: id, debit: debit.at, code: "ended".to_owned() });
+        }
+        self.drop_secret(id);
+        self.efforts.remove(&id);
+        for share in self.blobs.forget(&id) {
+            self.after.push(Output::RemoveBlob(share));
+        }
+        self.open.remove(&id);
+        let ending = self.fold.round(&id).and_then(|round| round.ending().cloned());
+        self.done.insert(id, ending);
+    }
+
+    fn drop_secret(&mut self, id: QueryId) {
         if self.secrets.remove(&id).is_some() {
             self.after.push(Output::EraseSecret(id));
         }
-        self.efforts.remove(&id);
-        self.blobs.forget(&id);
-        self.open.remove(&id);
-        self.done.insert(id);
+    }
+
+    /// A later head of our own log, signed by us: we are an old copy, restored or started twice.
+    fn halt(&mut self) {
+        self.halted = true;
+        self.outputs.clear();
+        self.after.clear();
+        let text = "another member holds a later head of this node's own log: this folder is an old copy; \
+                    restore the newest one before it runs again";
+        self.outputs.push_back(Output::Tell(Event::Halted(text.to_owned())));
     }
 
     fn on_ask(&mut self, command: u64, query: QueryBody) {
@@ -368,7 +430,12 @@ impl Member {
         self.judge(&draft, None)
             .map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;
         let index = self.own_size();
-        self.append(Body::Query(Box::new(body)));
+        let body = Body::Query(Box::new(body));
+        if self.readable(&body).is_none() {
+            let text = "the question and its texts do not fit one log entry; shorten them, without tabs";
+            return Err(Denial::Refused("question", text.to_owned()));
+        }
+        self.append(body);
         let at = self.fold.log(&me).and_then(|log| log.reference(index));
         Ok(at.expect("INVARIANT: the entry was just appended").leaf)
     }
@@ -379,6 +446,9 @@ impl Member {
         let Some(round) = self.fold.round(&id).cloned() else { return false };
         if let Some(subject) = round.false_release() {
             self.alert_once(id, "release", subject);
+        }
+        if let Some(subject) = round.second_roster() {
+            self.alert_once(id, "roster", subject);
         }
         let Some(ending) = round.ending().cloned() else { return false };
         match ending {
@@ -412,8 +482,13 @@ fn replay(fold: &mut Fold, me: &MemberId, record: Record) -> Result<(), RestoreE
 /// Our journal must hold what we signed: shorter or other means an old backup, and signing on would
 /// be equivocation.
 fn check_last_signed(fold: &Fold, me: &MemberId, last: Option<&(u64, String)>) -> Result<u64, RestoreError> {
-    let Some((size, note)) = last else { return Ok(0) };
     let log = fold.log(me).ok_or_else(|| RestoreError("the charter does not hold this node's log".into()))?;
+    let Some((size, note)) = last else {
+        // Only a log's first two entries are written before its first head is.
+        let begun = log.size() <= BEGIN_ENTRIES;
+        let text = "the folder `signed` is gone, and it guards the journal: restore it from a backup";
+        return if begun { Ok(0) } else { Err(RestoreError(text.into())) };
+    };
     let checkpoint = open_checkpoint(note, &log.origin, &log.key())
         .map_err(|error| RestoreError(format!("the last signed head is not ours: {error}")))?;
     if log.tree().root_at(*size) != Some(checkpoint.root) || checkpoint.size != *size {
@@ -423,6 +498,14 @@ fn check_last_signed(fold: &Fold, me: &MemberId, last: Option<&(u64, String)>) -
         )));
     }
     Ok(*size)
+}
+
+/// Our own log must be ours to the last entry, or nobody would read what we write after it.
+fn check_readable(fold: &Fold, me: &MemberId) -> Result<(), RestoreError> {
+    let bad = fold.log(me).and_then(|log| log.stopped().or(log.malformed()));
+    bad.map_or(Ok(()), |index| {
+        Err(RestoreError(format!("entry {index} of this node's log cannot be read by this program; update it")))
+    })
 }
 
 /// Our public keys by label, and for each signing key a signature over their list.

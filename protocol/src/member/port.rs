@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::work::{Computed, Work};
 use crate::entry::QueryBody;
+use crate::fold::SplitView;
 use crate::wire::Record;
 
 /// Something happened.
@@ -81,6 +82,8 @@ pub enum Output {
     },
     /// A blob: durable before anything after it happens.
     StoreBlob(Digest, Arc<[u8]>),
+    /// A sealed share whose round is over: recorded shares age badly.
+    RemoveBlob(Digest),
     /// Read a blob back.
     LoadBlob(Digest),
     /// A round's secret: durable, in a file of its own, before anything after it happens.
@@ -178,6 +181,10 @@ pub enum Event {
     Declined(QueryId, String),
     /// Another member's program misbehaves.
     Fault(MemberId, String),
+    /// A member signed two histories of its log: the proof, for people to decide about.
+    SplitView(SplitView),
+    /// This node is an old copy of itself: it says nothing more, and must be stopped.
+    Halted(String),
 }
 
 /// A member's exact, clipped, integer vector. Never leaves the node.

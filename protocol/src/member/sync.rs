@@ -9,21 +9,25 @@ use datacoop_policy::{Digest, MemberId, Span, Time};
 use super::Member;
 use super::port::{Event, Output};
 use crate::bounds::{
-    BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, FAULTS_MAX, PIECE_BYTES_MAX, PULL_EVERY, REDIAL_FIRST, REDIAL_MAX,
+    BLOB_RETRY, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY, REDIAL_FIRST, REDIAL_MAX,
     REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
 };
 use crate::fold::SectionError;
 use crate::wire::{Bytes, Head, Record, Reply, Request, Section, decode, encode};
 
+/// A section's log, index and lengths, beside its entries, note and proof.
+const SECTION_HEAD_BYTES: usize = 64;
+
 /// What a request of ours was for.
 enum Pending {
     Pull,
     Push(Vec<(MemberId, u64)>),
-    Put(Digest),
+    Put(Put),
     Get(Digest),
 }
 
 /// A blob that waits for its turn, and for the peer to hold the entry that names it.
+#[derive(Clone)]
 struct Put {
     hash: Digest,
     author: MemberId,
@@ -47,10 +51,14 @@ struct Peer {
     pull_at: Time,
     puts: VecDeque<Put>,
     putting: usize,
-    queued: BTreeSet<Digest>,
+    getting: usize,
+    /// Blobs that were queued for it, by the author whose entry names them.
+    queued: BTreeSet<(Digest, MemberId)>,
     redial_at: Option<Time>,
     backoff: Span,
     faults: u32,
+    /// When the last one was seen.
+    fault_at: Time,
 }
 
 /// All peers, and our requests under way.
@@ -102,7 +110,7 @@ impl Peers {
     /// Queues a blob for a connected peer, once; whether it is connected.
     pub(super) fn queue_put(&mut self, to: &MemberId, hash: Digest, author: &MemberId, index: u64) -> bool {
         let Some(peer) = self.peers.get_mut(to).filter(|peer| peer.connected) else { return false };
-        if peer.queued.insert(hash) {
+        if peer.queued.insert((hash, author.clone())) {
             peer.puts.push_back(Put { hash, author: author.clone(), index, offset: 0, at: Time(0) });
         }
         true
@@ -113,14 +121,8 @@ impl Peers {
             let redial = peer.redial_at.map(|at| (at, "redial"));
             let pull = (peer.connected && !peer.pulling).then_some((peer.pull_at, "anti-entropy"));
             let push = (peer.connected && peer.push_at > Time(0)).then_some((peer.push_at, "push again"));
-            let put = peer
-                .puts
-                .iter()
-                .map(|put| put.at)
-                .filter(|at| *at > Time(0))
-                .min()
-                .map(|at| (at, "put again"));
-            redial.into_iter().chain(pull).chain(push).chain(put)
+            let puts = peer.puts.iter().map(|put| (put.at, "put again"));
+            redial.into_iter().chain(pull).chain(push).chain(puts)
         })
     }
 
@@ -136,6 +138,13 @@ impl Member {
     pub(super) fn on_connected(&mut self, id: &MemberId) {
         let now = self.now;
         let Some(peer) = self.peers.peers.get_mut(id) else { return };
+        if peer.faults >= FAULTS_MAX {
+            if now < peer.fault_at + FAULTS_PARDON {
+                self.after.push(Output::Hangup(id.clone()));
+                return;
+            }
+            peer.faults = 0;
+        }
         peer.connected = true;
         peer.redial_at = None;
         peer.pull_at = now;
@@ -145,9 +154,18 @@ impl Member {
     pub(super) fn on_disconnected(&mut self, id: &MemberId) {
         let Some(peer) = self.peers.peers.get_mut(id) else { return };
         let redial_at = peer.we_dial.then_some(self.now + peer.backoff);
-        let (addresses, we_dial, backoff) = (std::mem::take(&mut peer.addresses), peer.we_dial, peer.backoff);
-        *peer = Peer { addresses, we_dial, backoff, redial_at, ..Peer::default() };
+        // Of the connection nothing is left; who it is, and how it behaved, stays known.
+        *peer = Peer {
+            addresses: std::mem::take(&mut peer.addresses),
+            we_dial: peer.we_dial,
+            backoff: peer.backoff,
+            faults: peer.faults,
+            fault_at: peer.fault_at,
+            redial_at,
+            ..Peer::default()
+        };
         self.peers.exchanges.retain(|_, (peer, _)| peer != id);
+        self.blobs.forget_partial(id);
     }
 
     pub(super) fn on_dial_failed(&mut self, id: &MemberId) {
@@ -173,6 +191,7 @@ impl Member {
         self.tell(Event::Fault(from.clone(), what.to_owned()));
         let Some(peer) = self.peers.peers.get_mut(from) else { return };
         peer.faults += 1;
+        peer.fault_at = self.now;
         if peer.faults >= FAULTS_MAX {
             self.after.push(Output::Hangup(from.clone()));
         }
@@ -191,7 +210,7 @@ impl Member {
             }
             Ok(Request::BlobGet { hash, offset }) => {
                 let hash = Digest(hash);
-                if self.may_have(from, &hash) {
+                if self.may_read(from, &hash) {
                     let to = from.clone();
                     self.after.push(Output::ReplyPiece { to, exchange, hash, offset });
                     return;
@@ -206,17 +225,20 @@ impl Member {
         self.after.push(Output::Reply { to: from.clone(), exchange, bytes: encode(&reply) });
     }
 
-    /// Whether a peer may read a blob we hold: every member may, they are sealed or public.
-    fn may_have(&self, _from: &MemberId, hash: &Digest) -> bool {
-        self.blobs.holds(hash)
+    /// Whether a peer may read a blob we hold: a sealed share its author, its addressee and the
+    /// meeting points, which pass it on; all else every member.
+    fn may_read(&self, from: &MemberId, hash: &Digest) -> bool {
+        self.blobs.holds(hash) && (self.peers.is_meeting_point(from) || self.blobs.concerns(from, hash))
     }
 
     fn on_pull(&mut self, from: &MemberId, have: &[Head]) -> Reply {
         let mut known = BTreeMap::new();
         for head in have.iter().take(SECTIONS_MAX) {
-            if let Some(log) = self.fold.member_by_head(&head.log) {
-                known.insert(log.clone(), head.size);
-            }
+            let Some(member) = self.fold.member_by_head(&head.log) else { continue };
+            let root = self.fold.log(member).and_then(|log| log.tree().root_at(head.size));
+            // Another history than ours: it sees all of ours, with the head that its owner signed.
+            let apart = root.is_some_and(|root| root.0 != head.root);
+            known.insert(member.clone(), if apart { 0 } else { head.size });
         }
         let (sections, more) = self.sections_beyond(&known, |_| true);
         if let Some(peer) = self.peers.peers.get_mut(from) {
@@ -240,9 +262,9 @@ impl Member {
                 continue;
             }
             let Some(section) = log.section(from, room) else { return (sections, true) };
-            let bytes: usize = section.entries.iter().map(|entry| entry.0.len() + 8).sum();
-            // A section's note and proof take up to 3 KB beside its entries.
-            room = room.saturating_sub(bytes + 3_072);
+            let entries: usize = section.entries.iter().map(|entry| entry.0.len() + 8).sum();
+            let proof = section.note.len() + section.proof.len() * 32 + SECTION_HEAD_BYTES;
+            room = room.saturating_sub(entries + proof);
             let whole = from + section.entries.len() as u64 == signed;
             sections.push(section);
             if !whole || room == 0 {
@@ -264,18 +286,21 @@ impl Member {
 
     /// Takes a section from a peer; what we hold of that log afterwards.
     fn take_section(&mut self, from: &MemberId, section: &Section) -> Option<Head> {
-        let own = self.fold.member_by_head(&section.log) == Some(&self.settings.me);
-        if own {
-            return Some(Head { log: section.log, size: self.own_size() });
+        let me = self.settings.me.clone();
+        if self.fold.member_by_head(&section.log) == Some(&me) {
+            if self.fold.is_ahead_of_us(&me, &section.note) {
+                self.halt();
+            }
+            return self.head_of(&me);
         }
         match self.fold.take(section) {
-            Ok((log, new)) => {
-                let size = self.fold.log(&log).map_or(0, crate::fold::Log::size);
+            Ok(taken) => {
+                let log = self.fold.member_by_head(&section.log)?.clone();
                 self.peers.note_known(from, &log, section.from + section.entries.len() as u64);
-                if new > 0 {
-                    self.outputs.push_back(Output::Keep(Record::Copied(section.clone())));
+                if let Some(taken) = taken {
+                    self.outputs.push_back(Output::Keep(Record::Copied(taken)));
                 }
-                Some(Head { log: section.log, size })
+                self.head_of(&log)
             }
             Err(SectionError::Gap) => {
                 // Something between was lost: the next pull brings it.
@@ -285,15 +310,22 @@ impl Member {
                 }
                 None
             }
-            Err(SectionError::SplitView) => {
-                self.fault(from, "two signed heads of one log contradict each other");
+            // Whoever passes on what a log's owner signed is not to blame for it.
+            Err(SectionError::SplitView(split)) => {
+                self.tell(Event::SplitView(*split));
                 None
             }
+            Err(SectionError::Apart) => None,
             Err(SectionError::Bad(what)) => {
                 self.fault(from, &what);
                 None
             }
         }
+    }
+
+    fn head_of(&self, member: &MemberId) -> Option<Head> {
+        let log = self.fold.log(member)?;
+        Some(Head { log: log.head(), size: log.size(), root: log.tree().root().0 })
     }
 
     pub(super) fn on_reply(&mut self, from: &MemberId, exchange: u64, bytes: Option<&[u8]>) {
@@ -316,18 +348,19 @@ impl Member {
                 settled.pushing = false;
                 self.on_took(from, &sent, reply);
             }
-            (Pending::Put(hash), reply) => {
+            (Pending::Put(put), reply) => {
                 settled.putting -= 1;
-                self.on_stored(from, hash, reply);
+                self.on_stored(from, put, reply);
             }
             (Pending::Get(hash), Some(Reply::Piece { total, bytes })) => {
+                settled.getting -= 1;
                 let offset = self.blobs.partial_len(from, &hash);
                 let held = self.on_piece(from, hash, total, offset, &bytes.0);
                 if let Some(held) = held.filter(|held| *held < total && !bytes.0.is_empty()) {
                     self.ask_for_blob(from, hash, held);
                 }
             }
-            (Pending::Get(_), _) => {}
+            (Pending::Get(_), _) => settled.getting -= 1,
         }
     }
 
@@ -339,10 +372,13 @@ impl Member {
             }
             return;
         };
+        let before = self.fold.entries_held();
         for section in sections.iter().take(SECTIONS_MAX) {
             self.take_section(from, section);
         }
-        let next = if more && !sections.is_empty() { self.now } else { self.now + PULL_EVERY };
+        // A peer that says `more` and brings nothing new is asked again in its turn.
+        let grew = self.fold.entries_held() > before;
+        let next = if more && grew { self.now } else { self.now + PULL_EVERY };
         if let Some(peer) = self.peers.peers.get_mut(from) {
             // A gap may have asked for a pull meanwhile.
             peer.pull_at = peer.pull_at.min(next);
@@ -367,22 +403,29 @@ impl Member {
         }
     }
 
-    /// A put was answered: the rest goes next; refused or unanswered, it goes again later, for the
-    /// peer may not yet hold all the entries that tell it what the blob is for.
-    fn on_stored(&mut self, from: &MemberId, hash: Digest, reply: Option<Reply>) {
-        let (now, length) = (self.now, self.blobs.cached(&hash).map(|bytes| bytes.len() as u64));
-        let Some(need) = self.blobs.need(&hash).cloned() else { return };
+    /// A put was answered: the rest goes next; refused, unanswered or not grown, it goes again later,
+    /// for the peer may not yet hold all the entries that tell it what the blob is for.
+    fn on_stored(&mut self, from: &MemberId, put: Put, reply: Option<Reply>) {
+        let (now, length) = (self.now, self.blobs.cached(&put.hash).map(|bytes| bytes.len() as u64));
+        if !self.blobs.is_needed(&put.hash) {
+            return;
+        }
         let Some(peer) = self.peers.peers.get_mut(from) else { return };
         let (offset, at) = match reply {
             Some(Reply::Stored { held }) if Some(held) == length => return,
-            Some(Reply::Stored { held }) => (held, Time(0)),
+            Some(Reply::Stored { held }) if held > put.offset => (held, Time(0)),
             _ => (0, now + BLOB_RETRY),
         };
-        peer.puts.push_front(Put { hash, author: need.author().clone(), index: need.index, offset, at });
+        peer.puts.push_front(Put { offset, at, ..put });
     }
 
     /// Asks a connected peer for a blob.
     pub(super) fn ask_for_blob(&mut self, from: &MemberId, hash: Digest, offset: u64) {
+        let Some(peer) = self.peers.peers.get_mut(from) else { return };
+        if peer.getting >= REQUESTS_IN_FLIGHT_MAX {
+            return;
+        }
+        peer.getting += 1;
         self.request(from, Pending::Get(hash), &Request::BlobGet { hash: hash.0, offset });
     }
 
@@ -432,6 +475,9 @@ impl Member {
         let mine = |log: &MemberId| *log == self.settings.me || relays;
         let (sections, _) = self.sections_beyond(known, |log| mine(log) && log != id);
         if sections.is_empty() {
+            if let Some(peer) = self.peers.peers.get_mut(id) {
+                peer.push_at = Time(0);
+            }
             return;
         }
         let sent = sections.iter().filter_map(|section| {
@@ -450,7 +496,7 @@ impl Member {
     fn put(&mut self, id: &MemberId) {
         loop {
             let Some(peer) = self.peers.peers.get_mut(id) else { return };
-            if !peer.connected || peer.putting >= REQUESTS_IN_FLIGHT_MAX.min(BLOBS_IN_FLIGHT_MAX) {
+            if !peer.connected || peer.putting >= REQUESTS_IN_FLIGHT_MAX {
                 return;
             }
             let Some(known) = &peer.known else { return };
@@ -476,7 +522,7 @@ impl Member {
                 peer.putting += 1;
             }
             let request = Request::BlobPut { hash: put.hash.0, total, offset: put.offset, bytes: piece };
-            self.request(id, Pending::Put(put.hash), &request);
+            self.request(id, Pending::Put(put), &request);
         }
     }
 }
