@@ -1,18 +1,20 @@
 //! A peer's bytes never panic a member, change its log or get somebody honest blamed.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datacoop_policy::limits::Limits;
-use datacoop_policy::{Day, MemberId, Span, Time};
-use datacoop_protocol::entry::{Body, Entry};
+use datacoop_policy::query::{Assumptions, Mode};
+use datacoop_policy::{Day, MemberId, Period, PrivacyLoss, Span, Time};
+use datacoop_protocol::entry::{Body, Entry, Lay, QueryBody};
+use datacoop_protocol::fold::SplitView;
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
 use datacoop_protocol::log::tree::{Tree, leaf_hash, sha256};
 use datacoop_protocol::member::port::{Event, Input, Output};
 use datacoop_protocol::member::{Member, Settings, Start};
 use datacoop_protocol::seed::Seed;
-use datacoop_protocol::wire::{Bytes, Head, Reply, Request, Section, decode, encode};
+use datacoop_protocol::wire::{Bytes, Head, Record, Reply, Request, Section, decode, encode};
 use datacoop_sim::coop::{Founder, charter_draft, textless_charter};
 
 const VOCABULARY: &str = "id = \"exam\"\nversion = 1\ntitle = \"Results\"\ndataset = \"exam\"\nunit = \"row\"\ncolumn = [{ name = \"score\", type = \"number\" }]";
@@ -21,6 +23,11 @@ struct Victim {
     member: Member,
     now: Time,
     founders: Vec<Founder>,
+    splits: Vec<SplitView>,
+    halted: bool,
+    kept: Vec<Section>,
+    /// Of the last input.
+    outputs: usize,
 }
 
 fn victim() -> Victim {
@@ -52,7 +59,7 @@ fn victim() -> Victim {
     };
     let mut member = Member::restore(now, start).unwrap();
     while member.poll_output().is_some() {}
-    Victim { member, now, founders }
+    Victim { member, now, founders, splits: vec![], halted: false, kept: vec![], outputs: 0 }
 }
 
 impl Victim {
@@ -63,31 +70,44 @@ impl Victim {
         let from = self.founders[1].id.clone();
         self.member.handle_input(self.now, Input::Request { from, exchange: 1, bytes });
         let (mut reply, mut faults) = (None, vec![]);
+        self.outputs = 0;
         while let Some(output) = self.member.poll_output() {
+            self.outputs += 1;
             match output {
                 Output::Reply { bytes, .. } => reply = decode(&bytes).ok(),
                 Output::Tell(Event::Fault(who, what)) => faults.push(format!("{who}: {what}")),
+                Output::Tell(Event::SplitView(split)) => self.splits.push(split),
+                Output::Tell(Event::Halted(_)) => self.halted = true,
+                Output::Keep(Record::Copied(section)) => self.kept.push(section),
                 _ => {}
             }
         }
         (reply, faults)
     }
 
-    /// A push of one log by founder `author`, signed by founder `signer`.
-    fn push(&mut self, author: usize, signer: usize, entries: &[Vec<u8>]) -> (Option<Reply>, Vec<String>) {
+    /// A section of the whole log of founder `author`, signed by founder `signer`.
+    fn section(&self, author: usize, signer: usize, entries: &[Vec<u8>]) -> Section {
         let origin = self.founders[author].keys().public().log.name.clone();
         let mut tree = Tree::default();
         entries.iter().for_each(|entry| tree.push(leaf_hash(entry)));
         let head = Checkpoint { origin: origin.clone(), size: entries.len() as u64, root: tree.root() };
-        let note = sign_checkpoint(&head, self.founders[signer].keys().log());
-        let section = Section {
+        Section {
             log: sha256(&[origin.as_bytes()]).0,
             from: 0,
             entries: entries.iter().cloned().map(Bytes).collect(),
-            note,
+            note: sign_checkpoint(&head, self.founders[signer].keys().log()),
             proof: vec![],
-        };
+        }
+    }
+
+    fn push_section(&mut self, section: Section) -> (Option<Reply>, Vec<String>) {
         self.send(encode(&Request::Push { sections: vec![section] }))
+    }
+
+    /// A push of one log by founder `author`, signed by founder `signer`.
+    fn push(&mut self, author: usize, signer: usize, entries: &[Vec<u8>]) -> (Option<Reply>, Vec<String>) {
+        let section = self.section(author, signer, entries);
+        self.push_section(section)
     }
 
     fn size(&self, of: usize) -> u64 {
@@ -161,16 +181,164 @@ fn a_log_counts_only_under_its_own_key_and_author() {
     assert_eq!(victim.size(0), before);
 }
 
+/// Two histories of one log, both signed by its owner: proven, and whoever passes them on is not
+/// to blame.
 #[test]
 fn a_rewritten_log_is_told_as_a_split_view() {
+    for rewritten in [1, 2] {
+        let mut victim = victim();
+        let (two, now) = (victim.founders[2].id.clone(), victim.now);
+        victim.push(2, 2, &[entry(&two, 0, now, "a")]);
+        let entries: Vec<Vec<u8>> = (0..rewritten).map(|seq| entry(&two, seq, now, "z")).collect();
+        let (_, faults) = victim.push(2, 2, &entries);
+        assert_eq!(victim.size(2), 1, "what is held stands");
+        assert_eq!(faults, Vec::<String>::new(), "the relay only passed it on");
+        let [split] = victim.splits.as_slice() else { panic!("one proof: {:?}", victim.splits) };
+        assert_eq!(split.member, two);
+        assert_ne!(split.ours, split.theirs);
+    }
+}
+
+#[test]
+fn entries_made_up_on_the_way_are_their_senders_fault() {
+    let mut victim = victim();
+    let (two, now) = (victim.founders[2].id.clone(), victim.now);
+    let honest = [entry(&two, 0, now, "a"), entry(&two, 1, now, "b")];
+    let mut tampered = victim.section(2, 2, &honest);
+    tampered.entries[1] = Bytes(entry(&two, 1, now, "z"));
+    let (_, faults) = victim.push_section(tampered);
+    assert_eq!((victim.size(2), faults.len(), victim.splits.len()), (0, 1, 0));
+}
+
+/// Of a peer with another history the heads differ at one size: it is sent ours from the first entry,
+/// which is the proof.
+#[test]
+fn a_peer_with_another_history_is_shown_ours() {
+    let mut victim = victim();
+    let (two, now) = (victim.founders[2].id.clone(), victim.now);
+    victim.push(2, 2, &[entry(&two, 0, now, "a")]);
+    let log = victim.section(2, 2, &[]).log;
+    let ask = |root: [u8; 32]| encode(&Request::Pull { have: vec![Head { log, size: 1, root }] });
+    let of_two = |reply: Option<Reply>| {
+        let Some(Reply::Sections { sections, .. }) = reply else { panic!("sections") };
+        sections.into_iter().filter(|section| section.log == log).count()
+    };
+    let root = victim.member.fold().log(&two).unwrap().tree().root().0;
+    assert_eq!(of_two(victim.send(ask(root)).0), 0, "equal heads need nothing");
+    assert_eq!(of_two(victim.send(ask([1; 32])).0), 1);
+}
+
+/// One member's log must not keep the others' from being passed on, nor fill the journal.
+#[test]
+fn nothing_that_could_not_be_passed_on_is_taken() {
+    let mut victim = victim();
+    let (two, now) = (victim.founders[2].id.clone(), victim.now);
+    let (_, faults) = victim.push(2, 2, &[vec![b'x'; 65_536]]);
+    assert_eq!((victim.size(2), faults.len()), (0, 1), "an entry longer than an entry may be");
+    let mut padded = victim.section(2, 2, &[entry(&two, 0, now, "a")]);
+    let line = padded.note.lines().last().unwrap().replace("m003.demo", "x.example");
+    padded.note += &format!("{line}\n");
+    let (_, faults) = victim.push_section(padded);
+    assert_eq!((victim.size(2), faults.len()), (0, 1), "a head with a line that is not its log's");
+    // Of a section that begins with what is held, the journal keeps what is new.
+    victim.push(2, 2, &[entry(&two, 0, now, "a")]);
+    victim.push(2, 2, &[entry(&two, 0, now, "a"), entry(&two, 1, now, "b")]);
+    let kept: Vec<(u64, usize)> = victim.kept.iter().map(|s| (s.from, s.entries.len())).collect();
+    assert_eq!(kept, [(0, 1), (1, 1)]);
+}
+
+/// A later head of our own log, signed by us: we are the old copy, and say nothing more.
+#[test]
+fn an_old_copy_of_a_node_stops_when_it_is_shown_its_own_future() {
+    let mut victim = victim();
+    let (me, now) = (victim.founders[0].id.clone(), victim.now);
+    let section = victim.section(0, 0, &[entry(&me, 0, now, "a"), entry(&me, 1, now, "b")]);
+    victim.push_section(section);
+    assert!(victim.halted);
+    victim.send(encode(&Request::Pull { have: vec![] }));
+    assert_eq!(victim.outputs, 0, "nothing is said or signed any more");
+}
+
+#[test]
+fn a_log_of_a_newer_program_is_kept_and_read_as_far_as_we_can() {
+    let mut victim = victim();
+    let (two, now) = (victim.founders[2].id.clone(), victim.now);
+    let plain = String::from_utf8(entry(&two, 0, now, "a")).unwrap();
+    let unknown = plain.replace("\"abort\"", "\"cosign\"");
+    let malformed = plain.replace("\"seq\":0", "\"seq\":7");
+    let newer = plain.replace("\"v\":1", "\"v\":2");
+    let entries = [unknown, malformed, newer].map(String::into_bytes);
+    victim.push(2, 2, &entries);
+    let log = victim.member.fold().log(&two).unwrap();
+    assert_eq!((log.size(), log.malformed(), log.stopped()), (3, Some(1), Some(2)));
+}
+
+/// Sixteen faults, and a peer is not listened to until ten minutes have passed, however often it
+/// comes back.
+#[test]
+fn a_peer_that_misbehaves_is_hung_up_on_and_stays_so_for_a_while() {
+    let mut victim = victim();
+    let peer = victim.founders[1].id.clone();
+    let connect = |victim: &mut Victim| {
+        victim.member.handle_input(victim.now, Input::Connected(peer.clone()));
+        let mut hung_up = false;
+        while let Some(output) = victim.member.poll_output() {
+            hung_up |= matches!(output, Output::Hangup(_));
+        }
+        hung_up
+    };
+    assert!(!connect(&mut victim));
+    (0..16).for_each(|_| drop(victim.send(vec![0xff; 9])));
+    victim.member.handle_input(victim.now, Input::Disconnected(peer.clone()));
+    assert!(connect(&mut victim));
+    victim.now = victim.now + Span(600_000);
+    assert!(!connect(&mut victim), "then it may have been mended");
+}
+
+/// A Query entry of any content, by anyone, makes no member panic, and one by a member that may not
+/// ask gets no answer at all.
+#[test]
+fn absurd_questions_are_refused_or_ignored() {
     let mut victim = victim();
     let (one, now) = (victim.founders[1].id.clone(), victim.now);
-    victim.push(1, 1, &[entry(&one, 0, now, "a")]);
-    assert_eq!(victim.size(1), 1);
-    let rewritten = [entry(&one, 0, now, "z"), entry(&one, 1, now, "b")];
-    let (_, faults) = victim.push(1, 1, &rewritten);
-    assert_eq!(victim.size(1), 1, "what is held stands");
-    assert_eq!(faults.len(), 1, "{faults:?}");
+    let own = victim.size(0);
+    let question = |clamp: &str, sql: &str| {
+        format!(
+            "{{\"figure\":{{\"kind\":\"count\",\"of\":\"n\"}},\"id\":\"q\",\"loss\":1,\"matters\":\"1\",\"measure\":[{{\"clamp\":{clamp},\"name\":\"n\",\"resolution\":1,\"sql\":\"{sql}\"}}],\"title\":\"t\",\"version\":1,\"vocabulary\":\"exam/1\"}}"
+        )
+    };
+    let nested = format!("{}score{}", "ABS(".repeat(30), ")".repeat(30));
+    let texts = [
+        question("[\"-9223372036854775808\",\"5\"]", "1"),
+        question("[-9007199254740991,9007199254740991]", "1"),
+        question("[0,1]", &nested),
+        question("[0,1]", "1/0"),
+    ];
+    let charter = victim.member.fold().charter().hash();
+    let query = |seq: u64, question: &str| {
+        let body = QueryBody {
+            question: datacoop_protocol::json::parse(question.as_bytes()).unwrap(),
+            params: BTreeMap::new(),
+            period: Period::parse("2025-09-01..2025-12-19").unwrap(),
+            vocabulary: "exam/1".into(),
+            purpose: "demo".into(),
+            lay: Lay::default(),
+            loss: PrivacyLoss::from_nano(5_000_000),
+            mode: Mode::Secure,
+            assumed: Assumptions::FLOOR,
+            min_roster: 5,
+            join_by: now + Span(20_000),
+            contribute_by: now + Span(40_000),
+            close_by: now + Span(60_000),
+            charter,
+        };
+        Entry { at: now, by: one.clone(), seq, body: Body::Query(Box::new(body)) }.to_bytes()
+    };
+    let entries: Vec<Vec<u8>> = texts.iter().zip(0..).map(|(text, seq)| query(seq, text)).collect();
+    victim.push(1, 1, &entries);
+    assert_eq!(victim.size(1), 4);
+    let verdicts = victim.size(0) - own;
+    assert_eq!(verdicts, 4, "each got one verdict");
 }
 
 #[test]

@@ -238,7 +238,8 @@ impl Member {
         // As it stands now, after what this very step wrote.
         let Some(round) = self.fold.round(&round.id).cloned() else { return };
         let me = self.settings.me.clone();
-        let late = self.now > plan.query.close_by;
+        // Entries carry whole seconds: a release by another than the asker says it came later.
+        let late = self.now.seconds() > plan.query.close_by.seconds();
         let mine = plan.query.asker == me || late && plan.members.contains(&me);
         if !mine || self.wrote(&round, Kind::Release) || self.wrote(&round, Kind::Abort) {
             return;

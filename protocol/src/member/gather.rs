@@ -373,6 +373,7 @@ impl Member {
                 (body.contribute_by, "contribute"),
                 (after(body.contribute_by), "contribute"),
                 (after(body.close_by), "close"),
+                (body.close_by + Span::from_seconds(1), "release"),
             ]
             .into_iter()
             .chain(grid)

@@ -1,0 +1,161 @@
+//! A co-operative in the simulated world, and what a story needs to ask it.
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, missing_docs, reason = "each test file uses its part")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datacoop_policy::query::{Assumptions, Mode};
+use datacoop_policy::question::QuestionDraft;
+use datacoop_policy::vocabulary::Vocabulary;
+use datacoop_policy::{Day, Digest, MemberId, Period, PrivacyLoss, QueryId, Span, Time};
+use datacoop_protocol::entry::{Body, Lay, QueryBody};
+use datacoop_protocol::fold::question_value;
+use datacoop_protocol::log::tree::sha256;
+use datacoop_protocol::member::port::{Event, Input};
+use datacoop_protocol::rounds::Ending;
+use datacoop_protocol::seed::Seed;
+use datacoop_sim::coop::{Founder, charter_draft, textless_charter, vocabularies};
+use datacoop_sim::world::World;
+
+/// What one Query costs here, billionths of rho.
+pub const LOSS: u64 = 5_000_000;
+/// What it is about.
+pub const PERIOD: &str = "2025-09-01..2025-12-19";
+
+const VOCABULARY: &str = r#"
+    id = "exam"
+    version = 1
+    title = "Results"
+    dataset = "exam"
+    unit = "row"
+    column = [{ name = "sex", type = "text", values = ["F", "M"], group = true }]"#;
+const QUESTION: &str = r#"
+    id = "how-many"
+    version = 1
+    title = "How many?"
+    vocabulary = "exam/1"
+    figure = { kind = "count", of = "n" }
+    loss = 5_000_000
+    matters = "10"
+    measure = [{ name = "n", sql = "1", clamp = [0, 1], resolution = 1 }]
+    by = [{ column = "sex", cells = ["F", "M"] }]"#;
+
+fn founder(seed: &Seed, n: usize) -> Founder {
+    let addresses = if n < 2 { vec![format!("sim/{n}")] } else { vec![] };
+    Founder::new(seed, n, &format!("School {n}"), 200, addresses)
+}
+
+pub struct Story {
+    pub world: World,
+    seed: Seed,
+    charter: Digest,
+    asked: u64,
+}
+
+impl Story {
+    pub fn new(members: usize, seed: u8) -> Self {
+        let seed = Seed::new([seed; 32]);
+        let vocabulary = Vocabulary::from_toml(VOCABULARY).unwrap();
+        let hash = sha256(&[VOCABULARY.as_bytes()]);
+        let founders: Vec<Founder> = (0..members)
+            .map(|n| founder(&seed, n))
+            .collect();
+        let today = Day::parse("2025-12-01").unwrap();
+        let charter =
+            textless_charter(charter_draft(&founders.iter().collect::<Vec<_>>(), (&vocabulary, hash), today))
+                .unwrap();
+        let tabulate = Arc::new(|id: &MemberId, _: &_| {
+            let n: i64 = id.as_str()[5..].parse().unwrap();
+            vec![100 + n, 50]
+        });
+        let id = charter.hash();
+        let world = World::new(
+            seed.clone(),
+            today.start() + Span(36_000_000),
+            founders,
+            charter,
+            vocabularies(&vocabulary, hash),
+            tabulate,
+        );
+        Self { world, seed, charter: id, asked: 0 }
+    }
+
+    /// Lets the members connect.
+    pub fn meet(&mut self) {
+        self.world.run_until(self.world.now() + Span(2_000));
+    }
+
+    /// A member's name and keys.
+    pub fn founder(&self, n: usize) -> Founder {
+        founder(&self.seed, n)
+    }
+
+    /// Whether the first member holds a release.
+    pub fn released(&self, id: QueryId) -> bool {
+        let round = self.world.member(0).and_then(|member| member.fold().round(&id).cloned());
+        round.is_some_and(|round| matches!(round.ending(), Some(Ending::Released(_))))
+    }
+
+    pub fn query(&self, mode: Mode, loss: u64, min_roster: u32, period: &str) -> QueryBody {
+        let now = Time::from_seconds(self.world.now().seconds());
+        QueryBody {
+            question: question_value(&QuestionDraft::from_toml(QUESTION).unwrap()).unwrap(),
+            params: BTreeMap::new(),
+            period: Period::parse(period).unwrap(),
+            vocabulary: "exam/1".into(),
+            purpose: "demo".into(),
+            lay: Lay::default(),
+            loss: PrivacyLoss::from_nano(loss),
+            mode,
+            assumed: Assumptions::FLOOR,
+            min_roster,
+            join_by: now + Span(20_000),
+            contribute_by: now + Span(40_000),
+            close_by: now + Span(60_000),
+            charter: self.charter,
+        }
+    }
+
+    pub fn ask(&mut self, site: usize, query: QueryBody) -> Option<QueryId> {
+        self.asked += 1;
+        let command = self.asked;
+        self.world.input(site, Input::Ask { command, query: Box::new(query) });
+        let until = self.world.now() + Span(1_000);
+        self.world.run_until(until);
+        self.world.events.iter().rev().find_map(|(_, event)| {
+            let Event::Asked { command: c, query } = event else { return None };
+            (*c == command).then_some(*query)
+        })
+    }
+
+    /// Runs until every member that is there knows how the round ended.
+    pub fn finish(&mut self, id: QueryId, members: usize) -> bool {
+        let until = self.world.now() + Span(120_000);
+        self.world.run_while(until, |world| {
+            !(0..members).all(|site| {
+                world.member(site).is_some_and(|m| m.fold().round(&id).is_some_and(|r| r.ending().is_some()))
+            })
+        })
+    }
+
+    pub fn sums(&self, id: QueryId) -> Vec<i64> {
+        let round = self.world.member(0).unwrap().fold().round(&id).unwrap().clone();
+        let (logged, _) = round.released().expect("a release");
+        let Body::Release { sums, .. } = &logged.body else { panic!("a release") };
+        let plan = round.plan().unwrap();
+        sums.iter().map(|sum| sum >> plan.noise.doublings).collect()
+    }
+
+    pub fn faults(&self) -> Vec<String> {
+        let told = self.world.events.iter();
+        told.filter(|(_, e)| matches!(e, Event::Fault(..) | Event::Declined(..)))
+            .map(|e| format!("{e:?}"))
+            .collect()
+    }
+
+    pub fn spent(&self, site: usize) -> u64 {
+        let member = self.world.member(site).unwrap();
+        member.standing().ledger().accounts().map(|(_, spent)| spent.nano()).sum()
+    }
+}
+

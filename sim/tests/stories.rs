@@ -1,0 +1,192 @@
+//! Rounds that do not go as planned, told as stories: somebody leaves, gives up, asks too often or
+//! writes what it should not.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{LOSS, PERIOD, Story};
+use datacoop_policy::query::Mode;
+use datacoop_policy::{QueryId, Span};
+use datacoop_protocol::audit::audit;
+use datacoop_protocol::entry::{Body, Entry};
+use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
+use datacoop_protocol::log::tree::leaf_hash;
+use datacoop_protocol::member::port::{Event, Input};
+use datacoop_protocol::rounds::{Ending, Kind};
+use datacoop_protocol::wire::{Bytes, Request, Section, encode};
+
+impl Story {
+    /// Continues the log of a member that is gone, as whoever holds its keys could, and pushes it to
+    /// the member at `to`.
+    fn forge(&mut self, author: usize, to: usize, body: Body) {
+        let founder = self.founder(author);
+        let (keys, id) = (founder.keys(), founder.id);
+        let now = self.world.now();
+        let member = self.world.member(to).unwrap();
+        let log = member.fold().log(&id).unwrap();
+        let (origin, head, size) = (log.origin.clone(), log.head(), log.size());
+        let entry = Entry { at: now, by: id.clone(), seq: size, body }.to_bytes();
+        let mut tree = log.tree().clone();
+        tree.push(leaf_hash(&entry));
+        let checkpoint = Checkpoint { origin, size: size + 1, root: tree.root() };
+        let note = sign_checkpoint(&checkpoint, keys.log());
+        let section = Section { log: head, from: size, entries: vec![Bytes(entry)], note, proof: vec![] };
+        let bytes = encode(&Request::Push { sections: vec![section] });
+        self.world.input(to, Input::Request { from: id, exchange: 77, bytes });
+    }
+
+    fn wrote(&self, id: QueryId, site: usize, kind: Kind) -> bool {
+        let member = self.world.member(site).unwrap();
+        member.fold().round(&id).is_some_and(|round| round.said(kind, member.me()).is_some())
+    }
+
+    /// Every log that a member holds passes its audit.
+    fn audits_clean(&self, site: usize) {
+        for report in audit(self.world.member(site).unwrap().fold(), &|_| None) {
+            assert!(report.passed(), "{report:#?}");
+        }
+    }
+}
+
+#[test]
+fn answers_leave_on_the_grid_and_the_round_ends() {
+    for grid in [250, 999] {
+        let mut story = Story::new(5, 21);
+        story.world.answer_grid = Span(grid);
+        story.meet();
+        let id = story.ask(4, story.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
+        assert!(story.finish(id, 5), "grid {grid}");
+        assert!(story.released(id), "grid {grid}");
+    }
+}
+
+/// Whoever sleeps through a round after its debit gets the debit back if it had not contributed, and
+/// its log says so; whoever contributed has spent it.
+#[test]
+fn a_debit_that_nothing_was_contributed_under_returns() {
+    let mut calm = Story::new(5, 22);
+    calm.meet();
+    let before = calm.world.executed(2);
+    let id = calm.ask(4, calm.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
+    assert!(calm.finish(id, 5));
+    let after = calm.world.executed(2);
+    let (mut returned, mut spent) = (0, 0);
+    for output in before..after {
+        let mut story = Story::new(5, 22);
+        story.world.away = Span(100_000);
+        story.meet();
+        story.world.crash_before(2, output);
+        let Some(id) = story.ask(4, story.query(Mode::Secure, LOSS, 5, PERIOD)) else { continue };
+        story.world.run_until(story.world.now() + Span(110_000));
+        let (debited, contributed) =
+            (story.wrote(id, 2, Kind::Debit), story.wrote(id, 2, Kind::Contribution));
+        assert_eq!(story.wrote(id, 2, Kind::Void), debited && !contributed, "output {output}");
+        assert_eq!(story.spent(2), if contributed { LOSS } else { 0 }, "output {output}");
+        returned += u32::from(debited && !contributed);
+        spent += u32::from(contributed);
+        story.world.run_until(story.world.now() + Span(70_000));
+        story.audits_clean(2);
+        story.audits_clean(0);
+    }
+    assert!(returned > 0 && spent > 0, "{returned} returned, {spent} spent");
+}
+
+/// Once every seat has opened, everybody can add up: whoever dislikes the sum cannot abort it away.
+#[test]
+fn an_abort_after_all_opens_ends_nothing() {
+    let mut calm = Story::new(5, 23);
+    calm.meet();
+    let before = calm.world.executed(4);
+    let id = calm.ask(4, calm.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
+    assert!(calm.finish(id, 5));
+    let after = calm.world.executed(4);
+    let mut suppressed = 0;
+    for output in before..after {
+        let mut story = Story::new(5, 23);
+        story.world.away = Span(10_000_000);
+        story.meet();
+        story.world.crash_before(4, output);
+        let Some(id) = story.ask(4, story.query(Mode::Secure, LOSS, 5, PERIOD)) else { continue };
+        story.world.run_until(story.world.now() + Span(5_000));
+        let round = story.world.member(0).unwrap().fold().round(&id).cloned();
+        let Some(round) = round.filter(|round| round.ending().is_none()) else { continue };
+        let open = round.plan().is_some_and(|plan| round.sums(plan, None).is_some());
+        if !open {
+            continue;
+        }
+        suppressed += 1;
+        story.forge(4, 0, Body::Abort { query: id, code: "close".into() });
+        story.world.run_until(story.world.now() + Span(90_000));
+        for site in 0..4 {
+            let member = story.world.member(site).unwrap();
+            let ending = member.fold().round(&id).unwrap().ending().cloned();
+            assert!(matches!(ending, Some(Ending::Released(_))), "site {site}: {ending:?}");
+        }
+    }
+    assert!(suppressed > 0, "the asker was caught between the last open and its release");
+}
+
+/// A member takes part twice in the same question, however many ask it at once.
+#[test]
+fn identical_queries_at_once_are_debited_twice_at_most() {
+    let mut story = Story::new(5, 24);
+    story.meet();
+    for site in [1, 2, 3, 4] {
+        let query = story.query(Mode::Secure, LOSS, 5, PERIOD);
+        story.world.input(site, Input::Ask { command: 100 + site as u64, query: Box::new(query) });
+    }
+    story.world.run_until(story.world.now() + Span(150_000));
+    for site in 0..5 {
+        assert!(story.spent(site) <= 2 * LOSS, "site {site}: {}", story.spent(site));
+    }
+    story.audits_clean(0);
+}
+
+/// A Query whose entry nobody could read would end its asker's log: it is not written.
+#[test]
+fn what_nobody_could_read_is_denied_and_not_written() {
+    let mut story = Story::new(5, 25);
+    story.meet();
+    for why in ["a\ttab".to_owned(), "x".repeat(5_000), "\u{1}".to_owned()] {
+        let mut query = story.query(Mode::Secure, LOSS, 5, PERIOD);
+        query.lay.why = why;
+        assert_eq!(story.ask(3, query), None);
+    }
+    let denied = |(_, event): &&(_, Event)| matches!(event, Event::Denied { rule: "question", .. });
+    assert_eq!(story.world.events.iter().filter(denied).count(), 3);
+    let id = story.ask(3, story.query(Mode::Secure, LOSS, 5, PERIOD)).expect("its log goes on");
+    assert!(story.finish(id, 5) && story.released(id));
+}
+
+/// The asker gives up after the debits: everybody's loss returns.
+#[test]
+fn an_asker_that_gives_up_costs_nobody_anything() {
+    let mut calm = Story::new(5, 26);
+    calm.meet();
+    let before = calm.world.executed(4);
+    let id = calm.ask(4, calm.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
+    assert!(calm.finish(id, 5));
+    // The asker stops right after its roster reached the others; its abort follows at once.
+    for output in before..calm.world.executed(4) {
+        let mut story = Story::new(5, 26);
+        story.world.away = Span(10_000_000);
+        story.meet();
+        story.world.crash_before(4, output);
+        let Some(id) = story.ask(4, story.query(Mode::Secure, LOSS, 5, PERIOD)) else { continue };
+        let until = story.world.now() + Span(3_000);
+        let rostered = story.world.run_while(until, |world| {
+            world.member(4).is_some()
+                || !world.member(0).unwrap().fold().round(&id).is_some_and(|round| round.plan().is_some())
+        });
+        if !rostered || !story.wrote(id, 0, Kind::Debit) {
+            continue;
+        }
+        story.forge(4, 0, Body::Abort { query: id, code: "close".into() });
+        story.world.run_until(story.world.now() + Span(90_000));
+        for site in 0..4 {
+            let contributed = story.wrote(id, site, Kind::Contribution);
+            assert_eq!(story.spent(site), if contributed { LOSS } else { 0 }, "output {output}, site {site}");
+        }
+    }
+}
