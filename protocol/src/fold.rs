@@ -320,12 +320,7 @@ impl Fold {
     /// and the head covers them, or the head is no longer than what we hold, its owner signed two
     /// histories. If it shows them from the first on and the head does not cover them, its sender
     /// made them up. Else it cannot be told yet.
-    fn contradiction(
-        &self,
-        member: &MemberId,
-        section: &Section,
-        checkpoint: &Checkpoint,
-    ) -> SectionError {
+    fn contradiction(&self, member: &MemberId, section: &Section, checkpoint: &Checkpoint) -> SectionError {
         let log = &self.logs[member];
         let mut edge = Edge::default();
         section.entries.iter().for_each(|entry| edge.push(leaf_hash(&entry.0)));
@@ -407,7 +402,10 @@ fn bind(
         .get(&hash)
         .ok_or_else(|| format!("this node lacks vocabulary `{}`; import it", body.vocabulary))?;
     if vocabulary.name() != body.vocabulary || vocabulary.dataset() != dataset.id {
-        return Err(format!("the charter lists vocabulary `{}` under another name or dataset", body.vocabulary));
+        return Err(format!(
+            "the charter lists vocabulary `{}` under another name or dataset",
+            body.vocabulary
+        ));
     }
     let question = parse_question(&body.question)?;
     let question = Question::admit(question, vocabulary).map_err(|error| error.to_string())?;

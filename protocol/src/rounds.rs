@@ -266,9 +266,8 @@ impl Round {
     /// A second roster by the asker: no member debits it, and it shows that two were tried.
     pub fn second_roster(&self) -> Option<Ref> {
         let asker = &self.asked.as_ref()?.asker;
-        let is_roster = |(by, logged): &&(MemberId, Logged)| {
-            by == asker && matches!(logged.body, Body::Roster { .. })
-        };
+        let is_roster =
+            |(by, logged): &&(MemberId, Logged)| by == asker && matches!(logged.body, Body::Roster { .. });
         self.repeats.iter().find(is_roster).map(|(_, logged)| logged.at.clone())
     }
 
@@ -457,7 +456,9 @@ impl Round {
         let mut releases = self.releases();
         let wrong = releases.find(|logged| {
             let Body::Release { opens, .. } = &logged.body else { return false };
-            opens.iter().all(held) && self.sums(plan, None).is_some() && self.check_release(plan, logged).is_none()
+            opens.iter().all(held)
+                && self.sums(plan, None).is_some()
+                && self.check_release(plan, logged).is_none()
         });
         wrong.map(|logged| logged.at.clone())
     }

@@ -1,7 +1,7 @@
 //! Rounds that do not go as planned, told as stories: somebody leaves, gives up, asks too often or
 //! writes what it should not.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::unreachable, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -39,6 +39,33 @@ impl Story {
     fn wrote(&self, id: QueryId, site: usize, kind: Kind) -> bool {
         let member = self.world.member(site).unwrap();
         member.fold().round(&id).is_some_and(|round| round.said(kind, member.me()).is_some())
+    }
+
+    /// Crashes the first member without a seat whose debit `witness` holds and which has not
+    /// contributed yet; which one.
+    fn catch_between_debit_and_contribution(&mut self, witness: usize) -> usize {
+        for _ in 0..5_000 {
+            self.world.run_until(self.world.now() + Span(1));
+            let Some(member) = self.world.member(witness) else { continue };
+            let rounds = member.fold().rounds().values().filter(|round| round.ending().is_none());
+            for (round, plan) in rounds.filter_map(|round| Some((round, round.plan()?))) {
+                let caught = (0..plan.members.len()).filter(|site| *site != witness).find(|site| {
+                    let id = &plan.members[*site];
+                    let wrote =
+                        |kind| self.world.member(*site).is_some() && self.wrote(round.id, *site, kind);
+                    plan.query.asker != *id
+                        && plan.seat(id).is_none()
+                        && round.said(Kind::Debit, id).is_some()
+                        && !wrote(Kind::Contribution)
+                });
+                if let Some(site) = caught {
+                    let next = self.world.executed(site);
+                    self.world.crash_before(site, next);
+                    return site;
+                }
+            }
+        }
+        unreachable!("no member was caught between its debit and its contribution")
     }
 
     /// Every log that a member holds passes its audit.
@@ -189,4 +216,57 @@ fn an_asker_that_gives_up_costs_nobody_anything() {
             assert_eq!(story.spent(site), if contributed { LOSS } else { 0 }, "output {output}, site {site}");
         }
     }
+}
+
+/// An asker that freezes fewer members than its Query promised makes no round: nobody debits, and
+/// nobody takes what comes of it for an answer.
+#[test]
+fn a_roster_that_the_query_forbids_makes_no_round() {
+    let mut calm = Story::new(8, 27);
+    calm.meet();
+    let before = calm.world.executed(7);
+    let mut caught = 0;
+    for output in before..before + 40 {
+        let mut story = Story::new(8, 27);
+        story.world.away = Span(10_000_000);
+        story.meet();
+        story.world.crash_before(7, output);
+        let Some(id) = story.ask(7, story.query(Mode::Secure, LOSS, 8, PERIOD)) else { continue };
+        story.world.run_until(story.world.now() + Span(3_000));
+        let round = story.world.member(0).unwrap().fold().round(&id).cloned();
+        let Some(round) = round.filter(|round| round.roster().is_none()) else { continue };
+        let verdicts: Vec<_> = round.all(Kind::Verdict).map(|(_, logged)| logged.at.clone()).collect();
+        if story.world.member(7).is_some() || verdicts.len() < 8 {
+            continue;
+        }
+        caught += 1;
+        story.forge(7, 0, Body::Roster { query: id, verdicts: verdicts[..6].to_vec() });
+        story.world.run_until(story.world.now() + Span(5_000));
+        let round = story.world.member(0).unwrap().fold().round(&id).cloned().unwrap();
+        assert!(round.roster().is_some() && round.plan().is_none());
+        assert!((0..7).all(|site| !story.wrote(id, site, Kind::Debit)));
+    }
+    assert!(caught > 0, "the asker was caught between the last verdict and its roster");
+}
+
+/// A question asked twice, of two periods: where one member's contribution is missing the second
+/// time, the two sums would differ by that member, so the committee opens nothing.
+#[test]
+fn a_repeated_question_opens_no_other_accepted_set() {
+    let next = "2025-11-03..2025-12-19";
+    let mut story = Story::new(12, 28);
+    story.meet();
+    let first = story.ask(11, story.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
+    assert!(story.finish(first, 12) && story.released(first));
+    story.world.run_until(story.world.now() + Span(2_000));
+    story.world.away = Span(10_000_000);
+    let query = story.query(Mode::Secure, LOSS, 5, next);
+    story.world.input(11, Input::Ask { command: 900, query: Box::new(query) });
+    let sleeper = story.catch_between_debit_and_contribution(0);
+    story.world.run_until(story.world.now() + Span(150_000));
+    let rounds = story.world.member(0).unwrap().fold().rounds().clone();
+    let round = rounds.values().find(|round| round.id != first).unwrap();
+    assert!(round.said(Kind::Contribution, &story.founder(sleeper).id).is_none());
+    assert_eq!(round.ending(), Some(&Ending::Aborted("min_step".into())));
+    assert_eq!(round.all(Kind::Open).count(), 0);
 }

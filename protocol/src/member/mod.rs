@@ -504,7 +504,9 @@ fn check_last_signed(fold: &Fold, me: &MemberId, last: Option<&(u64, String)>) -
 fn check_readable(fold: &Fold, me: &MemberId) -> Result<(), RestoreError> {
     let bad = fold.log(me).and_then(|log| log.stopped().or(log.malformed()));
     bad.map_or(Ok(()), |index| {
-        Err(RestoreError(format!("entry {index} of this node's log cannot be read by this program; update it")))
+        Err(RestoreError(format!(
+            "entry {index} of this node's log cannot be read by this program; update it"
+        )))
     })
 }
 

@@ -1,5 +1,11 @@
 //! A co-operative in the simulated world, and what a story needs to ask it.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, missing_docs, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    reason = "each test file uses its part"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,9 +63,7 @@ impl Story {
         let seed = Seed::new([seed; 32]);
         let vocabulary = Vocabulary::from_toml(VOCABULARY).unwrap();
         let hash = sha256(&[VOCABULARY.as_bytes()]);
-        let founders: Vec<Founder> = (0..members)
-            .map(|n| founder(&seed, n))
-            .collect();
+        let founders: Vec<Founder> = (0..members).map(|n| founder(&seed, n)).collect();
         let today = Day::parse("2025-12-01").unwrap();
         let charter =
             textless_charter(charter_draft(&founders.iter().collect::<Vec<_>>(), (&vocabulary, hash), today))
@@ -158,4 +162,3 @@ impl Story {
         member.standing().ledger().accounts().map(|(_, spent)| spent.nano()).sum()
     }
 }
-
