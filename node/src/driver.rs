@@ -427,6 +427,7 @@ impl Driver {
             Output::Keep(record) => self.pending.push(record),
             Output::Sign { size, note } => self.slots.write(size, &note)?,
             Output::StoreBlob(hash, bytes) => self.blobs.put(&hash, &bytes)?,
+            Output::RemoveBlob(hash) => self.blobs.remove(&hash)?,
             Output::LoadBlob(hash) => {
                 let bytes = self.blobs.get(&hash)?.map(Arc::from);
                 self.feed(Input::Loaded(hash, bytes));
@@ -443,6 +444,7 @@ impl Driver {
             Output::Tabulate(id, question) => self.tabulate(id, *question),
             Output::Draw { query, noise_std, cells } => self.draw(query, noise_std, cells),
             Output::Compute(work) => self.compute(work),
+            Output::Tell(Event::Halted(text)) => return Err(StoreError::Wrong(text)),
             Output::Tell(event) => self.tell(event),
         }
         Ok(())
@@ -499,7 +501,10 @@ impl Driver {
             Event::Fault(member, what) => {
                 tracing::warn!(%member, what = %what.escape_debug(), "a peer misbehaves")
             }
-            Event::Asked { .. } | Event::Answered { .. } | Event::Denied { .. } => {}
+            Event::SplitView(split) => {
+                tracing::error!(member = %split.member, "it signed two histories of its log")
+            }
+            Event::Asked { .. } | Event::Answered { .. } | Event::Denied { .. } | Event::Halted(_) => {}
         }
         let _nobody_listens = self.events.send(event);
     }
