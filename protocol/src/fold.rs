@@ -273,10 +273,8 @@ impl Fold {
         }
         let held = usize::try_from(size - section.from).map_err(|_| bad("an endless section"))?;
         let (known, new) = section.entries.split_at(held.min(section.entries.len()));
-        let same = known
-            .iter()
-            .zip(section.from..)
-            .all(|(entry, index)| log.entries.get(index as usize).is_some_and(|held| **held == *entry.0));
+        let first = log.entries.len() - held;
+        let same = known.iter().zip(&log.entries[first..]).all(|(entry, held)| **held == *entry.0);
         if same && new.is_empty() && !section.entries.is_empty() {
             return Ok(None);
         }
