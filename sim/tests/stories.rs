@@ -1,7 +1,7 @@
 //! Rounds that do not go as planned, told as stories: somebody leaves, gives up, asks too often or
 //! writes what it should not.
 
-#![expect(clippy::unwrap_used, clippy::unreachable, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
