@@ -27,6 +27,8 @@ pub const DATES_MAX: usize = 52;
 pub const TEXT_BYTES_MAX: usize = 1_000;
 /// Longest Question in bytes: it stands inside a log entry of 65,535.
 pub const QUESTION_BYTES_MAX: usize = 32 * 1024;
+/// Largest part of a bound or a resolution: products of four of them fit 128 bits.
+const NUMBER_MAX: u64 = 1_000_000;
 /// Largest bound of a measure in steps; with a roll of a million people a Tally stays below 2^50.
 pub const STEPS_MAX: i64 = 1 << 20;
 
@@ -51,14 +53,13 @@ pub struct Ratio {
 
 impl Ratio {
     fn read(text: &NumberText) -> Option<Self> {
-        let small = |text: &str| text.parse::<i64>().ok().filter(|n| n.abs() <= 1_000_000);
+        let small = |n: i64| (n.unsigned_abs() <= NUMBER_MAX).then_some(n);
         match text {
-            NumberText::Whole(number) => {
-                Some(Self { numerator: *number, denominator: 1 }).filter(|_| number.abs() <= 1_000_000)
-            }
+            NumberText::Whole(number) => Some(Self { numerator: small(*number)?, denominator: 1 }),
             NumberText::Text(text) => {
                 let (above, below) = text.split_once('/').unwrap_or((text, "1"));
-                Some(Self { numerator: small(above)?, denominator: small(below).filter(|n| *n > 0)? })
+                let read = |text: &str| small(text.parse().ok()?);
+                Some(Self { numerator: read(above)?, denominator: read(below).filter(|n| *n > 0)? })
             }
         }
     }
@@ -408,7 +409,8 @@ fn param_types(draft: &QuestionDraft) -> Result<BTreeMap<String, Type>, Question
     let mut types = BTreeMap::new();
     for (name, kind) in &draft.param {
         match kind.as_str() {
-            "date" | "dates" => types.insert(name.clone(), Type::Date),
+            "date" => types.insert(name.clone(), Type::Date),
+            "dates" => types.insert(name.clone(), Type::Dates),
             "text" => types.insert(name.clone(), Type::Text),
             "members" => None,
             other => {
@@ -486,7 +488,7 @@ fn admit_measure(text: &MeasureDraft, expr: Expr) -> Result<Measure, QuestionErr
     let steps = |bound: &NumberText| {
         let steps = Ratio::read(bound)
             .and_then(|bound| bound.steps(resolution))
-            .filter(|steps| steps.abs() <= STEPS_MAX);
+            .filter(|steps| steps.unsigned_abs() <= STEPS_MAX.unsigned_abs());
         steps.ok_or_else(|| {
             QuestionError(format!(
                 "measure `{name}`: bounds are whole multiples of the resolution, at most {STEPS_MAX} steps"
@@ -642,8 +644,9 @@ fn read_days(name: &str, text: &str, most: usize, period: Period) -> Result<Vec<
             ));
         }
     }
-    if days.len() > most {
-        return wrong(format!("parameter `{name}`: at most {most} days"));
+    let distinct: BTreeSet<&&str> = days.iter().collect();
+    if days.len() > most || distinct.len() != days.len() {
+        return wrong(format!("parameter `{name}`: at most {most} days, each once"));
     }
     Ok(days.into_iter().map(str::to_owned).collect())
 }
@@ -732,6 +735,13 @@ impl BoundQuestion {
     /// Columns it reads.
     pub fn columns(&self) -> BTreeSet<String> {
         self.question.columns.clone()
+    }
+
+    /// Columns it reads that tell of health, belief or need: a charter's purpose must name them.
+    pub fn sensitive_columns(&self) -> BTreeSet<String> {
+        let is_sensitive =
+            |name: &String| self.question.vocabulary.column(name).is_some_and(|column| column.sensitive);
+        self.question.columns.iter().filter(|name| is_sensitive(name)).cloned().collect()
     }
 
     /// Columns and member facts it splits by.

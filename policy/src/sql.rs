@@ -18,6 +18,13 @@ const DEPTH_MAX: usize = 32;
 
 /// Most tokens: a long chain makes a deep tree, and every level of it is a stack frame somewhere.
 const TOKENS_MAX: usize = 300;
+/// Longest rendered SQL of one expression: the longest of the catalogue has 1 KB, and an engine that
+/// is given gigabytes dies.
+pub const RENDERED_BYTES_MAX: usize = 128 * 1024;
+/// At most this is written of one node beside its children.
+const NODE_BYTES: usize = 64;
+/// At most this is written of a parameter: 52 days of 30 bytes, or a quoted text of 1,000.
+const PARAM_BYTES: usize = 2_100;
 
 /// What an expression gives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +37,8 @@ pub enum Type {
     Bool,
     /// A day.
     Date,
+    /// Some days: only inside IN.
+    Dates,
 }
 
 /// What a `:name` stands for.
@@ -419,7 +428,45 @@ impl Scope<'_> {
     /// The type of a whole expression. Errors: an unknown or forbidden name, mixed types, an
     /// aggregate where none may stand, or a column outside one.
     pub fn check(&self, expr: &Expr) -> Result<Type, String> {
-        self.type_of(expr, false)
+        let found = self.type_of(expr, false)?;
+        if self.rendered_bytes(expr) > RENDERED_BYTES_MAX {
+            return Err("it becomes too long when measures and ABS are written out; nest them less".into());
+        }
+        Ok(found)
+    }
+
+    /// A bound on the length of the rendered SQL, without rendering it: ABS writes its value three
+    /// times and a measure's name its expression four times, so nesting grows without end.
+    fn rendered_bytes(&self, expr: &Expr) -> usize {
+        let inner = match expr {
+            Expr::Number(text) | Expr::Text(text) => 2 * text.len(),
+            Expr::Param(_) => PARAM_BYTES,
+            Expr::Name(name) => match self.measures.iter().find(|(measure, ..)| measure == name) {
+                Some((_, measure, low, high)) => self
+                    .rendered_bytes(measure)
+                    .saturating_mul(4)
+                    .saturating_add(2 * (low.len() + high.len())),
+                None => 2 * name.len(),
+            },
+            Expr::Bool(_)
+            | Expr::Negative(_)
+            | Expr::Not(_)
+            | Expr::Binary(..)
+            | Expr::In(..)
+            | Expr::Between(..)
+            | Expr::IsNull(..)
+            | Expr::Case(..)
+            | Expr::Call(..)
+            | Expr::Aggregate(..) => {
+                let times = if matches!(expr, Expr::Call("ABS", _)) { 3 } else { 1 };
+                let children = expr.children();
+                let sum = |sum: usize, child: &&Expr| {
+                    sum.saturating_add(self.rendered_bytes(child)).saturating_add(NODE_BYTES)
+                };
+                children.iter().fold(0, sum).saturating_mul(times)
+            }
+        };
+        inner.saturating_add(NODE_BYTES)
     }
 
     fn type_of(&self, expr: &Expr, inside: bool) -> Result<Type, String> {
@@ -429,11 +476,11 @@ impl Scope<'_> {
             Expr::Number(_) => Ok(Type::Number),
             Expr::Text(_) => Ok(Type::Text),
             Expr::Bool(_) => Ok(Type::Bool),
-            Expr::Param(name) => self
-                .params
-                .get(name)
-                .copied()
-                .ok_or_else(|| format!("`:{name}` is not declared under `param`")),
+            Expr::Param(name) => match self.params.get(name) {
+                Some(Type::Dates) => Err(format!("`:{name}` is a list of days; write IN (:{name})")),
+                Some(found) => Ok(*found),
+                None => Err(format!("`:{name}` is not declared under `param`")),
+            },
             Expr::Name(name) => self.name_type(name, inside),
             Expr::Negative(a) => number(a),
             Expr::Not(a) => truth(a),
@@ -445,7 +492,12 @@ impl Scope<'_> {
             }
             Expr::In(a, list, _) => {
                 let left = self.type_of(a, inside)?;
-                list.iter().try_for_each(|item| self.expect(item, left, inside).map(|_| ()))?;
+                let days = |item: &&Expr| matches!(item, Expr::Param(name) if self.params.get(name) == Some(&Type::Dates));
+                if left != Type::Date && list.iter().any(|item| days(&item)) {
+                    return Err("a list of days stands beside something else than a day".into());
+                }
+                let others = list.iter().filter(|item| !days(item));
+                others.into_iter().try_for_each(|item| self.expect(item, left, inside).map(|_| ()))?;
                 Ok(Type::Bool)
             }
             Expr::Between(a, b, c) => {
@@ -629,7 +681,11 @@ mod tests {
 
     fn check(text: &str, grouped: bool) -> Result<String, String> {
         let vocabulary = Vocabulary::from_toml(EXAM).unwrap();
-        let params = BTreeMap::from([("day".to_owned(), Type::Date), ("who".to_owned(), Type::Text)]);
+        let params = BTreeMap::from([
+            ("day".to_owned(), Type::Date),
+            ("days".to_owned(), Type::Dates),
+            ("who".to_owned(), Type::Text),
+        ]);
         let measures = [("m".to_owned(), Expr::Number("2".into()), "0".to_owned(), "1".to_owned())];
         let scope = Scope { vocabulary: &vocabulary, params: &params, measures: &measures, grouped };
         let expr = parse(text)?;
@@ -682,6 +738,9 @@ mod tests {
             ("score = 'F'", false, "stands where"),
             ("score AND TRUE", false, "stands where"),
             (":nobody", false, "not declared"),
+            (":day = :days", false, "write IN (:days)"),
+            ("COUNT(:days) = 1", true, "write IN (:days)"),
+            ("sex IN (:days)", false, "beside something else"),
             ("'open", false, "no end"),
             ("1..2", false, "no number"),
             ("(1", false, "expected `)`"),
@@ -696,6 +755,26 @@ mod tests {
         assert!(check(&"(".repeat(5000), false).is_err());
         assert!(check(&"(".repeat(100), false).unwrap_err().contains("deep"));
         assert!(check(&"- ".repeat(1500), false).is_err());
+    }
+
+    /// Each ABS writes its value three times: thirty of them would be more than any memory holds.
+    #[test]
+    fn what_grows_too_long_is_refused_before_it_is_rendered() {
+        let nested = |n: usize| format!("{}score{}", "ABS(".repeat(n), ")".repeat(n));
+        let rendered = check(&nested(4), false).unwrap();
+        let expr = parse(&nested(4)).unwrap();
+        let vocabulary = Vocabulary::from_toml(EXAM).unwrap();
+        let scope =
+            Scope { vocabulary: &vocabulary, params: &BTreeMap::new(), measures: &[], grouped: false };
+        assert!(rendered.len() <= scope.rendered_bytes(&expr), "the bound holds");
+        assert!(check(&nested(30), false).unwrap_err().contains("too long"));
+        // Measures of measures grow as fast.
+        let long = parse(&format!("0{}", " + 1".repeat(140))).unwrap();
+        let measures = [("m".to_owned(), long, "0".to_owned(), "1".to_owned())];
+        let scope =
+            Scope { vocabulary: &vocabulary, params: &BTreeMap::new(), measures: &measures, grouped: true };
+        let expr = parse(&format!("m{}", " * m".repeat(140))).unwrap();
+        assert!(scope.check(&expr).unwrap_err().contains("too long"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::charter::{Charter, Member, Role};
 use crate::id::MemberId;
 use crate::ledger::Ledger;
-use crate::limits::{Layer, Limits};
+use crate::limits::{Layer, Limits, Set};
 use crate::loss::PrivacyLoss;
 use crate::query::{Assumptions, Mode, Query, Terms, WINDOW_MAX};
 use crate::refusal::{Refusal, Rule};
@@ -59,7 +59,7 @@ impl Layers {
     /// where known, the member's own limits.
     pub fn new(charter: &Charter, purpose: &str, own: Option<&Limits>) -> Self {
         let by_charter = charter.purpose(purpose).map_or_else(
-            || Limits { purposes: crate::limits::Set::none(), ..charter.fields().limits.clone() },
+            || Limits { purposes: Set::none(), ..charter.fields().limits.clone() },
             |purpose| {
                 let days = Limits { not_before: purpose.starts, not_after: purpose.expires, ..Limits::top() };
                 charter.limits_for(purpose).meet(&days)
@@ -141,6 +141,7 @@ fn check(limits: &Limits, query: &Query, roster: Option<&[MemberId]>, facts: &Fa
         return no(Rule::Attempt, "we took part in this twice already");
     }
     check_scope(limits, query, facts.now)?;
+    check_sensitive(query, facts)?;
     if facts.answered {
         return no(Rule::Answered, "already answered: read the Release with `datacoop results`");
     }
@@ -233,6 +234,23 @@ fn check_scope(limits: &Limits, query: &Query, now: Time) -> Check {
         return no(Rule::FullNoise, "it would show each member's noised figures");
     }
     Ok(())
+}
+
+/// Sensitive columns are open to a purpose that names them, never to one that leaves columns open.
+fn check_sensitive(query: &Query, facts: &Facts<'_>) -> Check {
+    let purpose = facts.charter.purpose(&query.purpose);
+    let named = |name: &str| {
+        purpose.is_some_and(|purpose| match &purpose.limits.columns {
+            Set::Only(names) => names.contains(name),
+            Set::Except(_) => false,
+        })
+    };
+    match query.question.sensitive_columns().into_iter().find(|name| !named(name)) {
+        Some(name) => {
+            no(Rule::Columns, format!("the column `{name}` is sensitive, and this purpose does not name it"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_loss(limits: &Limits, query: &Query, facts: &Facts<'_>) -> Check {

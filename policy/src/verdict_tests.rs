@@ -5,7 +5,6 @@ use crate::charter::CharterDraft;
 use crate::charter::tests::sample;
 use crate::id::Digest;
 use crate::ledger::Account;
-use crate::limits::Set;
 use crate::question::{Question, QuestionDraft};
 use crate::time::{AcademicYear, Day, Period, Span};
 use crate::vocabulary::Vocabulary;
@@ -193,6 +192,33 @@ fn undated_data_is_asked_about_in_the_year_it_is_asked_in() {
     check(|c| c.query.question = about("1925-09-01..1925-12-19"), "window floor");
     check(|c| c.query.question = about("2026-09-01..2026-12-19"), "window floor");
     with_roster(|c| c.query.question = about("2024-09-01..2024-12-19"), "window floor");
+}
+
+#[test]
+fn a_sensitive_column_is_open_to_a_purpose_that_names_it() {
+    let text = ATTENDANCE.replace("name = \"attended\", type", "name = \"attended\", sensitive = true, type");
+    let vocabulary = Vocabulary::from_toml(&text).unwrap();
+    let admitted = Question::admit(QuestionDraft::from_toml(EVENT_DAY).unwrap(), &vocabulary).unwrap();
+    let bound = question(&took_part(9));
+    let sensitive = admitted.bind(bound.params(), bound.period()).unwrap();
+    assert_eq!(sensitive.sensitive_columns(), BTreeSet::from(["attended".to_owned()]));
+    check(|c| c.query.question = sensitive.clone(), "columns floor");
+    let all = sensitive.columns();
+    check(
+        |c| {
+            c.query.question = sensitive.clone();
+            c.charter.purposes[0].limits.columns = Set::Only(all.clone());
+        },
+        "ok",
+    );
+    check(
+        |c| {
+            c.query.question = sensitive.clone();
+            c.charter.purposes[0].limits.columns = Set::Except(BTreeSet::new());
+            c.own = own(|l| l.columns = Set::Only(all.clone()));
+        },
+        "columns floor",
+    );
 }
 
 /// What no standing of any member can make a round.
