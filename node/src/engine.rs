@@ -2,7 +2,8 @@
 //! the network; no text of an asker reaches it, only SQL rendered from our own tree.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -107,10 +108,18 @@ fn unit_sql(question: &BoundQuestion) -> String {
     let measures = question.measures_sql();
     let measures = measures.iter().enumerate().map(|(i, sql)| format!("CAST({sql} AS DOUBLE) AS m{i}"));
     let columns: Vec<String> = groups.chain(measures).collect();
-    let filter = question.filter_sql().map_or(String::new(), |filter| format!(" WHERE {filter}"));
-    let grouping = match vocabulary.unit() {
-        Unit::Row => String::new(),
-        Unit::Column(unit) => format!(" GROUP BY {}", identifier(unit)),
+    let (named, grouping) = match vocabulary.unit() {
+        Unit::Row => (None, String::new()),
+        // Rows of nobody would make one person of many, whom Delta does not bound.
+        Unit::Column(unit) => {
+            let unit = identifier(unit);
+            (Some(format!("{unit} IS NOT NULL")), format!(" GROUP BY {unit}"))
+        }
+    };
+    let conditions: Vec<String> = question.filter_sql().into_iter().chain(named).collect();
+    let filter = match conditions.is_empty() {
+        true => String::new(),
+        false => format!(" WHERE {}", conditions.join(" AND ")),
     };
     format!("SELECT {} FROM rows{filter}{grouping}", columns.join(", "))
 }
@@ -264,7 +273,9 @@ impl TableWriter {
         if let Some(parent) = path.parent() {
             crate::folder::make_dir(parent).map_err(|error| wrong(&error))?;
         }
-        let file = File::create(&temporary).map_err(|error| wrong(&error))?;
+        // Rows: only their owner reads them.
+        let options = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).clone();
+        let file = options.open(&temporary).map_err(|error| wrong(&error))?;
         let writer = ArrowWriter::try_new(file, schema.clone(), None).map_err(|error| wrong(&error))?;
         let builders = columns.iter().map(|column| Builder::new(column.kind)).collect();
         Ok(Self { path: path.to_owned(), temporary, schema, builders, rows: 0, writer })

@@ -12,8 +12,11 @@ use crate::question::{BoundQuestion, Figure, Measure};
 const ONE: i128 = 1_000_000_000;
 /// Noisy counts below this are suppressed: they say more about noise than about people.
 pub const COUNT_MIN: i128 = 10;
-/// A standard error above a quarter of a count suppresses what is divided by it.
+/// A standard error above a quarter of a count suppresses it.
 const ERROR_PARTS_MAX: i128 = 4;
+/// Below eight standard errors a denominator bends the interval of what it divides: such ratios are
+/// suppressed until Fieller's intervals are here (DATA section 8).
+const RATIO_PARTS_MAX: i128 = 8;
 
 /// Whether a figure is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,8 +50,10 @@ pub struct FigureValue {
     pub high: String,
     /// Half-width of the privacy noise alone (95 %).
     pub noise: String,
-    /// Half-width of ordinary chance alone, where squares were asked for.
+    /// Half-width of ordinary chance alone, where squares were asked for or a spread is assumed.
     pub chance: Option<String>,
+    /// Whether chance rests on the Question's own `pupil_sd` and not on what was released.
+    pub chance_assumed: bool,
     /// Shown or not.
     pub status: Status,
 }
@@ -75,6 +80,13 @@ struct Estimate {
     value: i128,
     noise: i128,
     chance: Option<i128>,
+    assumed: bool,
+}
+
+impl Estimate {
+    fn new(value: i128, noise: i128) -> Self {
+        Self { value, noise, chance: None, assumed: false }
+    }
 }
 
 /// Sums of one group, read by measure name.
@@ -97,9 +109,7 @@ pub fn derive(question: &BoundQuestion, noise: &NoiseScale, accepted: u32, sums:
             let effects: Vec<Option<Estimate>> =
                 groups.iter().map(|group| group.mean(mean, count, Some(square))).collect();
             let mut cells = plain(&keys, effects.iter().map(|effect| vec![shown("change", *effect)]));
-            if let Some(contrast) = contrast {
-                cells.extend(contrasts(question, &keys, &effects, contrast));
-            }
+            cells.extend(contrasts(question, &keys, &effects, contrast.as_deref()));
             cells
         }
         Figure::Count { of } => {
@@ -138,7 +148,7 @@ impl Group<'_> {
         let below = i128::from(measure.resolution.denominator) << self.noise.doublings;
         let step = i128::from(measure.resolution.numerator);
         let value = i128::from(sum).checked_mul(step)?.checked_mul(ONE)? / below;
-        Some(Estimate { value, noise: noise_of(measure, self.noise, self.accepted)?, chance: None })
+        Some(Estimate::new(value, noise_of(measure, self.noise, self.accepted)?))
     }
 
     /// A sum that counts people: suppressed when small or noisy.
@@ -148,28 +158,63 @@ impl Group<'_> {
 
     /// X / N, with noise of both and, given squares, the chance of who happened to be there.
     fn mean(&self, of: &str, count: &str, square: Option<&str>) -> Option<Estimate> {
-        let (x, n) = (self.sum(of)?, self.count(count)?);
+        let (x, n) = (self.sum(of)?, self.sum(count).filter(is_divisor)?);
         let mean = ratio(x.value, n.value)?;
         let noise = ratio(hypot(x.noise, product(mean, n.noise)?)?, n.value)?;
         let chance = match square {
             None => None,
             Some(square) => {
-                let spread = ratio(self.sum(square)?.value, n.value)? - product(mean, mean)?;
-                Some(root(ratio(spread.max(0), n.value)?)?)
+                let squares = self.sum(square)?;
+                let spread = ratio(squares.value, n.value)? - product(mean, mean)?;
+                // Noise can push the spread to nothing or below: it is never surer than its own noise.
+                let least = ratio(squares.noise, n.value)?;
+                Some(root(ratio(spread.max(least), n.value)?)?)
             }
         };
-        Some(Estimate { value: mean, noise, chance })
+        Some(Estimate { value: mean, noise, chance, assumed: false })
     }
 
-    /// A / (A + B).
+    /// A / (A + B). Chance is assumed: the Question's `pupil_sd` over the fewest people that these sums
+    /// can be of.
     fn rate(&self, of: &str, against: &str) -> Option<Estimate> {
         let (a, b) = (self.sum(of)?, self.sum(against)?);
-        let total = Estimate { value: a.value + b.value, noise: hypot(a.noise, b.noise)?, chance: None };
-        let total = Some(total).filter(is_solid)?;
+        let total = Estimate::new(a.value + b.value, hypot(a.noise, b.noise)?);
+        let total = Some(total).filter(is_divisor)?;
         let rate = ratio(a.value, total.value)?;
         let noise = ratio(hypot(product(ONE - rate, a.noise)?, product(rate, b.noise)?)?, total.value)?;
-        Some(Estimate { value: rate, noise, chance: None })
+        let people = most_together(self.question).and_then(|most| ratio(total.value, most));
+        let chance = match (assumed_sd(self.question), people) {
+            (Some(sd), Some(people)) if people > 0 => Some(ratio(sd, root(people)?)?),
+            _ => None,
+        };
+        Some(Estimate { value: rate, noise, chance, assumed: chance.is_some() })
     }
+}
+
+/// The most that one person adds to all measures under `at_most`, in billionths.
+fn most_together(question: &BoundQuestion) -> Option<i128> {
+    let (names, total) = question.at_most()?;
+    let measure = question.measures().iter().find(|measure| names.contains(&measure.name))?;
+    let resolution = measure.resolution;
+    (i128::from(total) * ONE)
+        .checked_mul(i128::from(resolution.numerator))?
+        .checked_div(i128::from(resolution.denominator))
+}
+
+/// The Question's assumed spread between people, such as `14 pp`, in billionths.
+fn assumed_sd(question: &BoundQuestion) -> Option<i128> {
+    let text = question.question().draft().pupil_sd.as_deref()?;
+    let (digits, percent) = match text.strip_suffix("pp") {
+        Some(digits) => (digits.trim(), 100),
+        None => (text.trim(), 1),
+    };
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
+    let plain = |t: &str| !t.is_empty() && t.len() <= 9 && t.bytes().all(|b| b.is_ascii_digit());
+    if !plain(whole) || !plain(part) {
+        return None;
+    }
+    let part: i128 = format!("{part:0<9}").parse().ok()?;
+    Some((whole.parse::<i128>().ok()? * ONE + part) / percent)
 }
 
 /// s_X = sigma_i sqrt(|A|) x resolution / 2^t, rounded up.
@@ -182,7 +227,12 @@ fn noise_of(measure: &Measure, noise: &NoiseScale, accepted: u32) -> Option<i128
 }
 
 fn is_solid(count: &Estimate) -> bool {
-    count.value >= COUNT_MIN * ONE && count.noise * ERROR_PARTS_MAX <= count.value
+    count.value >= COUNT_MIN * ONE && count.noise.saturating_mul(ERROR_PARTS_MAX) <= count.value
+}
+
+/// Whether a sum may divide another.
+fn is_divisor(count: &Estimate) -> bool {
+    count.value >= COUNT_MIN * ONE && count.noise.saturating_mul(RATIO_PARTS_MAX) <= count.value
 }
 
 fn ratio(above: i128, below: i128) -> Option<i128> {
@@ -218,23 +268,19 @@ fn histogram(
     let bins = question.groupings().last().map_or(1, |by| by.cells.len());
     let counts: Vec<Option<Estimate>> = groups.iter().map(|group| group.sum(of)).collect();
     let share = |row: &[Option<Estimate>], x: Estimate| -> Option<Estimate> {
-        let mut total = Estimate { value: 0, noise: 0, chance: None };
+        let mut total = Estimate::new(0, 0);
         for cell in row {
             let cell = (*cell)?;
-            total = Estimate {
-                value: total.value + cell.value,
-                noise: hypot(total.noise, cell.noise)?,
-                chance: None,
-            };
+            total = Estimate::new(total.value + cell.value, hypot(total.noise, cell.noise)?);
         }
-        let total = Some(total).filter(is_solid)?;
+        let total = Some(total).filter(is_divisor)?;
         let p = ratio(x.value, total.value)?;
         let others = i128::try_from(row.len()).ok()? - 1;
         let spread = product(ONE - p, ONE - p)? + others * product(p, p)?;
         let noise = ratio(product(root(spread)?, x.noise)?, total.value)?;
         let inside = p.clamp(0, ONE);
         let chance = root(ratio(product(inside, ONE - inside)?, total.value)?)?;
-        Some(Estimate { value: p, noise, chance: Some(chance) })
+        Some(Estimate { value: p, noise, chance: Some(chance), assumed: false })
     };
     let rows = counts.chunks(bins).flat_map(|row| row.iter().map(move |x| (row, *x)));
     let figures = rows.map(|(row, x)| {
@@ -243,19 +289,21 @@ fn histogram(
     plain(keys, figures)
 }
 
-/// The difference of differences: with minus without, and where people are split true or false,
-/// the gap among members that took part.
+/// The difference of differences: with minus without; and where people are split true or false, the
+/// gap between them, among members that took part if a contrast says who did.
 fn contrasts(
     question: &BoundQuestion,
     keys: &[Vec<(String, String)>],
     effects: &[Option<Estimate>],
-    contrast: &str,
+    contrast: Option<&str>,
 ) -> Vec<FigureCell> {
-    let mut cells = difference(keys, effects, contrast, ("yes", "no"));
+    let mut cells =
+        contrast.map_or_else(Vec::new, |contrast| difference(keys, effects, contrast, ("yes", "no")));
     for by in question.groupings().iter().filter(|by| !by.is_member_fact && by.cells == ["true", "false"]) {
         let gaps = difference(keys, effects, &by.name, ("true", "false"));
-        let took_part =
-            |cell: &FigureCell| cell.key.iter().all(|(name, value)| name != contrast || value == "yes");
+        let took_part = |cell: &FigureCell| {
+            cell.key.iter().all(|(name, value)| Some(&**name) != contrast || value == "yes")
+        };
         cells.extend(gaps.into_iter().filter(took_part));
     }
     cells
@@ -280,7 +328,7 @@ fn difference(
             (Some(a), Some(b)) => Some(hypot(a, b)?),
             _ => None,
         };
-        Some(Estimate { value: a.value - b.value, noise: hypot(a.noise, b.noise)?, chance })
+        Some(Estimate { chance, ..Estimate::new(a.value - b.value, hypot(a.noise, b.noise)?) })
     };
     let label = format!("{plus} minus {minus}");
     keys.iter()
@@ -311,6 +359,7 @@ fn shown(name: &str, estimate: Option<Estimate>) -> FigureValue {
             high: decimal(-(-(estimate.value + half)).div_euclid(step) * step, step),
             noise: decimal(-(-noise).div_euclid(fine) * fine, fine),
             chance: chance.map(|chance| decimal(-(-chance).div_euclid(fine) * fine, fine)),
+            chance_assumed: estimate.assumed,
             status: Status::Estimated,
         })
     });
@@ -321,6 +370,7 @@ fn shown(name: &str, estimate: Option<Estimate>) -> FigureValue {
         high: String::new(),
         noise: String::new(),
         chance: None,
+        chance_assumed: false,
         status: Status::Suppressed,
     })
 }
@@ -356,7 +406,10 @@ fn decimal(value: i128, step: i128) -> String {
 }
 
 /// What a plan can say before spending: the half-width of privacy noise to expect for one figure of
-/// a group of `people`, as decimal text. From public facts only.
+/// a cell with `people` in it, as decimal text. From public facts only.
+///
+/// Of a histogram it is that of a share of a row whose cells hold as many each; of a rate, that of
+/// people who add three quarters of the most that they can, as pupils do in a half-term.
 pub fn expected_noise(
     question: &BoundQuestion,
     noise: &NoiseScale,
@@ -370,14 +423,27 @@ pub fn expected_noise(
     let people = i128::from(people).checked_mul(ONE)?;
     let error = match question.figure() {
         Figure::Count { of } | Figure::Sum { of } => error(of)?,
-        Figure::Histogram { of } => ratio(error(of)?, people)?,
+        Figure::Histogram { of } => {
+            let bins = question.groupings().last().map_or(1, |by| by.cells.len());
+            ratio(error(of)?, people.checked_mul(i128::try_from(bins).ok()?)?)?
+        }
         Figure::Mean { of, .. } | Figure::Event { mean: of, .. } => ratio(error(of)?, people)?,
-        // At most: a rate's denominator is what all people could add, so the truth is no smaller.
         Figure::Rate { of, .. } => {
-            let most = question.at_most().map_or(1, |(_, total)| i128::from(total));
-            ratio(error(of)?, people.checked_mul(most)?)?
+            let usual = most_together(question).map_or(ONE, |most| most / 4 * 3);
+            ratio(error(of)?, product(people, usual)?)?
         }
     };
+    width_text(error)
+}
+
+/// The half-width of ordinary chance to expect in a cell of `people`, where the Question states how
+/// much people differ; else it is known only with the answer.
+pub fn expected_chance(question: &BoundQuestion, people: u64) -> Option<String> {
+    let people = i128::from(people).checked_mul(ONE).filter(|people| *people > 0)?;
+    width_text(ratio(assumed_sd(question)?, root(people)?)?)
+}
+
+fn width_text(error: i128) -> Option<String> {
     let half = half_width(error)?;
     let fine = (display_step(half) / 100).max(1);
     Some(decimal(-(-half).div_euclid(fine) * fine, fine))

@@ -48,7 +48,7 @@ fn line(cell: &FigureCell) -> String {
                     f.low,
                     f.high,
                     f.noise,
-                    f.chance.as_deref().unwrap_or("-")
+                    f.chance.as_deref().unwrap_or("-").to_owned() + if f.chance_assumed { "?" } else { "" }
                 )
             }
             Status::Suppressed => format!("{} suppressed", f.name),
@@ -107,6 +107,145 @@ fn a_rate_and_a_histogram_follow_the_table() {
         lines(&figures)[0],
         "F: count 750 [742, 758] noise 7.9 chance -; share 0.75 [0.72, 0.78] noise 0.007 chance 0.027"
     );
+}
+
+const ATTENDANCE: &str = include_str!("../../node/src/vocab/attendance.toml");
+const EVENT_DAY: &str = include_str!("../../node/src/vocab/event-day.toml");
+const RATE: &str = include_str!("../../node/src/vocab/attendance-rate.toml");
+
+fn attendance(text: &str, params: &[(&str, &str)]) -> BoundQuestion {
+    let vocabulary = Vocabulary::from_toml(ATTENDANCE).unwrap();
+    let question = Question::admit(QuestionDraft::from_toml(text).unwrap(), &vocabulary).unwrap();
+    let params = params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    question.bind(&params, Period::parse("2025-11-03..2025-12-19").unwrap()).unwrap()
+}
+
+const DAYS: [(&str, &str); 2] = [("event_day", "2025-12-12"), ("baseline_days", "2025-12-05")];
+
+/// One person's row: n 2 steps of 1/2, d in steps of 1/8, q in steps of 1/4.
+fn people(n: i64, d_eighths: i64, q_quarters: i64) -> [i64; 3] {
+    [2 * n, n * d_eighths, n * q_quarters]
+}
+
+#[test]
+fn an_event_shows_changes_contrasts_and_the_gap_with_their_signs() {
+    let event = attendance(EVENT_DAY, &[DAYS[0], DAYS[1], ("took_part", "A-1,A-2,A-3")]);
+    // Premium with, premium without, others with, others without: -1/2, 0, -1/8, +1/8 each.
+    let sums: Vec<i64> =
+        [people(1000, -4, 4), people(1000, 0, 0), people(4000, -1, 1), people(4000, 1, 1)].concat();
+    let figures = derive(&event, &scale(512, 0), 4, &sums);
+    let values: Vec<String> = figures
+        .cells
+        .iter()
+        .map(|cell| {
+            let key: Vec<_> = cell.key.iter().map(|(_, value)| value.as_str()).collect();
+            format!("{}: {}", key.join(" / "), cell.figures[0].value)
+        })
+        .collect();
+    assert_eq!(
+        values,
+        [
+            "true / yes: -0.50",
+            "true / no: 0.000",
+            "false / yes: -0.12",
+            "false / no: 0.13",
+            "true / yes minus no: -0.50",
+            "false / yes minus no: -0.25",
+            "true minus false / yes: -0.37",
+        ]
+    );
+    // Premium with: noise SD = sqrt((4/8)^2 + (0.5 * 4/2)^2) / 1000 = 0.001118; variance 1 - 0.25.
+    let with = &figures.cells[0].figures[0];
+    assert_eq!((with.noise.as_str(), with.chance.as_deref()), ("0.003", Some("0.054")));
+    // Of the contrast the errors of both add up as squares.
+    let contrast = &figures.cells[4].figures[0];
+    assert!(contrast.low.parse::<f64>().unwrap() < -0.5 && contrast.high.parse::<f64>().unwrap() > -0.5);
+    assert!(contrast.chance.is_some());
+}
+
+/// With too few members for a contrast the question still is whether poorer children were away more.
+#[test]
+fn an_event_without_a_contrast_shows_the_gap() {
+    let mut draft = QuestionDraft::from_toml(EVENT_DAY).unwrap();
+    draft.param.remove("took_part");
+    draft.by.retain(|by| by.member.is_none());
+    draft.figure.contrast = None;
+    let question = Question::admit(draft, &Vocabulary::from_toml(ATTENDANCE).unwrap()).unwrap();
+    let params = DAYS.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let event = question.bind(&params, Period::parse("2025-11-03..2025-12-19").unwrap()).unwrap();
+    let sums: Vec<i64> = [people(1000, -4, 4), people(4000, -1, 1)].concat();
+    let figures = derive(&event, &scale(512, 0), 4, &sums);
+    let gap = &figures.cells[2];
+    assert_eq!(gap.key, [("pupil_premium".to_owned(), "true minus false".to_owned())]);
+    assert_eq!(gap.figures[0].value, "-0.37");
+}
+
+/// A spread that noise pushed below nothing does not make an answer surer.
+#[test]
+fn chance_is_never_smaller_than_its_own_noise() {
+    let mean =
+        question(r#"{ kind = "mean", of = "s", count = "n", square = "q" }"#, &format!("{N}, {S}, {Q}"));
+    let chance = |squares| {
+        let figures = derive(&mean, &scale(512, 0), 4, &[1000, 1000, squares, 5, 0, 0]);
+        figures.cells[0].figures[0].chance.clone().unwrap().parse::<f64>().unwrap()
+    };
+    // Mean 0.5: squares of 250 are no spread at all. The noise of q is 4, of the spread 0.004.
+    assert!(chance(200) >= 0.0039 && chance(250) >= 0.0039);
+    assert!(chance(1250) > chance(250));
+}
+
+#[test]
+fn the_chance_of_a_rate_is_assumed_and_said_to_be() {
+    let rate = attendance(RATE, &[]);
+    let mut sums = vec![0; 20];
+    (sums[0], sums[1]) = (55_000, 7_000);
+    let figures = derive(&rate, &scale(512, 0), 4, &sums);
+    let shown = &figures.cells[0].figures[0];
+    assert!(shown.chance_assumed);
+    // 62,000 sessions are of 775 people at least: 1.96 x 0.14 / sqrt(775) = 0.00986.
+    assert_eq!(shown.chance.as_deref(), Some("0.0099"));
+    assert_eq!((shown.value.as_str(), shown.low.as_str(), shown.high.as_str()), ("0.887", "0.877", "0.897"));
+}
+
+/// Between four and eight standard errors a count stands, and divides nothing.
+#[test]
+fn a_bent_ratio_is_suppressed_and_its_count_is_not() {
+    let mean = question(r#"{ kind = "mean", of = "s", count = "n" }"#, &format!("{N}, {S}"));
+    // The count's SD is 4.
+    for (count, expected) in [
+        (16, "mean suppressed; count suppressed"),
+        (17, "mean suppressed; count 17"),
+        (32, "mean suppressed; count 32"),
+        (33, "mean 0.0"),
+    ] {
+        let figures = derive(&mean, &scale(512, 0), 4, &[count, 0, 0, 0]);
+        assert!(lines(&figures)[0].contains(expected), "{count}: {:?}", lines(&figures)[0]);
+    }
+}
+
+/// DATA section 7: noise at rho 0.005 with 20 schools of 1,000 pupils, m = 13, a quarter of them
+/// eligible for the Pupil Premium, Years 7 to 11.
+#[test]
+fn what_a_plan_expects_is_the_catalogues_noise() {
+    let terms = Terms::new(20, Mode::Secure, Assumptions::FLOOR).unwrap();
+    let expected = |question: &BoundQuestion, people: u64| {
+        let noise = NoiseScale::new(question.sensitivity2(), PrivacyLoss::from_nano(5_000_000), terms.honest);
+        let text = expected_noise(question, &noise.unwrap(), terms.n, people).unwrap();
+        text.parse::<f64>().unwrap() * 100.0
+    };
+    // A1: a year group's Pupil Premium pupils, 2.8 pp. A7: Pupil Premium pupils, 0.8 pp less the
+    // count's part. A13: 24 pupils of a histogram.
+    let rate = expected(&attendance(RATE, &[]), 1_000);
+    assert!((2.5..3.5).contains(&rate), "{rate}");
+    let event = attendance(EVENT_DAY, &[DAYS[0], DAYS[1], ("took_part", "A-1,A-2,A-3")]);
+    let event = expected(&event, 3_750);
+    assert!((0.6..0.9).contains(&event), "{event}");
+    let histogram = question(r#"{ kind = "histogram", of = "n" }"#, N);
+    // 10,000 in each of two cells: 24.4 of 20,000.
+    let share = expected(&histogram, 10_000);
+    assert!((0.11..0.13).contains(&share), "{share}");
+    assert_eq!(expected_chance(&attendance(RATE, &[]), 1_000).as_deref(), Some("0.00868"));
+    assert_eq!(expected_chance(&histogram, 1_000), None);
 }
 
 #[test]

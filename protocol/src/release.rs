@@ -136,6 +136,7 @@ pub fn figures_value(figures: &Figures) -> Value {
                 ("value", text(&figure.value)),
             ];
             fields.extend(figure.chance.as_ref().map(|chance| ("chance", text(chance))));
+            fields.extend(figure.chance_assumed.then_some(("chance_assumed", Value::Int(1))));
             Value::object(fields)
         });
         Value::object([("figures", Value::Array(values.collect())), ("key", Value::Object(key))])
