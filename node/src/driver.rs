@@ -445,7 +445,11 @@ impl Driver {
 
     async fn drain(&mut self) -> Result<(), StoreError> {
         while let Some(output) = self.member.poll_output() {
-            if !matches!(output, Output::Store(_) | Output::Keep(_)) {
+            if matches!(output, Output::StoreBlob(..)) {
+                // The copied entry that names a blob comes before it: a start deletes what no entry
+                // names, and the peer that is told we hold it may switch off.
+                self.write_pending()?;
+            } else if !matches!(output, Output::Store(_) | Output::Keep(_)) {
                 self.barrier()?;
             }
             self.execute(output).await?;
