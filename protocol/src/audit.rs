@@ -195,6 +195,13 @@ fn check_grammar(log: &Log) -> Check {
     findings.finish("entries")
 }
 
+/// Whether an entry is read at all: what follows an unreadable one of its log counts for nothing, and
+/// nobody else is to blame for that.
+fn counts(fold: &Fold, reference: &Ref) -> bool {
+    let log = fold.member_by_origin(&reference.log).and_then(|member| fold.log(member));
+    log.and_then(Log::stopped).is_none_or(|stopped| reference.index < stopped)
+}
+
 /// Whether everything that an entry rests on is here: what it cites in its round, what that cites,
 /// and so on. If not, what does not follow from it may follow from what is absent.
 fn rests_on_what_is_here(fold: &Fold, round: &Round, logged: &Logged) -> bool {
@@ -203,7 +210,7 @@ fn rests_on_what_is_here(fold: &Fold, round: &Round, logged: &Logged) -> bool {
     let (mut seen, mut next) = (BTreeSet::new(), vec![logged]);
     while let Some(logged) = next.pop() {
         for reference in references(&logged.body) {
-            if !fold.resolves(reference) {
+            if !fold.resolves(reference) || !counts(fold, reference) {
                 return false;
             }
             if seen.insert(reference) {
