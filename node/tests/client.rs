@@ -1,5 +1,4 @@
 //! The command line's way to its node: straight, whatever the environment says.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
