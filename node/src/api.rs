@@ -24,7 +24,7 @@ use crate::blobs::Blobs;
 use crate::cli::audit_json;
 use crate::driver::{AskReply, Handle};
 use crate::error::{CommandError, Exit};
-use crate::export::{snapshot, write_export};
+use crate::export::{snapshot, write_export_aside};
 use crate::folder::{StoreError, write_durably};
 use crate::view::{default_mode, plan_json, release, round_json, status_json};
 use crate::{clock, entropy, load};
@@ -160,8 +160,9 @@ async fn status(State(handle): State<Handle>) -> Answer {
 }
 
 async fn results(State(handle): State<Handle>) -> Answer {
-    let list = handle.view(|member| {
-        let rounds = member.fold().rounds().values();
+    let released = handle.released();
+    let list = handle.view(move |member| {
+        let rounds = released.iter().filter_map(|(id, _)| member.fold().round(id));
         rounds.filter_map(|round| release(round)).map(|release| release.json).collect::<Vec<_>>()
     });
     let list = list.await.ok_or_else(stopped)?;
@@ -245,6 +246,6 @@ async fn import(State(handle): State<Handle>, Json(request): Json<ImportRequest>
 
 async fn export(State(handle): State<Handle>, Json(request): Json<ExportRequest>) -> Answer {
     let taken = handle.view(snapshot).await.flatten().ok_or_else(stopped)?;
-    write_export(&taken, handle.home(), &request.folder)?;
+    write_export_aside(taken, handle.home().clone(), request.folder.clone()).await?;
     Ok(Json(json!({ "schema": "datacoop.export/1", "folder": request.folder.display().to_string() })))
 }

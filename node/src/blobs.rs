@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use datacoop_policy::Digest;
@@ -44,6 +46,28 @@ impl Blobs {
         Ok(bytes.filter(|bytes| sha256(&[bytes]) == *hash))
     }
 
+    /// A blob's length and its bytes from `offset` on, at most `bytes_max`; `None` when it is not
+    /// there. The hash is not checked: whoever puts the pieces together checks that of the whole, and
+    /// reading all of a blob for each of its pieces would hold the node up.
+    pub fn piece(
+        &self,
+        hash: &Digest,
+        offset: u64,
+        bytes_max: usize,
+    ) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        let path = self.path(hash);
+        let file = match fs::File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(at(&path)(error)),
+        };
+        let total = file.metadata().map_err(at(&path))?.len();
+        let rest = usize::try_from(total.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; rest.min(bytes_max)];
+        file.read_exact_at(&mut bytes, offset.min(total)).map_err(at(&path))?;
+        Ok(Some((total, bytes)))
+    }
+
     /// Names of all blobs.
     pub fn held(&self) -> Result<BTreeSet<Digest>, StoreError> {
         let mut held = BTreeSet::new();
@@ -76,5 +100,23 @@ mod tests {
         fs::write(blobs.path(&hash), b"shard").unwrap();
         assert_eq!(blobs.get(&hash).unwrap(), None);
         assert_eq!(blobs.get(&sha256(&[b"other"])).unwrap(), None);
+    }
+
+    #[test]
+    fn pieces_put_together_are_the_blob() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = Blobs::new(dir.path());
+        let whole: Vec<u8> = (0..=255).collect();
+        let hash = sha256(&[&whole]);
+        assert_eq!(blobs.piece(&hash, 0, 100).unwrap(), None);
+        blobs.put(&hash, &whole).unwrap();
+        for (offset, length) in [(0, 100), (100, 100), (200, 56), (256, 0), (u64::MAX, 0)] {
+            let (total, piece) = blobs.piece(&hash, offset, 100).unwrap().unwrap();
+            assert_eq!((total, piece.len()), (256, length), "{offset}");
+            assert_eq!(
+                piece,
+                whole.iter().copied().skip(offset.min(256) as usize).take(100).collect::<Vec<_>>()
+            );
+        }
     }
 }

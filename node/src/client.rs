@@ -33,6 +33,16 @@ fn exit_of(code: u64) -> Exit {
     all.into_iter().find(|exit| *exit as u64 == code).unwrap_or(Exit::Failed)
 }
 
+/// Straight to the node: a proxy from the environment would be handed the door's token.
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .timeout_global(Some(PATIENCE))
+        .http_status_as_error(false)
+        .proxy(None)
+        .build();
+    config.into()
+}
+
 impl Client {
     /// Errors: no node in this folder, or none running.
     pub fn new(home: &Home) -> Result<Self, CommandError> {
@@ -47,9 +57,7 @@ impl Client {
         }
         let text = std::fs::read_to_string(home.join("run/api")).unwrap_or_default();
         let Ok(door) = serde_json::from_str(&text) else { return Err(not_running(home)) };
-        let config =
-            ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build();
-        Ok(Self { door, agent: config.into() })
+        Ok(Self { door, agent: agent() })
     }
 
     fn read(
@@ -102,5 +110,15 @@ fn not_running(home: &Home) -> CommandError {
         exit: Exit::NotRunning,
         text: format!("the node in {} is not running", home.path().display()),
         hint: Some("start it with `datacoop run`".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_goes_through_no_proxy() {
+        assert!(agent().config().proxy().is_none());
     }
 }

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use datacoop_policy::charter::Charter;
 use datacoop_policy::question::BoundQuestion;
-use datacoop_policy::{Digest, QueryId, Span};
+use datacoop_policy::{Digest, QueryId, Span, Time};
+use datacoop_protocol::bounds::PIECE_BYTES_MAX;
 use datacoop_protocol::entry::QueryBody;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Event, Input, Noise, Output, Tally};
 use datacoop_protocol::member::work::Work;
 use datacoop_protocol::member::{Member, Settings, Start};
-use datacoop_protocol::wire::{Record, decode_within, encode, piece};
+use datacoop_protocol::wire::{Bytes, Record, Reply, decode_within, encode};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use zeroize::Zeroizing;
 
@@ -30,6 +31,12 @@ use crate::{clock, engine, entropy, noise};
 
 /// Events a slow listener may fall behind.
 const EVENTS_MAX: usize = 4_096;
+/// How long copies of other logs wait for company before they are written: a power loss costs no
+/// more than pulling them again, and a sync for each push would cost every round.
+const COPIES_WAIT_MAX: Span = Span(1_000);
+/// How many bytes of them wait: far below a frame, so that the next one still fits.
+const COPIES_BYTES_MAX: usize = 1024 * 1024;
+const _: () = assert!(16 * COPIES_BYTES_MAX <= FRAME_BYTES_MAX);
 
 /// Why a node does not start.
 #[derive(Debug)]
@@ -93,6 +100,7 @@ pub struct Handle {
     events: broadcast::Sender<Event>,
     addresses: Arc<Vec<String>>,
     home: Home,
+    index: Arc<Index>,
     commands: Arc<std::sync::atomic::AtomicU64>,
 }
 
@@ -116,6 +124,18 @@ impl Handle {
     /// The node's folder.
     pub fn home(&self) -> &Home {
         &self.home
+    }
+
+    /// Released Queries with the names of their Questions, by Query, from the index: without a fold
+    /// and without the Member.
+    pub fn released(&self) -> Vec<(QueryId, String)> {
+        let found = self.index.scan(RELEASE_PREFIX).into_iter();
+        found
+            .filter_map(|(key, name)| {
+                let id = std::str::from_utf8(key.strip_prefix(RELEASE_PREFIX)?).ok()?.parse().ok()?;
+                Some((id, String::from_utf8(name).ok()?))
+            })
+            .collect()
     }
 
     /// News from now on.
@@ -204,6 +224,7 @@ impl Node {
             blobs.put(&note_hash, note.as_bytes())?;
         }
         let rounds = RoundFiles::new(&home.join("keys/rounds"));
+        rounds.erase_leftovers()?;
         let limits =
             home.limits().inspect_err(|error| tracing::warn!(%error, "this node answers nothing")).ok();
         let settings = Settings {
@@ -239,7 +260,7 @@ impl Node {
         for hash in blobs.held()?.iter().filter(|hash| !named.contains(hash) && **hash != note_hash) {
             blobs.remove(hash)?;
         }
-        let index = open_index(&home, &opened.journal, &member)?;
+        let index = Arc::new(open_index(&home, &opened.journal, &member)?);
         let (net_events, network) = mpsc::unbounded_channel();
         let carrier_config = CarrierConfig {
             secret: transport,
@@ -257,6 +278,7 @@ impl Node {
             events: events.clone(),
             addresses: Arc::new(carrier.addresses().to_vec()),
             home: home.clone(),
+            index: index.clone(),
             commands: Arc::default(),
         };
         let driver = Driver {
@@ -264,8 +286,7 @@ impl Node {
             home,
             member,
             journal: opened.journal,
-            pending: vec![],
-            must_sync: false,
+            pending: Pending::default(),
             slots,
             blobs,
             rounds,
@@ -322,11 +343,45 @@ fn open_index(home: &Home, journal: &Journal, member: &Member) -> Result<Index, 
     Ok(opened.index)
 }
 
-/// `release/<query>` holds the question's name: what `results` lists without a fold.
+/// `release/<query>` holds the question's name: what `Handle::released` lists without a fold.
+const RELEASE_PREFIX: &[u8] = b"release/";
+
 fn index_release(index: &Index, member: &Member, id: &QueryId) {
     let Some(round) = member.fold().round(id) else { return };
     if let (Some(query), Some(_)) = (round.query(), round.released()) {
-        index.put(format!("release/{id}").as_bytes(), query.question.question().id().as_bytes());
+        let key = [RELEASE_PREFIX, id.to_string().as_bytes()].concat();
+        index.put(&key, query.question.question().id().as_bytes());
+    }
+}
+
+/// Records that are not written yet: neighbours share one frame and one sync.
+#[derive(Default)]
+struct Pending {
+    records: Vec<Record>,
+    bytes: usize,
+    /// Something else waits until they are on disk.
+    must_sync: bool,
+    /// When the first of them came.
+    since: Option<Time>,
+}
+
+impl Pending {
+    fn push(&mut self, record: Record, now: Time) {
+        self.bytes += match &record {
+            Record::Entry(Bytes(bytes)) => bytes.len(),
+            Record::Copied(section) => section.entries.iter().map(|entry| entry.0.len()).sum(),
+        };
+        self.records.push(record);
+        self.since.get_or_insert(now);
+    }
+
+    /// When they are written even if nothing waits for them.
+    fn due(&self) -> Option<Time> {
+        self.since.map(|since| since + COPIES_WAIT_MAX)
+    }
+
+    fn is_due(&self, now: Time) -> bool {
+        self.bytes > COPIES_BYTES_MAX || self.due().is_some_and(|due| due <= now)
     }
 }
 
@@ -335,13 +390,11 @@ struct Driver {
     home: Home,
     member: Member,
     journal: Journal,
-    /// Records that are not written yet: neighbours share one frame and one sync.
-    pending: Vec<Record>,
-    must_sync: bool,
+    pending: Pending,
     slots: Slots,
     blobs: Blobs,
     rounds: RoundFiles,
-    index: Index,
+    index: Arc<Index>,
     carrier: Carrier,
     inbox: mpsc::UnboundedSender<Message>,
     events: broadcast::Sender<Event>,
@@ -368,7 +421,7 @@ impl Driver {
                     }
                     Some(Message::Stop) | None => break,
                 },
-                event = network.recv() => match event.and_then(input_of) {
+                event = network.recv() => match input_of(event)? {
                     Some(input) => input,
                     None => continue,
                 },
@@ -377,7 +430,6 @@ impl Driver {
             self.member.handle_input(clock::now(), input);
         }
         self.write_pending()?;
-        self.journal.sync()?;
         self.index.set_built_to(self.journal.position());
         self.index.flush();
         Ok(())
@@ -385,6 +437,7 @@ impl Driver {
 
     fn until_wake(&self) -> Duration {
         let due = self.member.poll_timeout().map(|(at, _)| at);
+        let due = due.into_iter().chain(self.pending.due()).min();
         // At least a millisecond, so that a deadline that cannot be met does not spin.
         let wait = due.map_or(Span(60_000), |due| due - clock::now());
         Duration::from_millis(wait.0.clamp(1, 60_000))
@@ -392,28 +445,31 @@ impl Driver {
 
     async fn drain(&mut self) -> Result<(), StoreError> {
         while let Some(output) = self.member.poll_output() {
-            if !matches!(output, Output::Store(_) | Output::Keep(_)) {
+            if matches!(output, Output::StoreBlob(..)) {
+                // The copied entry that names a blob comes before it: a start deletes what no entry
+                // names, and the peer that is told we hold it may switch off.
+                self.write_pending()?;
+            } else if !matches!(output, Output::Store(_) | Output::Keep(_)) {
                 self.barrier()?;
             }
             self.execute(output).await?;
         }
-        self.write_pending()
+        self.barrier()?;
+        if self.pending.is_due(clock::now()) { self.write_pending() } else { Ok(()) }
     }
 
     /// What was stored so far is on disk before anything else happens.
     fn barrier(&mut self) -> Result<(), StoreError> {
-        if self.must_sync {
-            self.write_pending()?;
-            self.journal.sync()?;
-            self.must_sync = false;
-        }
-        Ok(())
+        if self.pending.must_sync { self.write_pending() } else { Ok(()) }
     }
 
+    /// Writes what waits as one frame, durably.
     fn write_pending(&mut self) -> Result<(), StoreError> {
-        if !self.pending.is_empty() {
-            self.journal.append(&encode(&self.pending))?;
-            self.pending.clear();
+        let pending = std::mem::take(&mut self.pending);
+        if !pending.records.is_empty() {
+            self.journal.append(&encode(&pending.records))?;
+            // Crash before: the frame is torn or absent, and nothing that it says was acted upon.
+            self.journal.sync()?;
         }
         Ok(())
     }
@@ -421,10 +477,16 @@ impl Driver {
     async fn execute(&mut self, output: Output) -> Result<(), StoreError> {
         match output {
             Output::Store(record) => {
-                self.pending.push(record);
-                self.must_sync = true;
+                self.pending.push(record, clock::now());
+                self.pending.must_sync = true;
             }
-            Output::Keep(record) => self.pending.push(record),
+            Output::Keep(record) => {
+                self.pending.push(record, clock::now());
+                // One input can bring many pages: they must not grow beyond a frame.
+                if self.pending.is_due(clock::now()) {
+                    self.write_pending()?;
+                }
+            }
             Output::Sign { size, note } => self.slots.write(size, &note)?,
             Output::StoreBlob(hash, bytes) => self.blobs.put(&hash, &bytes)?,
             Output::RemoveBlob(hash) => self.blobs.remove(&hash)?,
@@ -455,8 +517,11 @@ impl Driver {
     }
 
     async fn reply_piece(&self, exchange: u64, hash: Digest, offset: u64) -> Result<(), StoreError> {
-        let blob = self.blobs.get(&hash)?;
-        self.carrier.reply(exchange, piece(blob.as_deref(), offset)).await;
+        let reply = match self.blobs.piece(&hash, offset, PIECE_BYTES_MAX)? {
+            Some((total, bytes)) => Reply::Piece { total, bytes: Bytes(bytes) },
+            None => Reply::Absent,
+        };
+        self.carrier.reply(exchange, encode(&reply)).await;
         Ok(())
     }
 
@@ -510,8 +575,14 @@ impl Driver {
     }
 }
 
-fn input_of(event: NetEvent) -> Option<Input> {
-    Some(match event {
+/// What an event means to the Member, if anything.
+///
+/// Errors: the carrier is gone. A node that nobody can reach must not look as if it ran.
+fn input_of(event: Option<NetEvent>) -> Result<Option<Input>, StoreError> {
+    let Some(event) = event else {
+        return Err(StoreError::Wrong("the network part of the node broke; start the node again".into()));
+    };
+    Ok(Some(match event {
         NetEvent::Connected(member) => Input::Connected(member),
         NetEvent::Disconnected(member) => Input::Disconnected(member),
         NetEvent::DialFailed(member) => Input::DialFailed(member),
@@ -520,7 +591,30 @@ fn input_of(event: NetEvent) -> Option<Input> {
         NetEvent::NoReply(from, exchange) => Input::NoReply { from, exchange },
         NetEvent::Refused(why) => {
             tracing::debug!(why, "a connection was turned away");
-            return None;
+            return Ok(None);
         }
-    })
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_carrier_that_is_gone_ends_the_node() {
+        let error = input_of(None).err().unwrap().to_string();
+        assert!(error.contains("start the node again"), "{error}");
+        assert!(input_of(Some(NetEvent::Refused("no".into()))).unwrap().is_none());
+    }
+
+    #[test]
+    fn copies_wait_for_company_but_not_for_long_and_not_in_bulk() {
+        let entry = |length| Record::Entry(Bytes(vec![0; length]));
+        let mut pending = Pending::default();
+        pending.push(entry(10), Time(5_000));
+        pending.push(entry(10), Time(5_500));
+        assert!(!pending.is_due(Time(5_999)) && pending.is_due(Time(6_000)));
+        pending.push(entry(COPIES_BYTES_MAX), Time(5_600));
+        assert!(pending.is_due(Time(5_600)));
+    }
 }

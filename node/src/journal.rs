@@ -1,5 +1,6 @@
-//! The journal: the truth. Append-only frames; one frame, one write, one sync. A torn last frame is
-//! cut at start; anything else wrong refuses to start. Must not know what a frame says.
+//! The journal: the truth. Append-only frames; one frame, one write, one sync, so that only the last
+//! frame can ever be torn. A torn last frame is cut at start; anything else wrong refuses to start.
+//! Must not know what a frame says.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -73,8 +74,11 @@ impl Journal {
         let path = folder.join(file_name(number));
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(at(&path))?;
         if cut > 0 {
-            file.set_len(length).and_then(|()| file.sync_all()).map_err(at(&path))?;
+            file.set_len(length).map_err(at(&path))?;
         }
+        // Always: after a killed process the frames may have come from the page cache alone, and
+        // whoever signs on from here promises that they are on disk.
+        file.sync_all().map_err(at(&path))?;
         sync_dir(folder)?;
         let position = frames.len() as u64;
         let journal = Self { folder: folder.to_owned(), file, number, length, position, dirty: false };
@@ -83,6 +87,9 @@ impl Journal {
 
     /// Writes a frame. It is durable after `sync`.
     pub fn append(&mut self, payload: &[u8]) -> Result<(), StoreError> {
+        // INVARIANT: at most one frame is not on disk. Disks reorder writes: of two, the first could
+        // be lost and the second not, and a damaged middle is refused at start.
+        self.sync()?;
         if self.length > FILE_BYTES_MAX {
             self.next_file()?;
         }
@@ -154,12 +161,23 @@ fn header(bytes: &[u8]) -> Option<(usize, u32)> {
     right.then(|| (u32::from_le_bytes(fields[0]) as usize, u32::from_le_bytes(fields[2])))
 }
 
-/// Whether a rest can be one torn frame: it ends before its frame does.
+/// Whether a rest can be one torn frame: nothing valid follows its beginning.
+///
+/// A power loss leaves it short, full of zeros (the length reached the disk, the bytes did not), or
+/// whole in length with some of its blocks missing. Cutting is safe: what we signed is guarded by the
+/// last signed head, and what we copied can be copied again.
 fn is_torn(rest: &[u8]) -> bool {
     match header(rest) {
-        Some((length, _)) => rest.len() < HEADER_BYTES + length,
-        None => rest.len() < HEADER_BYTES,
+        Some((length, _)) => rest.len() <= HEADER_BYTES + length,
+        None => (1..rest.len()).all(|at| !begins_a_frame(&rest[at..])),
     }
+}
+
+fn begins_a_frame(bytes: &[u8]) -> bool {
+    header(bytes).is_some_and(|(length, checksum)| {
+        let payload = bytes.get(HEADER_BYTES..HEADER_BYTES + length);
+        payload.is_some_and(|payload| crc32c::crc32c(payload) == checksum)
+    })
 }
 
 #[cfg(test)]
@@ -212,5 +230,50 @@ mod tests {
                 Ok(opened) => panic!("byte {at}: {} frames", opened.frames.len()),
             }
         }
+    }
+
+    /// Writes these bytes as the journal and opens it: how many frames, or `None` when it refuses.
+    fn frames_of(dir: &tempfile::TempDir, bytes: &[u8]) -> Option<usize> {
+        fs::write(dir.path().join("00000001"), bytes).unwrap();
+        Journal::open(dir.path()).ok().map(|opened| opened.frames.len())
+    }
+
+    #[test]
+    fn a_tail_of_zeros_is_cut() {
+        let (dir, bytes) = journal(&[b"one", b"two"]);
+        for zeros in [1, HEADER_BYTES, HEADER_BYTES + 1, 4_096] {
+            let padded = [&bytes[..], &vec![0; zeros]].concat();
+            assert_eq!(frames_of(&dir, &padded), Some(2), "{zeros}");
+            assert_eq!(fs::read(dir.path().join("00000001")).unwrap(), bytes);
+        }
+        // The length of the last frame reached the disk, and only the end of its bytes.
+        let last = bytes.len() - HEADER_BYTES - 3;
+        let mut holed = bytes.clone();
+        holed[last..bytes.len() - 2].fill(0);
+        assert_eq!(frames_of(&dir, &holed), Some(1));
+    }
+
+    #[test]
+    fn a_flipped_byte_costs_the_last_frame_or_refuses() {
+        let (dir, bytes) = journal(&[b"one", b"two", b"three", b"four"]);
+        let last = bytes.len() - HEADER_BYTES - 4;
+        for at in 0..bytes.len() {
+            for mask in [0x01, 0xff] {
+                let mut bad = bytes.clone();
+                bad[at] ^= mask;
+                let expected = (at >= last).then_some(3);
+                assert_eq!(frames_of(&dir, &bad), expected, "byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hole_in_the_middle_refuses_to_start() {
+        let (dir, bytes) = journal(&[b"one", b"two", b"three"]);
+        let second = HEADER_BYTES + 3;
+        let mut holed = bytes.clone();
+        holed[second..2 * second].fill(0);
+        assert_eq!(frames_of(&dir, &holed), None);
+        assert_eq!(frames_of(&dir, &bytes), Some(3));
     }
 }

@@ -1,6 +1,7 @@
 //! Secrets on disk: the identity seed, and one file a round. Only their owner may read them.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -54,12 +55,20 @@ impl RoundFiles {
 
     /// Overwrites and removes a round's secret.
     pub fn erase(&self, id: &QueryId) -> Result<(), StoreError> {
-        let path = self.folder.join(id.to_string());
-        let Ok(length) = fs::metadata(&path).map(|meta| meta.len()) else { return Ok(()) };
-        // Best effort: a disk may keep old copies of a block; the page on security says so.
-        fs::write(&path, vec![0; usize::try_from(length).unwrap_or(0)]).map_err(at(&path))?;
-        fs::File::open(&path).and_then(|file| file.sync_data()).map_err(at(&path))?;
-        fs::remove_file(&path).map_err(at(&path))?;
+        if overwrite_and_remove(&self.folder.join(id.to_string()))? {
+            sync_dir(&self.folder)?;
+        }
+        Ok(())
+    }
+
+    /// Erases what a crash left between a temporary name and its rename: it holds a seed too.
+    pub fn erase_leftovers(&self) -> Result<(), StoreError> {
+        for entry in fs::read_dir(&self.folder).map_err(at(&self.folder))? {
+            let path = entry.map_err(at(&self.folder))?.path();
+            if path.extension().is_some_and(|extension| extension == "tmp") {
+                overwrite_and_remove(&path)?;
+            }
+        }
         sync_dir(&self.folder)
     }
 
@@ -75,6 +84,23 @@ impl RoundFiles {
         }
         Ok(secrets)
     }
+}
+
+/// Writes zeros over a file's bytes where they lie, then removes it. Returns whether it was there.
+///
+/// Best effort: a disk may keep old copies of a block; the page on security says so.
+fn overwrite_and_remove(path: &Path) -> Result<bool, StoreError> {
+    // Not truncated: a truncated file gives its blocks back, and the zeros go to other ones.
+    let mut file = match OpenOptions::new().write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(at(path)(error)),
+    };
+    let length = file.metadata().map_err(at(path))?.len();
+    let zeros = vec![0; usize::try_from(length).unwrap_or(0)];
+    file.write_all(&zeros).and_then(|()| file.sync_data()).map_err(at(path))?;
+    fs::remove_file(path).map_err(at(path))?;
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -104,5 +130,30 @@ mod tests {
         files.erase(&id).unwrap();
         assert!(files.read_all().unwrap().is_empty());
         files.erase(&id).unwrap();
+    }
+
+    #[test]
+    fn zeros_go_where_the_secret_lay() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, kept) = (dir.path().join("secret"), dir.path().join("kept"));
+        fs::write(&path, [9; 40]).unwrap();
+        // A second name of the same blocks shows what removing leaves of them.
+        fs::hard_link(&path, &kept).unwrap();
+        assert!(overwrite_and_remove(&path).unwrap());
+        assert_eq!(fs::read(&kept).unwrap(), [0; 40]);
+        assert!(!overwrite_and_remove(&path).unwrap());
+    }
+
+    #[test]
+    fn what_a_crash_left_of_a_secret_is_erased_at_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = RoundFiles::new(dir.path());
+        let id = Digest([1; 32]);
+        files.keep(&id, &RoundSecret { seed: Zeroizing::new([9; 32]), vector: None }).unwrap();
+        let left = dir.path().join(format!("{}.tmp", Digest([2; 32])));
+        fs::write(&left, [9; 32]).unwrap();
+        files.erase_leftovers().unwrap();
+        assert!(!left.exists());
+        assert_eq!(files.read_all().unwrap().len(), 1);
     }
 }

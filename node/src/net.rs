@@ -4,14 +4,14 @@
 //! TCP, Noise with a prologue that names the co-operative, Yamux; one request-response protocol; an
 //! allow-list of the charter's peers; limits on connections, streams and memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use datacoop_policy::MemberId;
-use datacoop_protocol::bounds::FRAME_BYTES_MAX;
+use datacoop_protocol::bounds::{FRAME_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX};
 use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, StreamExt as _};
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{Boxed, Transport as _};
@@ -37,8 +37,19 @@ const IDLE_MAX: Duration = Duration::from_secs(600);
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// How long a ping may take.
 const PING_MAX: Duration = Duration::from_secs(20);
-/// Streams on one connection: the library's limit is per connection, 16 frames of 512 KiB.
-const STREAMS_MAX: usize = 128;
+/// Requests on one connection, theirs and ours: the library's limit is per connection, and 16 frames
+/// of 512 KiB are what a peer may make us hold.
+const REQUEST_STREAMS_MAX: usize = 16;
+/// Streams of the multiplexer: those of requests, those of ping and identify, and what is closing.
+const MUX_STREAMS_MAX: usize = 128;
+/// Requests of ours that wait for a peer to answer earlier ones; beyond, no answer will come.
+const WAITING_MAX: usize = 256;
+/// Requests a second that a member may make of us over a long time: bound work at our own border.
+const REQUEST_RATE: u32 = 200;
+/// Requests it may make at once: catching up after a holiday comes in bursts.
+const REQUEST_BURST: u32 = 400;
+// The library drops what is over its limit without a word, so half is for each side.
+const _: () = assert!(2 * REQUESTS_IN_FLIGHT_MAX <= REQUEST_STREAMS_MAX);
 /// Connections: every member of the largest co-operative, twice while both sides dial.
 const CONNECTIONS_MAX: u32 = 512;
 /// Memory of the whole process beyond which no connection is taken, for one node.
@@ -197,7 +208,7 @@ fn transport(
     prologue.extend(charter);
     let noise = noise::Config::new(key).map_err(|error| failed("noise")(&error))?.with_prologue(prologue);
     let mut mux = yamux::Config::default();
-    mux.set_max_num_streams(STREAMS_MAX);
+    mux.set_max_num_streams(MUX_STREAMS_MAX);
     let upgrade = move |tcp: Boxed<tcp::tokio::TcpStream>| {
         tcp.upgrade(Version::V1Lazy)
             .authenticate(noise)
@@ -223,7 +234,7 @@ fn behaviour(key: &identity::Keypair, config: &CarrierConfig) -> Gate {
         .with_max_established_per_peer(Some(2));
     let frames = request_response::Config::default()
         .with_request_timeout(REQUEST_MAX)
-        .with_max_concurrent_streams(STREAMS_MAX);
+        .with_max_concurrent_streams(REQUEST_STREAMS_MAX);
     let identify = identify::Config::new("/datacoop/1".into(), key.public())
         .with_hide_listen_addrs(true)
         .with_push_listen_addr_updates(false);
@@ -291,6 +302,8 @@ impl Carrier {
             member_by_peer,
             peer_by_member,
             asked: HashMap::new(),
+            sending: HashMap::new(),
+            buckets: HashMap::new(),
             to_answer: BTreeMap::new(),
             last: 0,
         };
@@ -345,12 +358,50 @@ async fn listening(swarm: &mut Swarm<Gate>, listeners: usize) -> Result<Vec<Stri
     Ok(addresses)
 }
 
+/// Our requests to one peer: how many it has not answered, and what waits for that.
+#[derive(Default)]
+struct Sending {
+    in_flight: usize,
+    waiting: VecDeque<(u64, Vec<u8>)>,
+}
+
+/// How many more requests a member may make now: a token bucket.
+struct Bucket {
+    tokens: u32,
+    filled: Instant,
+}
+
+impl Bucket {
+    fn full(now: Instant) -> Self {
+        Self { tokens: REQUEST_BURST, filled: now }
+    }
+
+    /// Takes a token; whether there was one.
+    fn take(&mut self, now: Instant) -> bool {
+        let one = Duration::from_secs(1) / REQUEST_RATE;
+        let new = now.saturating_duration_since(self.filled).as_nanos() / one.as_nanos();
+        let new = u32::try_from(new).unwrap_or(u32::MAX);
+        if new >= REQUEST_BURST - self.tokens {
+            (self.tokens, self.filled) = (REQUEST_BURST, now);
+        } else {
+            // What is left over of the time counts for the next one.
+            self.tokens += new;
+            self.filled += one * new;
+        }
+        let taken = self.tokens > 0;
+        self.tokens = self.tokens.saturating_sub(1);
+        taken
+    }
+}
+
 struct Loop {
     swarm: Swarm<Gate>,
     events: mpsc::UnboundedSender<NetEvent>,
     member_by_peer: HashMap<PeerId, MemberId>,
     peer_by_member: BTreeMap<MemberId, PeerId>,
     asked: HashMap<OutboundRequestId, u64>,
+    sending: HashMap<PeerId, Sending>,
+    buckets: HashMap<PeerId, Bucket>,
     to_answer: BTreeMap<u64, ResponseChannel<Vec<u8>>>,
     last: u64,
 }
@@ -398,11 +449,11 @@ impl Loop {
                 // `send_request` would dial a peer that is gone, past our own dialler.
                 let peer = self.peer_by_member.get(&member).filter(|peer| self.swarm.is_connected(peer));
                 match peer.copied() {
-                    Some(peer) => {
-                        let id = self.swarm.behaviour_mut().frames.send_request(&peer, frame);
-                        self.asked.insert(id, exchange);
+                    Some(peer) if self.has_room(&peer) => {
+                        self.sending.entry(peer).or_default().waiting.push_back((exchange, frame));
+                        self.send_waiting(peer);
                     }
-                    None => self.tell(NetEvent::NoReply(member, exchange)),
+                    Some(_) | None => self.tell(NetEvent::NoReply(member, exchange)),
                 }
             }
             Command::Reply(exchange, frame) => {
@@ -411,6 +462,43 @@ impl Loop {
                 }
             }
         }
+    }
+
+    fn has_room(&self, peer: &PeerId) -> bool {
+        self.sending.get(peer).is_none_or(|sending| sending.waiting.len() < WAITING_MAX)
+    }
+
+    /// Sends what waits for a peer, as far as its answers allow.
+    fn send_waiting(&mut self, peer: PeerId) {
+        let Some(sending) = self.sending.get_mut(&peer) else { return };
+        while sending.in_flight < REQUESTS_IN_FLIGHT_MAX
+            && let Some((exchange, frame)) = sending.waiting.pop_front()
+        {
+            let id = self.swarm.behaviour_mut().frames.send_request(&peer, frame);
+            self.asked.insert(id, exchange);
+            sending.in_flight += 1;
+        }
+    }
+
+    /// A request of ours is over, answered or not. Returns the exchange it was for.
+    fn on_over(&mut self, peer: PeerId, request: OutboundRequestId) -> Option<u64> {
+        let exchange = self.asked.remove(&request)?;
+        if let Some(sending) = self.sending.get_mut(&peer) {
+            sending.in_flight = sending.in_flight.saturating_sub(1);
+        }
+        if self.swarm.is_connected(&peer) {
+            self.send_waiting(peer);
+        }
+        Some(exchange)
+    }
+
+    /// A peer is gone: what waited for it gets no answer. What was in flight is told one by one.
+    fn on_gone(&mut self, peer: PeerId) {
+        let waiting = self.sending.get_mut(&peer).map(|sending| std::mem::take(&mut sending.waiting));
+        for (exchange, _) in waiting.into_iter().flatten() {
+            self.tell_of(peer, |member| NetEvent::NoReply(member, exchange));
+        }
+        self.tell_of(peer, NetEvent::Disconnected);
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "libp2p's events are many and grow")]
@@ -426,7 +514,7 @@ impl Loop {
                 self.tell_of(peer_id, NetEvent::Connected);
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
-                self.tell_of(peer_id, NetEvent::Disconnected);
+                self.on_gone(peer_id);
             }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 tracing::debug!(%peer, %error, "dial failed");
@@ -454,12 +542,18 @@ impl Loop {
                 let Some(member) = self.member_by_peer.get(&peer).cloned() else { return };
                 match message {
                     request_response::Message::Request { request, channel, .. } => {
+                        let now = Instant::now();
+                        if !self.buckets.entry(peer).or_insert_with(|| Bucket::full(now)).take(now) {
+                            tracing::debug!(%member, "too many requests: one is dropped");
+                            // Dropping the channel answers with an empty reply: no answer.
+                            return;
+                        }
                         self.last += 1;
                         self.to_answer.insert(self.last, channel);
                         self.tell(NetEvent::Request(member, self.last, request));
                     }
                     request_response::Message::Response { request_id, response } => {
-                        let Some(exchange) = self.asked.remove(&request_id) else { return };
+                        let Some(exchange) = self.on_over(peer, request_id) else { return };
                         // A request that was refused or dropped reaches its sender as an empty reply.
                         self.tell(match response.is_empty() {
                             true => NetEvent::NoReply(member, exchange),
@@ -469,12 +563,33 @@ impl Loop {
                 }
             }
             request_response::Event::OutboundFailure { peer, request_id, .. } => {
-                let Some(exchange) = self.asked.remove(&request_id) else { return };
+                let Some(exchange) = self.on_over(peer, request_id) else { return };
                 self.tell_of(peer, |member| NetEvent::NoReply(member, exchange));
             }
             request_response::Event::InboundFailure { .. } | request_response::Event::ResponseSent { .. } => {
                 self.to_answer.retain(|_, channel| channel.is_open());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_may_ask_in_bursts_but_not_for_ever() {
+        let began = Instant::now();
+        let mut bucket = Bucket::full(began);
+        let mut taken = |millis: u64, asked: usize| {
+            (0..asked).filter(|_| bucket.take(began + Duration::from_millis(millis))).count()
+        };
+        assert_eq!(taken(0, 1_000), 400);
+        assert_eq!(taken(4, 10), 0);
+        assert_eq!(taken(5, 10), 1);
+        assert_eq!(taken(1_005, 1_000), 200);
+        assert_eq!(taken(60_000, 1_000), 400);
+        // A clock that stands still or goes back gives nothing.
+        assert_eq!(taken(1_000, 10), 0);
     }
 }

@@ -84,6 +84,63 @@ async fn a_member_asks_and_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_requests_at_once_are_all_answered() {
+    let mut one = party(1, 7, &[2], true).await;
+    let mut two = party(2, 7, &[1], true).await;
+    two.carrier.dial(id(1), one.carrier.addresses().to_vec()).await;
+    assert!(matches!(two.next().await, Some(NetEvent::Connected(_))));
+    assert!(matches!(one.next().await, Some(NetEvent::Connected(_))));
+    // Both ask at once, more than a connection has streams for.
+    for n in 0..100 {
+        two.carrier.request(id(1), n, vec![1]).await;
+        one.carrier.request(id(2), n, vec![2]).await;
+    }
+    let mut answered = 0;
+    while answered < 200 {
+        let (event, party) = tokio::select! {
+            event = one.events.recv() => (event.unwrap(), &one),
+            event = two.events.recv() => (event.unwrap(), &two),
+        };
+        assert!(matches!(event, NetEvent::Request(..) | NetEvent::Reply(..)), "{event:?}");
+        if let NetEvent::Request(_, exchange, bytes) = event {
+            party.carrier.reply(exchange, bytes).await;
+        } else {
+            answered += 1;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_asks_too_much_gets_no_answer() {
+    let mut one = party(1, 7, &[2], true).await;
+    let mut two = party(2, 7, &[1], false).await;
+    two.carrier.dial(id(1), one.carrier.addresses().to_vec()).await;
+    assert!(matches!(two.next().await, Some(NetEvent::Connected(_))));
+    tokio::spawn(async move {
+        while let Some(event) = one.events.recv().await {
+            if let NetEvent::Request(_, exchange, _) = event {
+                one.carrier.reply(exchange, vec![4]).await;
+            }
+        }
+    });
+    let (mut asked, mut answered) = (0, 0);
+    for _ in 0..100 {
+        two.carrier.request(id(1), asked, vec![1]).await;
+        asked += 1;
+    }
+    while asked < 20_000 {
+        match two.next().await {
+            Some(NetEvent::Reply(..)) => answered += 1,
+            Some(NetEvent::NoReply(..)) => break,
+            other => panic!("{other:?}"),
+        }
+        two.carrier.request(id(1), asked, vec![1]).await;
+        asked += 1;
+    }
+    assert!((400..19_000).contains(&answered), "{answered}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_gets_no_application_byte_through() {
     let mut member = party(1, 7, &[2], true).await;
     let mut stranger = party(3, 7, &[1], false).await;

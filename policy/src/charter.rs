@@ -1,11 +1,16 @@
 //! The charter as plain values: members, purposes, limits, asset lock. Its text and signatures live
 //! in `protocol`. This slice admits the genesis version; amendments come later.
 
-use std::collections::BTreeSet;
+mod form;
+
+pub use form::deceives;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::id::{Digest, MemberId};
 use crate::limits::{Limits, Set};
+use crate::loss::PrivacyLoss;
 use crate::query::{Assumptions, ROSTER_MAX};
 use crate::time::Day;
 
@@ -152,8 +157,10 @@ pub struct Purpose {
 /// The promise that nothing here is for sale.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AssetLock {
-    /// The clause; it must hold the compiled-in one.
+    /// The clause: the compiled-in one, word for word.
     pub clause: String,
+    /// What the members add to it.
+    pub stricter: String,
     /// Who receives the assets when the co-operative ends.
     pub successor: MemberId,
 }
@@ -231,6 +238,8 @@ impl Charter {
     /// Checks everything that does not need signatures or an earlier version.
     pub fn admit(draft: CharterDraft) -> Result<Self, CharterError> {
         check_version(&draft)?;
+        form::check_texts(&draft)?;
+        form::check_addresses(&draft)?;
         check_members(&draft)?;
         check_quorum(&draft)?;
         check_limits(&draft)?;
@@ -416,12 +425,10 @@ fn check_purposes(draft: &CharterDraft) -> Result<(), CharterError> {
     let mut vocabularies = BTreeSet::new();
     for (name, _) in draft.datasets.iter().flat_map(|dataset| &dataset.vocabularies) {
         if !vocabularies.insert(name) {
-            return refuse(
-                "C7",
-                format!("vocabulary `{name}` stands in two datasets: its people have one Ledger"),
-            );
+            return refuse("C7", format!("vocabulary `{name}` stands twice; remove one"));
         }
     }
+    check_one_ledger(draft)?;
     if draft.purposes.len() > PURPOSES_MAX {
         return refuse("C7", format!("at most {PURPOSES_MAX} purposes"));
     }
@@ -439,12 +446,53 @@ fn check_purposes(draft: &CharterDraft) -> Result<(), CharterError> {
             return refuse("C7", format!("purpose `{}`: no dataset `{unknown}` is declared", purpose.id));
         }
     }
+    check_parts(draft)
+}
+
+/// The people of a vocabulary have one Ledger: the same one under another name in another dataset
+/// would let each of them be asked twice a year's worth.
+fn check_one_ledger(draft: &CharterDraft) -> Result<(), CharterError> {
+    let mut dataset_by_hash: BTreeMap<Digest, &str> = BTreeMap::new();
+    for dataset in &draft.datasets {
+        for (name, hash) in &dataset.vocabularies {
+            let other = dataset_by_hash.insert(*hash, &dataset.id);
+            if let Some(other) = other.filter(|other| *other != dataset.id) {
+                return refuse(
+                    "F4",
+                    format!("vocabulary `{name}` is also in dataset `{other}`; its people have one Ledger"),
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The purposes' parts of a dataset's year do not sum above it, so none starves another (section 6).
+fn check_parts(draft: &CharterDraft) -> Result<(), CharterError> {
+    for dataset in &draft.datasets {
+        let parts = draft.purposes.iter().map(|purpose| draft.limits.meet(&purpose.limits));
+        let parts = parts.filter(|limits| limits.datasets.holds(&dataset.id));
+        let sum = parts
+            .map(|limits| limits.rho_purpose.min(limits.rho_year))
+            .fold(PrivacyLoss::ZERO, PrivacyLoss::plus);
+        if sum > draft.limits.rho_year {
+            return refuse(
+                "rho_purpose",
+                format!(
+                    "the purposes on dataset `{}` sum to {}, above its rho_year {}; give each a smaller `limits.rho_purpose`",
+                    dataset.id,
+                    sum.nano(),
+                    draft.limits.rho_year.nano()
+                ),
+            );
+        }
+    }
     Ok(())
 }
 
 fn check_asset_lock(draft: &CharterDraft) -> Result<(), CharterError> {
-    if !draft.asset_lock.clause.trim().starts_with(ASSET_LOCK_CLAUSE) {
-        return refuse("F15", "the asset-lock clause must stand word for word; members may add below it");
+    if draft.asset_lock.clause != ASSET_LOCK_CLAUSE {
+        return refuse("F15", "the asset-lock clause must stand word for word; members add in `stricter`");
     }
     Ok(())
 }
@@ -452,7 +500,6 @@ fn check_asset_lock(draft: &CharterDraft) -> Result<(), CharterError> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::loss::PrivacyLoss;
 
     /// A lawful charter of `n` members, for tests of this crate.
     pub(crate) fn sample(n: usize) -> CharterDraft {
@@ -517,6 +564,7 @@ pub(crate) mod tests {
             }],
             asset_lock: AssetLock {
                 clause: ASSET_LOCK_CLAUSE.into(),
+                stricter: String::new(),
                 successor: "GB-CHC-1".parse().unwrap(),
             },
         }
@@ -588,6 +636,87 @@ pub(crate) mod tests {
         check(|d| d.purposes[0].expires = Day(d.purposes[0].starts.0 + 401), "F17");
         check(|d| d.purposes[0].limits.datasets = Set::only(["people"]), "C7");
         check(|d| d.asset_lock.clause = "Anything goes.".into(), "F15");
-        check(|d| d.asset_lock.clause.push_str("\nNor lent."), "ok");
+        check(|d| d.asset_lock.clause.push_str("\nUnless we say otherwise."), "F15");
+        check(|d| d.asset_lock.stricter = "Nor lent.".into(), "ok");
+    }
+
+    #[test]
+    fn a_text_reads_as_what_it_is() {
+        let bad = [
+            "a\u{202e}b",
+            "a\u{2066}b",
+            "a\u{200f}b",
+            "a\u{7}b",
+            "a\u{1b}[2Jb",
+            "a\nb",
+            " a",
+            "a ",
+            "a\u{a0}",
+        ];
+        for text in bad {
+            check(|d| d.name = text.into(), "C7");
+            check(|d| d.members[0].name = text.into(), "C7");
+            check(|d| d.members[0].body = text.into(), "C7");
+            check(|d| d.purposes[0].title = text.into(), "C7");
+            check(|d| d.datasets[0].unit = text.into(), "C7");
+        }
+        check(|d| d.purposes[0].plain = "One.\nTwo. ".into(), "ok");
+        check(|d| d.purposes[0].plain = "One.\u{202e}".into(), "C7");
+        check(|d| d.asset_lock.stricter = "\u{2069}".into(), "C7");
+        check(|d| d.members[0].name = "Ysgol Gymraeg Llwyn-yr-Eos, Café".into(), "ok");
+    }
+
+    #[test]
+    fn an_address_leads_to_the_member_and_not_into_the_dialler() {
+        for (address, expected) in [
+            ("/ip4/192.0.2.1/tcp/7700", "ok"),
+            ("/dns4/node.hillside.example/tcp/443", "ok"),
+            ("/ip4/127.0.0.1/tcp/7700", "ok"),
+            ("/ip4/0.0.0.0/tcp/7700", "C7"),
+            ("/ip4/169.254.169.254/tcp/80", "C7"),
+            ("/ip6/::/tcp/7700", "C7"),
+            ("/ip6/fe80::1/tcp/7700", "C7"),
+            ("/ip6zone/eth0/ip6/fe80::1/tcp/7700", "C7"),
+            ("/ip6/::ffff:169.254.169.254/tcp/80", "C7"),
+            ("/ip6/fd00:ec2::254/tcp/80", "C7"),
+            ("/ip6/2001:db8::1/tcp/7700", "ok"),
+        ] {
+            check(|d| d.members[0].addresses = vec![address.into()], expected);
+        }
+        check(|d| d.members[0].addresses = vec!["/dns4/a.example/tcp/1".into(); 8], "ok");
+        check(|d| d.members[0].addresses = vec!["/dns4/a.example/tcp/1".into(); 9], "C7");
+    }
+
+    #[test]
+    fn the_same_people_have_one_ledger_under_any_name() {
+        let twin = |d: &mut CharterDraft, hash| {
+            let vocabularies = vec![("attendance/2".into(), hash)];
+            d.datasets.push(Dataset { id: "others".into(), unit: "pupil".into(), vocabularies });
+        };
+        check(|d| twin(d, Digest([8; 32])), "ok");
+        check(|d| twin(d, Digest([7; 32])), "F4");
+    }
+
+    #[test]
+    fn the_purposes_of_a_dataset_share_its_year() {
+        let parts = |d: &mut CharterDraft, parts: [u64; 2]| {
+            let mut other = d.purposes[0].clone();
+            other.id = "exams-2025".into();
+            d.purposes.push(other);
+            for (purpose, part) in d.purposes.iter_mut().zip(parts) {
+                purpose.limits.rho_purpose = PrivacyLoss::from_nano(part);
+            }
+        };
+        check(|d| parts(d, [125_000_000, 125_000_000]), "ok");
+        check(|d| parts(d, [125_000_000, 125_000_001]), "rho_purpose");
+        check(|d| parts(d, [u64::MAX, 1]), "rho_purpose");
+        // Of another dataset: a year of its own.
+        let apart = |d: &mut CharterDraft| {
+            parts(d, [u64::MAX, u64::MAX]);
+            let vocabularies = vec![("exam/1".into(), Digest([8; 32]))];
+            d.datasets.push(Dataset { id: "exam".into(), unit: "pupil".into(), vocabularies });
+            d.purposes[1].limits.datasets = Set::only(["exam"]);
+        };
+        check(apart, "ok");
     }
 }

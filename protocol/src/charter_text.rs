@@ -6,10 +6,12 @@ use std::fmt::{self, Write as _};
 
 use datacoop_policy::charter::{
     AssetLock, Charter, CharterDraft, Dataset, Member, MemberKeys, NamedKey, Purpose, Role, TEXT_BYTES_MAX,
+    deceives,
 };
 use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Assumptions;
 use datacoop_policy::{Day, Digest, MemberId, PrivacyLoss};
+use ed25519_dalek::VerifyingKey;
 use serde::Deserialize;
 
 use crate::keys::Keys;
@@ -161,6 +163,8 @@ struct PurposeText {
 #[serde(deny_unknown_fields)]
 struct AssetLockText {
     clause: String,
+    #[serde(default)]
+    stricter: String,
     successor: String,
 }
 
@@ -253,9 +257,11 @@ fn parse_member(text: MemberText) -> Result<Member, TextError> {
 
 /// Reads a charter's text: every field known, every rule kept that needs no signature.
 pub fn parse_charter(text: &str) -> Result<Charter, TextError> {
-    if text.len() > CHARTER_BYTES_MAX || !text.starts_with(CHARTER_HEADER) || text.contains('\t') {
+    // Comments too: they are what a member reads before it signs.
+    let plain = !text.chars().any(deceives);
+    if text.len() > CHARTER_BYTES_MAX || !text.starts_with(CHARTER_HEADER) || !plain {
         return wrong(format!(
-            "a charter begins with `{}`, has no tabs and at most {CHARTER_BYTES_MAX} bytes",
+            "a charter begins with `{}`, has no tabs, control characters or direction marks, and at most {CHARTER_BYTES_MAX} bytes",
             CHARTER_HEADER.trim()
         ));
     }
@@ -306,6 +312,7 @@ pub fn parse_charter(text: &str) -> Result<Charter, TextError> {
         purposes: file.purpose.into_iter().map(purpose).collect::<Result<_, TextError>>()?,
         asset_lock: AssetLock {
             clause: file.asset_lock.clause,
+            stricter: file.asset_lock.stricter,
             successor: file.asset_lock.successor.parse().map_err(TextError)?,
         },
     };
@@ -496,9 +503,10 @@ pub fn charter_toml(draft: &CharterDraft) -> String {
     let lock = &draft.asset_lock;
     let _ = write!(
         out,
-        "\n[asset_lock]\nclause = \"\"\"\n{}\"\"\"\nsuccessor = {}\n",
+        "\n[asset_lock]\nclause = \"\"\"\n{}\"\"\"\nsuccessor = {}\nstricter = {}\n",
         lock.clause,
-        quote(lock.successor.as_str())
+        quote(lock.successor.as_str()),
+        quote(&lock.stricter)
     );
     out
 }
@@ -530,10 +538,12 @@ pub fn peer_text(public: &[u8; 32]) -> String {
     bs58::encode([&PEER_PREFIX[..], public].concat()).into_string()
 }
 
-/// Reads `peer_text`; `None` unless it names an Ed25519 key.
+/// Reads `peer_text`; `None` unless it names an Ed25519 key: a point of the curve, and not one of the
+/// few whose signatures anybody can make.
 pub fn parse_peer(text: &str) -> Option<[u8; 32]> {
     let bytes = bs58::decode(text).into_vec().ok()?;
-    bytes.strip_prefix(&PEER_PREFIX)?.try_into().ok()
+    let key = bytes.strip_prefix(&PEER_PREFIX)?.try_into().ok()?;
+    VerifyingKey::from_bytes(&key).ok().filter(|point| !point.is_weak()).map(|_| key)
 }
 
 #[cfg(test)]
@@ -598,6 +608,7 @@ mod tests {
             }],
             asset_lock: AssetLock {
                 clause: ASSET_LOCK_CLAUSE.into(),
+                stricter: "Nor lent.\nNor given away.".into(),
                 successor: "GB-CHC-1".parse().unwrap(),
             },
         })
@@ -652,6 +663,10 @@ mod tests {
             ("\"voting\"", "\"king\""),
             ("colluding_percent = 30", "colluding_percent = 0"),
             ("never sold", "sold"),
+            ("below.\"\"\"", "below.\nUnless we say otherwise.\"\"\""),
+            ("Trust 1", "\\u202eTrust 1"),
+            ("[quorum]", "# \u{202e}\n[quorum]"),
+            ("[quorum]", "# \u{1b}[2J\n[quorum]"),
         ] {
             assert!(parse_charter(&text.replacen(from, to, 1)).is_err(), "{to}");
         }
@@ -668,9 +683,14 @@ mod tests {
 
     #[test]
     fn a_peer_id_is_libp2ps_own() {
-        let text = peer_text(&[7; 32]);
+        let key = keys(7).public().peer;
+        let text = peer_text(&key);
         assert!(text.starts_with("12D3Koo"), "{text}");
-        assert_eq!(parse_peer(&text), Some([7; 32]));
+        assert_eq!(parse_peer(&text), Some(key));
+        let mut weak = [0; 32];
+        weak[0] = 1;
+        let no_point = (0..=255).map(|n| [n; 32]).find(|key| VerifyingKey::from_bytes(key).is_err()).unwrap();
+        assert_eq!((parse_peer(&peer_text(&weak)), parse_peer(&peer_text(&no_point))), (None, None));
         assert_eq!(parse_peer("12D3Koo"), None);
     }
 

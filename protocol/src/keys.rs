@@ -1,12 +1,17 @@
 //! A member's keys, all from one 32-byte identity seed: one seed means one backup.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use datacoop_policy::Digest;
 use datacoop_policy::charter::{MemberKeys, NamedKey};
 use ed25519_dalek::SigningKey;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::json::Value;
+use crate::log::note::{KIND_COSIGNATURE, KIND_ED25519, vkey};
 use crate::log::tree::sha256;
 use crate::seal;
 use crate::seed::derive;
@@ -81,6 +86,26 @@ impl Keys {
     pub fn seal_digest(&self) -> Digest {
         self.public.seal
     }
+}
+
+/// The public keys that a log's genesis lists, by label; the seal key in full.
+pub fn listed_keys(public: &MemberKeys, seal_public: &[u8]) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("charter".to_owned(), vkey(&public.charter, KIND_ED25519)),
+        ("log".to_owned(), vkey(&public.log, KIND_ED25519)),
+        ("seal".to_owned(), STANDARD.encode(seal_public)),
+        ("transport".to_owned(), STANDARD.encode(public.peer)),
+        ("witness".to_owned(), vkey(&public.witness, KIND_COSIGNATURE)),
+    ])
+}
+
+/// What each signing key signs in a log's genesis: the list of all keys, under a line of its own so
+/// that the signature is worthless elsewhere.
+pub fn genesis_text(listed: &BTreeMap<String, String>) -> Vec<u8> {
+    let value = Value::Object(listed.iter().map(|(k, v)| (k.clone(), Value::Str(v.clone()))).collect());
+    let mut signed = b"datacoop/genesis/v1\n".to_vec();
+    signed.extend(value.to_bytes());
+    signed
 }
 
 impl fmt::Debug for Keys {

@@ -101,6 +101,7 @@ pub fn charter_draft(founders: &[&Founder], vocabulary: (&Vocabulary, Digest), t
         }],
         asset_lock: AssetLock {
             clause: ASSET_LOCK_CLAUSE.into(),
+            stricter: String::new(),
             successor: "DEMO-000".parse().expect("INVARIANT: a demo id is a member id"),
         },
     }

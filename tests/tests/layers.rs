@@ -93,6 +93,13 @@ fn the_pure_crates_know_no_clock_dice_file_or_socket() {
 }
 
 #[test]
+fn a_release_build_never_wraps_a_sum() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let profile = manifest.split("[profile.release]").nth(1).unwrap();
+    assert!(profile.split("\n[").next().unwrap().contains("overflow-checks = true"));
+}
+
+#[test]
 fn noise_comes_with_the_systems_randomness_and_exact_numerics() {
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
     assert!(

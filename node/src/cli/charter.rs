@@ -187,6 +187,7 @@ fn new(common: &Common, args: &NewArgs) -> Result<Printed, CommandError> {
         datasets,
         asset_lock: AssetLock {
             clause: ASSET_LOCK_CLAUSE.into(),
+            stricter: String::new(),
             successor: args.successor.parse().map_err(CommandError::usage)?,
         },
     };

@@ -3,52 +3,147 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use datacoop_policy::charter::Charter;
 use datacoop_protocol::audit::{Outcome, entry_proof};
 use serde_json::json;
 
 use super::Printed;
 use super::show::{audit_json, audit_text};
 use crate::error::{CommandError, Exit};
-use crate::export;
+use crate::export::{self, Conflict, Verified};
+
+/// Somebody signed two stories: worse than any check that failed.
+const EXIT_EQUIVOCATION: u8 = 3;
+/// Fewest hex digits of a charter's id that name it: 64 bits are out of reach of a chance match.
+const CHARTER_DIGITS_MIN: usize = 16;
 
 #[derive(Args)]
 pub(super) struct VerifyArgs {
     /// Exported folders; give several to check what they cite of each other
     #[arg(required = true, value_name = "DIR")]
     folders: Vec<PathBuf>,
+    /// The charter's id, or its first 16 or more digits, from somebody you trust
+    #[arg(long, value_name = "ID", value_parser = charter_id)]
+    charter: Option<String>,
     /// Write a proof of each entry that fails into this folder
     #[arg(long, value_name = "DIR")]
     evidence: Option<PathBuf>,
+}
+
+fn charter_id(text: &str) -> Result<String, String> {
+    let id = text.to_ascii_lowercase();
+    let hex = id.chars().all(|c| c.is_ascii_hexdigit());
+    if hex && (CHARTER_DIGITS_MIN..=64).contains(&id.len()) {
+        Ok(id)
+    } else {
+        Err(format!("a charter's id is {CHARTER_DIGITS_MIN} to 64 hex digits"))
+    }
 }
 
 pub(super) fn verify(args: VerifyArgs) -> Result<Printed, CommandError> {
     let paths: Vec<&Path> = args.folders.iter().map(PathBuf::as_path).collect();
     let verified = export::verify(&paths).map_err(|error| CommandError::usage(error.to_string()))?;
     if let Some(folder) = &args.evidence {
-        write_evidence(&verified, folder)?;
+        write_evidence(&verified, folder)
+            .map_err(|error| CommandError::failed(format!("{}: {error}", folder.display())))?;
     }
-    let passed = verified.reports.iter().all(|report| report.passed());
-    let result = if passed { "pass" } else { "fail" };
+    let anchor = anchor(&verified.charter, args.charter.as_deref());
+    let passed = verified.reports.iter().all(|report| report.passed()) && anchor != Anchor::Other;
+    let (result, code) = match (verified.conflicts.is_empty(), passed) {
+        (false, _) => ("equivocation", EXIT_EQUIVOCATION),
+        (true, true) => ("pass", 0),
+        (true, false) => ("fail", Exit::Failed as u8),
+    };
+    let notes = verified.conflicts.iter().map(|conflict| {
+        json!({ "log": conflict.origin, "member": conflict.member.to_string(), "notes": conflict.notes })
+    });
     let json = json!({
         "schema": "datacoop.verify/1",
         "demo": verified.charter.fields().demo,
         "charter": verified.charter.id().to_string(),
+        "charter_name": verified.charter.fields().name,
+        "charter_check": anchor.code(),
         "result": result,
         "logs": audit_json(&verified.reports),
+        "conflicts": notes.collect::<Vec<_>>(),
     });
-    let code = if passed { 0 } else { Exit::Failed as u8 };
-    Ok(Printed { json, text: audit_text(&verified.reports), code })
+    let mut text = anchor_text(&verified.charter, anchor);
+    text += &conflicts_text(&verified.conflicts);
+    // Of strangers' logs it does not matter what else is right.
+    text += &if anchor == Anchor::Other { "RESULT FAIL (1)\n".into() } else { audit_text(&verified.reports) };
+    Ok(Printed { json, text, code })
 }
 
-fn write_evidence(verified: &export::Verified, folder: &Path) -> Result<(), CommandError> {
-    let failed = |error: std::io::Error| CommandError::failed(format!("{}: {error}", folder.display()));
-    std::fs::create_dir_all(folder).map_err(failed)?;
+/// What the reader's own knowledge of the charter says of these exports.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Anchor {
+    /// It is the charter that was named.
+    Same,
+    /// It is another one.
+    Other,
+    /// None was named: the exports speak for themselves.
+    None,
+}
+
+impl Anchor {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Same => "pass",
+            Self::Other => "fail",
+            Self::None => "warn",
+        }
+    }
+}
+
+fn anchor(charter: &Charter, named: Option<&str>) -> Anchor {
+    match named {
+        None => Anchor::None,
+        Some(id) if charter.id().to_string().starts_with(id) => Anchor::Same,
+        Some(_) => Anchor::Other,
+    }
+}
+
+fn anchor_text(charter: &Charter, anchor: Anchor) -> String {
+    let demo = if charter.fields().demo { " DEMO" } else { "" };
+    let name = charter.fields().name.escape_debug();
+    let said = match anchor {
+        Anchor::Same => "PASS charter          it is the one you named",
+        Anchor::Other => {
+            "FAIL charter          it is another one than you named: these are logs of strangers"
+        }
+        Anchor::None => {
+            "WARN charter          it comes from the export itself; compare its id with your letter of admission, or name it with --charter"
+        }
+    };
+    format!("CHARTER {} {name}{demo}\n{said}\n\n", charter.id())
+}
+
+fn conflicts_text(conflicts: &[Conflict]) -> String {
+    let both = |conflict: &Conflict| {
+        let [one, other] = &conflict.notes;
+        format!("EQUIVOCATION {}: two signed heads cannot both be true\n\n{one}\n{other}\n", conflict.origin)
+    };
+    conflicts.iter().map(both).collect()
+}
+
+fn write_evidence(verified: &Verified, folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
     for report in &verified.reports {
         let Some(log) = verified.fold.log(&report.member) else { continue };
         for check in report.checks.iter().filter(|check| check.outcome == Outcome::Fail) {
             let Some(proof) = check.entry.and_then(|entry| entry_proof(log, entry)) else { continue };
             let name = format!("{}-{}.tlog-proof", report.member, check.entry.unwrap_or_default());
-            std::fs::write(folder.join(name), proof).map_err(failed)?;
+            std::fs::write(folder.join(name), proof)?;
+        }
+    }
+    for conflict in &verified.conflicts {
+        for (note, which) in conflict.notes.iter().zip(["one", "other"]) {
+            std::fs::write(folder.join(format!("{}-head-{which}.note", conflict.member)), note)?;
+        }
+        if let Some((root, proof)) = &conflict.prefix {
+            let lines = std::iter::once(root).chain(proof).map(|hash| format!("{hash}\n"));
+            let text = format!("datacoop/prefix/v1\n{}", lines.collect::<String>());
+            std::fs::write(folder.join(format!("{}-prefix.proof", conflict.member)), text)?;
         }
     }
     Ok(())

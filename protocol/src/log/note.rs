@@ -77,7 +77,7 @@ pub fn parse_vkey(text: &str, kind: u8) -> Result<NamedKey, NoteError> {
     if found != kind || !is_key_name(name) || vkey(&made, kind) != text {
         return fail(format!("the key of `{name}` is of another kind, or its id is wrong"));
     }
-    if VerifyingKey::from_bytes(&made.key).is_err() {
+    if VerifyingKey::from_bytes(&made.key).map_or(true, |point| point.is_weak()) {
         return fail(format!("the key of `{name}` is no Ed25519 key"));
     }
     Ok(made)

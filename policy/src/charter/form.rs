@@ -1,0 +1,103 @@
+//! What a text or an address of a charter may look like. Must not know what it is for.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::{CharterDraft, CharterError, TEXT_BYTES_MAX, refuse};
+
+/// Addresses of one member: more is no directory entry but a way to have others dial.
+const ADDRESSES_MAX: usize = 8;
+/// Longest address: a DNS name has at most 253 characters.
+const ADDRESS_BYTES_MAX: usize = 512;
+
+/// Whether a character can make a text read otherwise than it is: control characters but line feeds,
+/// and the marks that turn the direction of what follows.
+pub fn deceives(c: char) -> bool {
+    (c.is_control() && c != '\n')
+        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text of one line that people read, such as a name.
+fn is_line(text: &str) -> bool {
+    text.trim() == text && !text.contains('\n') && !text.chars().any(deceives) && text.len() <= TEXT_BYTES_MAX
+}
+
+/// Every text of a charter reads as what it is.
+pub(super) fn check_texts(draft: &CharterDraft) -> Result<(), CharterError> {
+    let mut lines = vec![draft.name.as_str()];
+    for member in &draft.members {
+        let keys = &member.keys;
+        lines.extend([member.name.as_str(), &member.body, &keys.charter.name, &keys.log.name]);
+        lines.push(&keys.witness.name);
+        lines.extend(member.addresses.iter().map(String::as_str));
+    }
+    for dataset in &draft.datasets {
+        lines.extend([dataset.id.as_str(), &dataset.unit]);
+        lines.extend(dataset.vocabularies.iter().map(|(name, _)| name.as_str()));
+    }
+    lines.extend(draft.purposes.iter().flat_map(|purpose| [purpose.id.as_str(), &purpose.title]));
+    if let Some(line) = lines.into_iter().find(|line| !is_line(line)) {
+        return refuse(
+            "C7",
+            format!(
+                "`{}`: write it on one line, without spaces around it, control characters or direction marks",
+                line.escape_debug()
+            ),
+        );
+    }
+    let lock = &draft.asset_lock;
+    let texts = draft.purposes.iter().map(|purpose| &purpose.plain).chain([&lock.clause, &lock.stricter]);
+    match texts.into_iter().find(|text| text.chars().any(deceives) || text.len() > TEXT_BYTES_MAX) {
+        Some(text) => refuse(
+            "C7",
+            format!(
+                "`{}`: at most {TEXT_BYTES_MAX} bytes, without control characters or direction marks",
+                text.escape_debug()
+            ),
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Every address is one that a member can be reached at: all others dial it.
+pub(super) fn check_addresses(draft: &CharterDraft) -> Result<(), CharterError> {
+    for member in &draft.members {
+        if member.addresses.len() > ADDRESSES_MAX {
+            return refuse("C7", format!("`{}`: at most {ADDRESSES_MAX} addresses", member.id));
+        }
+        let bad =
+            |address: &&String| address.len() > ADDRESS_BYTES_MAX || ip_of(address).is_some_and(is_nobodys);
+        if let Some(address) = member.addresses.iter().find(bad) {
+            return refuse(
+                "C7",
+                format!(
+                    "`{}`: `{}` leads to whatever lies next to whoever dials it; write a name or address of your own",
+                    member.id,
+                    address.escape_debug()
+                ),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The number in an address such as `/ip4/192.0.2.1/tcp/7700`.
+fn ip_of(address: &str) -> Option<IpAddr> {
+    let mut parts = address.split('/').skip(1);
+    while let Some(part) = parts.next() {
+        match part {
+            "ip4" => return parts.next()?.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+            "ip6" => return parts.next()?.parse::<Ipv6Addr>().ok().map(|ip| IpAddr::V6(ip).to_canonical()),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Unspecified, link-local, or where clouds tell a machine its own secrets.
+fn is_nobodys(ip: IpAddr) -> bool {
+    const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+    match ip {
+        IpAddr::V4(ip) => ip.octets()[0] == 0 || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unspecified() || ip.is_unicast_link_local() || ip == METADATA,
+    }
+}

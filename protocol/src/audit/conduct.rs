@@ -1,0 +1,214 @@
+//! A07, A08, A09: what a member did in rounds, replayed from its own log. Must not know blobs.
+
+use std::sync::Arc;
+
+use datacoop_policy::MemberId;
+use datacoop_policy::limits::Limits;
+use datacoop_policy::query::Mode;
+
+use super::{Check, Findings};
+use crate::entry::Body;
+use crate::fold::{Fold, Log};
+use crate::rounds::{Kind, Logged, Plan, Round, commitment};
+use crate::standing::Standing;
+
+/// What a member wrote in rounds, in the order it wrote it.
+fn written<'a>(fold: &'a Fold, member: &'a MemberId) -> Vec<(&'a Arc<Round>, &'a Logged)> {
+    let kinds = [Kind::Verdict, Kind::Roster, Kind::Debit, Kind::Contribution, Kind::Void];
+    let mut entries: Vec<_> = fold
+        .rounds()
+        .values()
+        .flat_map(|round| {
+            let firsts = kinds.into_iter().filter_map(|kind| round.said(kind, member));
+            let repeats =
+                round.repeats().iter().filter(move |(by, _)| by == member).map(|(_, logged)| logged);
+            firsts.chain(repeats).map(move |logged| (round, logged))
+        })
+        .collect();
+    entries.sort_by_key(|(_, logged)| logged.at.index);
+    entries
+}
+
+/// A07: every acceptance and every debit was allowed by floor and charter when it was written.
+/// Refusals are counted only: a veto needs no reason.
+#[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
+pub(super) fn check_verdicts(fold: &Fold, log: &Log) -> Check {
+    let mut findings = Findings::new("A07", "verdicts");
+    let mut standing = Standing::default();
+    for (round, logged) in written(fold, &log.member) {
+        match &logged.body {
+            Body::Accept { .. } => judge_again(&mut findings, &standing, fold, log, round, logged, None),
+            Body::Debit { .. } => match round.plan() {
+                Some(plan) => {
+                    judge_again(&mut findings, &standing, fold, log, round, logged, Some(&plan.members))
+                }
+                None => {
+                    let text = || format!("entry {} debits for a roster that is not lawful", logged.at.index);
+                    // Without the Query itself nothing can be said of its Roster.
+                    if round.query().is_some() {
+                        findings.judge(fold, round, logged, false, text);
+                    } else {
+                        findings.skip();
+                    }
+                }
+            },
+            _ => {}
+        }
+        let _bookkeeping_is_a08 = standing.apply(fold, logged);
+    }
+    findings.finish("acceptances and debits replayed")
+}
+
+fn judge_again(
+    findings: &mut Findings,
+    standing: &Standing,
+    fold: &Fold,
+    log: &Log,
+    round: &Round,
+    logged: &Logged,
+    roster: Option<&[MemberId]>,
+) {
+    let Some(query) = round.query() else { return findings.skip() };
+    let judged = standing.judge(fold, &log.member, query, roster, None, true, false, logged.time);
+    let text = |refusal| format!("entry {} should have been refused: {refusal}", logged.at.index);
+    findings.note(Some(logged.at.index), judged.map_err(text));
+}
+
+/// A08: the Ledger from entry 0: every debit continues from the last and stays within the year's
+/// limit, every void is of an unused one.
+pub(super) fn check_ledger(fold: &Fold, log: &Log) -> Check {
+    let mut findings = Findings::new("A08", "ledger");
+    let mut standing = Standing::default();
+    for (round, logged) in written(fold, &log.member) {
+        let adds_up = check_sum(fold, &standing, logged);
+        // Always: a debit that is left out makes the next one wrong.
+        let applied = standing.apply(fold, logged);
+        let books = matches!(logged.body, Body::Debit { .. } | Body::Void { .. });
+        let without_debit = round.said(Kind::Debit, &log.member).is_none();
+        let result = match (adds_up, applied) {
+            (Err(what), _) => Err(what),
+            // What the debit was for is not known here; that it adds up is.
+            (Ok(()), Err(_)) if round.query().is_none() && !without_debit => {
+                findings.skip();
+                continue;
+            }
+            (Ok(()), Err(what)) => Err(what.to_owned()),
+            (Ok(()), Ok(())) if books => Ok(()),
+            (Ok(()), Ok(())) => continue,
+        };
+        findings
+            .note(Some(logged.at.index), result.map_err(|what| format!("entry {}: {what}", logged.at.index)));
+    }
+    findings.finish("debits and voids add up")
+}
+
+/// What a debit says of itself: it needs no other log.
+fn check_sum(fold: &Fold, standing: &Standing, logged: &Logged) -> Result<(), String> {
+    let Body::Debit { debit, .. } = &logged.body else { return Ok(()) };
+    if standing.ledger().plan(debit.account.clone(), debit.loss) != *debit {
+        return Err("a debit that does not add up".into());
+    }
+    let limit = Limits::floor().rho_year.min(fold.charter().fields().limits.rho_year);
+    if debit.after > limit {
+        let account = format!("{}/{}", debit.account.dataset, debit.account.year);
+        return Err(format!("{account} after {} limit {}", debit.after.nano(), limit.nano()));
+    }
+    Ok(())
+}
+
+/// A09: a member said each thing once, contributed or voided what it debited, and opened only what it
+/// had committed to, after all had closed.
+pub(super) fn check_rounds(fold: &Fold, log: &Log) -> Check {
+    let mut findings = Findings::new("A09", "rounds");
+    for round in fold.rounds().values() {
+        let member = &log.member;
+        for (_, repeat) in round.repeats().iter().filter(|(by, _)| by == member) {
+            let text = format!("entry {} says again what its author had said in this round", repeat.at.index);
+            findings.note(Some(repeat.at.index), Err(text));
+        }
+        let part = [Kind::Debit, Kind::Freeze, Kind::Verify, Kind::Close, Kind::Open];
+        if part.into_iter().all(|kind| round.said(kind, member).is_none()) {
+            continue;
+        }
+        let Some(plan) = round.plan() else {
+            findings.skip();
+            continue;
+        };
+        if let Some(debit) = round.said(Kind::Debit, member) {
+            findings.note(Some(debit.at.index), check_debit(round, plan, log, debit));
+        }
+        if let Some(open) = round.said(Kind::Open, member) {
+            check_open(&mut findings, fold, round, plan, log, open);
+        }
+    }
+    findings.finish("debits and opens of rounds taken part in")
+}
+
+fn check_debit(round: &Round, plan: &Plan, log: &Log, debit: &Logged) -> Result<(), String> {
+    if round.debit(plan, &log.member).is_none() {
+        return Err(format!("entry {} debits another roster, loss or nonce", debit.at.index));
+    }
+    let settled = round.said(Kind::Contribution, &log.member).or(round.said(Kind::Void, &log.member));
+    // Fine while the round is open. Afterwards its author may sleep still: only what it wrote since
+    // shows that it woke and left the debit hanging.
+    let over = round.ending().is_some() && last_word(log).is_some_and(|time| time > plan.query.close_by);
+    if settled.is_none() && over {
+        return Err(format!("the debit at entry {} was neither used nor voided", debit.at.index));
+    }
+    Ok(())
+}
+
+/// When a log's newest entry was written, as its author says.
+fn last_word(log: &Log) -> Option<datacoop_policy::Time> {
+    let last = crate::entry::Entry::parse(log.entries().last()?).ok()?;
+    Some(last.at)
+}
+
+fn check_open(findings: &mut Findings, fold: &Fold, round: &Round, plan: &Plan, log: &Log, open: &Logged) {
+    let member = &log.member;
+    let at = open.at.index;
+    if round.said(Kind::Abort, member).is_some() {
+        return findings.note(Some(at), Err(format!("entry {at} opens what its author also aborted")));
+    }
+    match (&open.body, plan.query.mode) {
+        (Body::Open { .. }, Mode::Secure) if plan.seat(member).is_none() => {
+            findings.note(Some(at), Err(format!("entry {at} opens without a committee seat")));
+        }
+        (Body::Open { .. }, Mode::Secure) => {
+            if let Err(text) = check_commitment(round, member, open) {
+                return findings.note(Some(at), Err(text));
+            }
+            let text = || format!("entry {at} opens before all seats closed with the same set");
+            findings.judge(fold, round, open, cites_equal_closes(round, plan, open), text);
+        }
+        (Body::Reveal { freeze, .. }, Mode::FullNoise) => {
+            let frozen = round.frozen(plan).is_some_and(|frozen| frozen.freezes == [freeze.clone()]);
+            let text =
+                || format!("entry {at} opens another vector than was committed to, or before the freeze");
+            findings.judge(fold, round, open, frozen && round.reveal(plan, member).is_some(), text);
+        }
+        _ => findings.note(Some(at), Err(format!("entry {at} opens as another mode would"))),
+    }
+}
+
+/// An open fits its own author's close, which stands before it.
+fn check_commitment(round: &Round, member: &MemberId, open: &Logged) -> Result<(), String> {
+    let at = open.at.index;
+    let Body::Open { share, salt, .. } = &open.body else { return Ok(()) };
+    let close = round.said(Kind::Close, member).filter(|close| close.at.index < at);
+    let Some(Body::Close { commit, .. }) = close.map(|close| &close.body) else {
+        return Err(format!("entry {at} opens what its author never closed"));
+    };
+    let right = commitment("close", salt, share) == *commit;
+    if right { Ok(()) } else { Err(format!("entry {at} opens another share than was committed to")) }
+}
+
+fn cites_equal_closes(round: &Round, plan: &Plan, open: &Logged) -> bool {
+    let Body::Open { closes: cited, .. } = &open.body else { return false };
+    let closed = || {
+        let frozen = round.frozen(plan)?;
+        let (verifies, _) = round.verified(plan, &frozen)?;
+        round.closed(plan, &verifies)
+    };
+    closed().is_some_and(|closed| closed.closes == *cited)
+}
