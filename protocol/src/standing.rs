@@ -17,7 +17,7 @@ use crate::rounds::{Ending, Kind, Logged, Round};
 
 /// What `Standing::apply` says of a debit whose Query stands in a log that is not here: it is booked,
 /// and whether its loss is the Query's own cannot be told.
-pub const NO_QUERY: &str = "a debit for a query that no log here holds";
+const NO_QUERY: &str = "a debit for a query that no log here holds";
 
 /// What makes two Queries the same: their answer is then the same stored Release.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
