@@ -11,6 +11,7 @@ use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::{Digest, QueryId, Span, Time};
 use datacoop_protocol::bounds::PIECE_BYTES_MAX;
 use datacoop_protocol::entry::QueryBody;
+use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Event, Input, Noise, Output, Tally};
 use datacoop_protocol::member::work::Work;
@@ -21,7 +22,7 @@ use zeroize::Zeroizing;
 
 use crate::blobs::Blobs;
 use crate::folder::{Folder, StoreError};
-use crate::home::Home;
+use crate::home::{Config, Home};
 use crate::index::Index;
 use crate::journal::{FRAME_BYTES_MAX, Journal};
 use crate::keyfile::RoundFiles;
@@ -194,23 +195,7 @@ impl Node {
     pub async fn start(home: Home, run: Run) -> Result<Self, NodeError> {
         let config = home.config()?;
         let folder = Folder::open(home.path())?;
-        let Some((note, charter)) = home.charter()? else {
-            return Err(NodeError::Wrong(
-                "this node has no charter yet; sign one with `datacoop charter sign`".into(),
-            ));
-        };
-        if charter.fields().demo != run.demo {
-            return Err(NodeError::Wrong(
-                "demo charters run only inside `datacoop demo`, real ones only outside".into(),
-            ));
-        }
-        let keys = home.keys(&config)?;
-        if charter.member(&config.id.0).is_none_or(|member| member.keys != *keys.public()) {
-            return Err(NodeError::Wrong(format!(
-                "the charter does not hold `{}` with this node's keys",
-                config.id.0
-            )));
-        }
+        let (note, charter, keys) = admitted(&home, &config, &run)?;
         let opened = Journal::open(&home.join("journal"))?;
         if opened.cut > 0 {
             tracing::warn!(bytes = opened.cut, "the journal's last frame was torn and cut");
@@ -233,11 +218,6 @@ impl Node {
             declared: home.declared(&charter)?,
             answer_grid: Span(config.answer_grid),
         };
-        if config.answer_grid == 0 && !run.demo {
-            return Err(NodeError::Wrong(
-                "answer_grid = 0 is for made-up data only; remove it from config.toml".into(),
-            ));
-        }
         let transport = *keys.transport();
         let vocabularies =
             home.vocabularies()?.into_iter().map(|(hash, (_, vocabulary))| (hash, vocabulary)).collect();
@@ -255,11 +235,7 @@ impl Node {
         };
         let member =
             Member::restore(clock::now(), start).map_err(|error| NodeError::Wrong(error.to_string()))?;
-        // Crash before: a blob whose entry was never written.
-        let named = member.named_blobs();
-        for hash in blobs.held()?.iter().filter(|hash| !named.contains(hash) && **hash != note_hash) {
-            blobs.remove(hash)?;
-        }
+        remove_unnamed(&blobs, &member, note_hash)?;
         let index = Arc::new(open_index(&home, &opened.journal, &member)?);
         let (net_events, network) = mpsc::unbounded_channel();
         let carrier_config = CarrierConfig {
@@ -313,6 +289,39 @@ impl Node {
         self.handle.stop();
         self.wait().await
     }
+}
+
+/// The charter in force with its note, and our keys.
+///
+/// Errors: there is none, it is not for this program run, or it does not hold our keys.
+fn admitted(home: &Home, config: &Config, run: &Run) -> Result<(String, Arc<Charter>, Keys), NodeError> {
+    let wrong = |text: &str| Err(NodeError::Wrong(text.to_owned()));
+    let Some((note, charter)) = home.charter()? else {
+        return wrong("this node has no charter yet; sign one with `datacoop charter sign`");
+    };
+    if charter.fields().demo != run.demo {
+        return wrong("demo charters run only inside `datacoop demo`, real ones only outside");
+    }
+    if config.answer_grid == 0 && !run.demo {
+        return wrong("answer_grid = 0 is for made-up data only; remove it from config.toml");
+    }
+    let keys = home.keys(config)?;
+    if charter.member(&config.id.0).is_none_or(|member| member.keys != *keys.public()) {
+        return Err(NodeError::Wrong(format!(
+            "the charter does not hold `{}` with this node's keys",
+            config.id.0
+        )));
+    }
+    Ok((note, charter, keys))
+}
+
+/// Removes what a crash left: blobs whose entry was never written.
+fn remove_unnamed(blobs: &Blobs, member: &Member, charter_note: Digest) -> Result<(), StoreError> {
+    let named = member.named_blobs();
+    for hash in blobs.held()?.iter().filter(|hash| !named.contains(hash) && **hash != charter_note) {
+        blobs.remove(hash)?;
+    }
+    Ok(())
 }
 
 fn peers(charter: &Charter, me: &datacoop_policy::MemberId) -> Vec<(datacoop_policy::MemberId, [u8; 32])> {
