@@ -26,6 +26,8 @@ pub struct Disk {
     last_signed: Option<(u64, String)>,
     secrets: BTreeMap<QueryId, Vec<u8>>,
     blobs: BTreeMap<Digest, Arc<[u8]>>,
+    /// Which of them are sealed shares, and of which round.
+    shares: BTreeMap<Digest, QueryId>,
 }
 
 /// Computes a member's exact Tally.
@@ -281,11 +283,12 @@ impl World {
                 disk.synced = disk.records.len();
                 disk.last_signed = Some((size, note));
             }
-            Output::StoreBlob(hash, bytes) => {
+            Output::StoreBlob { hash, bytes, round } => {
                 disk.blobs.insert(hash, bytes);
+                disk.shares.extend(round.map(|round| (hash, round)));
             }
-            Output::RemoveBlob(hash) => {
-                disk.blobs.remove(&hash);
+            Output::RemoveShares(round) => {
+                disk.blobs.retain(|hash, _| disk.shares.get(hash) != Some(&round));
             }
             Output::KeepSecret(id, secret) => {
                 disk.secrets.insert(id, secret.to_bytes().to_vec());

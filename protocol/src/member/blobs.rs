@@ -60,6 +60,18 @@ impl Blobs {
         needs.iter().all(|need| !need.sealed) || needs.iter().any(may)
     }
 
+    /// The round whose sealed share this is; `None` of what stays after its round.
+    fn round_of_share(&self, hash: &Digest) -> Option<QueryId> {
+        let needs = self.needs.get(hash)?;
+        let sealed = needs.iter().all(|need| need.sealed);
+        needs.first().filter(|_| sealed).map(|need| need.round)
+    }
+
+    /// The rounds that need a blob.
+    fn rounds_of(&self, hash: &Digest) -> Vec<QueryId> {
+        self.needs.get(hash).into_iter().flatten().map(|need| need.round).collect()
+    }
+
     fn is_for(&self, member: &MemberId, hash: &Digest) -> bool {
         self.needs.get(hash).is_some_and(|needs| needs.iter().any(|need| need.addressees.contains(member)))
     }
@@ -77,9 +89,9 @@ impl Blobs {
         self.partial.get(&(from.clone(), *hash)).map_or(0, Vec::len) as u64
     }
 
-    /// Forgets what a finished round needed. Returns the sealed shares among what is held: they go.
-    pub(super) fn forget(&mut self, round: &QueryId) -> Vec<Digest> {
-        let mut shares = vec![];
+    /// Forgets what a finished round needed. Whether sealed shares are held that go with it.
+    pub(super) fn forget(&mut self, round: &QueryId) -> bool {
+        let mut shares = false;
         self.needs.retain(|hash, needs| {
             let sealed = needs.iter().any(|need| need.sealed);
             needs.retain(|need| need.round != *round);
@@ -87,9 +99,7 @@ impl Blobs {
                 self.cache.remove(hash);
                 self.wanted.remove(hash);
                 self.partial.retain(|(_, partial), _| partial != hash);
-                if sealed && self.held.remove(hash) {
-                    shares.push(*hash);
-                }
+                shares |= sealed && self.held.remove(hash);
             }
             !needs.is_empty()
         });
@@ -108,13 +118,15 @@ impl Blobs {
 }
 
 impl Member {
-    /// A blob of our own making, or one that arrived whole: to the disk, and onwards.
-    pub(super) fn keep_blob(&mut self, hash: Digest, bytes: Arc<[u8]>) {
+    /// A blob of our own making, or one that arrived whole: to the disk, and onwards. `round` says
+    /// whose sealed share it is.
+    pub(super) fn keep_blob(&mut self, hash: Digest, bytes: Arc<[u8]>, round: Option<QueryId>) {
         if self.blobs.held.insert(hash) {
-            self.outputs.push_back(Output::StoreBlob(hash, bytes.clone()));
+            self.outputs.push_back(Output::StoreBlob { hash, bytes: bytes.clone(), round });
         }
         self.blobs.cache.insert(hash, bytes);
         self.blobs.wanted.remove(&hash);
+        self.stirred.extend(self.blobs.rounds_of(&hash));
     }
 
     /// A blob came from the disk, or is gone from it: then somebody may send it again.
@@ -122,6 +134,7 @@ impl Member {
         self.blobs.loading.remove(&hash);
         if let Some(bytes) = bytes {
             self.blobs.cache.insert(hash, bytes);
+            self.stirred.extend(self.blobs.rounds_of(&hash));
             return;
         }
         self.blobs.held.remove(&hash);
@@ -223,7 +236,8 @@ impl Member {
         if sha256(&[&whole]) != hash {
             return None;
         }
-        self.keep_blob(hash, Arc::from(whole));
+        let round = self.blobs.round_of_share(&hash);
+        self.keep_blob(hash, Arc::from(whole), round);
         self.pass_on(&hash);
         Some(total)
     }

@@ -121,7 +121,7 @@ impl Member {
             return;
         };
         let hash = sha256(&[&blob]);
-        self.keep_blob(hash, blob);
+        self.keep_blob(hash, blob, None);
         self.append(Body::Verify { query: round.id, freezes: frozen.freezes.clone(), blob: hash });
     }
 

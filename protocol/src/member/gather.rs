@@ -77,6 +77,7 @@ impl Member {
     pub(super) fn on_effort(&mut self, id: QueryId, take: impl FnOnce(&mut Effort)) {
         if self.open.contains(&id) {
             take(self.effort(id));
+            self.stirred.insert(id);
         }
     }
 
@@ -310,7 +311,7 @@ impl Member {
         };
         let Some(proved) = self.effort(id).proved.take() else { return };
         for (share, blob) in proved.shares.iter().zip(&proved.blobs) {
-            self.keep_blob(share.blob, blob.clone());
+            self.keep_blob(share.blob, blob.clone(), Some(id));
         }
         // Crash here: blobs that no entry names, deleted at the next start. Noise is drawn afresh.
         self.append(Body::Contribution {
@@ -360,7 +361,7 @@ impl Member {
     }
 
     /// Every deadline of every open round, by name.
-    pub(super) fn round_timeouts(&self) -> impl Iterator<Item = (Time, &'static str)> {
+    pub(super) fn round_timeouts(&self) -> impl Iterator<Item = (QueryId, Time, &'static str)> {
         let open = self.open.iter().filter_map(|id| self.fold.round(id));
         open.filter_map(|round| Some((round.id, &round.asked()?.body))).flat_map(|(id, body)| {
             // One moment later: a deadline's own second still counts.
@@ -377,6 +378,7 @@ impl Member {
             ]
             .into_iter()
             .chain(grid)
+            .map(move |(at, what)| (id, at, what))
         })
     }
 }

@@ -106,6 +106,10 @@ pub struct Member {
     efforts: BTreeMap<QueryId, Effort>,
     /// Rounds that were asked and have not ended: the only ones that are stepped.
     open: BTreeSet<QueryId>,
+    /// Open rounds of which something changed since they were last stepped.
+    stirred: BTreeSet<QueryId>,
+    /// Deadlines up to here were seen to.
+    stepped_at: Time,
     /// Rounds that are over for us, with the ending that was told.
     done: BTreeMap<QueryId, Option<Ending>>,
     peers: Peers,
@@ -157,6 +161,8 @@ impl Member {
             secrets,
             efforts: BTreeMap::new(),
             open: BTreeSet::new(),
+            stirred: BTreeSet::new(),
+            stepped_at: Time(0),
             done: BTreeMap::new(),
             peers,
             blobs: Blobs::default(),
@@ -206,7 +212,8 @@ impl Member {
     /// When to wake at the latest, and for what.
     pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
         let blobs = self.blobs.timeout().map(|at| (at, "missing blob"));
-        let all = self.round_timeouts().chain(self.peers.timeouts()).chain(blobs);
+        let rounds = self.round_timeouts().map(|(_, at, what)| (at, what));
+        let all = rounds.chain(self.peers.timeouts()).chain(blobs);
         // What is due was done, or waits for something else than time.
         all.filter(|(at, _)| *at > self.now).min()
     }
@@ -305,17 +312,20 @@ impl Member {
         }
     }
 
-    /// Lets every open round take every step it can, then releases what waited for the disk.
+    /// Lets every round of which something changed, or a deadline came, take every step it can, then
+    /// releases what waited for the disk.
     fn advance(&mut self) {
-        loop {
-            self.notice_touched();
-            let before = self.own_size();
-            for id in self.open.clone() {
+        let (seen, now) = (self.stepped_at, self.now);
+        let due = self.round_timeouts().filter(|(_, at, _)| seen < *at && *at <= now);
+        let due: Vec<QueryId> = due.map(|(id, ..)| id).collect();
+        self.stirred.extend(due);
+        self.stepped_at = now;
+        self.notice_touched();
+        while let Some(id) = self.stirred.pop_first() {
+            if self.open.contains(&id) {
                 self.step(id);
             }
-            if self.own_size() == before {
-                break;
-            }
+            self.notice_touched();
         }
         self.sign_new();
         self.outputs.extend(self.after.drain(..));
@@ -334,6 +344,7 @@ impl Member {
             }
             self.done.remove(&id);
             self.open.insert(id);
+            self.stirred.insert(id);
             self.learn_needs(&round);
         }
     }
@@ -388,8 +399,8 @@ impl Member {
         }
         self.drop_secret(id);
         self.efforts.remove(&id);
-        for share in self.blobs.forget(&id) {
-            self.after.push(Output::RemoveBlob(share));
+        if self.blobs.forget(&id) {
+            self.after.push(Output::RemoveShares(id));
         }
         self.open.remove(&id);
         let ending = self.fold.round(&id).and_then(|round| round.ending().cloned());

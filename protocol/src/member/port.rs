@@ -80,10 +80,17 @@ pub enum Output {
         /// The signed note.
         note: String,
     },
-    /// A blob: durable before anything after it happens.
-    StoreBlob(Digest, Arc<[u8]>),
-    /// A sealed share whose round is over: recorded shares age badly.
-    RemoveBlob(Digest),
+    /// A blob: durable before anything after it happens, other blobs and records aside.
+    StoreBlob {
+        /// Its name.
+        hash: Digest,
+        /// What it is.
+        bytes: Arc<[u8]>,
+        /// Of a sealed share: its round, with which it goes.
+        round: Option<QueryId>,
+    },
+    /// A round is over: its sealed shares go, for recorded shares age badly.
+    RemoveShares(QueryId),
     /// Read a blob back.
     LoadBlob(Digest),
     /// A round's secret: durable, in a file of its own, before anything after it happens.
