@@ -170,7 +170,7 @@ async fn results(State(handle): State<Handle>) -> Answer {
 }
 
 async fn audit_held(State(handle): State<Handle>) -> Answer {
-    let blobs = Blobs::new(&handle.home().join("blobs"));
+    let blobs = Blobs::kept(&handle.home().join("blobs"));
     let reports = handle.view(move |member| audit(member.fold(), &|hash| blobs.get(hash).ok().flatten()));
     let reports = reports.await.ok_or_else(stopped)?;
     let result = if reports.iter().all(|report| report.passed()) { "pass" } else { "fail" };

@@ -202,7 +202,7 @@ impl Node {
         }
         let records = read_records(&opened.frames)?;
         let (slots, last_signed) = Slots::open(&home.join("signed"))?;
-        let blobs = Blobs::new(&home.join("blobs"));
+        let mut blobs = Blobs::open(&home.join("blobs"))?;
         let note_hash = sha256(&[note.as_bytes()]);
         let mut held = blobs.held()?;
         if held.insert(note_hash) {
@@ -235,7 +235,10 @@ impl Node {
         };
         let member =
             Member::restore(clock::now(), start).map_err(|error| NodeError::Wrong(error.to_string()))?;
-        remove_unnamed(&blobs, &member, note_hash)?;
+        // What a crash left: blobs whose entry was never written.
+        let mut named = member.named_blobs();
+        named.insert(note_hash);
+        blobs.remove_unnamed(&named)?;
         let index = Arc::new(open_index(&home, &opened.journal, &member)?);
         let (net_events, network) = mpsc::unbounded_channel();
         let carrier_config = CarrierConfig {
@@ -313,15 +316,6 @@ fn admitted(home: &Home, config: &Config, run: &Run) -> Result<(String, Arc<Char
         )));
     }
     Ok((note, charter, keys))
-}
-
-/// Removes what a crash left: blobs whose entry was never written.
-fn remove_unnamed(blobs: &Blobs, member: &Member, charter_note: Digest) -> Result<(), StoreError> {
-    let named = member.named_blobs();
-    for hash in blobs.held()?.iter().filter(|hash| !named.contains(hash) && **hash != charter_note) {
-        blobs.remove(hash)?;
-    }
-    Ok(())
 }
 
 fn peers(charter: &Charter, me: &datacoop_policy::MemberId) -> Vec<(datacoop_policy::MemberId, [u8; 32])> {
@@ -454,7 +448,7 @@ impl Driver {
 
     async fn drain(&mut self) -> Result<(), StoreError> {
         while let Some(output) = self.member.poll_output() {
-            if matches!(output, Output::StoreBlob(..)) {
+            if matches!(output, Output::StoreBlob { .. }) {
                 // The copied entry that names a blob comes before it: a start deletes what no entry
                 // names, and the peer that is told we hold it may switch off.
                 self.write_pending()?;
@@ -469,6 +463,8 @@ impl Driver {
 
     /// What was stored so far is on disk before anything else happens.
     fn barrier(&mut self) -> Result<(), StoreError> {
+        // Shares before the entry that names them.
+        self.blobs.sync()?;
         if self.pending.must_sync { self.write_pending() } else { Ok(()) }
     }
 
@@ -497,8 +493,11 @@ impl Driver {
                 }
             }
             Output::Sign { size, note } => self.slots.write(size, &note)?,
-            Output::StoreBlob(hash, bytes) => self.blobs.put(&hash, &bytes)?,
-            Output::RemoveBlob(hash) => self.blobs.remove(&hash)?,
+            Output::StoreBlob { hash, bytes, round: Some(round) } => {
+                self.blobs.put_share(round, &hash, &bytes)?
+            }
+            Output::StoreBlob { hash, bytes, round: None } => self.blobs.put(&hash, &bytes)?,
+            Output::RemoveShares(round) => self.blobs.remove_shares(&round)?,
             Output::LoadBlob(hash) => {
                 let bytes = self.blobs.get(&hash)?.map(Arc::from);
                 self.feed(Input::Loaded(hash, bytes));

@@ -86,7 +86,7 @@ pub fn write_export(snapshot: &Snapshot, home: &Home, folder: &Path) -> Result<(
     for (hash, (text, _)) in home.vocabularies()?.into_iter().filter(|(hash, _)| wanted.contains(hash)) {
         write(&folder.join(format!("blobs/{hash}")), text.as_bytes())?;
     }
-    let blobs = Blobs::new(&home.join("blobs"));
+    let blobs = Blobs::kept(&home.join("blobs"));
     for hash in &snapshot.blobs {
         if let Some(bytes) = blobs.get(hash)? {
             write(&folder.join(format!("blobs/{hash}")), &bytes)?;
