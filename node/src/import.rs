@@ -134,6 +134,11 @@ pub fn check_columns(
     )))
 }
 
+/// The newest day of a file that can be read and split. Errors: as an import would.
+pub fn newest_day(source: &Path, vocabulary: &Vocabulary, by: &str) -> Result<Option<Day>, ImportError> {
+    Ok(read_file(source, vocabulary, Some(by), &mut |_, _| Ok(()))?.newest_day())
+}
+
 fn backticked(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

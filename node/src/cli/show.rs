@@ -81,6 +81,25 @@ pub(crate) fn figures_table(question: &BoundQuestion, figures: &Figures) -> Stri
     table.to_string()
 }
 
+/// How to read the ranges of a table.
+pub(crate) fn reading_text(figure: &Figure) -> String {
+    let mut text = String::from("About 1 in 20 such ranges misses.");
+    if let Figure::Event { .. } = figure {
+        text += " Ordinary chance is that of pupils: what hits a whole school at once, such as a burst pipe, is not in it.";
+    }
+    text + "\n"
+}
+
+/// What a committee that could be all corrupt means.
+pub(crate) fn lot_text(can_be_all_corrupt: bool) -> &'static str {
+    match can_be_all_corrupt {
+        true => {
+            " With so many members all seats could be corrupt by bad luck, and the committee is not yet drawn by lot: an asker could choose among rosters."
+        }
+        false => "",
+    }
+}
+
 /// An audit as scripts read it, one object a log.
 pub(crate) fn audit_json(reports: &[LogReport]) -> Value {
     let logs = reports.iter().map(|report| {
