@@ -124,6 +124,8 @@ fn vocabulary(home: &Home, named: &str) -> Result<(String, String, Digest), Comm
 
 fn new(common: &Common, args: &NewArgs) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
+    // A vocabulary's file is copied into the folder, which is a running node's alone.
+    let _lock = Folder::open(home.path()).map_err(store_error)?;
     let mut members = vec![];
     for path in &args.cards {
         let member = open_card(&read(path)?)

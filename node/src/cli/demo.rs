@@ -13,6 +13,7 @@ use super::{Common, Printed, Progress};
 use crate::demo::{Options, Shown, Spreadsheet, run};
 use crate::error::{CommandError, Exit};
 use crate::noise::epsilon_text;
+use crate::view::can_be_all_corrupt;
 
 #[derive(Args)]
 pub(super) struct DemoArgs {
@@ -116,6 +117,7 @@ fn json_of(shown: &Shown) -> serde_json::Value {
         "roster": shown.roster,
         "committee": shown.committee,
         "accepted": shown.accepted,
+        "committee_can_be_all_corrupt": can_be_all_corrupt(shown.mode, &shown.terms),
         "loss": { "rho": shown.loss.to_string(), "epsilon": epsilon_text(shown.loss.nano()), "delta": "1e-6" },
         "release": { "question": shown.question.question().id(), "cells": figures_json(&shown.figures) },
         "audit": audit,
@@ -143,7 +145,7 @@ fn text_of(shown: &Shown, spreadsheet: bool) -> String {
         "\nWhat the co-operative learned, and no member could have computed alone:\n{}\n",
         figures_table(&shown.question, &shown.figures)
     );
-    out += &reading_text(shown.question.figure());
+    out += &reading_text(&shown.question.question().draft().figure.kind);
     out += &alone_text(shown);
     out += &loss_text(shown);
     out += &format!("\nAudit of every exported log, offline:\n{}", audit_lines(&shown.audit));
@@ -197,7 +199,7 @@ fn loss_text(shown: &Shown) -> String {
         Mode::Secure => format!(
             "Each member's figures were split into {0} sealed shares; they stay secret while 1 of the {0} committee members is honest.{1}",
             shown.committee,
-            lot_text(shown.terms.committee <= shown.terms.colluding)
+            lot_text(can_be_all_corrupt(shown.mode, &shown.terms))
         ),
         Mode::FullNoise => {
             "So few members: each added all the noise itself, and members saw each other's noised figures."
