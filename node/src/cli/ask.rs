@@ -180,7 +180,7 @@ fn plan_text(plan: &Value) -> String {
         _ => "  Secrecy          members see each other's noised figures\n".to_owned(),
     };
     if plan["committee_can_be_all_corrupt"] == true {
-        text += &format!("                  {}\n", lot_text(true));
+        text += &format!("{}\n", lot_text(true).trim_start());
     }
     text += "  Logged           question, purpose and you as asker, for all members\n";
     if let Some(why) = plan["refused"]["text"].as_str() {

@@ -197,7 +197,7 @@ fn loss_text(shown: &Shown) -> String {
     let factor = epsilon.parse::<f64>().map_or(0.0, f64::exp);
     let secrecy = match shown.mode {
         Mode::Secure => format!(
-            "Each member's figures were split into {0} sealed shares; they stay secret while 1 of the {0} committee members is honest.{1}",
+            "Each member's figures were split into {0} sealed shares; they stay secret while 1 of\nthe {0} committee members is honest.{1}",
             shown.committee,
             lot_text(can_be_all_corrupt(shown.mode, &shown.terms))
         ),
@@ -213,7 +213,7 @@ fn loss_text(shown: &Shown) -> String {
         epsilon_text(alone.nano())
     );
     format!(
-        "\nPrivacy loss for each person: rho {rho} (epsilon {epsilon} at delta 1e-6): whatever anybody learns from this\nanswer is at most {factor:.2} times as likely as if that person's record had been left out, save with chance 1e-6.\n{own_floor}\n{secrecy} {} of {} contributions are in the sum.\n",
+        "\nPrivacy loss for each person: rho {rho} (epsilon {epsilon} at delta 1e-6): whatever anybody learns from this\nanswer is at most {factor:.2} times as likely as if that person's record had been left out, save with chance 1e-6.\n{own_floor}\n{secrecy}\n{} of {} contributions are in the sum.\n",
         shown.accepted, shown.roster
     )
 }

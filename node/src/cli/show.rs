@@ -77,9 +77,7 @@ pub(crate) fn cells_table(kind: &str, by: &[&str], cells: &Value) -> String {
     let style = TableStyle::new().header_separator(LineStyle::none().fill('\u{2500}').junction('\u{2500}'));
     table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
     let mut header: Vec<String> = by.iter().map(|name| plain(&name.replace('_', " "))).collect();
-    header.extend(
-        ["", "estimate", "likely range (95 %)", "privacy noise", "ordinary chance"].map(str::to_owned),
-    );
+    header.extend(["", "estimate", "likely range (95 %)", "noise", "chance"].map(str::to_owned));
     table.set_header(header);
     for cell in cells.as_array().into_iter().flatten() {
         for figure in cell["figures"].as_array().into_iter().flatten() {
@@ -87,6 +85,9 @@ pub(crate) fn cells_table(kind: &str, by: &[&str], cells: &Value) -> String {
             table.add_row(key.chain(figure_row(kind, figure)).collect::<Vec<_>>());
         }
     }
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding((0, 1));
+    });
     let text = table.to_string();
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
@@ -99,7 +100,7 @@ fn figure_row(kind: &str, figure: &Value) -> Vec<String> {
         if unit.is_some() { percent(text) } else { plain(text) }
     };
     if figure["status"] != "estimated" {
-        return vec![plain(name), "suppressed: too few or too noisy".into()];
+        return vec![plain(name), "suppressed".into(), "too few or too noisy".into()];
     }
     vec![
         plain(name),
@@ -112,9 +113,11 @@ fn figure_row(kind: &str, figure: &Value) -> Vec<String> {
 
 /// How to read the ranges of a table.
 pub(crate) fn reading_text(kind: &str) -> String {
-    let mut text = String::from("About 1 in 20 such ranges misses.");
+    let mut text = String::from(
+        "Noise was added for privacy; chance is that of which people there were. About 1 in 20 such ranges misses.",
+    );
     if kind == "event" {
-        text += " Ordinary chance is that of pupils: what hits a whole school at once, such as a burst pipe, is not in it.";
+        text += "\nWhat hits a whole school at once, such as a burst pipe, is not in the range of ordinary chance.";
     }
     text + "\n"
 }
@@ -123,7 +126,7 @@ pub(crate) fn reading_text(kind: &str) -> String {
 pub(crate) fn lot_text(can_be_all_corrupt: bool) -> &'static str {
     match can_be_all_corrupt {
         true => {
-            " With so many members all seats could be corrupt by bad luck, and the committee is not yet drawn by lot: an asker could choose among rosters."
+            "\nWith so many members every seat could be corrupt, and the committee is not yet drawn by lot: an asker\ncould choose among rosters until it is."
         }
         false => "",
     }
