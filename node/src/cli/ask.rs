@@ -235,7 +235,7 @@ fn follow(
 fn release_text(release: &Value) -> String {
     let words = |value: &Value| plain(value.as_str().unwrap_or(""));
     let mut text = format!(
-        "{}\nquery {}, {}, {} of {} members in the sum, {}\n",
+        "{}\nquery {}\n{}, {} of {} members in the sum, {}\n",
         words(&release["title"]),
         words(&release["query"]),
         words(&release["period"]),
