@@ -209,14 +209,22 @@ async fn audit_held(State(handle): State<Handle>) -> Answer {
 /// checked them there would answer nobody meanwhile.
 struct Held {
     charter: Arc<Charter>,
-    logs: Vec<(MemberId, Vec<Arc<[u8]>>, Option<(u64, String)>)>,
+    logs: Vec<HeldLog>,
+}
+
+struct HeldLog {
+    member: MemberId,
+    entries: Vec<Arc<[u8]>>,
+    /// The signed head, and the size it covers.
+    note: Option<(u64, String)>,
 }
 
 impl Held {
     fn of(fold: &Fold) -> Self {
-        let logs = fold.logs().map(|log| {
-            let note = log.note().map(|(size, note)| (size, note.to_owned()));
-            (log.member.clone(), log.entries().to_vec(), note)
+        let logs = fold.logs().map(|log| HeldLog {
+            member: log.member.clone(),
+            entries: log.entries().to_vec(),
+            note: log.note().map(|(size, note)| (size, note.to_owned())),
         });
         Self { charter: fold.charter().clone(), logs: logs.collect() }
     }
@@ -225,7 +233,7 @@ impl Held {
     fn audit(self, home: &Home) -> Result<Vec<LogReport>, StoreError> {
         let known = home.vocabularies()?.into_iter().map(|(hash, (_, vocabulary))| (hash, vocabulary));
         let mut fold = Fold::new(self.charter, known.collect());
-        for (member, entries, note) in self.logs {
+        for HeldLog { member, entries, note } in self.logs {
             for entry in entries {
                 fold.append(&member, entry);
             }
@@ -343,4 +351,19 @@ async fn export(State(handle): State<Handle>, Json(request): Json<ExportRequest>
     let taken = handle.view(snapshot).await.flatten().ok_or_else(stopped)?;
     write_export(&taken, handle.home(), &request.folder)?;
     Ok(Json(json!({ "schema": "datacoop.export/1", "folder": request.folder.display().to_string() })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_windows_end_within_thirty_days() {
+        assert_eq!(window_of(1).unwrap(), Span::from_seconds(1));
+        assert_eq!(window_of(864_000).unwrap(), Span::from_seconds(864_000));
+        for bad in [0, 864_001, u64::MAX] {
+            let error = window_of(bad).unwrap_err();
+            assert!(error.exit == Exit::Usage && error.text.contains("at most 10 days"), "{error}");
+        }
+    }
 }

@@ -300,3 +300,32 @@ fn a_dated_spreadsheet_is_asked_about_in_the_year_of_its_newest_date() {
     assert!(output.status.success(), "{stderr}");
     assert!(stderr.contains("3 of 90 rows lie outside the period 2020-09-01..2021-08-31"), "{stderr}");
 }
+
+#[test]
+fn an_import_beside_another_command_says_that_the_folder_is_busy() {
+    let sheet = Sheet::new();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_datacoop"));
+        command.current_dir(sheet.folder.path()).args(["--node", "n"]).args(args);
+        command.output().expect("the program runs")
+    };
+    let init = ["init", "--id", "GB-EDU-1", "--name", "A", "--host", "a.example", "--people-max", "5"];
+    assert!(run(&init).status.success());
+    let import = ["import", "data.csv", "--vocabulary", "v.toml"];
+    let lock = std::fs::File::open(sheet.folder.path().join("n/lock")).expect("a lock");
+    lock.try_lock().expect("free");
+    let output = run(&import);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(11), "{stderr}");
+    assert!(stderr.contains("another command works in") && !stderr.contains("datacoop run"), "{stderr}");
+    drop(lock);
+    // Alone it works, and says what the file has more and less than the vocabulary.
+    sheet.write("data.csv", "sex,colour\nF,x\n");
+    let output = run(&import);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    for said in ["1 of 1 rows", "ignored: colour", "does not have, left empty: score"] {
+        assert!(stdout.contains(said), "{said}: {stdout}");
+    }
+    let again = run(&init);
+    assert!(String::from_utf8_lossy(&again.stderr).contains("hint: name another folder"));
+}

@@ -171,10 +171,8 @@ pub(super) async fn import(common: &Common, args: ImportArgs) -> Result<Printed,
         Err(StoreError::Locked(_)) => {
             let request = ImportRequest { file, vocabulary };
             let through = || Client::new(&home)?.post(&home, "import", &request);
-            tokio::task::block_in_place(through).map_err(|error| match error.exit {
-                Exit::NotRunning => busy(&home),
-                _ => error,
-            })
+            tokio::task::block_in_place(through)
+                .map_err(|error| if error.exit == Exit::NotRunning { busy(&home) } else { error })
         }
         Err(error) => Err(store_error(error)),
     };
