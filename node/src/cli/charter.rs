@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::demo::read;
 use super::node::{confirm, home_of, store_error};
+use super::show::plain_lines;
 use super::{Common, Printed};
 use crate::clock;
 use crate::error::CommandError;
@@ -212,7 +213,7 @@ fn sign(common: &Common, file: &PathBuf) -> Result<Printed, CommandError> {
     if !common.quiet && !common.json {
         let draft = parse_charter(&text).or_else(|_| open_charter(&text).map(|opened| opened.charter));
         let draft = draft.map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
-        eprint!("{}", describe(&draft));
+        eprint!("{}", plain_lines(&describe(&draft)));
     }
     confirm(common, "Sign this charter for your organisation")?;
     let note = sign_charter(&text, &keys)

@@ -8,7 +8,7 @@ use datacoop_policy::query::Mode;
 use datacoop_policy::{Period, PrivacyLoss};
 use serde_json::json;
 
-use super::show::{audit_lines, figures_json, figures_table, lot_text, reading_text};
+use super::show::{audit_lines, figures_json, figures_table, lot_text, plain, reading_text};
 use super::{Common, Printed, Progress};
 use crate::demo::{Options, Shown, Spreadsheet, run};
 use crate::error::{CommandError, Exit};
@@ -92,7 +92,7 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<Printed, Com
     progress.done();
     let shown = shown?;
     if !common.quiet {
-        shown.import.iter().for_each(|line| eprintln!("{line}"));
+        shown.import.iter().for_each(|line| eprintln!("{}", plain(line)));
     }
     let passed = shown.audit.iter().all(|report| report.passed());
     let mut printed = Printed::new(json_of(&shown), text_of(&shown, spreadsheet));
