@@ -1,22 +1,24 @@
 //! The node's private door: loopback HTTP for its own command line, opened by a token that lies in a
 //! file only its owner reads. No endpoint returns a row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRef, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use datacoop_policy::query::Mode;
+use datacoop_policy::charter::Charter;
+use datacoop_policy::query::{Mode, WINDOW_MAX};
 use datacoop_policy::question::QuestionDraft;
-use datacoop_policy::{Digest, Period, PrivacyLoss, Span, Time};
-use datacoop_protocol::audit::audit;
+use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, Span, Time};
+use datacoop_protocol::audit::{LogReport, audit};
 use datacoop_protocol::entry::{Lay, QueryBody};
-use datacoop_protocol::fold::question_value;
+use datacoop_protocol::fold::{Fold, question_value};
+use datacoop_protocol::rounds::Round;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -26,8 +28,13 @@ use crate::driver::{AskReply, Handle};
 use crate::error::{CommandError, Exit};
 use crate::export::{snapshot, write_export_aside};
 use crate::folder::{StoreError, write_durably};
+use crate::home::Home;
+use crate::load::Choice;
 use crate::view::{default_mode, plan_json, release, round_json, status_json};
 use crate::{clock, entropy, load};
+
+/// Digits of a query id that must be given: as many as `status` shows.
+const PREFIX_MIN: usize = 8;
 
 /// Where the door is, and its key: `run/api`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -70,8 +77,24 @@ pub struct AskRequest {
 pub struct ImportRequest {
     /// The CSV file.
     pub file: PathBuf,
-    /// A vocabulary's name, such as `attendance/1`.
-    pub vocabulary: String,
+    /// A vocabulary's name, such as `attendance/1`, or its text.
+    pub vocabulary: Choice,
+}
+
+/// What every handler may use.
+#[derive(Clone)]
+struct Shared {
+    handle: Handle,
+    /// Vocabularies that the Member was started with: it answers questions on no others.
+    known: Arc<BTreeSet<Digest>>,
+    /// One import at a time: each takes the next snapshot's number.
+    importing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl FromRef<Shared> for Handle {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.handle.clone()
+    }
 }
 
 /// Where to export to.
@@ -112,6 +135,7 @@ fn stopped() -> Failed {
 /// Opens the door and writes where it is.
 pub async fn serve(handle: Handle) -> Result<(), StoreError> {
     let wrong = |error: std::io::Error| StoreError::Wrong(format!("the command line's door: {error}"));
+    let known = Arc::new(handle.home().vocabularies()?.into_keys().collect());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(wrong)?;
     let address = listener.local_addr().map_err(wrong)?.to_string();
     let door = Door { address, token: Digest(entropy::bytes()).to_string() };
@@ -130,7 +154,7 @@ pub async fn serve(handle: Handle) -> Result<(), StoreError> {
         .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
             guard(token.clone(), request, next)
         }))
-        .with_state(handle);
+        .with_state(Shared { handle, known, importing: Arc::default() });
     axum::serve(listener, router).await.map_err(wrong)
 }
 
@@ -163,21 +187,77 @@ async fn results(State(handle): State<Handle>) -> Answer {
     let released = handle.released();
     let list = handle.view(move |member| {
         let rounds = released.iter().filter_map(|(id, _)| member.fold().round(id));
-        rounds.filter_map(|round| release(round)).map(|release| release.json).collect::<Vec<_>>()
+        let list = rounds.filter_map(|round| release(round)).map(|release| release.json);
+        (member.fold().charter().fields().demo, list.collect::<Vec<_>>())
     });
-    let list = list.await.ok_or_else(stopped)?;
-    Ok(Json(json!({ "schema": "datacoop.results/1", "demo": false, "releases": list })))
+    let (demo, list) = list.await.ok_or_else(stopped)?;
+    Ok(Json(json!({ "schema": "datacoop.results/1", "demo": demo, "releases": list })))
 }
 
 async fn audit_held(State(handle): State<Handle>) -> Answer {
-    let blobs = Blobs::kept(&handle.home().join("blobs"));
-    let reports = handle.view(move |member| audit(member.fold(), &|hash| blobs.get(hash).ok().flatten()));
-    let reports = reports.await.ok_or_else(stopped)?;
+    let held = handle.view(|member| Held::of(member.fold())).await.ok_or_else(stopped)?;
+    let home = handle.home().clone();
+    let reports = tokio::task::spawn_blocking(move || held.audit(&home)).await;
+    let reports = reports.map_err(|error| Failed(CommandError::failed(error.to_string())))??;
     let result = if reports.iter().all(|report| report.passed()) { "pass" } else { "fail" };
     Ok(Json(
         json!({ "schema": "datacoop.audit/1", "demo": false, "result": result, "logs": audit_json(&reports),
                     "text": crate::cli::audit_text(&reports) }),
     ))
+}
+
+/// Every log as the node holds it, taken between two inputs: proofs take long, and a node that
+/// checked them there would answer nobody meanwhile.
+struct Held {
+    charter: Arc<Charter>,
+    logs: Vec<HeldLog>,
+}
+
+struct HeldLog {
+    member: MemberId,
+    entries: Vec<Arc<[u8]>>,
+    /// The signed head, and the size it covers.
+    note: Option<(u64, String)>,
+}
+
+impl Held {
+    fn of(fold: &Fold) -> Self {
+        let logs = fold.logs().map(|log| HeldLog {
+            member: log.member.clone(),
+            entries: log.entries().to_vec(),
+            note: log.note().map(|(size, note)| (size, note.to_owned())),
+        });
+        Self { charter: fold.charter().clone(), logs: logs.collect() }
+    }
+
+    /// Folds the logs once more, from nothing, and audits them.
+    fn audit(self, home: &Home) -> Result<Vec<LogReport>, StoreError> {
+        let known = home.vocabularies()?.into_iter().map(|(hash, (_, vocabulary))| (hash, vocabulary));
+        let mut fold = Fold::new(self.charter, known.collect());
+        for HeldLog { member, entries, note } in self.logs {
+            for entry in entries {
+                fold.append(&member, entry);
+            }
+            if let Some((size, note)) = note {
+                fold.set_note(&member, size, note);
+            }
+        }
+        let blobs = Blobs::kept(&home.join("blobs"));
+        Ok(audit(&fold, &|hash| blobs.get(hash).ok().flatten()))
+    }
+}
+
+/// Time for each of joining, contributing and closing: the three end within the longest window.
+fn window_of(seconds: u64) -> Result<Span, CommandError> {
+    let most = WINDOW_MAX.0 / 3;
+    let window = Span::from_seconds(seconds);
+    if seconds == 0 || window.0 > most {
+        let days = most / 86_400_000;
+        return Err(CommandError::usage(format!(
+            "a window of {seconds} s; each of the three lasts at least 1 s and at most {days} days"
+        )));
+    }
+    Ok(window)
 }
 
 /// Turns a request into a Query's body.
@@ -192,7 +272,7 @@ async fn body_of(handle: &Handle, request: AskRequest) -> Result<QueryBody, Fail
         (None, _) => return Err(usage(format!("name a --purpose: {}", purposes.join(", ")))),
     };
     let now = Time::from_seconds(clock::now().seconds());
-    let window = Span::from_seconds(request.window);
+    let window = window_of(request.window)?;
     let default_loss = u64::try_from(draft.loss).unwrap_or(0);
     Ok(QueryBody {
         question: question_value(&draft).map_err(usage)?,
@@ -230,22 +310,61 @@ async fn ask(State(handle): State<Handle>, Json(request): Json<AskRequest>) -> A
 }
 
 async fn query(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
-    let id: Digest = id.parse().map_err(|error| Failed(CommandError::usage(format!("query id: {error}"))))?;
-    let seen = handle.view(move |member| member.fold().round(&id).map(|round| round_json(round)));
-    let seen = seen.await.ok_or_else(stopped)?;
-    seen.map(Json).ok_or_else(|| Failed(CommandError::usage("no log here holds this query".into())))
+    let seen = handle.view(move |member| {
+        let round = find_round(member.fold(), &id)?;
+        Ok(round_json(&round, member.fold().charter().fields().demo))
+    });
+    seen.await.ok_or_else(stopped)?.map(Json).map_err(Failed)
 }
 
-async fn import(State(handle): State<Handle>, Json(request): Json<ImportRequest>) -> Answer {
-    let home = handle.home().clone();
+/// The round of a query id, or of the only one that begins like this.
+fn find_round(fold: &Fold, id: &str) -> Result<Arc<Round>, CommandError> {
+    let hex = id.to_ascii_lowercase();
+    if hex.len() < PREFIX_MIN || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(CommandError::usage(format!("a query id is hex, at least {PREFIX_MIN} digits of it"))
+            .hint("list releases with their ids: datacoop results"));
+    }
+    let mut found = fold.rounds().values().filter(|round| round.id.to_string().starts_with(&hex));
+    match (found.next(), found.next()) {
+        (Some(round), None) => Ok(round.clone()),
+        (Some(_), Some(_)) => {
+            Err(CommandError::usage(format!("more than one query begins with `{hex}`; give more digits")))
+        }
+        (None, _) => Err(CommandError::usage("no log here holds this query".into())),
+    }
+}
+
+async fn import(State(shared): State<Shared>, Json(request): Json<ImportRequest>) -> Answer {
+    let _one_at_a_time = shared.importing.lock().await;
+    let home = shared.handle.home().clone();
     let loaded = tokio::task::spawn_blocking(move || load::import(&home, &request.file, &request.vocabulary));
     let loaded = loaded.await.map_err(|error| Failed(CommandError::failed(error.to_string())))??;
-    handle.declare(loaded.dataset.clone());
-    Ok(Json(loaded.json()))
+    let known = shared.known.contains(&loaded.hash);
+    if known {
+        shared.handle.declare(loaded.dataset.clone());
+    }
+    let mut json = loaded.json();
+    json["restart_needed"] = Value::Bool(!known);
+    Ok(Json(json))
 }
 
 async fn export(State(handle): State<Handle>, Json(request): Json<ExportRequest>) -> Answer {
     let taken = handle.view(snapshot).await.flatten().ok_or_else(stopped)?;
     write_export_aside(taken, handle.home().clone(), request.folder.clone()).await?;
     Ok(Json(json!({ "schema": "datacoop.export/1", "folder": request.folder.display().to_string() })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_windows_end_within_thirty_days() {
+        assert_eq!(window_of(1).unwrap(), Span::from_seconds(1));
+        assert_eq!(window_of(864_000).unwrap(), Span::from_seconds(864_000));
+        for bad in [0, 864_001, u64::MAX] {
+            let error = window_of(bad).unwrap_err();
+            assert!(error.exit == Exit::Usage && error.text.contains("at most 10 days"), "{error}");
+        }
+    }
 }

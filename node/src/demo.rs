@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use datacoop_policy::derive::Figures;
-use datacoop_policy::query::{Assumptions, Mode, SECURE_ROSTER_MIN};
+use datacoop_policy::query::{Assumptions, Mode, SECURE_ROSTER_MIN, Terms};
 use datacoop_policy::question::{BoundQuestion, Question, QuestionDraft};
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, QueryId, Span, Time};
@@ -21,7 +21,8 @@ use datacoop_protocol::seed::Seed;
 use crate::driver::{AskReply, Node};
 use crate::error::{CommandError, Exit};
 use crate::export::{snapshot, verify, write_export};
-use crate::import::{SPLIT_MAX, import_split};
+use crate::home::SHIPPED_VOCABULARIES;
+use crate::import::{Report, SPLIT_MAX, check_columns, import_split, newest_day, problem_text};
 use crate::net::Recorder;
 use crate::pretend::{PATIENCE, Pretender, found, start, stopped};
 use crate::{clock, engine, made_up};
@@ -61,7 +62,7 @@ pub struct Spreadsheet {
     pub question: String,
     /// Parameters of the question.
     pub params: BTreeMap<String, String>,
-    /// The period, unless the academic year we are in.
+    /// The period, unless the academic year of the newest date; of data without dates, this one.
     pub period: Option<Period>,
 }
 
@@ -87,6 +88,8 @@ pub struct Shown {
     pub roster: usize,
     /// Committee seats.
     pub committee: usize,
+    /// What follows from the Roster's size.
+    pub terms: Terms,
     /// Contributions in the sum.
     pub accepted: usize,
     /// How shares were hidden.
@@ -120,23 +123,14 @@ struct Script {
 
 /// Runs the demo.
 pub async fn run(options: Options, progress: Progress<'_>) -> Result<Shown, CommandError> {
+    // Whatever can be wrong with a question or a file's columns is said before anything is written.
+    let script = script(&options)?;
     let temporary =
         tempfile::tempdir().map_err(|error| CommandError::failed(format!("no temporary folder: {error}")))?;
-    let root = match &options.keep {
-        Some(folder) => {
-            if folder.exists() && std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some()) {
-                return Err(CommandError::usage(format!(
-                    "{} is not empty; name a new folder to keep",
-                    folder.display()
-                )));
-            }
-            folder.clone()
-        }
-        None => temporary.path().to_owned(),
-    };
+    let kept = options.keep.as_deref().map(Kept::new).transpose()?;
+    let root = options.keep.as_deref().unwrap_or(temporary.path());
     progress("writing members, keys and data");
-    let script = script(&options)?;
-    let (cast, import) = cast(&options, &script, &root)?;
+    let (cast, import) = cast(&options, &script, root)?;
     progress("starting nodes and letting them meet");
     let nodes = start(&cast, options.recorder.clone()).await?;
     let outcome = play(&options, &script, &cast, &nodes, progress).await;
@@ -147,21 +141,100 @@ pub async fn run(options: Options, progress: Progress<'_>) -> Result<Shown, Comm
     let mut shown = outcome?;
     shown.home = options.keep.clone();
     shown.import = import;
+    if let Some(kept) = kept {
+        kept.keep();
+    }
     Ok(shown)
+}
+
+/// A folder to keep. Until the demo is done it is emptied again when dropped, so that a demo that
+/// failed can be run once more into the same folder.
+struct Kept<'a> {
+    folder: &'a Path,
+    was_there: bool,
+    done: bool,
+}
+
+impl<'a> Kept<'a> {
+    /// Errors: it holds something, or cannot be read.
+    fn new(folder: &'a Path) -> Result<Self, CommandError> {
+        let hint = Some("name a new folder: --keep DIR".to_owned());
+        let wrong = |text: String| CommandError { hint: hint.clone(), ..CommandError::usage(text) };
+        let was_there = folder.exists();
+        if was_there {
+            let mut files =
+                std::fs::read_dir(folder).map_err(|error| wrong(format!("{}: {error}", folder.display())))?;
+            if files.next().is_some() {
+                return Err(wrong(format!("{} is not empty", folder.display())));
+            }
+        }
+        Ok(Self { folder, was_there, done: false })
+    }
+
+    fn keep(mut self) {
+        self.done = true;
+    }
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        // The reason for the failure matters more than one in tidying up.
+        std::fs::remove_dir_all(self.folder).ok();
+        if self.was_there {
+            std::fs::create_dir(self.folder).ok();
+        }
+    }
+}
+
+/// The script of a spreadsheet: vocabulary, question, parameters, period and columns fit together.
+fn spreadsheet_script(data: &Spreadsheet) -> Result<Script, CommandError> {
+    let usage = CommandError::usage;
+    let vocabulary =
+        Vocabulary::from_toml(&data.vocabulary).map_err(|error| usage(format!("vocabulary: {error}")))?;
+    let shipped = SHIPPED_VOCABULARIES
+        .iter()
+        .find(|text| Vocabulary::from_toml(text).is_ok_and(|shipped| shipped.name() == vocabulary.name()));
+    if shipped.is_some_and(|text| *text != data.vocabulary) {
+        return Err(CommandError {
+            hint: Some("raise `version`, or give it another `id`".into()),
+            ..usage(format!("vocabulary: another text called `{}` is shipped", vocabulary.name()))
+        });
+    }
+    let draft =
+        QuestionDraft::from_toml(&data.question).map_err(|error| usage(format!("question: {error}")))?;
+    let question =
+        Question::admit(draft.clone(), &vocabulary).map_err(|error| usage(format!("question: {error}")))?;
+    let today = clock::now().day();
+    let newest = match (data.period, vocabulary.date_column()) {
+        (None, Some(_)) => newest_day(&data.file, &vocabulary, &data.by).map_err(|error| usage(error.0))?,
+        (Some(_), _) | (None, None) => None,
+    };
+    let year = newest.unwrap_or(today).academic_year();
+    let whole_year = Period::parse(&format!("{}-09-01..{}-08-31", year.0, year.0 + 1));
+    let period = data.period.or(whole_year).ok_or_else(|| usage("name a --period".into()))?;
+    if vocabulary.date_column().is_none() && period.year() != today.academic_year() {
+        let now = today.academic_year();
+        return Err(CommandError {
+            hint: Some("leave out --period, or give the vocabulary a `date` column".into()),
+            ..usage(format!("data without dates is asked about in the academic year we are in, {now}"))
+        });
+    }
+    let bound = question.bind(&data.params, period).map_err(|error| usage(format!("question: {error}")))?;
+    check_columns(&data.file, &vocabulary, &data.by, &bound.columns()).map_err(|error| usage(error.0))?;
+    let params = data.params.clone();
+    Ok(Script { vocabulary_text: data.vocabulary.clone(), vocabulary, question: draft, params, period })
 }
 
 fn script(options: &Options) -> Result<Script, CommandError> {
     let usage = CommandError::usage;
     if let Some(data) = &options.data {
-        let vocabulary =
-            Vocabulary::from_toml(&data.vocabulary).map_err(|error| usage(format!("vocabulary: {error}")))?;
-        let question =
-            QuestionDraft::from_toml(&data.question).map_err(|error| usage(format!("question: {error}")))?;
-        let year = clock::now().day().academic_year();
-        let this_year = Period::parse(&format!("{}-09-01..{}-08-31", year.0, year.0 + 1));
-        let period = data.period.or(this_year).ok_or_else(|| usage("name a --period".into()))?;
-        let params = data.params.clone();
-        return Ok(Script { vocabulary_text: data.vocabulary.clone(), vocabulary, question, params, period });
+        return spreadsheet_script(data);
+    }
+    if !(MEMBERS_MIN..=SPLIT_MAX).contains(&options.members) {
+        return Err(members_error(options.members));
     }
     let vocabulary_text = include_str!("vocab/attendance.toml").to_owned();
     let vocabulary = Vocabulary::from_toml(&vocabulary_text).map_err(usage)?;
@@ -200,13 +273,7 @@ fn cast(
         Some(data) => {
             let (report, members) = import_split(&data.file, &script.vocabulary, &data.by, &table)
                 .map_err(|error| CommandError::usage(error.0))?;
-            let file =
-                data.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-            let mut said: Vec<String> =
-                report.problems.iter().map(|problem| crate::import::problem_text(&file, problem)).collect();
-            if report.rows_refused > 0 {
-                said.push(format!("{} of {} rows were left out", report.rows_refused, report.rows_read));
-            }
+            let said = import_said(data, script, &report);
             (members, said)
         }
         None => {
@@ -223,10 +290,7 @@ fn cast(
         }
     };
     if !(MEMBERS_MIN..=SPLIT_MAX).contains(&members.len()) {
-        return Err(CommandError::usage(format!(
-            "{} members; a demo runs {MEMBERS_MIN} to {SPLIT_MAX}",
-            members.len()
-        )));
+        return Err(members_error(members.len()));
     }
     // Public bound: the roll rounded up to 50, so it says little about the data.
     let bounded: Vec<(String, u64)> =
@@ -234,6 +298,31 @@ fn cast(
     let cast = found(root, &script.vocabulary_text, &bounded, &|n| Some(table(n)))?;
     std::fs::remove_dir_all(&tables).map_err(|error| failed(&error))?;
     Ok((cast, import))
+}
+
+fn members_error(members: usize) -> CommandError {
+    CommandError::usage(format!("{members} members; a demo runs {MEMBERS_MIN} to {SPLIT_MAX}"))
+}
+
+/// What of a spreadsheet is not in the members' tables, or not in the period.
+fn import_said(data: &Spreadsheet, script: &Script, report: &Report) -> Vec<String> {
+    let file = data.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let mut said: Vec<String> = report.problems.iter().map(|problem| problem_text(&file, problem)).collect();
+    if report.rows_refused > 0 {
+        said.push(format!("{} of {} rows were left out", report.rows_refused, report.rows_read));
+    }
+    if !report.columns_ignored.is_empty() {
+        let ignored = report.columns_ignored.join(", ");
+        said.push(format!("columns not in the vocabulary, ignored: {ignored}"));
+    }
+    let outside = report.rows_outside(script.period);
+    if outside > 0 {
+        said.push(format!(
+            "{outside} of {} rows lie outside the period {} and do not count",
+            report.rows_kept, script.period
+        ));
+    }
+    said
 }
 
 async fn play(
@@ -267,7 +356,7 @@ async fn play(
         return Err(CommandError {
             exit: Exit::Aborted,
             text: "the round ended without a release".into(),
-            hint: None,
+            hint: Some("run it again with -vv to see why".into()),
         });
     };
     progress("exporting and auditing logs");
@@ -281,6 +370,7 @@ async fn play(
         members: nodes.len(),
         roster: plan.members.len(),
         committee: plan.committee.len(),
+        terms: plan.terms,
         accepted: sums.accepted.len(),
         mode,
         loss,
@@ -340,7 +430,8 @@ async fn follow(
             Ok(Ok(Event::Released(done))) if done == id => return Ok(()),
             Ok(Ok(Event::Aborted(done, code))) if done == id => {
                 let text = format!("the round was aborted (`{code}`)");
-                return Err(CommandError { exit: Exit::Aborted, text, hint: None });
+                let hint = Some("run it again with -vv to see why".into());
+                return Err(CommandError { exit: Exit::Aborted, text, hint });
             }
             Ok(Ok(Event::Step { query, kind })) if query == id => progress(&format!("the round: {kind}")),
             Ok(Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_))) => {}

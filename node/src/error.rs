@@ -47,6 +47,12 @@ impl CommandError {
         Self { exit: Exit::Usage, text, hint: None }
     }
 
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(self, hint: &str) -> Self {
+        Self { hint: Some(hint.to_owned()), ..self }
+    }
+
     /// A rule says no.
     pub fn refused(rule: &str, text: String) -> Self {
         let budget = rule.starts_with("rho_");
@@ -56,7 +62,12 @@ impl CommandError {
             "min_roster" => Exit::Aborted,
             _ => Exit::Refused,
         };
-        let hint = budget.then(|| "ask for less: a smaller --rho gives a wider range".to_owned());
+        // The one sentence under a rule of loss that asks for more of it.
+        let hint = match text.contains("too small for any noise") {
+            true => "ask for more: a larger --rho",
+            false => "ask for less: a smaller --rho gives a wider range",
+        };
+        let hint = budget.then(|| hint.to_owned());
         Self { exit, text, hint }
     }
 }
@@ -68,5 +79,17 @@ impl fmt::Display for CommandError {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_that_is_too_small_is_not_told_to_shrink() {
+        let hint = |text: &str| CommandError::refused("rho_query", text.into()).hint.unwrap();
+        assert!(hint("rho 0.000000001 is too small for any noise to serve").contains("larger --rho"));
+        assert!(hint("it costs rho 0.060000000; at most 0.05 is allowed").contains("smaller --rho"));
     }
 }

@@ -190,10 +190,30 @@ impl Home {
         read.collect()
     }
 
-    /// Adds a vocabulary's text. Errors: it is none.
+    /// Adds a vocabulary's text. The folder must be locked by us or by a node that asks for it.
+    ///
+    /// Errors: it is none; or its name stands for another text, here or in the charter: rows would be
+    /// read by one text and asked about by another.
     pub fn add_vocabulary(&self, text: &str) -> Result<(Digest, Vocabulary), StoreError> {
         let vocabulary = Vocabulary::from_toml(text).map_err(StoreError::Wrong)?;
         let hash = sha256(&[text.as_bytes()]);
+        let name = vocabulary.name();
+        let known = self.vocabularies()?;
+        if known.iter().any(|(other, (_, known))| *other != hash && known.name() == name) {
+            return wrong(format!(
+                "this node knows another text of `{name}`; raise its `version`, or use the text that is known"
+            ));
+        }
+        if let Some((_, charter)) = self.charter()?
+            && charter.vocabulary(name).is_some_and(|(other, _)| other != hash)
+        {
+            return wrong(format!(
+                "the charter names another text of `{name}`; use the charter's, or raise `version`"
+            ));
+        }
+        if known.contains_key(&hash) {
+            return Ok((hash, vocabulary));
+        }
         write_durably(&self.join(&format!("vocabulary/{hash}.toml")), text.as_bytes())?;
         Ok((hash, vocabulary))
     }

@@ -1,16 +1,16 @@
 //! CSV in, Parquet out, checked against a Vocabulary row by row. Problems name file, row, column,
 //! rule and fix. Must not know the network: what is read here stays on this computer.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::fmt;
 use std::fs::File;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Read;
 use std::path::Path;
 
-use datacoop_policy::Day;
 use datacoop_policy::sql::quoted;
 use datacoop_policy::vocabulary::{Column, Kind, Unit, Vocabulary};
+use datacoop_policy::{Day, Digest, Period};
+use datacoop_protocol::log::tree::sha256;
 
 use crate::engine::TableWriter;
 
@@ -36,7 +36,7 @@ impl std::error::Error for ImportError {}
 /// A row that was left out, and why.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
-    /// Line number as a spreadsheet shows it: the header is row 1.
+    /// The file's line on which the row begins: the header is row 1.
     pub row: u64,
     /// The file's own header.
     pub column: String,
@@ -57,6 +57,23 @@ pub struct Report {
     pub rows_refused: u64,
     /// Columns of the file that the vocabulary does not have.
     pub columns_ignored: Vec<String>,
+    /// Columns of the vocabulary that the file does not have: empty in every row.
+    pub columns_absent: Vec<String>,
+    /// Rows kept of each day, where the vocabulary has a date column.
+    pub rows_by_day: BTreeMap<Day, u64>,
+}
+
+impl Report {
+    /// The newest day of the file.
+    pub fn newest_day(&self) -> Option<Day> {
+        self.rows_by_day.keys().next_back().copied()
+    }
+
+    /// Rows of days that a period does not hold.
+    pub fn rows_outside(&self, period: Period) -> u64 {
+        let inside = |day: Day| (period.first()..=period.last()).contains(&day);
+        self.rows_by_day.iter().filter(|(day, _)| !inside(**day)).map(|(_, rows)| rows).sum()
+    }
 }
 
 /// One value of a row.
@@ -78,8 +95,56 @@ pub enum Cell {
 
 /// Columns that a table keeps: those a Question may use, and the unit's own.
 pub fn kept_columns(vocabulary: &Vocabulary) -> Vec<&Column> {
-    let is_unit = |column: &Column| *vocabulary.unit() == Unit::Column(column.name.clone());
-    vocabulary.columns().iter().filter(|c| c.role.is_none() && (!c.never || is_unit(c))).collect()
+    let kept = |column: &&Column| column.role.is_none() && (!column.never || is_unit(vocabulary, column));
+    vocabulary.columns().iter().filter(kept).collect()
+}
+
+/// Whether a column says whom a row is about.
+fn is_unit(vocabulary: &Vocabulary, column: &Column) -> bool {
+    *vocabulary.unit() == Unit::Column(column.name.clone())
+}
+
+/// Whether every row needs a value. Blank units would all be one person, whose rows together could
+/// weigh more than the sensitivity of a Question allows for.
+fn is_needed(vocabulary: &Vocabulary, column: &Column) -> bool {
+    column.required || is_unit(vocabulary, column)
+}
+
+/// Checks that a file has every one of these columns of its vocabulary, before anything is written.
+///
+/// Errors: those that are absent, with the file's own headers.
+pub fn check_columns(
+    source: &Path,
+    vocabulary: &Vocabulary,
+    by: &str,
+    wanted: &BTreeSet<String>,
+) -> Result<(), ImportError> {
+    let (name, file) = open(source)?;
+    let mut reader = csv_reader(file);
+    let headers = read_headers(&name, &mut reader)?;
+    let layout = Layout::new(&name, &headers, vocabulary, Some(by))?;
+    let absent: Vec<String> = layout.absent().into_iter().filter(|column| wanted.contains(column)).collect();
+    if absent.is_empty() {
+        return Ok(());
+    }
+    Err(ImportError(format!(
+        "{name}: the question reads {}, and there is no such column; it has {}",
+        backticked(&absent),
+        listed(&headers)
+    )))
+}
+
+/// The newest day of a file that can be read and split. Errors: as an import would.
+pub fn newest_day(source: &Path, vocabulary: &Vocabulary, by: &str) -> Result<Option<Day>, ImportError> {
+    Ok(read_file(source, vocabulary, Some(by), &mut |_, _| Ok(()))?.newest_day())
+}
+
+fn backticked(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn listed(headers: &csv::StringRecord) -> String {
+    backticked(&headers.iter().map(str::to_owned).collect::<Vec<_>>())
 }
 
 /// Imports a CSV file into one Parquet table.
@@ -130,11 +195,88 @@ fn read_file(
     by: Option<&str>,
     each: Each<'_>,
 ) -> Result<Report, ImportError> {
+    let (name, file) = open(source)?;
+    read_rows(&name, file, vocabulary, by, each)
+}
+
+/// A file and the name to speak of it by.
+fn open(source: &Path) -> Result<(String, File), ImportError> {
     let name = source
         .file_name()
         .map_or_else(|| source.display().to_string(), |name| name.to_string_lossy().into_owned());
     let file = File::open(source).map_err(|error| ImportError(format!("{}: {error}", source.display())))?;
-    read_rows(&name, file, vocabulary, by, each)
+    Ok((name, file))
+}
+
+/// Passes a file on and notes on which lines rows may begin: those that are not blank.
+///
+/// Why: a csv reader counts the blank lines before a row to the row.
+struct Lines<R> {
+    source: R,
+    offset: u64,
+    line: u64,
+    at_start: bool,
+    /// Byte and number of each line that is not blank, from the current row on.
+    starts: VecDeque<(u64, u64)>,
+}
+
+impl<R: Read> Read for Lines<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.source.read(buffer)?;
+        for byte in &buffer[..length] {
+            let ends = matches!(byte, b'\r' | b'\n');
+            if self.at_start && !ends {
+                self.starts.push_back((self.offset, self.line));
+            }
+            self.at_start = ends;
+            self.line += u64::from(*byte == b'\n');
+            self.offset += 1;
+        }
+        Ok(length)
+    }
+}
+
+impl<R> Lines<R> {
+    fn new(source: R) -> Self {
+        Self { source, offset: 0, line: 1, at_start: true, starts: VecDeque::new() }
+    }
+
+    /// The line of the row that the reader found from this byte on.
+    fn line_from(&mut self, byte: u64) -> u64 {
+        while self.starts.front().is_some_and(|(start, _)| *start < byte) {
+            self.starts.pop_front();
+        }
+        self.starts.front().map_or(self.line, |(_, line)| *line)
+    }
+}
+
+type CsvReader<R> = csv::Reader<Lines<R>>;
+
+fn csv_reader<R: Read>(source: R) -> CsvReader<R> {
+    csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(Lines::new(source))
+}
+
+fn read_headers<R: Read>(name: &str, reader: &mut CsvReader<R>) -> Result<csv::StringRecord, ImportError> {
+    let headers = reader.headers().map_err(|error| unreadable(name, None, &error))?.clone();
+    if headers.iter().all(str::is_empty) {
+        return Err(ImportError(format!("{name} is empty; it needs a header row and data")));
+    }
+    Ok(headers)
+}
+
+/// Why a file cannot be read as CSV, each cause with its own remedy.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others are the operating system's, or never happen")]
+fn unreadable(name: &str, row: Option<u64>, error: &csv::Error) -> ImportError {
+    let row = row.map_or_else(String::new, |row| format!(" row {row}"));
+    ImportError(match error.kind() {
+        csv::ErrorKind::Utf8 { .. } => {
+            format!("{name}{row} is not text in UTF-8; save it again as CSV in UTF-8")
+        }
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => format!(
+            "{name}{row} has {len} fields, the header {expected_len}; put text that holds a comma into double quotes"
+        ),
+        _ => format!("{name}: {error}"),
+    })
 }
 
 /// Reads rows, hands good ones over and counts the rest.
@@ -145,27 +287,34 @@ fn read_rows(
     by: Option<&str>,
     each: Each<'_>,
 ) -> Result<Report, ImportError> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
-    let headers = reader.headers().map_err(|error| ImportError(format!("{name}: {error}")))?.clone();
-    if headers.iter().all(str::is_empty) {
-        return Err(ImportError(format!("{name} is empty; it needs a header row and data")));
-    }
+    let mut reader = csv_reader(source);
+    let headers = read_headers(name, &mut reader)?;
     let layout = Layout::new(name, &headers, vocabulary, by)?;
-    let mut report = Report { columns_ignored: layout.ignored.clone(), ..Report::default() };
+    let mut report = Report {
+        columns_ignored: layout.ignored.clone(),
+        columns_absent: layout.absent(),
+        ..Report::default()
+    };
+    let date = layout.fields.iter().position(|field| field.column.name == "date");
     let mut seen = HashSet::new();
     let mut record = csv::StringRecord::new();
     loop {
         match reader.read_record(&mut record) {
             Ok(false) => break,
             Ok(true) => {}
-            Err(error) => return Err(ImportError(format!("{name}: {error}; save it again as CSV in UTF-8"))),
+            Err(error) => {
+                let row = error.position().map(|at| reader.get_mut().line_from(at.byte()));
+                return Err(unreadable(name, row, &error));
+            }
         }
         report.rows_read += 1;
-        let row = report.rows_read + 1;
-        let read = layout.read(&record).and_then(|cells| layout.check_key(&cells, &mut seen).map(|()| cells));
-        match read {
-            Ok(cells) => {
-                each(layout.split.map_or("", |at| record.get(at).unwrap_or("")), &cells)?;
+        let row = record.position().map_or(0, |at| reader.get_mut().line_from(at.byte()));
+        match layout.read(&record, &mut seen) {
+            Ok((member, cells)) => {
+                if let Some(Cell::Date(day)) = date.map(|at| &cells[at]) {
+                    *report.rows_by_day.entry(Day(i64::from(*day))).or_default() += 1;
+                }
+                each(member, &cells)?;
                 report.rows_kept += 1;
             }
             Err((column, text)) => {
@@ -202,11 +351,22 @@ pub fn problem_text(file: &str, problem: &Problem) -> String {
     format!("{file} row {}, column `{}`: {}", problem.row, problem.column, problem.text)
 }
 
+/// Where a column of the vocabulary stands in the file.
+struct Field<'a> {
+    at: Option<usize>,
+    /// The file's own header.
+    header: String,
+    column: &'a Column,
+    /// Whether every row needs a value.
+    needed: bool,
+}
+
 /// Which field of a record holds which column.
 struct Layout<'a> {
-    fields: Vec<(Option<usize>, String, &'a Column)>,
+    fields: Vec<Field<'a>>,
     key: Vec<usize>,
-    split: Option<usize>,
+    /// The column to split by, and its header.
+    split: Option<(usize, String)>,
     ignored: Vec<String>,
 }
 
@@ -242,80 +402,108 @@ impl<'a> Layout<'a> {
                 ))),
             }
         };
-        let listed = || headers.iter().map(|header| format!("`{header}`")).collect::<Vec<_>>().join(", ");
+        let missing = |column: &str| {
+            ImportError(format!("{name}: there is no column `{column}`; it has {}", listed(headers)))
+        };
         let mut fields = vec![];
         let mut used = HashSet::new();
         for column in kept_columns(vocabulary) {
             let at = find(column)?;
-            if at.is_none() && (column.required || *vocabulary.unit() == Unit::Column(column.name.clone())) {
-                return Err(ImportError(format!(
-                    "{name}: there is no column `{}`; it has {}",
-                    column.name,
-                    listed()
-                )));
+            let needed = is_needed(vocabulary, column);
+            if at.is_none() && needed {
+                return Err(missing(&column.name));
             }
             used.extend(at);
-            let header = at.and_then(|at| headers.get(at)).unwrap_or(&column.name);
-            fields.push((at, header.to_owned(), column));
+            let header = at.and_then(|at| headers.get(at)).unwrap_or(&column.name).to_owned();
+            fields.push(Field { at, header, column, needed });
         }
-        if fields.iter().all(|(at, ..)| at.is_none()) {
+        if fields.iter().all(|field| field.at.is_none()) {
             return Err(ImportError(format!(
                 "{name}: none of its columns is in {}; it has {}",
                 vocabulary.name(),
-                listed()
+                listed(headers)
             )));
         }
         let split = by
             .map(|by| {
-                let at = found.iter().position(|header| *header == folded(by));
-                at.ok_or_else(|| {
-                    ImportError(format!("{name}: there is no column `{by}` to split by; it has {}", listed()))
-                })
+                let at = found.iter().position(|header| *header == folded(by)).ok_or_else(|| {
+                    ImportError(format!(
+                        "{name}: there is no column `{by}` to split by; it has {}",
+                        listed(headers)
+                    ))
+                })?;
+                Ok((at, headers.get(at).unwrap_or(by).to_owned()))
             })
             .transpose()?;
-        used.extend(split);
+        used.extend(split.as_ref().map(|(at, _)| *at));
         let dropped = |at: &usize| vocabulary.columns().iter().any(|c| find(c).ok().flatten() == Some(*at));
         let ignored = (0..found.len()).filter(|at| !used.contains(at) && !dropped(at));
         let ignored = ignored.filter_map(|at| headers.get(at)).map(str::to_owned).collect();
-        let key = vocabulary
-            .key()
-            .iter()
-            .filter_map(|name| fields.iter().position(|(_, _, c)| c.name == *name))
-            .collect();
+        let mut key = vec![];
+        for column in vocabulary.key() {
+            let at = fields.iter().position(|field| field.column.name == *column);
+            key.extend(at);
+            // Without it every row would look like a copy of the first.
+            if at.is_some_and(|at| fields[at].at.is_none()) {
+                return Err(missing(column));
+            }
+        }
         Ok(Self { fields, key, split, ignored })
     }
 
-    fn read(&self, record: &csv::StringRecord) -> Result<Vec<Cell>, (String, String)> {
-        let cells = self.fields.iter().map(|(at, header, column)| {
-            let text = at.and_then(|at| record.get(at)).unwrap_or("");
-            read_cell(column, text).map_err(|what| (header.clone(), what))
-        });
-        cells.collect()
+    /// Columns of the vocabulary that the file does not have.
+    fn absent(&self) -> Vec<String> {
+        let absent = self.fields.iter().filter(|field| field.at.is_none());
+        absent.map(|field| field.column.name.clone()).collect()
     }
 
-    /// No two rows may have the same key.
-    fn check_key(&self, cells: &[Cell], seen: &mut HashSet<u64>) -> Result<(), (String, String)> {
+    /// A record's member and values. Errors: the column's header, and what is wrong.
+    fn read<'r>(
+        &self,
+        record: &'r csv::StringRecord,
+        seen: &mut HashSet<Digest>,
+    ) -> Result<(&'r str, Vec<Cell>), (String, String)> {
+        let member = match &self.split {
+            None => "",
+            Some((at, header)) => record.get(*at).filter(|text| !text.is_empty()).ok_or_else(|| {
+                (header.clone(), "it is empty, so the row belongs to no member; fill it in".to_owned())
+            })?,
+        };
+        let cells = self.fields.iter().map(|field| {
+            let text = field.at.and_then(|at| record.get(at)).unwrap_or("");
+            read_cell(field.column, field.needed, text).map_err(|what| (field.header.clone(), what))
+        });
+        let cells: Vec<Cell> = cells.collect::<Result<_, _>>()?;
+        self.check_key(member, &cells, seen)?;
+        Ok((member, cells))
+    }
+
+    /// No two rows of a member may have the same key.
+    fn check_key(
+        &self,
+        member: &str,
+        cells: &[Cell],
+        seen: &mut HashSet<Digest>,
+    ) -> Result<(), (String, String)> {
         if self.key.is_empty() {
             return Ok(());
         }
-        let mut hasher = DefaultHasher::new();
-        for at in &self.key {
-            format!("{:?}", cells[*at]).hash(&mut hasher);
-        }
-        if seen.insert(hasher.finish()) {
+        // A text of values that no two keys share: strings in it are quoted and escaped.
+        let values: Vec<&Cell> = self.key.iter().map(|at| &cells[*at]).collect();
+        if seen.insert(sha256(&[format!("{member:?} {values:?}").as_bytes()])) {
             return Ok(());
         }
-        let names: Vec<&str> = self.key.iter().map(|at| self.fields[*at].2.name.as_str()).collect();
-        let header = self.fields[self.key[0]].1.clone();
+        let names: Vec<&str> = self.key.iter().map(|at| self.fields[*at].column.name.as_str()).collect();
+        let header = self.fields[self.key[0]].header.clone();
         Err((header, format!("another row has the same {}; keep one", names.join(", "))))
     }
 }
 
 /// Reads one value. Errors: what is wrong and what is allowed.
-fn read_cell(column: &Column, text: &str) -> Result<Cell, String> {
+fn read_cell(column: &Column, needed: bool, text: &str) -> Result<Cell, String> {
     let shown = || quoted(&text.chars().take(40).collect::<String>());
     if text.is_empty() {
-        return if column.required { Err("it is empty, and needed".into()) } else { Ok(Cell::Null) };
+        return if needed { Err("it is empty, and needed".into()) } else { Ok(Cell::Null) };
     }
     match column.kind {
         Kind::Text if column.values.is_empty() => Ok(Cell::Text(text.to_owned())),
@@ -425,6 +613,58 @@ mod tests {
     }
 
     #[test]
+    fn problems_are_named_by_the_files_own_lines() {
+        let good: String = (0..20).map(|i| format!("A,p{i},F,1\n")).collect();
+        for ends in ["\n", "\r\n"] {
+            let text = format!("school,pupil,sex,score\n\n{good}\n\nA,\"q\nr\",F,1\nA,s,F,9\n\nA,t,X,1");
+            let (report, _) = check(&text.replace('\n', ends), None);
+            let rows: Vec<u64> = report.unwrap().problems.iter().map(|problem| problem.row).collect();
+            assert_eq!(rows, [27, 29]);
+        }
+    }
+
+    #[test]
+    fn a_row_without_its_person_or_its_member_is_left_out() {
+        let people = EXAM.replace("unit = \"row\"", "unit = \"pupil\"").replace("key = [\"pupil\"]", "");
+        let vocabulary = Vocabulary::from_toml(&people).unwrap();
+        let good: String = (0..30).map(|i| format!("A,p{i},F\n")).collect();
+        let text = format!("school,pupil,sex\n{good}A, ,F\n,p,F\n");
+        let mut members = HashSet::new();
+        let report = read_rows("f.csv", text.as_bytes(), &vocabulary, Some("School"), &mut |member, _| {
+            members.insert(member.to_owned());
+            Ok(())
+        });
+        let report = report.unwrap();
+        let said: Vec<String> = report.problems.iter().map(|p| problem_text("f.csv", p)).collect();
+        assert_eq!(said[0], "f.csv row 32, column `pupil`: it is empty, and needed");
+        assert!(said[1].starts_with("f.csv row 33, column `school`: it is empty, so the row"), "{said:?}");
+        assert_eq!((report.rows_kept, members.len()), (30, 1));
+    }
+
+    #[test]
+    fn a_key_may_repeat_at_another_member() {
+        let text = "school,pupil,sex\nA,1,F\nB,1,F\n";
+        assert_eq!(check(text, Some("school")).0.unwrap().rows_kept, 2);
+        assert!(check(text, None).0.is_err(), "one member's pupil stands twice");
+    }
+
+    #[test]
+    fn a_report_says_which_columns_are_absent_and_which_days_there_are() {
+        let (report, _) = check("school,pupil,sex,sat,x\nA,1,F,2025-12-12,1\n", None);
+        let report = report.unwrap();
+        assert_eq!(
+            (report.columns_absent.join(" "), report.columns_ignored.join(" ")),
+            ("score late".into(), "x".into())
+        );
+        let dated = EXAM.replace("\"sat\"", "\"date\"");
+        let vocabulary = Vocabulary::from_toml(&dated).unwrap();
+        let text = "pupil,sex,date\n1,F,2025-12-12\n2,F,2024-12-12\n3,F,2025-01-31\n";
+        let report = read_rows("f.csv", text.as_bytes(), &vocabulary, None, &mut |_, _| Ok(())).unwrap();
+        assert_eq!(report.newest_day(), Day::parse("2025-12-12"));
+        assert_eq!(report.rows_outside(Period::parse("2024-09-01..2025-08-31").unwrap()), 1);
+    }
+
+    #[test]
     fn each_problem_says_what_is_allowed() {
         for (line, said) in [
             ("A,p,F,abc,,", "is no number"),
@@ -446,15 +686,20 @@ mod tests {
     fn a_file_that_is_another_file_is_refused_as_a_whole() {
         for (text, said) in [
             ("", "is empty"),
-            ("sex,score\n", "no rows"),
+            ("pupil,sex\n", "no rows"),
             ("a,b\n1,2\n", "there is no column `sex`; it has `a`, `b`"),
             ("sex,sex\nF,F\n", "stands 2 times"),
-            ("sex\nF\nX\n", "1 of 2 rows do not fit"),
-            ("sex\nF,1\n", "f.csv"),
+            ("sex\nF\n", "there is no column `pupil`"),
+            ("pupil,sex\n1,F\n2,X\n", "1 of 2 rows do not fit"),
+            ("pupil,sex\n1,F\n\n2,M,1\n", "f.csv row 4 has 3 fields, the header 2; put text"),
         ] {
             let error = check(text, None).0.expect_err(text).0;
-            assert!(error.contains(said), "{text:?}: {error}");
+            assert!(error.contains(said) && !error.contains("UTF-8"), "{text:?}: {error}");
         }
+        let vocabulary = Vocabulary::from_toml(EXAM).unwrap();
+        let latin: &[u8] = b"pupil,sex\n\xe9,F\n";
+        let error = read_rows("f.csv", latin, &vocabulary, None, &mut |_, _| Ok(())).unwrap_err().0;
+        assert!(error.contains("f.csv row 2 is not text in UTF-8; save it again"), "{error}");
         let error = check("sex\nF\n", Some("school")).0.unwrap_err().0;
         assert!(error.contains("there is no column `school` to split by"), "{error}");
     }

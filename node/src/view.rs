@@ -1,17 +1,23 @@
 //! Plain values for the command line and its JSON: what a Member's logs say, in words people use.
 
 use datacoop_policy::derive::{Figures, expected_noise};
+use datacoop_policy::limits::Limits;
 use datacoop_policy::query::{Mode, Query, SECURE_ROSTER_MIN, Terms};
 use datacoop_policy::question::BoundQuestion;
+use datacoop_policy::verdict::Layers;
 use datacoop_policy::{PrivacyLoss, QueryId};
 use datacoop_protocol::entry::{Body, QueryBody};
 use datacoop_protocol::member::Member;
 use datacoop_protocol::release::figures;
 use datacoop_protocol::rounds::{Ending, Kind, Round};
+use datacoop_protocol::standing::released;
 use serde_json::{Value, json};
 
 use crate::cli::figures_json;
 use crate::noise::epsilon_text;
+
+/// Group size that a plan's expected noise is shown for when members state no numbers of people.
+const PEOPLE_PICTURED: u64 = 100;
 
 /// A Release with what it follows from.
 pub struct Release {
@@ -28,6 +34,11 @@ pub struct Release {
 /// A loss with its reading.
 pub fn loss_json(loss: PrivacyLoss) -> Value {
     json!({ "rho": loss.to_string(), "epsilon": epsilon_text(loss.nano()), "delta": "1e-6" })
+}
+
+/// Whether bad luck, or an asker that chooses among rosters, could make every seat corrupt.
+pub fn can_be_all_corrupt(mode: Mode, terms: &Terms) -> bool {
+    mode == Mode::Secure && terms.committee <= terms.colluding
 }
 
 /// The release of a round, if it has one.
@@ -47,9 +58,12 @@ pub fn release(round: &Round) -> Option<Release> {
         "mode": query.mode.code(),
         "roster": plan.members.len(),
         "committee": plan.committee.len(),
+        "committee_can_be_all_corrupt": can_be_all_corrupt(query.mode, &plan.terms),
         "accepted": sums.accepted.len(),
         "loss": loss_json(query.loss),
         "cannot_tell": query.question.question().draft().cannot_tell,
+        "figure": query.question.question().draft().figure.kind,
+        "by": query.question.groupings().iter().map(|by| by.name.as_str()).collect::<Vec<_>>(),
         "cells": figures_json(&figures),
     });
     Some(Release { id: round.id, question: query.question.clone(), figures, json })
@@ -78,7 +92,7 @@ pub fn stage(round: &Round) -> String {
 }
 
 /// Everything about one round.
-pub fn round_json(round: &Round) -> Value {
+pub fn round_json(round: &Round, demo: bool) -> Value {
     let refusals: Vec<Value> = round
         .all(Kind::Verdict)
         .filter_map(|(by, logged)| {
@@ -88,6 +102,8 @@ pub fn round_json(round: &Round) -> Value {
         .collect();
     let accepted = round.all(Kind::Verdict).count() - refusals.len();
     json!({
+        "schema": "datacoop.query/1",
+        "demo": demo,
         "query": round.id.to_string(),
         "stage": stage(round),
         "accepted": accepted,
@@ -100,7 +116,10 @@ pub fn round_json(round: &Round) -> Value {
 /// How the node is.
 pub fn status_json(member: &Member) -> Value {
     let charter = member.fold().charter();
-    let year_limit = charter.fields().limits.rho_year;
+    // What floor, charter and our own limits allow together, whatever the purpose.
+    let own = member.settings().limits.as_ref();
+    let shared = Limits::floor().meet(&charter.fields().limits);
+    let year_limit = own.map_or_else(|| shared.clone(), |own| shared.meet(own)).rho_year;
     let accounts: Vec<Value> = member
         .standing()
         .ledger()
@@ -159,8 +178,11 @@ pub fn plan_json(
         .ok_or(("rho_query", "the loss is too small for any noise to serve".to_owned()))?;
     let people: u64 = answering.iter().map(|member| member.people_min).sum();
     let groups: usize = query.question.groupings().iter().map(|by| by.cells.len()).product();
-    let people_each = (people / groups.max(1) as u64).max(1);
-    let refusal = member.judge_as_asker(&query).err();
+    // Public lower bounds; where members state none, a group of a size that people can picture.
+    let known = people > 0;
+    let people_each = if known { (people / groups.max(1) as u64).max(1) } else { PEOPLE_PICTURED };
+    let answered = released(member.fold(), &query);
+    let refusal = member.judge_as_asker(&query).err().filter(|_| answered.is_none());
     let left = left_of(member, &query);
     let question = query.question.question();
     Ok(json!({
@@ -176,16 +198,19 @@ pub fn plan_json(
         "left_after": loss_json(left.less(query.loss)),
         "expected_noise": expected_noise(&query.question, &noise, terms.n, people_each),
         "group_size_assumed": people_each,
+        "group_size_known": known,
+        "answered": answered.map(|id| id.to_string()),
         "matters": question.draft().matters,
         "refused": refusal.map(|no| json!({ "rule": no.rule.code(), "text": no.to_string() })),
-        "committee_by_lot": terms.n < 24,
+        "committee_can_be_all_corrupt": can_be_all_corrupt(query.mode, &terms),
         "spent": "nothing",
     }))
 }
 
 fn left_of(member: &Member, query: &Query) -> PrivacyLoss {
-    let limit = member.fold().charter().fields().limits.rho_year;
-    limit.less(member.standing().ledger().spent(&query.account))
+    let own = member.settings().limits.as_ref();
+    let limits = Layers::new(member.fold().charter(), &query.purpose, own).effective();
+    limits.rho_year.less(member.standing().ledger().spent(&query.account))
 }
 
 /// The mode a co-operative of this size uses unless told.

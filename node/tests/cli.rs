@@ -16,10 +16,14 @@ fn check(args: &[&str], exit: i32, said: &str) {
 
 #[test]
 fn bad_usage_exits_with_2_and_says_what_to_do() {
-    check(&["demo", "--members", "2"], 2, "a demo runs 3 to 100");
-    check(&["demo", "--members", "101"], 2, "a demo runs 3 to 100");
+    check(&["demo", "--members", "2"], 2, "2 is not in 3..=100");
+    check(&["demo", "--members", "101"], 2, "101 is not in 3..=100");
     check(&["demo", "--rho", "lots"], 2, "write rho as a decimal");
     check(&["demo", "--data", "x.csv"], 2, "--by");
+    check(&["demo", "--by", "school"], 2, "--data");
+    check(&["ask", "q", "--period", "x", "--window", "0s"], 2, "at least 1s");
+    check(&["ask", "q", "--period", "x", "--window", "11d"], 2, "at most 10d");
+    check(&["ask", "q", "--period", "x", "--window", "9999999999999999999d"], 2, "at most 10d");
     check(&["demo", "--seed", "1", "--data", "x.csv"], 2, "cannot be used with");
     check(&["verify", "/nonexistent"], 2, "No such file");
     check(&["nonsense"], 2, "unrecognized");
@@ -30,16 +34,53 @@ fn a_loss_above_the_floor_exits_with_4_and_names_the_rule() {
     check(&["demo", "--members", "5", "--rho", "0.06"], 4, "rule rho_query, set by the floor");
 }
 
+fn demo_json(args: &[&str]) -> serde_json::Value {
+    let output = datacoop(&[&["demo", "--json"], args].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("one object")
+}
+
+#[test]
+fn three_members_add_all_the_noise_themselves() {
+    let json = demo_json(&["--members", "3"]);
+    assert_eq!(json["mode"], "full_noise");
+    assert_eq!((json["committee"].as_u64(), json["accepted"].as_u64()), (Some(0), Some(3)));
+    assert_eq!(json["committee_can_be_all_corrupt"], false);
+}
+
+#[test]
+fn a_kept_demo_can_be_verified_and_is_not_overwritten() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("coop");
+    let kept = home.to_str().expect("a path");
+    let json = demo_json(&["--members", "3", "--keep", kept]);
+    assert_eq!(json["home"], kept);
+    let exports: Vec<String> = std::fs::read_dir(&home)
+        .expect("kept")
+        .map(|member| member.expect("an entry").path().join("export").display().to_string())
+        .collect();
+    assert_eq!(exports.len(), 3);
+    let mut args = vec!["verify"];
+    args.extend(exports.iter().map(String::as_str));
+    assert!(datacoop(&args).status.success());
+    check(&["demo", "--members", "3", "--keep", kept], 2, "hint: name a new folder");
+}
+
 #[test]
 fn demo_json_is_one_object_that_scripts_rely_on() {
-    let output = datacoop(&["demo", "--members", "6", "--json"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one object");
-    assert_eq!(json["schema"], "datacoop.demo/1");
+    let json = demo_json(&["--members", "5"]);
+    assert_eq!((json["schema"].as_str(), json["demo"].as_bool()), (Some("datacoop.demo/1"), Some(true)));
+    let count = |field: &str| json[field].as_u64();
     assert_eq!(
-        (json["members"].as_u64(), json["roster"].as_u64(), json["mode"].as_str()),
-        (Some(6), Some(6), Some("secure"))
+        (count("members"), count("roster"), json["mode"].as_str()),
+        (Some(5), Some(5), Some("secure"))
     );
+    assert_eq!((count("committee"), count("accepted")), (Some(2), Some(5)));
+    assert_eq!(
+        (json["loss"]["epsilon"].as_str(), json["loss"]["delta"].as_str()),
+        (Some("0.43"), Some("1e-6"))
+    );
+    assert!(json["home"].is_null());
     assert_eq!(json["loss"]["rho"], "0.005000000");
     assert_eq!(json["release"]["question"], "event-day");
     let cell = &json["release"]["cells"][0];
@@ -49,9 +90,14 @@ fn demo_json_is_one_object_that_scripts_rely_on() {
     for field in ["value", "low", "high", "noise"] {
         assert!(figure[field].as_str().is_some_and(|text| text.parse::<f64>().is_ok()), "{field}: {figure}");
     }
+    assert!(figure["chance"].as_str().is_some() && figure["status"] == "estimated", "{figure}");
     let audit = json["audit"].as_array().expect("a list");
-    assert_eq!(audit.len(), 6);
+    assert_eq!(audit.len(), 5);
     assert!(audit.iter().all(|log| log["result"] == "pass"), "{audit:?}");
+    assert!(
+        audit.iter().all(|log| log["log"].is_string() && log["entries"].as_u64() >= Some(5)),
+        "{audit:?}"
+    );
     assert!(json["round_ms"].as_u64().is_some());
 }
 
@@ -199,4 +245,87 @@ fn a_spreadsheet_that_does_not_fit_is_refused_by_row_column_and_rule() {
     sheet.refuses("school", 2, "not in the closed list of `sex`");
     sheet.write("v.toml", &VOCABULARY.replace("group = true", "grouped = true"));
     sheet.refuses("school", 2, "unknown field `grouped`");
+}
+
+#[test]
+fn what_a_spreadsheet_lacks_is_said_before_anything_is_written() {
+    let sheet = Sheet::new();
+    let mean = question(r#"{ kind = "mean", of = "s", count = "n" }"#);
+    let kept = ["--by", "school", "--keep", "coop"];
+    let stderr = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let fails = |said: &str| {
+        let output = sheet.demo(&kept);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+        assert!(!sheet.folder.path().join("coop").exists(), "{said}");
+    };
+    // The column that the question reads.
+    sheet.write("data.csv", "school,sex,mark\nA,F,1\n");
+    fails("the question reads `score`, and there is no such column; it has `school`, `sex`, `mark`");
+    // The question itself.
+    sheet.write("q.toml", &mean.replace("\"score\"", "\"nothing\""));
+    fails("nothing");
+    sheet.write("q.toml", &mean.replace("id = \"q\"", "id = \"q\"\nparam = { day = \"date\" }"));
+    fails("the parameter `day` (date) is missing");
+    // What is only seen when rows are read is written and removed again.
+    sheet.write("q.toml", &mean);
+    sheet.write("data.csv", "school,sex,score\nA,F,1\nB,F,1\n");
+    fails("2 members; a demo runs 3 to 100");
+    // Data without dates are asked about in the academic year we are in.
+    let output = sheet.demo(&["--by", "school", "--period", "2001-09-01..2002-08-31"]);
+    assert!(stderr(&output).contains("the academic year we are in"), "{}", stderr(&output));
+    // A retry into the same folder works, and says what did not count.
+    let rows: String = (0..60).map(|i| format!("S{},{},1,x\n", i % 3, ["F", "M"][i / 3 % 2])).collect();
+    sheet.write("data.csv", &format!("school,sex,score,colour\n{rows},F,1,x\n"));
+    let output = sheet.demo(&kept);
+    assert!(output.status.success(), "{}", stderr(&output));
+    for said in ["data.csv row 62, column `school`: it is empty", "1 of 61 rows", "ignored: colour"] {
+        assert!(stderr(&output).contains(said), "{said}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_dated_spreadsheet_is_asked_about_in_the_year_of_its_newest_date() {
+    let sheet = Sheet::new();
+    let row = "{ name = \"sex\"";
+    let vocabulary = VOCABULARY.replace(row, &format!("{{ name = \"date\", type = \"date\" }},\n  {row}"));
+    // The same pupil numbers in every school are no duplicates.
+    let vocabulary = vocabulary.replace(row, &format!("{{ name = \"pupil\", type = \"text\" }},\n  {row}"));
+    sheet.write("v.toml", &vocabulary.replace("unit = \"row\"", "unit = \"row\"\nkey = [\"pupil\"]"));
+    let day = |i: usize| if i < 3 { "2020-05-05" } else { "2021-05-05" };
+    let rows: String = (0..90).map(|i| format!("S{},{},{},F,1\n", i % 3, i / 3, day(i))).collect();
+    sheet.write("data.csv", &format!("school,pupil,date,sex,score\n{rows}"));
+    let output = sheet.demo(&["--by", "school"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("3 of 90 rows lie outside the period 2020-09-01..2021-08-31"), "{stderr}");
+}
+
+#[test]
+fn an_import_beside_another_command_says_that_the_folder_is_busy() {
+    let sheet = Sheet::new();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_datacoop"));
+        command.current_dir(sheet.folder.path()).args(["--node", "n"]).args(args);
+        command.output().expect("the program runs")
+    };
+    let init = ["init", "--id", "GB-EDU-1", "--name", "A", "--host", "a.example", "--people-max", "5"];
+    assert!(run(&init).status.success());
+    let import = ["import", "data.csv", "--vocabulary", "v.toml"];
+    let lock = std::fs::File::open(sheet.folder.path().join("n/lock")).expect("a lock");
+    lock.try_lock().expect("free");
+    let output = run(&import);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(11), "{stderr}");
+    assert!(stderr.contains("another command works in") && !stderr.contains("datacoop run"), "{stderr}");
+    drop(lock);
+    // Alone it works, and says what the file has more and less than the vocabulary.
+    sheet.write("data.csv", "sex,colour\nF,x\n");
+    let output = run(&import);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    for said in ["1 of 1 rows", "ignored: colour", "does not have, left empty: score"] {
+        assert!(stdout.contains(said), "{said}: {stdout}");
+    }
+    let again = run(&init);
+    assert!(String::from_utf8_lossy(&again.stderr).contains("hint: name another folder"));
 }

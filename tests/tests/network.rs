@@ -53,6 +53,8 @@ fn five_processes_answer_and_two_that_are_killed_in_the_middle_lose_nothing() {
 
     // The index is disposable.
     let before = coop.status(0);
+    let listed = json(&coop.ok(0, &["results", "--json"]));
+    assert_eq!(listed["releases"].as_array().unwrap().len(), 1);
     coop.terminate(0);
     std::fs::remove_dir_all(coop.node(0).join("index")).unwrap();
     coop.start(0);
@@ -60,6 +62,7 @@ fn five_processes_answer_and_two_that_are_killed_in_the_middle_lose_nothing() {
     for field in ["ledger", "released", "logs"] {
         assert_eq!(before[field], after[field], "{field}");
     }
+    assert_eq!(json(&coop.ok(0, &["results", "--json"])), listed);
 }
 
 #[test]
@@ -82,6 +85,15 @@ fn what_cannot_be_is_refused_and_nothing_is_lost() {
     std::fs::write(coop.path("forged.txt"), forged).unwrap();
     let shown = json(&coop.ok(0, &["charter", "show", "forged.txt", "--json"]));
     assert_eq!(shown["missing"].as_array().unwrap().len(), 1, "another's signature counts for nobody");
+    let victim = lines[0].split(' ').nth(1).unwrap();
+    let other = if victim.starts_with("s1.example") { 2 } else { 1 };
+    let signed = json(&coop.ok(other, &["charter", "sign", "forged.txt", "--yes", "--json"]));
+    assert_eq!(signed["in_force"], false, "it is not put in force");
+    let held = coop.node(other).join("charter/1.note");
+    let good = std::fs::read(&held).unwrap();
+    std::fs::copy(coop.path("forged.txt"), &held).unwrap();
+    coop.fails(other, &["run"], 1, "1.note");
+    std::fs::write(&held, good).unwrap();
 
     coop.start(0);
     coop.start(1);
@@ -108,14 +120,15 @@ fn what_cannot_be_is_refused_and_nothing_is_lost() {
     coop.start(1);
 
     // A torn last frame is cut; everything before it stands.
+    let whole = coop_entries(&coop, 1);
+    assert!(whole > 0);
     coop.terminate(1);
     let journal = coop.node(1).join("journal/00000001");
     let mut bytes = std::fs::read(&journal).unwrap();
-    let whole = coop_entries(&coop, 0);
     bytes.extend([7, 0, 0]);
     std::fs::write(&journal, &bytes).unwrap();
     coop.start(1);
-    assert!(coop_entries(&coop, 1) >= whole.min(2));
+    assert_eq!(coop_entries(&coop, 1), whole);
 
     // An older journal than what was signed refuses to start.
     coop.terminate(1);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::demo::{parse_params, parse_period, read};
 use super::node::{confirm, home_of};
+use super::show::{cells_table, lot_text, plain, plain_lines, reading_text};
 use super::{Common, Printed, Progress};
 use crate::api::AskRequest;
 use crate::client::Client;
@@ -53,7 +54,7 @@ pub(super) struct AskArgs {
     #[arg(long)]
     plan: bool,
     /// Time for each of joining, contributing and closing, such as 30s, 2h or 3d
-    #[arg(long, value_name = "TIME", default_value = "3d", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", default_value = "3d", value_parser = parse_window)]
     window: Duration,
     /// How long to follow; the round goes on anyway
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_time)]
@@ -62,7 +63,7 @@ pub(super) struct AskArgs {
 
 #[derive(Args)]
 pub(super) struct ResultsArgs {
-    /// The query whose release to show; leave out to list all
+    /// The query whose release to show, or the first 8 digits of its id; leave out to list all
     query: Option<String>,
 }
 
@@ -70,10 +71,15 @@ fn parse_time(text: &str) -> Result<Duration, String> {
     let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
     let read = units
         .iter()
-        .find_map(|(unit, seconds)| Some(text.strip_suffix(unit)?.parse::<u64>().ok()? * seconds));
+        .find_map(|(unit, seconds)| text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(*seconds));
     read.filter(|seconds| *seconds <= 10 * 86_400)
         .map(Duration::from_secs)
         .ok_or_else(|| "write a time such as 30s, 5m, 2h or 3d, at most 10d".into())
+}
+
+fn parse_window(text: &str) -> Result<Duration, String> {
+    let window = parse_time(text)?;
+    if window.is_zero() { Err("a window lasts at least 1s".into()) } else { Ok(window) }
 }
 
 /// A loss as people read it.
@@ -119,11 +125,20 @@ pub(super) fn ask(common: &Common, args: &AskArgs) -> Result<Printed, CommandErr
         let client = Client::new(&home)?;
         let plan = client.post(&home, "plan", &request)?;
         if args.plan {
-            let text = plan_text(&plan) + "Nothing was spent.\n";
+            let end = if plan["answered"].is_null() { "Nothing was spent.\n" } else { ANSWERED };
+            let text = plan_text(&plan) + end;
             return Ok(Printed::new(plan, text));
         }
+        // A stored answer costs nothing, and a refused question is not worth a yes.
+        if let Some(id) = plan["answered"].as_str() {
+            return follow(common, &client, &home, id, args.wait);
+        }
+        if let Some(rule) = plan["refused"]["rule"].as_str() {
+            let text = plan["refused"]["text"].as_str().unwrap_or("refused").to_owned();
+            return Err(CommandError::refused(rule, text));
+        }
         if !common.quiet && !common.json {
-            eprint!("{}", plan_text(&plan));
+            eprint!("{}", plain_lines(&plan_text(&plan)));
         }
         confirm(common, "Ask the members, at this cost to each")?;
         let asked = client.post(&home, "queries", &request)?;
@@ -132,15 +147,26 @@ pub(super) fn ask(common: &Common, args: &AskArgs) -> Result<Printed, CommandErr
     })
 }
 
+/// The end of a plan of what was answered before.
+const ANSWERED: &str = "Nothing was spent. Leave out --plan to see the stored release.\n";
+
 fn plan_text(plan: &Value) -> String {
-    let words = |value: &Value| value.as_str().unwrap_or("unknown").to_owned();
+    let words = |value: &Value| plain(value.as_str().unwrap_or("unknown"));
     let mut text = format!("{}\n  Would ask        {} members\n", words(&plan["title"]), plan["would_ask"]);
     text += &format!(
-        "  Expected noise   ±{} (95 %), if a group has {} people\n",
+        "  Expected noise   ±{} (95 %), if a group has {} people{}\n",
         words(&plan["expected_noise"]),
-        plan["group_size_assumed"]
+        plan["group_size_assumed"],
+        if plan["group_size_known"] == true {
+            ""
+        } else {
+            "; the charter states no numbers, so real sizes are unknown"
+        }
     );
     text += &format!("  Worth noticing   {}\n", words(&plan["matters"]));
+    if !plan["answered"].is_null() {
+        return text + "  Costs            nothing: a release answers it already\n";
+    }
     text += &format!(
         "  Costs            {} at each member; you would have {} left\n",
         loss_text(&plan["loss"]),
@@ -153,8 +179,8 @@ fn plan_text(plan: &Value) -> String {
         ),
         _ => "  Secrecy          members see each other's noised figures\n".to_owned(),
     };
-    if plan["committee_by_lot"] == false {
-        text += "                   the committee follows from the roster alone: an asker could choose among rosters\n";
+    if plan["committee_can_be_all_corrupt"] == true {
+        text += &format!("{}\n", lot_text(true).trim_start());
     }
     text += "  Logged           question, purpose and you as asker, for all members\n";
     if let Some(why) = plan["refused"]["text"].as_str() {
@@ -207,34 +233,21 @@ fn follow(
 
 /// A release as text, from its JSON.
 fn release_text(release: &Value) -> String {
-    let words = |value: &Value| value.as_str().unwrap_or("").to_owned();
+    let words = |value: &Value| plain(value.as_str().unwrap_or(""));
     let mut text = format!(
-        "{}\n{}, {} of {} members in the sum, {}\n",
+        "{}\nquery {}\n{}, {} of {} members in the sum, {}\n",
         words(&release["title"]),
+        words(&release["query"]),
         words(&release["period"]),
         release["accepted"],
         release["roster"],
         loss_text(&release["loss"])
     );
-    for cell in release["cells"].as_array().into_iter().flatten() {
-        let key: Vec<String> = cell["key"]
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(name, value)| format!("{}={}", name, words(value)))
-            .collect();
-        for figure in cell["figures"].as_array().into_iter().flatten() {
-            let shown = match figure["status"].as_str() {
-                Some("estimated") => format!(
-                    "{}  ({} to {})",
-                    words(&figure["value"]),
-                    words(&figure["low"]),
-                    words(&figure["high"])
-                ),
-                _ => "suppressed: too few or too noisy".to_owned(),
-            };
-            text += &format!("  {:<40} {:<10} {shown}\n", key.join(" "), words(&figure["name"]));
-        }
+    let by: Vec<&str> = release["by"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let kind = release["figure"].as_str().unwrap_or("");
+    text += &format!("{}\n{}", cells_table(kind, &by, &release["cells"]), reading_text(kind));
+    if release["committee_can_be_all_corrupt"] == true {
+        text += &format!("{}\n", lot_text(true).trim_start());
     }
     for line in release["cannot_tell"].as_array().into_iter().flatten() {
         text += &format!("It cannot tell {}.\n", words(line));

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::demo::read;
 use super::node::{confirm, home_of, store_error};
+use super::show::plain_lines;
 use super::{Common, Printed};
 use crate::clock;
 use crate::error::CommandError;
@@ -124,6 +125,8 @@ fn vocabulary(home: &Home, named: &str) -> Result<(String, String, Digest), Comm
 
 fn new(common: &Common, args: &NewArgs) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
+    // A vocabulary's file is copied into the folder, which is a running node's alone.
+    let _lock = Folder::open(home.path()).map_err(store_error)?;
     let mut members = vec![];
     for path in &args.cards {
         let member = open_card(&read(path)?)
@@ -211,7 +214,7 @@ fn sign(common: &Common, file: &PathBuf) -> Result<Printed, CommandError> {
     if !common.quiet && !common.json {
         let draft = parse_charter(&text).or_else(|_| open_charter(&text).map(|opened| opened.charter));
         let draft = draft.map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
-        eprint!("{}", describe(&draft));
+        eprint!("{}", plain_lines(&describe(&draft)));
     }
     confirm(common, "Sign this charter for your organisation")?;
     let note = sign_charter(&text, &keys)

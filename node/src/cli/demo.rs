@@ -8,17 +8,18 @@ use datacoop_policy::query::Mode;
 use datacoop_policy::{Period, PrivacyLoss};
 use serde_json::json;
 
-use super::show::{audit_lines, figures_json, figures_table};
+use super::show::{audit_lines, figures_json, figures_table, lot_text, plain, reading_text};
 use super::{Common, Printed, Progress};
 use crate::demo::{Options, Shown, Spreadsheet, run};
 use crate::error::{CommandError, Exit};
 use crate::noise::epsilon_text;
+use crate::view::can_be_all_corrupt;
 
 #[derive(Args)]
 pub(super) struct DemoArgs {
     /// How many made-up schools
-    #[arg(long, default_value_t = 12, conflicts_with = "data")]
-    members: usize,
+    #[arg(long, default_value_t = 12, conflicts_with = "data", value_parser = clap::value_parser!(u16).range(3..=100))]
+    members: u16,
     /// Keep every member's folder, with its exported log, here
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -43,7 +44,7 @@ pub(super) struct DemoArgs {
     /// A parameter of the question; repeat for more
     #[arg(long = "param", value_name = "NAME=VALUE", requires = "data")]
     params: Vec<String>,
-    /// The days it is about [default: the academic year we are in]
+    /// The days it is about [default: the academic year of the newest date]
     #[arg(long, value_name = "FIRST..LAST", requires = "data")]
     period: Option<String>,
 }
@@ -79,7 +80,7 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<Printed, Com
     };
     let spreadsheet = data.is_some();
     let options = Options {
-        members: args.members,
+        members: usize::from(args.members),
         keep: args.keep,
         seed: args.seed,
         rho: args.rho,
@@ -91,7 +92,7 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<Printed, Com
     progress.done();
     let shown = shown?;
     if !common.quiet {
-        shown.import.iter().for_each(|line| eprintln!("{line}"));
+        shown.import.iter().for_each(|line| eprintln!("{}", plain(line)));
     }
     let passed = shown.audit.iter().all(|report| report.passed());
     let mut printed = Printed::new(json_of(&shown), text_of(&shown, spreadsheet));
@@ -116,6 +117,7 @@ fn json_of(shown: &Shown) -> serde_json::Value {
         "roster": shown.roster,
         "committee": shown.committee,
         "accepted": shown.accepted,
+        "committee_can_be_all_corrupt": can_be_all_corrupt(shown.mode, &shown.terms),
         "loss": { "rho": shown.loss.to_string(), "epsilon": epsilon_text(shown.loss.nano()), "delta": "1e-6" },
         "release": { "question": shown.question.question().id(), "cells": figures_json(&shown.figures) },
         "audit": audit,
@@ -143,6 +145,7 @@ fn text_of(shown: &Shown, spreadsheet: bool) -> String {
         "\nWhat the co-operative learned, and no member could have computed alone:\n{}\n",
         figures_table(&shown.question, &shown.figures)
     );
+    out += &reading_text(&shown.question.question().draft().figure.kind);
     out += &alone_text(shown);
     out += &loss_text(shown);
     out += &format!("\nAudit of every exported log, offline:\n{}", audit_lines(&shown.audit));
@@ -194,16 +197,23 @@ fn loss_text(shown: &Shown) -> String {
     let factor = epsilon.parse::<f64>().map_or(0.0, f64::exp);
     let secrecy = match shown.mode {
         Mode::Secure => format!(
-            "Each member's figures were split into {0} sealed shares; they stay secret while 1 of the {0} committee members is honest.",
-            shown.committee
+            "Each member's figures were split into {0} sealed shares; they stay secret while 1 of\nthe {0} committee members is honest.{1}",
+            shown.committee,
+            lot_text(can_be_all_corrupt(shown.mode, &shown.terms))
         ),
         Mode::FullNoise => {
             "So few members: each added all the noise itself, and members saw each other's noised figures."
                 .into()
         }
     };
+    // ROUND section 5: a member's own noise share alone is one of `honest` that make up the loss.
+    let alone = PrivacyLoss::from_nano(rho.nano().saturating_mul(u64::from(shown.terms.honest)));
+    let own_floor = format!(
+        "If everyone else colluded, a member's own noise would still hold the loss to rho {alone} (epsilon {}).",
+        epsilon_text(alone.nano())
+    );
     format!(
-        "\nPrivacy loss for each person: rho {rho} (epsilon {epsilon} at delta 1e-6): whatever anybody learns from this\nanswer is at most {factor:.2} times as likely as if that person's record had been left out, save with chance 1e-6.\n{secrecy} {} of {} contributions are in the sum.\n",
+        "\nPrivacy loss for each person: rho {rho} (epsilon {epsilon} at delta 1e-6): whatever anybody learns from this\nanswer is at most {factor:.2} times as likely as if that person's record had been left out, save with chance 1e-6.\n{own_floor}\n{secrecy}\n{} of {} contributions are in the sum.\n",
         shown.accepted, shown.roster
     )
 }

@@ -10,10 +10,13 @@ mod verify;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 pub(crate) use show::{audit_json, audit_text, figures_json};
+use show::{plain, plain_lines};
 
 use crate::error::CommandError;
 
@@ -131,7 +134,7 @@ pub fn main() -> ExitCode {
                     Ok(()) = tokio::signal::ctrl_c(), if !runs => None,
                 }
             });
-            runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+            runtime.shutdown_timeout(Duration::from_secs(5));
             let Some(outcome) = outcome else { return ExitCode::from(130) };
             return finish(&common, outcome);
         }
@@ -167,7 +170,7 @@ fn finish(common: &Common, outcome: Result<Printed, CommandError>) -> ExitCode {
             if common.json {
                 println!("{:#}", printed.json);
             } else if !printed.text.is_empty() {
-                println!("{}", printed.text.trim_end());
+                println!("{}", plain_lines(printed.text.trim_end()));
             }
             ExitCode::from(printed.code)
         }
@@ -177,7 +180,7 @@ fn finish(common: &Common, outcome: Result<Printed, CommandError>) -> ExitCode {
                 let said = json!({ "schema": "datacoop.error/1", "error": error.text, "hint": error.hint, "exit": exit });
                 eprintln!("{said}");
             } else {
-                eprintln!("{error}");
+                eprintln!("{}", plain_lines(&error.to_string()));
             }
             ExitCode::from(exit)
         }
@@ -197,26 +200,81 @@ fn start_tracing(common: &Common) {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
 }
 
-/// A line that says what is going on: a spinner on a terminal, elsewhere nothing but a line now and
-/// then, and nothing at all when told to be quiet.
+/// Where there is no terminal, progress is one line in this time.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// A line that says what is going on: a spinner on a terminal, elsewhere a line now and then, and
+/// nothing at all when told to be quiet.
 pub(crate) struct Progress {
     bar: indicatif::ProgressBar,
+    lines: Option<mpsc::Sender<String>>,
 }
 
 impl Progress {
     fn new(common: &Common) -> Self {
-        let shown = !common.quiet && std::io::stderr().is_terminal();
-        let bar =
-            if shown { indicatif::ProgressBar::new_spinner() } else { indicatif::ProgressBar::hidden() };
-        bar.enable_steady_tick(std::time::Duration::from_millis(100));
-        Self { bar }
+        let terminal = std::io::stderr().is_terminal();
+        let bar = match terminal && !common.quiet {
+            true => indicatif::ProgressBar::new_spinner(),
+            false => indicatif::ProgressBar::hidden(),
+        };
+        bar.enable_steady_tick(Duration::from_millis(100));
+        let lines = (!terminal && !common.quiet).then(|| {
+            let (say, said) = mpsc::channel();
+            std::thread::spawn(move || print_lines(&said, LINE_EVERY, &mut |line| eprintln!("{line}")));
+            say
+        });
+        Self { bar, lines }
     }
 
     fn say(&self, what: &str) {
-        self.bar.set_message(what.to_owned());
+        let what = plain(what);
+        if let Some(lines) = &self.lines {
+            let _ended = lines.send(what.clone());
+        }
+        self.bar.set_message(what);
     }
 
     fn done(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Prints the newest of what was said once in `every`, until nobody can say more.
+fn print_lines(said: &mpsc::Receiver<String>, every: Duration, print: &mut dyn FnMut(&str)) {
+    let mut newest = String::new();
+    let mut due = Instant::now() + every;
+    loop {
+        match said.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            Ok(what) => newest = what,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                if !newest.is_empty() {
+                    print(&format!("{newest} ..."));
+                }
+                due = Instant::now() + every;
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn off_a_terminal_progress_is_a_line_now_and_then() {
+        let (say, said) = mpsc::channel();
+        for step in 0..100 {
+            say.send(format!("step {step}")).unwrap();
+        }
+        let mut lines = vec![];
+        let ends = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(250));
+            drop(say);
+        });
+        print_lines(&said, Duration::from_millis(100), &mut |line| lines.push(line.to_owned()));
+        ends.join().unwrap();
+        assert!((1..=3).contains(&lines.len()), "{lines:?}");
+        assert!(lines.iter().all(|line| line == "step 99 ..."), "{lines:?}");
     }
 }

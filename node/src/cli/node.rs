@@ -17,6 +17,7 @@ use crate::driver::{Node, NodeError, Run};
 use crate::error::{CommandError, Exit};
 use crate::folder::{Folder, StoreError};
 use crate::home::{Config, Home, MemberIdText};
+use crate::load::Choice;
 use crate::{api, entropy, load, net};
 
 #[derive(Args)]
@@ -33,8 +34,8 @@ pub(super) struct InitArgs {
     /// A host name it controls: its key names begin with it
     #[arg(long)]
     host: String,
-    /// Public figures: fewest people it has records of
-    #[arg(long, default_value_t = 1)]
+    /// Public figures: fewest people it has records of [default: not stated]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
     people_min: u64,
     /// Most people it has records of: the public roll bound
     #[arg(long)]
@@ -64,7 +65,11 @@ pub(super) struct ExportArgs {
 
 pub(super) fn store_error(error: StoreError) -> CommandError {
     match error {
-        StoreError::Locked(_) => CommandError { exit: Exit::NotRunning, text: error.to_string(), hint: None },
+        StoreError::Locked(_) => CommandError {
+            exit: Exit::NotRunning,
+            text: error.to_string(),
+            hint: Some("stop it there (Ctrl-C, or wait until the command ends), then try again".into()),
+        },
         StoreError::Io(..) | StoreError::Wrong(_) => CommandError::failed(error.to_string()),
     }
 }
@@ -119,7 +124,8 @@ pub(super) fn init(common: &Common, args: InitArgs) -> Result<Printed, CommandEr
     }
     let home = Home::new(&common.node);
     if home.exists() {
-        return Err(CommandError::usage(format!("{} holds a node already", common.node.display())));
+        return Err(CommandError::usage(format!("{} holds a node already", common.node.display()))
+            .hint("name another folder: --node DIR"));
     }
     let config = Config {
         id: MemberIdText(id.clone()),
@@ -149,16 +155,9 @@ pub(super) async fn import(common: &Common, args: ImportArgs) -> Result<Printed,
     let home = home_of(common)?;
     let file = std::fs::canonicalize(&args.file)
         .map_err(|error| CommandError::usage(format!("{}: {error}", args.file.display())))?;
-    let vocabulary = if args.vocabulary.ends_with(".toml") {
-        let text = read(&PathBuf::from(&args.vocabulary))?;
-        let parsed =
-            datacoop_policy::vocabulary::Vocabulary::from_toml(&text).map_err(CommandError::usage)?;
-        // Adding a file beside others disturbs no running node: it reads them when it needs one.
-        let (_, added) = home.add_vocabulary(&text).map_err(store_error)?;
-        debug_assert_eq!(added, parsed);
-        added.name().to_owned()
-    } else {
-        args.vocabulary.clone()
+    let vocabulary = match args.vocabulary.ends_with(".toml") {
+        true => Choice::Text(read(&PathBuf::from(&args.vocabulary))?),
+        false => Choice::Named(args.vocabulary),
     };
     let progress = Progress::new(common);
     progress.say("importing");
@@ -170,7 +169,10 @@ pub(super) async fn import(common: &Common, args: ImportArgs) -> Result<Printed,
             work.await.map_err(|error| CommandError::failed(error.to_string()))?
         }
         Err(StoreError::Locked(_)) => {
-            Client::new(&home)?.post(&home, "import", &ImportRequest { file, vocabulary })
+            let request = ImportRequest { file, vocabulary };
+            let through = || Client::new(&home)?.post(&home, "import", &request);
+            tokio::task::block_in_place(through)
+                .map_err(|error| if error.exit == Exit::NotRunning { busy(&home) } else { error })
         }
         Err(error) => Err(store_error(error)),
     };
@@ -185,10 +187,30 @@ pub(super) async fn import(common: &Common, args: ImportArgs) -> Result<Printed,
     for line in json["problems"].as_array().into_iter().flatten() {
         text += &format!("  left out: {}\n", line.as_str().unwrap_or(""));
     }
-    if json["columns_ignored"].as_array().is_some_and(|list| !list.is_empty()) {
-        text += &format!("  columns not in the vocabulary, ignored: {}\n", json["columns_ignored"]);
+    for (field, what) in [
+        ("columns_ignored", "columns not in the vocabulary, ignored"),
+        ("columns_absent", "columns of the vocabulary that the file does not have, left empty"),
+    ] {
+        let names: Vec<&str> =
+            json[field].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if !names.is_empty() {
+            text += &format!("  {what}: {}\n", names.join(", "));
+        }
+    }
+    if json["restart_needed"] == true {
+        text += "The running node did not know this vocabulary: stop it and start it again (datacoop run), before\nit answers questions on these data.\n";
     }
     Ok(Printed::new(json, text))
+}
+
+/// The folder is locked, and no door is open.
+fn busy(home: &Home) -> CommandError {
+    let text = format!("another command works in {}, or its node is starting", home.path().display());
+    CommandError {
+        exit: Exit::NotRunning,
+        text,
+        hint: Some("try again when it has ended, or when the node runs".into()),
+    }
 }
 
 pub(super) async fn run(common: &Common) -> Result<Printed, CommandError> {

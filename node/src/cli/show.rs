@@ -1,8 +1,8 @@
 //! Releases and audits as tables and JSON: the same figures in both.
 
-use comfy_table::{ContentArrangement, Table, presets};
-use datacoop_policy::derive::{FigureValue, Figures, Status};
-use datacoop_policy::question::{BoundQuestion, Figure};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+use datacoop_policy::derive::{FigureValue, Figures};
+use datacoop_policy::question::BoundQuestion;
 use datacoop_protocol::audit::{LogReport, Outcome};
 use serde_json::{Value, json};
 
@@ -30,55 +30,106 @@ fn figure_json(figure: &FigureValue) -> Value {
     })
 }
 
-/// Whether a figure is a share of one, which people read in percent.
-fn in_percent(question: &BoundQuestion, name: &str) -> bool {
-    match question.figure() {
-        Figure::Rate { .. } | Figure::Event { .. } => true,
-        Figure::Histogram { .. } => name == "share",
-        Figure::Count { .. } | Figure::Sum { .. } | Figure::Mean { .. } => false,
+/// Whether a figure is a share of one, which people read in percent, and its unit.
+fn unit_of(kind: &str, name: &str) -> Option<&'static str> {
+    match kind {
+        "rate" => Some(" %"),
+        "histogram" if name == "share" => Some(" %"),
+        "event" => Some(" pp"),
+        _ => None,
     }
+}
+
+/// What stands in the text of others cannot move the cursor or turn the line round here.
+pub(crate) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        match c {
+            _ if c.is_control() || turns => out.extend(c.escape_default()),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// As `plain`, but our own line breaks stay.
+pub(crate) fn plain_lines(text: &str) -> String {
+    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
 }
 
 /// A decimal text as percent, its digits kept.
 fn percent(text: &str) -> String {
-    let Ok(value) = text.parse::<f64>() else { return text.to_owned() };
+    let Ok(value) = text.parse::<f64>() else { return plain(text) };
     let decimals = text.split_once('.').map_or(0, |(_, part)| part.len()).saturating_sub(2);
     format!("{:.*}", decimals, value * 100.0)
 }
 
 /// Figures as a table for people.
 pub(crate) fn figures_table(question: &BoundQuestion, figures: &Figures) -> String {
+    let by: Vec<&str> = question.groupings().iter().map(|by| by.name.as_str()).collect();
+    cells_table(&question.question().draft().figure.kind, &by, &figures_json(figures))
+}
+
+/// Cells, as JSON has them, as a table: the dimensions, then the figures.
+pub(crate) fn cells_table(kind: &str, by: &[&str], cells: &Value) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_NO_BORDERS).set_content_arrangement(ContentArrangement::Disabled);
-    let mut header: Vec<String> = question.groupings().iter().map(|by| by.name.replace('_', " ")).collect();
-    header.extend(
-        ["", "estimate", "likely range (95 %)", "privacy noise", "ordinary chance"].map(str::to_owned),
-    );
+    let style = TableStyle::new().header_separator(LineStyle::none().fill('\u{2500}').junction('\u{2500}'));
+    table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
+    let mut header: Vec<String> = by.iter().map(|name| plain(&name.replace('_', " "))).collect();
+    header.extend(["", "estimate", "likely range (95 %)", "noise", "chance"].map(str::to_owned));
     table.set_header(header);
-    for cell in &figures.cells {
-        for figure in &cell.figures {
-            let show =
-                |text: &str| if in_percent(question, &figure.name) { percent(text) } else { text.to_owned() };
-            let unit = match (in_percent(question, &figure.name), question.figure()) {
-                (true, Figure::Event { .. }) => " pp",
-                (true, _) => " %",
-                (false, _) => "",
-            };
-            let mut row: Vec<String> = cell.key.iter().map(|(_, value)| value.clone()).collect();
-            row.push(figure.name.clone());
-            match figure.status {
-                Status::Estimated => row.extend([
-                    format!("{}{unit}", show(&figure.value)),
-                    format!("{} to {}", show(&figure.low), show(&figure.high)),
-                    format!("±{}", show(&figure.noise)),
-                    figure.chance.as_deref().map_or_else(String::new, |chance| format!("±{}", show(chance))),
-                ]),
-                Status::Suppressed => row.push("suppressed: too few or too noisy".into()),
-            }
-            table.add_row(row);
+    for cell in cells.as_array().into_iter().flatten() {
+        for figure in cell["figures"].as_array().into_iter().flatten() {
+            let key = by.iter().map(|name| plain(cell["key"][*name].as_str().unwrap_or("")));
+            table.add_row(key.chain(figure_row(kind, figure)).collect::<Vec<_>>());
         }
     }
-    table.to_string()
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding((0, 1));
+    });
+    let text = table.to_string();
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn figure_row(kind: &str, figure: &Value) -> Vec<String> {
+    let name = figure["name"].as_str().unwrap_or("");
+    let unit = unit_of(kind, name);
+    let show = |field: &str| {
+        let text = figure[field].as_str().unwrap_or("");
+        if unit.is_some() { percent(text) } else { plain(text) }
+    };
+    if figure["status"] != "estimated" {
+        return vec![plain(name), "suppressed".into(), "too few or too noisy".into()];
+    }
+    vec![
+        plain(name),
+        format!("{}{}", show("value"), unit.unwrap_or("")),
+        format!("{} to {}", show("low"), show("high")),
+        format!("\u{b1}{}", show("noise")),
+        figure["chance"].as_str().map_or_else(String::new, |_| format!("\u{b1}{}", show("chance"))),
+    ]
+}
+
+/// How to read the ranges of a table.
+pub(crate) fn reading_text(kind: &str) -> String {
+    let mut text = String::from(
+        "Noise was added for privacy; chance is that of which people there were. About 1 in 20 such ranges misses.",
+    );
+    if kind == "event" {
+        text += "\nWhat hits a whole school at once, such as a burst pipe, is not in the range of ordinary chance.";
+    }
+    text + "\n"
+}
+
+/// What a committee that could be all corrupt means.
+pub(crate) fn lot_text(can_be_all_corrupt: bool) -> &'static str {
+    match can_be_all_corrupt {
+        true => {
+            "\nWith so many members every seat could be corrupt, and the committee is not yet drawn by lot: an asker\ncould choose among rosters until it is."
+        }
+        false => "",
+    }
 }
 
 /// An audit as scripts read it, one object a log.
@@ -142,4 +193,33 @@ pub(crate) fn audit_lines(reports: &[LogReport]) -> String {
         )
     };
     reports.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_others_cannot_move_the_cursor() {
+        assert_eq!(plain("a\u{1b}[2Jb\n\u{202e}c"), "a\\u{1b}[2Jb\\n\\u{202e}c");
+        assert_eq!(plain_lines("a\nb\r"), "a\nb\\r");
+    }
+
+    #[test]
+    fn a_table_has_a_line_under_its_header_and_fits_100_columns() {
+        let figure = json!({ "name": "change", "value": "-0.0412", "low": "-0.0530", "high": "-0.0294",
+                             "noise": "0.0110", "chance": "0.0043", "status": "estimated" });
+        let hidden = json!({ "name": "change", "status": "suppressed" });
+        let cells = json!([
+            { "key": { "pupil_premium": "true", "took_part": "yes" }, "figures": [figure] },
+            { "key": { "pupil_premium": "false", "took_part": "no" }, "figures": [hidden] },
+        ]);
+        let text = cells_table("event", &["pupil_premium", "took_part"], &cells);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        assert!(lines[1].chars().all(|c| c == '\u{2500}'), "{text}");
+        assert!(lines.iter().all(|line| line.chars().count() <= 100), "{text}");
+        assert!(lines[2].contains("-4.12 pp") && lines[2].contains("-5.30 to -2.94"), "{text}");
+        assert!(lines[3].contains("suppressed"), "{text}");
+    }
 }

@@ -1,0 +1,132 @@
+//! What a person types at a node of their own: plans, repeats, audits, limits, and the door behind it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+
+use datacoop_tests::{Coop, QUESTION, VOCABULARY, json, wait_for};
+use serde_json::Value;
+
+/// The academic year that we are in: data without dates are asked about in no other.
+fn period(coop: &Coop, days: &str) -> String {
+    let expires = coop.status(0)["charter"]["expires"].as_str().unwrap().to_owned();
+    let (year, month) = (expires[..4].parse::<i64>().unwrap() - 1, &expires[5..7]);
+    let autumn = if month >= "09" { year } else { year - 1 };
+    format!("{autumn}-09-01..{autumn}-12-{days}")
+}
+
+/// One request at a node's door; its status.
+fn knock(door: &Value, headers: &[(&str, &str)]) -> u16 {
+    let address = door["address"].as_str().unwrap();
+    let mut socket = std::net::TcpStream::connect(address).unwrap();
+    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    write!(socket, "GET /v1/status HTTP/1.1\r\nConnection: close\r\n{lines}\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+fn check_door(coop: &Coop) {
+    let path = coop.node(0).join("run/api");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let door: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let bearer = format!("Bearer {}", door["token"].as_str().unwrap());
+    let (host, known) = (("Host", door["address"].as_str().unwrap()), ("Authorization", bearer.as_str()));
+    assert_eq!(knock(&door, &[host, known]), 200);
+    for (headers, what) in [
+        (vec![host], "no token"),
+        (vec![host, ("Authorization", "Bearer 00")], "a wrong token"),
+        (vec![("Host", "evil.example"), known], "a foreign name for this computer"),
+        (vec![host, known, ("Origin", "https://evil.example")], "a page in a browser"),
+    ] {
+        assert_eq!(knock(&door, &headers), 401, "{what}");
+    }
+}
+
+fn check_imports(coop: &Coop) {
+    // A running node takes a vocabulary's text through its door.
+    std::fs::write(coop.path("other.toml"), VOCABULARY.replace("low = -4", "low = -5")).unwrap();
+    coop.fails(0, &["import", "0.csv", "--vocabulary", "other.toml"], 2, "raise its `version`");
+    std::fs::write(coop.path("next.toml"), VOCABULARY.replace("version = 1", "version = 2")).unwrap();
+    let done = json(&coop.ok(0, &["import", "0.csv", "--vocabulary", "next.toml", "--json"]));
+    assert_eq!((done["restart_needed"].as_bool(), done["vocabulary"].as_str()), (Some(true), Some("exam/2")));
+    assert_eq!(done["columns_absent"], serde_json::json!(["remark"]));
+    let done = json(&coop.ok(0, &["import", "0.csv", "--vocabulary", "exam.toml", "--json"]));
+    assert_eq!(done["restart_needed"], false);
+    // Its folder is its own.
+    let mut new = vec!["charter", "new", "0.card", "1.card", "2.card", "--name", "X", "--purpose", "x"];
+    new.extend(["--vocabulary", "exam.toml", "--plain", "x", "--successor", "GB-CHC-1", "-o", "x.txt"]);
+    coop.fails(0, &new, 11, "hint: stop it");
+}
+
+#[test]
+fn plans_repeats_audits_and_limits_of_ones_own() {
+    let mut coop = Coop::found(6, 200);
+    // Member 0 allows less than the charter does; member 5 has no limits, and so answers nothing.
+    let limits = coop.node(0).join("limits.toml");
+    let text = std::fs::read_to_string(&limits).unwrap();
+    std::fs::write(&limits, format!("{text}\nrho_year = 8_000_000\n")).unwrap();
+    std::fs::remove_file(coop.node(5).join("limits.toml")).unwrap();
+    for n in 0..6 {
+        coop.start(n);
+    }
+    for n in 0..6 {
+        coop.wait_connected(n);
+    }
+    assert_eq!(
+        (coop.status(5)["answers"].as_bool(), coop.status(0)["answers"].as_bool()),
+        (Some(false), Some(true))
+    );
+    check_door(&coop);
+    check_imports(&coop);
+
+    // A plan spends nothing, and counts what the strictest layer leaves.
+    let days = period(&coop, "18");
+    let ask = ["ask", "--question", "mean.toml", "--period", days.as_str(), "--window", "20s", "--json"];
+    let before = coop.status(0);
+    let plan = json(&coop.ok(0, &[&ask[..], &["--plan"]].concat()));
+    assert_eq!(
+        (plan["spent"].as_str(), &plan["answered"], &plan["refused"]),
+        (Some("nothing"), &Value::Null, &Value::Null)
+    );
+    assert_eq!(plan["left_after"]["rho"], "0.003000000");
+    assert_eq!(
+        (plan["group_size_known"].as_bool(), plan["committee_can_be_all_corrupt"].as_bool()),
+        (Some(false), Some(false))
+    );
+    let after = coop.status(0);
+    assert_eq!((&before["ledger"], &before["logs"]), (&after["ledger"], &after["logs"]));
+    coop.fails(0, &ask, 2, "needs a yes");
+
+    // The answer holds nothing of who has no limits.
+    let released = json(&coop.ok(0, &[&ask[..], &["--yes"]].concat()));
+    let id = released["release"]["query"].as_str().unwrap().to_owned();
+    assert_eq!(released["release"]["accepted"], 5);
+    let seen = json(&coop.ok(0, &["results", &id[..8], "--json"]));
+    assert_eq!((seen["schema"].as_str(), seen["demo"].as_bool()), (Some("datacoop.query/1"), Some(false)));
+    assert_eq!(seen["query"], id.as_str());
+    let refused = serde_json::json!([{ "member": "GB-EDU-000005", "rule": "purposes", "layer": "member" }]);
+    assert_eq!(seen["refused"], refused, "and it says so in its log");
+    coop.fails(0, &["results", &id[..7]], 2, "at least 8 digits");
+    assert!(coop.status(5)["ledger"].as_array().unwrap().is_empty(), "member 5 spent nothing");
+    let text = String::from_utf8(coop.ok(0, &["results"]).stdout).unwrap();
+    assert!(text.contains(&id) && text.contains("1 in 20"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 110), "{text}");
+    wait_for("every log", || {
+        let audit = json(&coop.ok(0, &["audit", "--json"]));
+        assert_eq!(audit["result"], "pass", "{audit:#}");
+        audit["logs"].as_array().unwrap().len() == 6
+    });
+
+    // Asked again, it costs no yes; another period costs more than is left.
+    let plan = json(&coop.ok(0, &[&ask[..], &["--plan"]].concat()));
+    assert_eq!(plan["answered"], id.as_str());
+    assert_eq!(json(&coop.ok(0, &ask))["release"]["query"], id.as_str());
+    assert_eq!(coop.status(0)["ledger"][0]["left"]["rho"], "0.003000000");
+    let days = period(&coop, "17");
+    let other = ["ask", "--question", "mean.toml", "--period", days.as_str()];
+    coop.fails(0, &other, 4, "rho_year, set by our own limits");
+    std::fs::write(coop.path("tiny.toml"), QUESTION.replace("5_000_000", "1")).unwrap();
+    let tiny = ["ask", "--question", "tiny.toml", "--period", days.as_str()];
+    coop.fails(0, &tiny, 4, "larger --rho");
+}
