@@ -44,6 +44,8 @@ pub struct Facts<'a> {
     pub answered: bool,
     /// Debited Rosters of the same question and parameters, lists of members aside.
     pub past: &'a [PastRoster],
+    /// Whether another round of the same question and parameters was debited and has not ended.
+    pub under_way: bool,
     /// Whether this member declared the dataset; an auditor says yes.
     pub declared: bool,
 }
@@ -114,6 +116,7 @@ pub fn judge_round(charter: &Charter, query: &Query, roster: &[MemberId]) -> Res
         attempts: 0,
         answered: false,
         past: &[],
+        under_way: false,
         declared: true,
     };
     judge(&Layers::new(charter, &query.purpose, None), query, Some(roster), &facts)
@@ -357,6 +360,9 @@ fn check_step(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Facts
                 format!("this singles out {bodies} bodies; groups need {}", limits.min_step),
             );
         }
+    }
+    if query.mode == Mode::Secure && facts.under_way {
+        return no(Rule::MinStep, "another round of this question is under way; wait until it ends");
     }
     let differs = |past: &PastRoster| past.members != roster || past.groups != groups;
     if query.mode == Mode::Secure && facts.past.iter().any(differs) {

@@ -28,6 +28,7 @@ struct Case {
     attempts: u32,
     answered: bool,
     past: Vec<PastRoster>,
+    under_way: bool,
     declared: bool,
     now: Time,
 }
@@ -77,6 +78,7 @@ impl Case {
             attempts: 0,
             answered: false,
             past: vec![],
+            under_way: false,
             declared: true,
             now,
         }
@@ -95,6 +97,7 @@ impl Case {
             attempts: self.attempts,
             answered: self.answered,
             past: &self.past,
+            under_way: self.under_way,
             declared: self.declared,
         };
         let layers = Layers::new(&charter, &self.query.purpose, self.own.as_ref());
@@ -338,6 +341,8 @@ fn nobody_is_singled_out() {
     let groups = |n: usize| question(&took_part(n)).member_groups(&all);
     let past = |members: Vec<MemberId>, n: usize| vec![PastRoster { members, groups: groups(n) }];
     with_roster(|c| c.past = past(all.clone(), 9), "ok");
+    with_roster(|c| c.under_way = true, "min_step floor");
+    check(|c| c.under_way = true, "ok");
     with_roster(|c| c.past = past(all[1..].to_vec(), 9), "min_step floor");
     with_roster(|c| c.past = past(all.clone(), 8), "min_step floor");
 }

@@ -188,9 +188,13 @@ fn check_signature(log: &Log) -> Check {
 fn check_grammar(log: &Log) -> Check {
     let mut findings = Findings::new("A05", "grammar");
     findings.good = log.size();
+    if let Some(entry) = log.malformed() {
+        let text = format!("entry {entry} is not canonical, or not its author's own at its place");
+        findings.note(Some(entry), Err(text));
+    }
     if let Some(entry) = log.stopped() {
-        findings
-            .note(Some(entry), Err(format!("entry {entry} cannot be read; what follows counts for nothing")));
+        let text = format!("entry {entry} is of a newer program; what follows was not read: audit with that");
+        findings.note(Some(entry), Err(text));
     }
     findings.finish("entries")
 }

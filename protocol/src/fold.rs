@@ -275,7 +275,7 @@ impl Fold {
         let (known, new) = section.entries.split_at(held.min(section.entries.len()));
         let first = log.entries.len() - held;
         let same = known.iter().zip(&log.entries[first..]).all(|(entry, held)| **held == *entry.0);
-        if same && new.is_empty() && !section.entries.is_empty() {
+        if same && new.is_empty() && !section.entries.is_empty() && section.from > 0 {
             return Ok(None);
         }
         let checkpoint = self.open_head(&member, &section.note)?;
@@ -357,10 +357,17 @@ impl Fold {
         let Some(id) = body.query().or(bound.is_some().then_some(at.leaf)) else { return };
         let round = Arc::make_mut(self.rounds.entry(id).or_insert_with(|| Arc::new(Round::new(id))));
         match (body, bound) {
-            (Body::Query(query), Some(bound)) => round.set_query(at, by, time, *query, bound),
-            (body, _) => round.add(by, Logged { at, time, body }),
+            (Body::Query(query), Some(bound)) => {
+                round.set_query(at, by, time, *query, bound);
+                round.refresh(&self.charter);
+            }
+            // What counts for nothing changes nothing: whoever repeats it keeps nobody busy.
+            (body, _) => {
+                if round.add(by, Logged { at, time, body }) {
+                    round.refresh(&self.charter);
+                }
+            }
         }
-        round.refresh(&self.charter);
         self.touched.insert(id);
     }
 

@@ -219,13 +219,16 @@ impl Round {
         self.asked = Some(Asked { at, asker, time, body, query: query.map(Arc::new) });
     }
 
-    pub(crate) fn add(&mut self, by: MemberId, logged: Logged) {
-        let Some(kind) = Kind::of(&logged.body) else { return };
-        if self.said.contains_key(&(kind, by.clone())) {
-            self.repeats.push((by, logged));
-        } else {
+    /// Adds what a member said. Whether it counts: its first of a kind does.
+    pub(crate) fn add(&mut self, by: MemberId, logged: Logged) -> bool {
+        let Some(kind) = Kind::of(&logged.body) else { return false };
+        let first = !self.said.contains_key(&(kind, by.clone()));
+        if first {
             self.said.insert((kind, by), logged);
+        } else {
+            self.repeats.push((by, logged));
         }
+        first
     }
 
     /// The query entry, once its log has it.
@@ -463,8 +466,8 @@ impl Round {
         wrong.map(|logged| logged.at.clone())
     }
 
-    /// Releases by those who may write one: the asker, whose comes first, and once `close_by` has
-    /// passed any roster member.
+    /// Releases by those who may write one: the asker, and once `close_by` has passed any roster
+    /// member.
     pub(crate) fn releases(&self) -> impl Iterator<Item = &Logged> {
         let query = self.plan.as_ref().map(|plan| (&plan.query, &plan.members));
         let by_asker = query.and_then(|(query, _)| self.said(Kind::Release, &query.asker));

@@ -54,6 +54,7 @@ struct Spent {
     /// As far as the Query is known.
     purpose: Option<String>,
     same: Option<Sameness>,
+    repeats: Option<Digest>,
     loss: PrivacyLoss,
     contributed: bool,
     voided: bool,
@@ -66,7 +67,7 @@ pub struct Standing {
     promises: BTreeMap<QueryId, Promise>,
     debits: BTreeMap<QueryId, Spent>,
     attempts: BTreeMap<Sameness, u32>,
-    past: BTreeMap<Digest, Vec<PastRoster>>,
+    past: BTreeMap<Digest, BTreeMap<QueryId, PastRoster>>,
 }
 
 impl Standing {
@@ -114,6 +115,7 @@ impl Standing {
             account: debit.account.clone(),
             purpose: query.map(|query| query.purpose.clone()),
             same,
+            repeats: query.map(repeat_key),
             loss: debit.loss,
             contributed: false,
             voided: false,
@@ -146,7 +148,7 @@ impl Standing {
         if let Some(plan) = round.and_then(|round| round.plan()) {
             let groups = query.question.member_groups(&plan.members);
             let past = PastRoster { members: plan.members.clone(), groups };
-            self.past.entry(repeat_key(query)).or_default().push(past);
+            self.past.entry(repeat_key(query)).or_default().insert(query.id, past);
         }
     }
 
@@ -169,6 +171,9 @@ impl Standing {
                 self.ledger.void(&spent.account, spent.loss);
                 let attempts = spent.same.as_ref().and_then(|same| self.attempts.get_mut(same));
                 attempts.into_iter().for_each(|attempts| *attempts = attempts.saturating_sub(1));
+                // Nothing was said under it, so its Roster sets nobody apart.
+                let past = spent.repeats.and_then(|key| self.past.get_mut(&key));
+                past.into_iter().for_each(|past| drop(past.remove(&id)));
                 Ok(())
             }
             _ => Err("a void of a debit that was used, voided before, or never made"),
@@ -215,7 +220,9 @@ impl Standing {
         let reserved = sum(&mut others().map(|(_, loss)| loss));
         let of_purpose = &mut others().filter(|(purpose, _)| *purpose == query.purpose).map(|(_, loss)| loss);
         let purpose_spent = sum(of_purpose).plus(self.purpose_debits(query));
-        let none = vec![];
+        let key = repeat_key(query);
+        let past: Vec<PastRoster> =
+            self.past.get(&key).map(|past| past.values().cloned().collect()).unwrap_or_default();
         let facts = Facts {
             now,
             me,
@@ -225,10 +232,24 @@ impl Standing {
             purpose_spent,
             attempts: self.attempts.get(&Sameness::of(query)).copied().unwrap_or(0),
             answered: fresh && released(fold, query).is_some(),
-            past: self.past.get(&repeat_key(query)).unwrap_or(&none),
+            past: &past,
+            under_way: self.is_under_way(fold, query, &key, now),
             declared,
         };
         judge(&Layers::new(fold.charter(), &query.purpose, own), query, roster, &facts)
+    }
+
+    /// Whether another debited round of the same question and parameters may still open: two at once
+    /// could end with accepted sets that differ.
+    fn is_under_way(&self, fold: &Fold, query: &Query, key: &Digest, now: Time) -> bool {
+        let others = self
+            .debits
+            .iter()
+            .filter(|(id, spent)| **id != query.id && !spent.voided && spent.repeats.as_ref() == Some(key));
+        others.into_iter().any(|(id, _)| {
+            let round = fold.round(id).filter(|round| round.ending().is_none());
+            round.and_then(|round| round.query()).is_some_and(|other| now <= other.close_by)
+        })
     }
 
     fn purpose_debits(&self, query: &Query) -> PrivacyLoss {
@@ -259,13 +280,14 @@ fn repeat_key(query: &Query) -> Digest {
     crate::log::tree::sha256(&[&bytes])
 }
 
-/// Whether some round of the same question and parameters closed with another accepted set: the two
-/// sums would differ by what sets the sets apart, perhaps one school.
+/// Whether some round of the same question and parameters that this member debited closed with
+/// another accepted set: the two sums would differ by what sets the sets apart, perhaps one school.
 ///
 /// Stricter than CHARTER.md section 8 for now, like the rule on Rosters: accepted sets are equal.
-pub fn accepted_apart(fold: &Fold, query: &Query, accepted: &[MemberId]) -> bool {
+pub fn accepted_apart(fold: &Fold, me: &MemberId, query: &Query, accepted: &[MemberId]) -> bool {
     let key = repeat_key(query);
-    let others = fold.rounds().values().filter(|round| round.id != query.id);
+    let debited = |round: &&Arc<Round>| round.id != query.id && round.said(Kind::Debit, me).is_some();
+    let others = fold.rounds().values().filter(debited);
     let closed = others.filter_map(|round| {
         let plan = round.plan().filter(|plan| repeat_key(&plan.query) == key)?;
         let (verifies, _) = round.verified(plan, &round.frozen(plan)?)?;

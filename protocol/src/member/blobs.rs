@@ -53,11 +53,10 @@ impl Blobs {
         self.needs.contains_key(hash)
     }
 
-    /// Whether a member may read a blob: a sealed share is for its author and its addressees.
+    /// Whether a member may read a blob: a sealed share is for its addressees.
     pub(super) fn concerns(&self, member: &MemberId, hash: &Digest) -> bool {
         let needs = self.needs.get(hash).map_or(&[][..], Vec::as_slice);
-        let may = |need: &Need| need.author == *member || need.addressees.contains(member);
-        needs.iter().all(|need| !need.sealed) || needs.iter().any(may)
+        needs.iter().all(|need| !need.sealed) || self.is_for(member, hash)
     }
 
     /// The round whose sealed share this is; `None` of what stays after its round.
@@ -93,7 +92,7 @@ impl Blobs {
     pub(super) fn forget(&mut self, round: &QueryId) -> bool {
         let mut shares = false;
         self.needs.retain(|hash, needs| {
-            let sealed = needs.iter().any(|need| need.sealed);
+            let sealed = needs.iter().all(|need| need.sealed);
             needs.retain(|need| need.round != *round);
             if needs.is_empty() {
                 self.cache.remove(hash);
@@ -112,8 +111,8 @@ impl Blobs {
     }
 
     /// When a missing blob is asked for again.
-    pub(super) fn timeout(&self) -> Option<Time> {
-        self.wanted.values().min().map(|(since, _)| *since + BLOB_RETRY)
+    pub(super) fn timeout(&self, now: Time) -> Option<Time> {
+        self.wanted.values().map(|(since, _)| *since + BLOB_RETRY).filter(|at| *at > now).min()
     }
 }
 
@@ -133,7 +132,9 @@ impl Member {
     pub(super) fn on_loaded(&mut self, hash: Digest, bytes: Option<Arc<[u8]>>) {
         self.blobs.loading.remove(&hash);
         if let Some(bytes) = bytes {
-            self.blobs.cache.insert(hash, bytes);
+            if self.blobs.is_needed(&hash) {
+                self.blobs.cache.insert(hash, bytes);
+            }
             self.stirred.extend(self.blobs.rounds_of(&hash));
             return;
         }
@@ -249,7 +250,6 @@ impl Member {
         let overdue: Vec<(Digest, usize)> =
             overdue.map(|(hash, (_, tries))| (*hash, *tries)).take(BLOBS_IN_FLIGHT_MAX).collect();
         for (hash, tries) in overdue {
-            self.blobs.wanted.insert(hash, (self.now, tries + 1));
             let needs = self.blobs.needs.get(&hash).map_or(&[][..], Vec::as_slice);
             // The author first, then its meeting points in turn.
             let holders: Vec<MemberId> = needs
@@ -258,9 +258,12 @@ impl Member {
                 .chain(self.peers.meeting_points())
                 .filter(|id| self.peers.is_connected(id))
                 .collect();
-            let Some(peer) = holders.get(tries % holders.len().max(1)) else { continue };
-            let offset = self.blobs.partial_len(peer, &hash);
-            self.ask_for_blob(peer, hash, offset);
+            let asked = holders.get(tries % holders.len().max(1)).is_some_and(|peer| {
+                let offset = self.blobs.partial_len(peer, &hash);
+                self.ask_for_blob(peer, hash, offset)
+            });
+            // Who is busy, or not there, is asked the next time; the turn stays.
+            self.blobs.wanted.insert(hash, (self.now, tries + usize::from(asked)));
         }
     }
 }

@@ -185,7 +185,7 @@ impl Member {
             .map(|contribution| contribution.at.clone())
             .collect();
         let few = round.lawful_set(plan, &accepted).is_none();
-        if few || accepted_apart(&self.fold, &plan.query, &members) {
+        if few || accepted_apart(&self.fold, &self.settings.me, &plan.query, &members) {
             let code = if few { "accepted" } else { "min_step" };
             self.append(Body::Abort { query: round.id, code: code.to_owned() });
             return;
@@ -196,6 +196,11 @@ impl Member {
     /// Opens our aggregate share: at most once, ever. The open entry is its own durable mark.
     fn step_open(&mut self, round: &Round, plan: &Arc<Plan>, verifies: &[Ref]) {
         let Some(closed) = round.closed(plan, verifies) else { return };
+        if accepted_apart(&self.fold, &self.settings.me, &plan.query, &closed.accepted) {
+            // Another round of this question closed meanwhile, with another set.
+            self.append(Body::Abort { query: round.id, code: "min_step".to_owned() });
+            return;
+        }
         let Some(secret) = self.secrets.get(&round.id).cloned() else { return };
         let Some(decided) = self.effort(round.id).decided.as_ref() else { return };
         let share = decided.share.to_vec();
@@ -218,7 +223,14 @@ impl Member {
             }
             return;
         }
-        let Some(frozen) = round.frozen(plan).filter(|frozen| frozen.members.contains(&me)) else { return };
+        self.step_reveal(round, plan);
+    }
+
+    /// Full noise: reveals our vector once the asker froze it, whatever others released already: our
+    /// debit is spent.
+    pub(super) fn step_reveal(&mut self, round: &Round, plan: &Plan) {
+        let me = &self.settings.me;
+        let Some(frozen) = round.frozen(plan).filter(|frozen| frozen.members.contains(me)) else { return };
         if self.wrote(round, Kind::Open) || self.now > plan.query.close_by {
             return;
         }
@@ -259,7 +271,11 @@ impl Member {
             return;
         };
         let figures = figures_digest(&figures(plan, &sums));
-        self.append(Body::Release { query: round.id, opens: sums.opens, sums: sums.sums, figures });
+        let release = Body::Release { query: round.id, opens: sums.opens, sums: sums.sums, figures };
+        // Sums of absurd size, which a false vector can make, do not fit an entry.
+        if self.readable(&release).is_some() {
+            self.append(release);
+        }
     }
 
     /// Raises an alert once for a release that says something else than the opens do.

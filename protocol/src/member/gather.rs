@@ -112,6 +112,9 @@ impl Member {
         }
         // From here on we know of it: the answer grid begins.
         self.effort(id);
+        if let Some(plan) = round.plan().filter(|plan| plan.query.mode == Mode::FullNoise) {
+            self.step_reveal(&round, plan);
+        }
         if self.note_ending(id) {
             self.forget(id);
             return;
@@ -208,15 +211,18 @@ impl Member {
     /// ended a whole window after its last deadline.
     fn step_overdue(&mut self, round: &Round) -> bool {
         let Some(asked) = round.asked() else { return false };
-        let grace = if round.plan().is_some() { WINDOW_MAX } else { Span(0) };
-        // Deadlines out of reach are refused, and do not keep a round open for ever.
-        let arrived = self.efforts.get(&round.id).and_then(|effort| effort.arrived).unwrap_or(self.now);
-        let close_by = asked.body.close_by.min(arrived + WINDOW_MAX);
-        let over = self.now > close_by + grace;
+        let over = self.now > self.over_at(round, asked.body.close_by);
         if over {
             self.forget(round.id);
         }
         over
+    }
+
+    /// When a round is over for us whatever was said: deadlines out of reach do not keep it for ever.
+    fn over_at(&self, round: &Round, close_by: Time) -> Time {
+        let grace = if round.plan().is_some() { WINDOW_MAX } else { Span(0) };
+        let arrived = self.efforts.get(&round.id).and_then(|effort| effort.arrived).unwrap_or(self.now);
+        close_by.min(arrived + WINDOW_MAX) + grace
     }
 
     fn step_debit(&mut self, round: &Round, plan: &Arc<Plan>) {
@@ -363,7 +369,8 @@ impl Member {
     /// Every deadline of every open round, by name.
     pub(super) fn round_timeouts(&self) -> impl Iterator<Item = (QueryId, Time, &'static str)> {
         let open = self.open.iter().filter_map(|id| self.fold.round(id));
-        open.filter_map(|round| Some((round.id, &round.asked()?.body))).flat_map(|(id, body)| {
+        open.filter_map(|round| Some((round, &round.asked()?.body))).flat_map(|(round, body)| {
+            let id = round.id;
             // One moment later: a deadline's own second still counts.
             let after = |at: Time| at + Span(1);
             let leave_at = self.efforts.get(&id).and_then(|effort| effort.leave_at);
@@ -375,6 +382,7 @@ impl Member {
                 (after(body.contribute_by), "contribute"),
                 (after(body.close_by), "close"),
                 (body.close_by + Span::from_seconds(1), "release"),
+                (after(self.over_at(round, body.close_by)), "overdue"),
             ]
             .into_iter()
             .chain(grid)

@@ -110,8 +110,8 @@ pub struct Member {
     stirred: BTreeSet<QueryId>,
     /// Deadlines up to here were seen to.
     stepped_at: Time,
-    /// Rounds that are over for us, with the ending that was told.
-    done: BTreeMap<QueryId, Option<Ending>>,
+    /// Rounds that are over for us, with the kind of ending that was told.
+    done: BTreeMap<QueryId, Option<std::mem::Discriminant<Ending>>>,
     peers: Peers,
     blobs: Blobs,
     /// Somebody showed us a later head of our own: nothing more may be signed.
@@ -211,7 +211,7 @@ impl Member {
 
     /// When to wake at the latest, and for what.
     pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
-        let blobs = self.blobs.timeout().map(|at| (at, "missing blob"));
+        let blobs = self.blobs.timeout(self.now).map(|at| (at, "missing blob"));
         let rounds = self.round_timeouts().map(|(_, at, what)| (at, what));
         let all = rounds.chain(self.peers.timeouts()).chain(blobs);
         // What is due was done, or waits for something else than time.
@@ -338,8 +338,8 @@ impl Member {
         for id in self.fold.take_touched() {
             let Some(round) = self.fold.round(&id).cloned() else { continue };
             // An ending that a late entry turned into another is news again.
-            let ending = round.ending().cloned();
-            if self.done.get(&id).is_some_and(|told| *told == ending) || !self.concerns_us(&round) {
+            let ended = round.ending().map(std::mem::discriminant);
+            if self.done.get(&id).is_some_and(|told| *told == ended) || !self.concerns_us(&round) {
                 continue;
             }
             self.done.remove(&id);
@@ -403,8 +403,8 @@ impl Member {
             self.after.push(Output::RemoveShares(id));
         }
         self.open.remove(&id);
-        let ending = self.fold.round(&id).and_then(|round| round.ending().cloned());
-        self.done.insert(id, ending);
+        let ended = self.fold.round(&id).and_then(|round| round.ending().map(std::mem::discriminant));
+        self.done.insert(id, ended);
     }
 
     fn drop_secret(&mut self, id: QueryId) {

@@ -232,28 +232,36 @@ impl Member {
     }
 
     fn on_pull(&mut self, from: &MemberId, have: &[Head]) -> Reply {
-        let mut known = BTreeMap::new();
+        let (mut known, mut apart) = (BTreeMap::new(), BTreeMap::new());
         for head in have.iter().take(SECTIONS_MAX) {
             let Some(member) = self.fold.member_by_head(&head.log) else { continue };
             let root = self.fold.log(member).and_then(|log| log.tree().root_at(head.size));
-            // Another history than ours: it sees all of ours, with the head that its owner signed.
-            let apart = root.is_some_and(|root| root.0 != head.root);
-            known.insert(member.clone(), if apart { 0 } else { head.size });
+            // Another history than ours: it gets no more of it, but sees, last, how ours begins, with
+            // the head that its owner signed.
+            let is_apart = root.is_some_and(|root| root.0 != head.root);
+            if is_apart {
+                apart.insert(member.clone(), 0);
+            }
+            known.insert(member.clone(), if is_apart { u64::MAX } else { head.size });
         }
-        let (sections, more) = self.sections_beyond(&known, |_| true);
+        let (mut sections, more) = self.sections_beyond(&known, PIECE_BYTES_MAX, |_| true);
+        if !more {
+            let wanted = |log: &MemberId| apart.contains_key(log);
+            sections.extend(self.sections_beyond(&apart, PIECE_BYTES_MAX / 4, wanted).0);
+        }
         if let Some(peer) = self.peers.peers.get_mut(from) {
             peer.known = Some(known);
         }
         Reply::Sections { sections, more }
     }
 
-    /// Sections of all logs that pass `wanted` and go beyond what is known, up to a page.
+    /// Sections of all logs that pass `wanted` and go beyond what is known, up to a page of `room`.
     fn sections_beyond(
         &self,
         known: &BTreeMap<MemberId, u64>,
+        mut room: usize,
         wanted: impl Fn(&MemberId) -> bool,
     ) -> (Vec<Section>, bool) {
-        let mut room = PIECE_BYTES_MAX;
         let mut sections = vec![];
         for log in self.fold.logs().filter(|log| wanted(&log.member)) {
             let from = known.get(&log.member).copied().unwrap_or(0);
@@ -357,7 +365,7 @@ impl Member {
                 let offset = self.blobs.partial_len(from, &hash);
                 let held = self.on_piece(from, hash, total, offset, &bytes.0);
                 if let Some(held) = held.filter(|held| *held < total && !bytes.0.is_empty()) {
-                    self.ask_for_blob(from, hash, held);
+                    let _or_later = self.ask_for_blob(from, hash, held);
                 }
             }
             (Pending::Get(_), _) => settled.getting -= 1,
@@ -420,13 +428,15 @@ impl Member {
     }
 
     /// Asks a connected peer for a blob.
-    pub(super) fn ask_for_blob(&mut self, from: &MemberId, hash: Digest, offset: u64) {
-        let Some(peer) = self.peers.peers.get_mut(from) else { return };
-        if peer.getting >= REQUESTS_IN_FLIGHT_MAX {
-            return;
+    /// Whether it was asked: not while too much is asked of that peer already.
+    pub(super) fn ask_for_blob(&mut self, from: &MemberId, hash: Digest, offset: u64) -> bool {
+        let Some(peer) = self.peers.peers.get_mut(from) else { return false };
+        let free = peer.getting < REQUESTS_IN_FLIGHT_MAX;
+        if free {
+            peer.getting += 1;
+            self.request(from, Pending::Get(hash), &Request::BlobGet { hash: hash.0, offset });
         }
-        peer.getting += 1;
-        self.request(from, Pending::Get(hash), &Request::BlobGet { hash: hash.0, offset });
+        free
     }
 
     /// Everything there is to say to peers now: after every input, once rounds have settled.
@@ -473,7 +483,7 @@ impl Member {
         let free = peer.connected && !peer.pushing && peer.push_at <= self.now;
         let Some(known) = peer.known.as_ref().filter(|_| free) else { return };
         let mine = |log: &MemberId| *log == self.settings.me || relays;
-        let (sections, _) = self.sections_beyond(known, |log| mine(log) && log != id);
+        let (sections, _) = self.sections_beyond(known, PIECE_BYTES_MAX, |log| mine(log) && log != id);
         if sections.is_empty() {
             if let Some(peer) = self.peers.peers.get_mut(id) {
                 peer.push_at = Time(0);
@@ -505,6 +515,9 @@ impl Member {
                 |put: &Put| put.at <= now && known.get(&put.author).is_some_and(|size| *size > put.index);
             let Some(at) = peer.puts.iter().position(holds) else { return };
             let Some(put) = peer.puts.remove(at) else { return };
+            if !self.blobs.is_needed(&put.hash) {
+                continue; // Its round ended meanwhile.
+            }
             let Some(bytes) = self.blobs.cached(&put.hash) else {
                 if self.blobs.needs_load(&put.hash) {
                     self.after.push(Output::LoadBlob(put.hash));
