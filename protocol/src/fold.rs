@@ -27,6 +27,7 @@ pub struct Log {
     pub member: MemberId,
     /// Its name in checkpoints.
     pub origin: String,
+    head: [u8; 32],
     key: [u8; 32],
     entries: Vec<Arc<[u8]>>,
     tree: Tree,
@@ -60,7 +61,7 @@ impl Log {
 
     /// SHA-256 of its origin: its name in frames.
     pub fn head(&self) -> [u8; 32] {
-        sha256(&[self.origin.as_bytes()]).0
+        self.head
     }
 
     /// The log key in the charter.
@@ -150,6 +151,7 @@ impl Fold {
             let log = Log {
                 member: member.id.clone(),
                 origin: member.keys.log.name.clone(),
+                head: sha256(&[member.keys.log.name.as_bytes()]).0,
                 key: member.keys.log.key,
                 entries: vec![],
                 tree: Tree::default(),
@@ -161,8 +163,7 @@ impl Fold {
         });
         let logs: BTreeMap<_, _> = logs.collect();
         let member_by_origin = logs.values().map(|log| (log.origin.clone(), log.member.clone())).collect();
-        let member_by_head =
-            logs.values().map(|log| (sha256(&[log.origin.as_bytes()]).0, log.member.clone())).collect();
+        let member_by_head = logs.values().map(|log| (log.head, log.member.clone())).collect();
         Self {
             charter,
             logs,

@@ -134,6 +134,7 @@ impl Member {
         if let Some(bytes) = bytes {
             if self.blobs.is_needed(&hash) {
                 self.blobs.cache.insert(hash, bytes);
+                self.peers.attend_all();
             }
             self.stirred.extend(self.blobs.rounds_of(&hash));
             return;

@@ -213,7 +213,8 @@ impl Member {
     pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
         let blobs = self.blobs.timeout(self.now).map(|at| (at, "missing blob"));
         let rounds = self.round_timeouts().map(|(_, at, what)| (at, what));
-        let all = rounds.chain(self.peers.timeouts()).chain(blobs);
+        let peers = self.peers.timeouts().map(|(_, at, what)| (at, what));
+        let all = rounds.chain(peers).chain(blobs);
         // What is due was done, or waits for something else than time.
         all.filter(|(at, _)| *at > self.now).min()
     }
@@ -368,6 +369,7 @@ impl Member {
         let note = sign_checkpoint(&checkpoint, self.keys.log());
         self.fold.set_note(&me, size, note.clone());
         self.signed = size;
+        self.peers.attend_all();
         self.outputs.push_back(Output::Sign { size, note });
     }
 

@@ -9,10 +9,10 @@ use datacoop_policy::{Digest, MemberId, Span, Time};
 use super::Member;
 use super::port::{Event, Output};
 use crate::bounds::{
-    BLOB_RETRY, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY, REDIAL_FIRST, REDIAL_MAX,
+    BLOB_RETRY, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY, REDIAL_FIRST, REDIAL_MAX, RELAY_WAIT,
     REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
 };
-use crate::fold::SectionError;
+use crate::fold::{Log, SectionError};
 use crate::wire::{Bytes, Head, Record, Reply, Request, Section, decode, encode};
 
 /// A section's log, index and lengths, beside its entries, note and proof.
@@ -44,6 +44,8 @@ struct Peer {
     connected: bool,
     /// Entries of each log that it is known to hold; `None` until it told us.
     known: Option<BTreeMap<MemberId, u64>>,
+    /// Logs that another meeting point passes on to it, and since when it lacks entries of them.
+    behind: BTreeMap<MemberId, Time>,
     pushing: bool,
     /// Not before this: the last push was not answered.
     push_at: Time,
@@ -65,6 +67,10 @@ struct Peer {
 pub(super) struct Peers {
     peers: BTreeMap<MemberId, Peer>,
     points: BTreeSet<MemberId>,
+    /// Peers to whom there may be something to say.
+    attention: BTreeSet<MemberId>,
+    /// Timers up to here were seen to.
+    attended_at: Time,
     exchanges: BTreeMap<u64, (MemberId, Pending)>,
     last_exchange: u64,
 }
@@ -87,7 +93,21 @@ impl Peers {
                 Peer { addresses, we_dial, redial_at, backoff: REDIAL_FIRST, ..Peer::default() },
             )
         });
-        Self { peers: peers.collect(), points, exchanges: BTreeMap::new(), last_exchange: 0 }
+        let peers: BTreeMap<MemberId, Peer> = peers.collect();
+        let attention = peers.keys().cloned().collect();
+        Self { peers, points, attention, attended_at: now, exchanges: BTreeMap::new(), last_exchange: 0 }
+    }
+
+    /// There may be something to say to this peer.
+    fn attend(&mut self, id: &MemberId) {
+        if self.peers.contains_key(id) {
+            self.attention.insert(id.clone());
+        }
+    }
+
+    /// There may be something to say to everyone: a log grew, or a blob came.
+    pub(super) fn attend_all(&mut self) {
+        self.attention.extend(self.peers.keys().cloned());
     }
 
     pub(super) fn is_meeting_point(&self, id: &MemberId) -> bool {
@@ -110,19 +130,22 @@ impl Peers {
     /// Queues a blob for a connected peer, once; whether it is connected.
     pub(super) fn queue_put(&mut self, to: &MemberId, hash: Digest, author: &MemberId, index: u64) -> bool {
         let Some(peer) = self.peers.get_mut(to).filter(|peer| peer.connected) else { return false };
+        self.attention.insert(to.clone());
         if peer.queued.insert((hash, author.clone())) {
             peer.puts.push_back(Put { hash, author: author.clone(), index, offset: 0, at: Time(0) });
         }
         true
     }
 
-    pub(super) fn timeouts(&self) -> impl Iterator<Item = (Time, &'static str)> {
-        self.peers.values().flat_map(|peer| {
+    pub(super) fn timeouts(&self) -> impl Iterator<Item = (&MemberId, Time, &'static str)> {
+        self.peers.iter().flat_map(|(id, peer)| {
             let redial = peer.redial_at.map(|at| (at, "redial"));
             let pull = (peer.connected && !peer.pulling).then_some((peer.pull_at, "anti-entropy"));
             let push = (peer.connected && peer.push_at > Time(0)).then_some((peer.push_at, "push again"));
             let puts = peer.puts.iter().map(|put| (put.at, "put again"));
-            redial.into_iter().chain(pull).chain(push).chain(puts)
+            let behind = peer.behind.values().map(|since| (*since + RELAY_WAIT, "pass on"));
+            let all = redial.into_iter().chain(pull).chain(push).chain(puts).chain(behind);
+            all.map(move |(at, what)| (id, at, what))
         })
     }
 
@@ -137,6 +160,7 @@ impl Peers {
 impl Member {
     pub(super) fn on_connected(&mut self, id: &MemberId) {
         let now = self.now;
+        self.peers.attend(id);
         let Some(peer) = self.peers.peers.get_mut(id) else { return };
         if peer.faults >= FAULTS_MAX {
             if now < peer.fault_at + FAULTS_PARDON {
@@ -152,6 +176,7 @@ impl Member {
     }
 
     pub(super) fn on_disconnected(&mut self, id: &MemberId) {
+        self.peers.attend(id);
         let Some(peer) = self.peers.peers.get_mut(id) else { return };
         let redial_at = peer.we_dial.then_some(self.now + peer.backoff);
         // Of the connection nothing is left; who it is, and how it behaved, stays known.
@@ -169,6 +194,7 @@ impl Member {
     }
 
     pub(super) fn on_dial_failed(&mut self, id: &MemberId) {
+        self.peers.attend(id);
         let jitter = self.draw_seed().bytes("jitter")[0];
         let Some(peer) = self.peers.peers.get_mut(id).filter(|peer| !peer.connected && peer.we_dial) else {
             return;
@@ -201,6 +227,7 @@ impl Member {
         if !self.peers.peers.contains_key(from) {
             return;
         }
+        self.peers.attend(from);
         let reply = match decode::<Request>(bytes) {
             Ok(Request::Pull { have }) => self.on_pull(from, &have),
             Ok(Request::Push { sections }) => self.on_push(from, &sections),
@@ -306,6 +333,7 @@ impl Member {
                 let log = self.fold.member_by_head(&section.log)?.clone();
                 self.peers.note_known(from, &log, section.from + section.entries.len() as u64);
                 if let Some(taken) = taken {
+                    self.peers.attend_all();
                     self.outputs.push_back(Output::Keep(Record::Copied(taken)));
                 }
                 self.head_of(&log)
@@ -341,6 +369,7 @@ impl Member {
         if peer != *from {
             return;
         }
+        self.peers.attend(from);
         let reply = bytes.and_then(|bytes| decode::<Reply>(bytes).ok());
         let settled = self.peers.peers.get_mut(from);
         let Some(settled) = settled else { return };
@@ -442,8 +471,12 @@ impl Member {
     /// Everything there is to say to peers now: after every input, once rounds have settled.
     pub(super) fn converse(&mut self) {
         self.fetch_missing();
-        let ids: Vec<MemberId> = self.peers.peers.keys().cloned().collect();
-        for id in ids {
+        let (seen, now) = (self.peers.attended_at, self.now);
+        let due = self.peers.timeouts().filter(|(_, at, _)| seen < *at && *at <= now);
+        let due: Vec<MemberId> = due.map(|(id, ..)| id.clone()).collect();
+        self.peers.attention.extend(due);
+        self.peers.attended_at = now;
+        while let Some(id) = self.peers.attention.pop_first() {
             self.dial(&id);
             self.pull(&id);
             self.push(&id);
@@ -475,15 +508,28 @@ impl Member {
         self.request(id, Pending::Pull, &Request::Pull { have });
     }
 
-    /// New entries go to a peer at once: our own from us, everybody's from a meeting point. One push
-    /// is under way at a time, and what arrives meanwhile goes in the next: batching without delay.
+    /// New entries go to a peer at once: our own from us, others' from the meeting point whose turn it
+    /// is; the other meeting points follow if the peer still lacks them a while later. One push is
+    /// under way at a time, and what arrives meanwhile goes in the next: batching without delay.
     fn push(&mut self, id: &MemberId) {
-        let relays = self.peers.is_meeting_point(&self.settings.me);
         let Some(peer) = self.peers.peers.get(id) else { return };
         let free = peer.connected && !peer.pushing && peer.push_at <= self.now;
         let Some(known) = peer.known.as_ref().filter(|_| free) else { return };
-        let mine = |log: &MemberId| *log == self.settings.me || relays;
+        let (now, relays) = (self.now, self.peers.is_meeting_point(&self.settings.me));
+        let others = self.fold.logs().filter(|log| relays && log.member != self.settings.me);
+        let behind: BTreeMap<MemberId, Time> = others
+            .filter(|log| {
+                log.note().is_some_and(|(signed, _)| *known.get(&log.member).unwrap_or(&0) < signed)
+            })
+            .filter(|log| !self.passes_on(log, id))
+            .map(|log| (log.member.clone(), *peer.behind.get(&log.member).unwrap_or(&now)))
+            .collect();
+        let waits = |log: &MemberId| behind.get(log).is_some_and(|since| now < *since + RELAY_WAIT);
+        let mine = |log: &MemberId| *log == self.settings.me || relays && !waits(log);
         let (sections, _) = self.sections_beyond(known, PIECE_BYTES_MAX, |log| mine(log) && log != id);
+        if let Some(peer) = self.peers.peers.get_mut(id) {
+            peer.behind = behind.into_iter().filter(|(_, since)| now < *since + RELAY_WAIT).collect();
+        }
         if sections.is_empty() {
             if let Some(peer) = self.peers.peers.get_mut(id) {
                 peer.push_at = Time(0);
@@ -500,6 +546,18 @@ impl Member {
             peer.push_at = Time(0);
         }
         self.request(id, Pending::Push(sent), &Request::Push { sections });
+    }
+
+    /// Whether it is our turn to pass a log on to a peer at once: of all meeting points one has it, by
+    /// the names of log and peer. Authors reach every meeting point themselves.
+    fn passes_on(&self, log: &Log, peer: &MemberId) -> bool {
+        let Some(other) = self.fold.log(peer).filter(|_| !self.peers.is_meeting_point(peer)) else {
+            return false;
+        };
+        let points = self.peers.points.iter().filter(|point| **point != log.member);
+        let points: Vec<&MemberId> = points.collect();
+        let turn = usize::from(log.head()[0]) + usize::from(other.head()[0]);
+        points.get(turn % points.len().max(1)).is_some_and(|point| **point == self.settings.me)
     }
 
     /// Blobs for a peer that holds the entries which name them.
