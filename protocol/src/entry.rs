@@ -339,6 +339,28 @@ impl Body {
         }
     }
 
+    /// Whether every member waits for it, and not only who asked and who holds a seat.
+    pub fn hurries_everybody(&self) -> bool {
+        match self {
+            Self::Query(_) | Self::Roster { .. } | Self::Release { .. } | Self::Abort { .. } => true,
+            // Of a full-noise round: everyone in it reveals.
+            Self::Freeze { vk_part, .. } => vk_part.is_none(),
+            Self::Genesis { .. }
+            | Self::Charter { .. }
+            | Self::Accept { .. }
+            | Self::Refuse { .. }
+            | Self::Debit { .. }
+            | Self::Contribution { .. }
+            | Self::Commit { .. }
+            | Self::Verify { .. }
+            | Self::Close { .. }
+            | Self::Open { .. }
+            | Self::Reveal { .. }
+            | Self::Void { .. }
+            | Self::Alert { .. } => false,
+        }
+    }
+
     /// The Query it belongs to; `None` for entries that belong to no round, and for `query` itself,
     /// whose leaf hash is the id.
     pub fn query(&self) -> Option<QueryId> {

@@ -32,6 +32,8 @@ pub struct Log {
     entries: Vec<Arc<[u8]>>,
     tree: Tree,
     note: Option<(u64, String)>,
+    /// Entries up to here hold all that everybody waits for.
+    hurried: u64,
     /// The first entry of a newer program: it and what follows count for nothing here.
     stopped: Option<u64>,
     /// The first entry that is none: it counts for nothing anywhere.
@@ -62,6 +64,11 @@ impl Log {
     /// SHA-256 of its origin: its name in frames.
     pub fn head(&self) -> [u8; 32] {
         self.head
+    }
+
+    /// Whether somebody who holds this many entries waits for one of the others, whoever it is.
+    pub fn hurries(&self, held: u64) -> bool {
+        held < self.hurried
     }
 
     /// The log key in the charter.
@@ -156,6 +163,7 @@ impl Fold {
                 entries: vec![],
                 tree: Tree::default(),
                 note: None,
+                hurried: 0,
                 stopped: None,
                 malformed: None,
             };
@@ -243,7 +251,12 @@ impl Fold {
             return Some(at);
         }
         match Entry::parse(&bytes) {
-            Ok(entry) if entry.by == *member && entry.seq == index => self.fold_entry(at.clone(), entry),
+            Ok(entry) if entry.by == *member && entry.seq == index => {
+                if entry.body.hurries_everybody() {
+                    log.hurried = index + 1;
+                }
+                self.fold_entry(at.clone(), entry);
+            }
             Err(EntryError::Newer) => log.stopped = Some(index),
             Err(EntryError::UnknownKind) => {}
             Ok(_) | Err(EntryError::Malformed(_)) => log.malformed = log.malformed.or(Some(index)),

@@ -2,6 +2,7 @@
 //! them, and whom to dial. Knows nothing of what entries mean.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use datacoop_policy::charter::Charter;
 use datacoop_policy::{Digest, MemberId, Span, Time};
@@ -13,6 +14,7 @@ use crate::bounds::{
     REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
 };
 use crate::fold::{Log, SectionError};
+use crate::rounds::Round;
 use crate::wire::{Bytes, Head, Record, Reply, Request, Section, decode, encode};
 
 /// A section's log, index and lengths, beside its entries, note and proof.
@@ -44,8 +46,8 @@ struct Peer {
     connected: bool,
     /// Entries of each log that it is known to hold; `None` until it told us.
     known: Option<BTreeMap<MemberId, u64>>,
-    /// Logs that another meeting point passes on to it, and since when it lacks entries of them.
-    behind: BTreeMap<MemberId, Time>,
+    /// Since when it lacks entries that it does not wait for.
+    behind_since: Option<Time>,
     pushing: bool,
     /// Not before this: the last push was not answered.
     push_at: Time,
@@ -143,7 +145,7 @@ impl Peers {
             let pull = (peer.connected && !peer.pulling).then_some((peer.pull_at, "anti-entropy"));
             let push = (peer.connected && peer.push_at > Time(0)).then_some((peer.push_at, "push again"));
             let puts = peer.puts.iter().map(|put| (put.at, "put again"));
-            let behind = peer.behind.values().map(|since| (*since + RELAY_WAIT, "pass on"));
+            let behind = peer.behind_since.map(|since| (since + RELAY_WAIT, "pass on"));
             let all = redial.into_iter().chain(pull).chain(push).chain(puts).chain(behind);
             all.map(move |(at, what)| (id, at, what))
         })
@@ -476,10 +478,11 @@ impl Member {
         let due: Vec<MemberId> = due.map(|(id, ..)| id.clone()).collect();
         self.peers.attention.extend(due);
         self.peers.attended_at = now;
+        let followers = self.followers();
         while let Some(id) = self.peers.attention.pop_first() {
             self.dial(&id);
             self.pull(&id);
-            self.push(&id);
+            self.push(&id, &followers);
             self.put(&id);
         }
     }
@@ -508,27 +511,29 @@ impl Member {
         self.request(id, Pending::Pull, &Request::Pull { have });
     }
 
-    /// New entries go to a peer at once: our own from us, others' from the meeting point whose turn it
-    /// is; the other meeting points follow if the peer still lacks them a while later. One push is
-    /// under way at a time, and what arrives meanwhile goes in the next: batching without delay.
-    fn push(&mut self, id: &MemberId) {
+    /// New entries go to a peer at once if it waits for one of them: our own from us, others' from the
+    /// meeting point whose turn it is. What nobody waits for goes along with what somebody does, or a
+    /// while later. One push is under way at a time, and what arrives meanwhile goes in the next.
+    fn push(&mut self, id: &MemberId, followers: &BTreeSet<MemberId>) {
         let Some(peer) = self.peers.peers.get(id) else { return };
         let free = peer.connected && !peer.pushing && peer.push_at <= self.now;
         let Some(known) = peer.known.as_ref().filter(|_| free) else { return };
         let (now, relays) = (self.now, self.peers.is_meeting_point(&self.settings.me));
-        let others = self.fold.logs().filter(|log| relays && log.member != self.settings.me);
-        let behind: BTreeMap<MemberId, Time> = others
-            .filter(|log| {
-                log.note().is_some_and(|(signed, _)| *known.get(&log.member).unwrap_or(&0) < signed)
-            })
-            .filter(|log| !self.passes_on(log, id))
-            .map(|log| (log.member.clone(), *peer.behind.get(&log.member).unwrap_or(&now)))
-            .collect();
-        let waits = |log: &MemberId| behind.get(log).is_some_and(|since| now < *since + RELAY_WAIT);
-        let mine = |log: &MemberId| *log == self.settings.me || relays && !waits(log);
-        let (sections, _) = self.sections_beyond(known, PIECE_BYTES_MAX, |log| mine(log) && log != id);
+        let ours = |log: &MemberId| (relays || *log == self.settings.me) && log != id;
+        let held = |log: &Log| known.get(&log.member).copied().unwrap_or(0);
+        let lacks =
+            |log: &&Log| ours(&log.member) && log.note().is_some_and(|(signed, _)| held(log) < signed);
+        let waits_for = |log: &Log| {
+            let passes_on = log.member == self.settings.me || self.passes_on(log, id);
+            passes_on && (self.peers.is_meeting_point(id) || followers.contains(id) || log.hurries(held(log)))
+        };
+        let lacking: Vec<&Log> = self.fold.logs().filter(lacks).collect();
+        let since = if lacking.is_empty() { None } else { Some(peer.behind_since.unwrap_or(now)) };
+        let now_due = since.is_some_and(|since| since + RELAY_WAIT <= now);
+        let goes = now_due || lacking.iter().any(|log| waits_for(log));
+        let sections = if goes { self.sections_beyond(known, PIECE_BYTES_MAX, ours).0 } else { vec![] };
         if let Some(peer) = self.peers.peers.get_mut(id) {
-            peer.behind = behind.into_iter().filter(|(_, since)| now < *since + RELAY_WAIT).collect();
+            peer.behind_since = since.filter(|_| !goes);
         }
         if sections.is_empty() {
             if let Some(peer) = self.peers.peers.get_mut(id) {
@@ -546,6 +551,17 @@ impl Member {
             peer.push_at = Time(0);
         }
         self.request(id, Pending::Push(sent), &Request::Push { sections });
+    }
+
+    /// Members that wait for every entry of an open round: who asked and who holds a seat.
+    fn followers(&self) -> BTreeSet<MemberId> {
+        let open = self.open.iter().filter_map(|id| self.fold.round(id));
+        let of_round = |round: &Arc<Round>| {
+            let asker = round.asked().map(|asked| asked.asker.clone());
+            let seats = round.plan().map(|plan| plan.committee.clone()).unwrap_or_default();
+            asker.into_iter().chain(seats).collect::<Vec<_>>()
+        };
+        open.flat_map(of_round).collect()
     }
 
     /// Whether it is our turn to pass a log on to a peer at once: of all meeting points one has it, by
