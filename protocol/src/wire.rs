@@ -86,6 +86,19 @@ pub struct Section {
     pub proof: Vec<[u8; 32]>,
 }
 
+/// A piece of a blob that an entry names.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BlobPiece {
+    /// SHA-256 of the whole blob.
+    pub hash: [u8; 32],
+    /// Its length.
+    pub total: u64,
+    /// Where this piece belongs.
+    pub offset: u64,
+    /// The piece.
+    pub bytes: Bytes,
+}
+
 /// What one member asks another.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Request {
@@ -99,16 +112,10 @@ pub enum Request {
         /// One for each log.
         sections: Vec<Section>,
     },
-    /// A piece of a blob that an entry names.
+    /// Pieces of blobs: a member's shares for one peer go together.
     BlobPut {
-        /// SHA-256 of the whole blob.
-        hash: [u8; 32],
-        /// Its length.
-        total: u64,
-        /// Where this piece belongs.
-        offset: u64,
-        /// The piece.
-        bytes: Bytes,
+        /// In any order.
+        pieces: Vec<BlobPiece>,
     },
     /// Send a piece of a blob.
     BlobGet {
@@ -134,13 +141,12 @@ pub enum Reply {
         /// Sorted by log.
         sizes: Vec<Head>,
     },
-    /// To a put: how many bytes of the blob I hold; its length when it is whole and on disk.
+    /// To a put: for each piece, how many bytes of its blob I hold, its length when it is whole and on
+    /// disk; none when no entry I hold names it, or it is too large.
     Stored {
-        /// Bytes held.
-        held: u64,
+        /// Bytes held, in the order of the pieces.
+        held: Vec<Option<u64>>,
     },
-    /// To a put: no entry I hold names this blob, or it is too large.
-    Refused,
     /// To a get.
     Piece {
         /// The blob's length.
@@ -257,8 +263,11 @@ mod tests {
             "{log}010000000000000001000000000000000200000000000000aabb01000000000000006e0000000000000000"
         );
         check(Request::Push { sections: vec![section.clone()] }, &format!("010000000100000000000000{body}"));
-        let put = Request::BlobPut { hash: [7; 32], total: 3, offset: 2, bytes: Bytes(vec![9]) };
-        check(put, &format!("02000000{log}03000000000000000200000000000000010000000000000009"));
+        let piece = BlobPiece { hash: [7; 32], total: 3, offset: 2, bytes: Bytes(vec![9]) };
+        check(
+            Request::BlobPut { pieces: vec![piece] },
+            &format!("020000000100000000000000{log}03000000000000000200000000000000010000000000000009"),
+        );
         check(Request::BlobGet { hash: [7; 32], offset: 5 }, &format!("03000000{log}0500000000000000"));
         check(
             Reply::Sections { sections: vec![section.clone()], more: true },
@@ -268,11 +277,10 @@ mod tests {
             Reply::Took { sizes: vec![head] },
             &format!("010000000100000000000000{log}0201000000000000{log}"),
         );
-        check(Reply::Stored { held: 4 }, "020000000400000000000000");
-        check(Reply::Refused, "03000000");
-        check(Reply::Piece { total: 1, bytes: Bytes(vec![9]) }, "040000000100000000000000010000000000000009");
-        check(Reply::Absent, "05000000");
-        check(Reply::Incompatible, "06000000");
+        check(Reply::Stored { held: vec![Some(4), None] }, "02000000020000000000000001040000000000000000");
+        check(Reply::Piece { total: 1, bytes: Bytes(vec![9]) }, "030000000100000000000000010000000000000009");
+        check(Reply::Absent, "04000000");
+        check(Reply::Incompatible, "05000000");
         check(Record::Entry(Bytes(vec![1])), "00000000010000000000000001");
         check(Record::Copied(section), &format!("01000000{body}"));
     }

@@ -14,7 +14,7 @@ use datacoop_protocol::log::tree::{Tree, leaf_hash, sha256};
 use datacoop_protocol::member::port::{Event, Input, Output};
 use datacoop_protocol::member::{Member, Settings, Start};
 use datacoop_protocol::seed::Seed;
-use datacoop_protocol::wire::{Bytes, Head, Record, Reply, Request, Section, decode, encode};
+use datacoop_protocol::wire::{BlobPiece, Bytes, Head, Record, Reply, Request, Section, decode, encode};
 use datacoop_sim::coop::{Founder, charter_draft, textless_charter};
 
 const VOCABULARY: &str = "id = \"exam\"\nversion = 1\ntitle = \"Results\"\ndataset = \"exam\"\nunit = \"row\"\ncolumn = [{ name = \"score\", type = \"number\" }]";
@@ -346,8 +346,9 @@ fn blobs_that_no_entry_names_are_refused() {
     let mut victim = victim();
     let hash = sha256(&[b"x"]).0;
     for (total, offset) in [(1, 0), (u64::MAX, 0), (1, u64::MAX), (0, 0)] {
-        let put = Request::BlobPut { hash, total, offset, bytes: Bytes(b"x".to_vec()) };
-        assert_eq!(victim.send(encode(&put)).0, Some(Reply::Refused));
+        let piece = BlobPiece { hash, total, offset, bytes: Bytes(b"x".to_vec()) };
+        let put = Request::BlobPut { pieces: vec![piece] };
+        assert_eq!(victim.send(encode(&put)).0, Some(Reply::Stored { held: vec![None] }));
     }
     assert_eq!(victim.send(encode(&Request::BlobGet { hash, offset: u64::MAX })).0, Some(Reply::Absent));
     let have = vec![Head { log: [9; 32], size: u64::MAX, root: [0; 32] }];

@@ -124,8 +124,8 @@ fn tell() -> Story {
     });
     let mut blobs = BTreeMap::from([(hash, VOCABULARY.as_bytes().to_vec())]);
     for frame in &world.frames {
-        if let Ok(Request::BlobPut { hash, bytes, .. }) = decode::<Request>(frame) {
-            blobs.insert(Digest(hash), bytes.0);
+        if let Ok(Request::BlobPut { pieces }) = decode::<Request>(frame) {
+            blobs.extend(pieces.into_iter().map(|piece| (Digest(piece.hash), piece.bytes.0)));
         }
     }
     Story { charter_note, charter: id, logs: logs.collect(), blobs }

@@ -11,7 +11,7 @@ use datacoop_policy::{Digest, MemberId, QueryId, Time};
 
 use super::Member;
 use super::port::Output;
-use crate::bounds::{BLOB_BYTES_MAX, BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, PARTIAL_BYTES_MAX};
+use crate::bounds::{BLOB_BYTES_MAX, BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, PARTIAL_BYTES_MAX, RELAY_WAIT};
 use crate::entry::Body;
 use crate::log::tree::sha256;
 use crate::rounds::{Kind, Plan, Round};
@@ -185,12 +185,16 @@ impl Member {
         for need in self.blobs.needs.get(hash).cloned().unwrap_or_default() {
             let mut left_over = false;
             for addressee in need.addressees.iter().filter(|id| **id != me && **id != need.author) {
-                let queued = self.peers.queue_put(addressee, *hash, &need.author, need.index);
+                // Another meeting point's turn: ours comes a while later, if it is still needed.
+                let turn = need.author == me
+                    || self.fold.log(&need.author).is_some_and(|log| self.passes_on(log, addressee));
+                let at = if turn { self.now } else { self.now + RELAY_WAIT };
+                let queued = self.peers.queue_put(addressee, *hash, &need.author, need.index, at);
                 left_over |= !queued;
             }
             if left_over && need.author == me {
                 for point in self.peers.meeting_points() {
-                    self.peers.queue_put(&point, *hash, &need.author, need.index);
+                    self.peers.queue_put(&point, *hash, &need.author, need.index, self.now);
                 }
             }
         }

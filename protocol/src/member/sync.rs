@@ -10,12 +10,12 @@ use datacoop_policy::{Digest, MemberId, Span, Time};
 use super::Member;
 use super::port::{Event, Output};
 use crate::bounds::{
-    BLOB_RETRY, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY, REDIAL_FIRST, REDIAL_MAX, RELAY_WAIT,
-    REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
+    BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY, REDIAL_FIRST,
+    REDIAL_MAX, RELAY_WAIT, REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
 };
 use crate::fold::{Log, SectionError};
 use crate::rounds::Round;
-use crate::wire::{Bytes, Head, Record, Reply, Request, Section, decode, encode};
+use crate::wire::{BlobPiece, Bytes, Head, Record, Reply, Request, Section, decode, encode};
 
 /// A section's log, index and lengths, beside its entries, note and proof.
 const SECTION_HEAD_BYTES: usize = 64;
@@ -24,7 +24,7 @@ const SECTION_HEAD_BYTES: usize = 64;
 enum Pending {
     Pull,
     Push(Vec<(MemberId, u64)>),
-    Put(Put),
+    Put(Vec<Put>),
     Get(Digest),
 }
 
@@ -54,7 +54,7 @@ struct Peer {
     pulling: bool,
     pull_at: Time,
     puts: VecDeque<Put>,
-    putting: usize,
+    putting: bool,
     getting: usize,
     /// Blobs that were queued for it, by the author whose entry names them.
     queued: BTreeSet<(Digest, MemberId)>,
@@ -130,11 +130,18 @@ impl Peers {
     }
 
     /// Queues a blob for a connected peer, once; whether it is connected.
-    pub(super) fn queue_put(&mut self, to: &MemberId, hash: Digest, author: &MemberId, index: u64) -> bool {
+    pub(super) fn queue_put(
+        &mut self,
+        to: &MemberId,
+        hash: Digest,
+        author: &MemberId,
+        index: u64,
+        at: Time,
+    ) -> bool {
         let Some(peer) = self.peers.get_mut(to).filter(|peer| peer.connected) else { return false };
         self.attention.insert(to.clone());
         if peer.queued.insert((hash, author.clone())) {
-            peer.puts.push_back(Put { hash, author: author.clone(), index, offset: 0, at: Time(0) });
+            peer.puts.push_back(Put { hash, author: author.clone(), index, offset: 0, at });
         }
         true
     }
@@ -233,9 +240,10 @@ impl Member {
         let reply = match decode::<Request>(bytes) {
             Ok(Request::Pull { have }) => self.on_pull(from, &have),
             Ok(Request::Push { sections }) => self.on_push(from, &sections),
-            Ok(Request::BlobPut { hash, total, offset, bytes }) => {
-                let held = self.on_piece(from, Digest(hash), total, offset, &bytes.0);
-                held.map_or(Reply::Refused, |held| Reply::Stored { held })
+            Ok(Request::BlobPut { pieces }) => {
+                let pieces = pieces.iter().take(BLOBS_IN_FLIGHT_MAX);
+                let held = pieces.map(|p| self.on_piece(from, Digest(p.hash), p.total, p.offset, &p.bytes.0));
+                Reply::Stored { held: held.collect() }
             }
             Ok(Request::BlobGet { hash, offset }) => {
                 let hash = Digest(hash);
@@ -387,9 +395,13 @@ impl Member {
                 settled.pushing = false;
                 self.on_took(from, &sent, reply);
             }
-            (Pending::Put(put), reply) => {
-                settled.putting -= 1;
-                self.on_stored(from, put, reply);
+            (Pending::Put(puts), reply) => {
+                settled.putting = false;
+                let held = match reply {
+                    Some(Reply::Stored { held }) if held.len() == puts.len() => held,
+                    _ => vec![None; puts.len()],
+                };
+                puts.into_iter().zip(held).for_each(|(put, held)| self.on_stored(from, put, held));
             }
             (Pending::Get(hash), Some(Reply::Piece { total, bytes })) => {
                 settled.getting -= 1;
@@ -444,15 +456,15 @@ impl Member {
 
     /// A put was answered: the rest goes next; refused, unanswered or not grown, it goes again later,
     /// for the peer may not yet hold all the entries that tell it what the blob is for.
-    fn on_stored(&mut self, from: &MemberId, put: Put, reply: Option<Reply>) {
+    fn on_stored(&mut self, from: &MemberId, put: Put, held: Option<u64>) {
         let (now, length) = (self.now, self.blobs.cached(&put.hash).map(|bytes| bytes.len() as u64));
         if !self.blobs.is_needed(&put.hash) {
             return;
         }
         let Some(peer) = self.peers.peers.get_mut(from) else { return };
-        let (offset, at) = match reply {
-            Some(Reply::Stored { held }) if Some(held) == length => return,
-            Some(Reply::Stored { held }) if held > put.offset => (held, Time(0)),
+        let (offset, at) = match held {
+            Some(held) if Some(held) == length => return,
+            Some(held) if held > put.offset => (held, Time(0)),
             _ => (0, now + BLOB_RETRY),
         };
         peer.puts.push_front(Put { offset, at, ..put });
@@ -566,7 +578,7 @@ impl Member {
 
     /// Whether it is our turn to pass a log on to a peer at once: of all meeting points one has it, by
     /// the names of log and peer. Authors reach every meeting point themselves.
-    fn passes_on(&self, log: &Log, peer: &MemberId) -> bool {
+    pub(super) fn passes_on(&self, log: &Log, peer: &MemberId) -> bool {
         let Some(other) = self.fold.log(peer).filter(|_| !self.peers.is_meeting_point(peer)) else {
             return false;
         };
@@ -576,40 +588,46 @@ impl Member {
         points.get(turn % points.len().max(1)).is_some_and(|point| **point == self.settings.me)
     }
 
-    /// Blobs for a peer that holds the entries which name them.
+    /// Blobs for a peer that holds the entries which name them: as many as fit a frame, and while one
+    /// frame is under way the rest gathers for the next.
     fn put(&mut self, id: &MemberId) {
-        loop {
-            let Some(peer) = self.peers.peers.get_mut(id) else { return };
-            if !peer.connected || peer.putting >= REQUESTS_IN_FLIGHT_MAX {
-                return;
-            }
-            let Some(known) = &peer.known else { return };
-            let now = self.now;
-            let holds =
-                |put: &Put| put.at <= now && known.get(&put.author).is_some_and(|size| *size > put.index);
-            let Some(at) = peer.puts.iter().position(holds) else { return };
-            let Some(put) = peer.puts.remove(at) else { return };
+        let now = self.now;
+        let Some(peer) = self.peers.peers.get_mut(id) else { return };
+        let Some(known) = peer.known.as_ref().filter(|_| peer.connected && !peer.putting) else { return };
+        let ready = |put: &Put| put.at <= now && known.get(&put.author).is_some_and(|size| *size > put.index);
+        let (mut puts, mut pieces, mut room) = (vec![], vec![], PIECE_BYTES_MAX);
+        let mut left = VecDeque::new();
+        for put in std::mem::take(&mut peer.puts) {
             if !self.blobs.is_needed(&put.hash) {
                 continue; // Its round ended meanwhile.
+            }
+            if room == 0 || pieces.len() == BLOBS_IN_FLIGHT_MAX || !ready(&put) {
+                left.push_back(put);
+                continue;
             }
             let Some(bytes) = self.blobs.cached(&put.hash) else {
                 if self.blobs.needs_load(&put.hash) {
                     self.after.push(Output::LoadBlob(put.hash));
                 }
-                // Its turn comes again when it is loaded; if it never is, the round goes on without.
-                if let Some(peer) = self.peers.peers.get_mut(id) {
-                    peer.puts.push_back(put);
-                }
-                return;
+                // Its turn comes when it is loaded; if it never is, the round goes on without.
+                left.push_back(put);
+                continue;
             };
             let start = usize::try_from(put.offset).unwrap_or(usize::MAX).min(bytes.len());
-            let piece = Bytes(bytes[start..bytes.len().min(start + PIECE_BYTES_MAX)].to_vec());
-            let total = bytes.len() as u64;
-            if let Some(peer) = self.peers.peers.get_mut(id) {
-                peer.putting += 1;
-            }
-            let request = Request::BlobPut { hash: put.hash.0, total, offset: put.offset, bytes: piece };
-            self.request(id, Pending::Put(put), &request);
+            let piece = &bytes[start..bytes.len().min(start + room)];
+            room -= piece.len();
+            pieces.push(BlobPiece {
+                hash: put.hash.0,
+                total: bytes.len() as u64,
+                offset: put.offset,
+                bytes: Bytes(piece.to_vec()),
+            });
+            puts.push(put);
+        }
+        peer.puts = left;
+        peer.putting = !puts.is_empty();
+        if !puts.is_empty() {
+            self.request(id, Pending::Put(puts), &Request::BlobPut { pieces });
         }
     }
 }
