@@ -20,9 +20,9 @@ pub const BLOBS_IN_FLIGHT_MAX: usize = 64;
 /// Anti-entropy: how often every connected peer is asked for what push lost.
 pub const PULL_EVERY: datacoop_policy::Span = datacoop_policy::Span(60_000);
 /// How long entries wait for company on the way to a peer whom nothing in them hurries, or to whom
-/// another meeting point passes them on: longer than a round trip, short enough that a meeting point
-/// that died delays nobody (NETWORK.md section 5).
-pub const RELAY_WAIT: datacoop_policy::Span = datacoop_policy::Span(250);
+/// another meeting point passes them on: much longer than a round trip, so that they gather, and no
+/// more than a moment if that meeting point stalls. (NETWORK.md section 5 has 250 ms for all.)
+pub const RELAY_WAIT: datacoop_policy::Span = datacoop_policy::Span(1_000);
 /// First wait before a lost connection is dialled again; doubles each time.
 pub const REDIAL_FIRST: datacoop_policy::Span = datacoop_policy::Span(2_000);
 /// Longest wait for a meeting point: a healed partition must be noticed in 30 s.

@@ -83,10 +83,11 @@ impl Round {
         right.then_some(logged)
     }
 
-    /// The release that stands, with whose contributions are in it, if it is right.
-    pub fn released(&self) -> Option<(&Logged, Sums)> {
+    /// The release that stands, with whose contributions are in it, if one is right.
+    pub(crate) fn find_release(&self) -> Option<(MemberId, Sums)> {
         let plan = self.plan()?;
-        let right = self.releases().filter_map(|logged| Some((logged, self.check_release(plan, logged)?)));
+        let right =
+            self.releases().filter_map(|(by, logged)| Some((by.clone(), self.check_release(plan, logged)?)));
         // Of full-noise releases the one with the most vectors stands, of equals the asker's.
         right.reduce(|best, next| if next.1.accepted.len() > best.1.accepted.len() { next } else { best })
     }

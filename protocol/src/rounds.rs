@@ -11,6 +11,7 @@ use datacoop_policy::{Digest, MemberId, QueryId, Time};
 
 use crate::entry::{Body, QueryBody, Ref};
 use crate::log::tree::sha256;
+use crate::release::Sums;
 use crate::secagg::Circuit;
 
 /// An entry of the round where it stands.
@@ -98,6 +99,7 @@ pub struct Round {
     repeats: Vec<(MemberId, Logged)>,
     plan: Option<Arc<Plan>>,
     ending: Option<Ending>,
+    released: Option<(MemberId, Sums)>,
 }
 
 /// What follows from the Roster: everyone computes the same.
@@ -205,7 +207,15 @@ pub enum Ending {
 
 impl Round {
     pub(crate) fn new(id: QueryId) -> Self {
-        Self { id, asked: None, said: BTreeMap::new(), repeats: vec![], plan: None, ending: None }
+        Self {
+            id,
+            asked: None,
+            said: BTreeMap::new(),
+            repeats: vec![],
+            plan: None,
+            ending: None,
+            released: None,
+        }
     }
 
     pub(crate) fn set_query(
@@ -288,6 +298,7 @@ impl Round {
         if self.plan.is_none() && self.roster().is_some() {
             self.plan = self.planned(charter).map(Arc::new);
         }
+        self.released = self.find_release();
         self.ending = self.find_ending();
     }
 
@@ -429,6 +440,12 @@ impl Round {
         Some(Closed { accepted, closes, commits })
     }
 
+    /// The release that stands, with whose contributions are in it.
+    pub fn released(&self) -> Option<(&Logged, Sums)> {
+        let (by, sums) = self.released.as_ref()?;
+        Some((self.said(Kind::Release, by)?, sums.clone()))
+    }
+
     /// How the round ended, if it did: with a release that says what was opened, or with an abort
     /// by the asker or a seat.
     pub fn ending(&self) -> Option<&Ending> {
@@ -456,8 +473,10 @@ impl Round {
     pub fn false_release(&self) -> Option<Ref> {
         let plan = self.plan.as_ref()?;
         let held = |at: &Ref| self.all(Kind::Open).any(|(_, open)| open.at == *at);
-        let mut releases = self.releases();
-        let wrong = releases.find(|logged| {
+        let releases = self.releases().map(|(_, logged)| logged);
+        let right = self.released().map(|(logged, _)| &logged.at);
+        let mut others = releases.filter(|logged| Some(&logged.at) != right);
+        let wrong = others.find(|logged| {
             let Body::Release { opens, .. } = &logged.body else { return false };
             opens.iter().all(held)
                 && self.sums(plan, None).is_some()
@@ -468,15 +487,16 @@ impl Round {
 
     /// Releases by those who may write one: the asker, and once `close_by` has passed any roster
     /// member.
-    pub(crate) fn releases(&self) -> impl Iterator<Item = &Logged> {
+    pub(crate) fn releases(&self) -> impl Iterator<Item = (&MemberId, &Logged)> {
         let query = self.plan.as_ref().map(|plan| (&plan.query, &plan.members));
-        let by_asker = query.and_then(|(query, _)| self.said(Kind::Release, &query.asker));
+        let by_asker =
+            query.and_then(|(query, _)| Some((&query.asker, self.said(Kind::Release, &query.asker)?)));
         let late = self.all(Kind::Release).filter(move |(by, logged)| {
             query.is_some_and(|(query, members)| {
                 **by != query.asker && members.contains(by) && logged.time > query.close_by
             })
         });
-        by_asker.into_iter().chain(late.map(|(_, logged)| logged))
+        by_asker.into_iter().chain(late)
     }
 }
 

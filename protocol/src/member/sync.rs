@@ -576,16 +576,18 @@ impl Member {
         open.flat_map(of_round).collect()
     }
 
-    /// Whether it is our turn to pass a log on to a peer at once: of all meeting points one has it, by
-    /// the names of log and peer. Authors reach every meeting point themselves.
+    /// Whether it is our turn to pass a log on to a peer at once: of the meeting points that we know to
+    /// be there one has it, by the names of log and peer. Authors reach every meeting point themselves.
     pub(super) fn passes_on(&self, log: &Log, peer: &MemberId) -> bool {
         let Some(other) = self.fold.log(peer).filter(|_| !self.peers.is_meeting_point(peer)) else {
             return false;
         };
-        let points = self.peers.points.iter().filter(|point| **point != log.member);
+        let me = &self.settings.me;
+        let there = |point: &&MemberId| *point == me || self.peers.is_connected(point);
+        let points = self.peers.points.iter().filter(|point| **point != log.member).filter(there);
         let points: Vec<&MemberId> = points.collect();
         let turn = usize::from(log.head()[0]) + usize::from(other.head()[0]);
-        points.get(turn % points.len().max(1)).is_some_and(|point| **point == self.settings.me)
+        points.get(turn % points.len().max(1)).is_some_and(|point| *point == me)
     }
 
     /// Blobs for a peer that holds the entries which name them: as many as fit a frame, and while one
