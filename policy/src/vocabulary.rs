@@ -29,6 +29,19 @@ pub enum Kind {
     Date,
 }
 
+impl Kind {
+    /// As written in a Vocabulary.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Number => "number",
+            Self::Integer => "integer",
+            Self::Bool => "bool",
+            Self::Date => "date",
+        }
+    }
+}
+
 /// Whom one row is about.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Unit {
@@ -83,6 +96,21 @@ pub struct Column {
     /// `member`: it only says which member a row belongs to, and is dropped at import.
     #[serde(default)]
     pub role: Option<String>,
+}
+
+impl Column {
+    /// The flags that are set, as written in a Vocabulary.
+    pub fn flags(&self) -> Vec<&'static str> {
+        let flags = [
+            ("group", self.group),
+            ("required", self.required),
+            ("sensitive", self.sensitive),
+            ("private", self.private),
+            ("never", self.never),
+            ("derived", self.derived),
+        ];
+        flags.into_iter().filter(|(_, set)| *set).map(|(flag, _)| flag).collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -307,12 +335,9 @@ pub(crate) mod tests {
     fn flags_read_and_are_off_unless_written() {
         let text = EXAM.replace("high = 4,", "high = 4, private = true, derived = true, sensitive = true,");
         let exam = Vocabulary::from_toml(&text).unwrap();
-        let flags = |name| {
-            let column = exam.column(name).unwrap();
-            [column.group, column.private, column.derived, column.sensitive, column.never, column.required]
-        };
-        assert_eq!(flags("score"), [false, true, true, true, false, false]);
-        assert_eq!(flags("sex"), [true, false, false, false, false, false]);
+        let flags = |name| exam.column(name).unwrap().flags();
+        assert_eq!(flags("score"), ["sensitive", "private", "derived"]);
+        assert_eq!(flags("sex"), ["group"]);
         let text = EXAM.replace("group = true", "group = true, sensitive = true");
         assert!(Vocabulary::from_toml(&text).unwrap().column("sex").unwrap().sensitive);
     }
