@@ -281,9 +281,11 @@ impl TableWriter {
         Ok(Self { path: path.to_owned(), temporary, schema, builders, rows: 0, writer })
     }
 
-    /// Adds a row, one cell for each kept column in order.
+    /// Adds a row, one cell for each kept column in order; columns beyond its end stay empty.
     pub fn push(&mut self, row: &[Cell]) -> Result<(), ImportError> {
-        self.builders.iter_mut().zip(row).for_each(|(builder, cell)| builder.push(cell));
+        for (at, builder) in self.builders.iter_mut().enumerate() {
+            builder.push(row.get(at).unwrap_or(&Cell::Null));
+        }
         self.rows += 1;
         if self.rows == BATCH_ROWS { self.flush() } else { Ok(()) }
     }

@@ -20,7 +20,16 @@ use crate::folder::{StoreError, at, list, read_optional, write_durably};
 use crate::keyfile;
 
 /// Vocabularies compiled in: their texts.
-pub const SHIPPED_VOCABULARIES: [&str; 1] = [include_str!("vocab/attendance.toml")];
+pub const SHIPPED_VOCABULARIES: [&str; 8] = [
+    include_str!("vocab/attendance.toml"),
+    include_str!("vocab/pupils.toml"),
+    include_str!("vocab/attainment.toml"),
+    include_str!("vocab/behaviour.toml"),
+    include_str!("vocab/vcse_activities.toml"),
+    include_str!("vocab/vcse_beneficiaries.toml"),
+    include_str!("vocab/vcse_participation.toml"),
+    include_str!("vocab/vcse_outcomes.toml"),
+];
 /// Questions compiled in: their texts.
 pub const SHIPPED_QUESTIONS: [&str; 2] =
     [include_str!("vocab/attendance-rate.toml"), include_str!("vocab/event-day.toml")];

@@ -371,7 +371,7 @@ struct Layout<'a> {
 }
 
 /// Case, spaces and punctuation do not tell headers apart.
-fn folded(header: &str) -> String {
+pub(crate) fn folded(header: &str) -> String {
     header
         .trim_start_matches('\u{feff}')
         .chars()
@@ -500,7 +500,7 @@ impl<'a> Layout<'a> {
 }
 
 /// Reads one value. Errors: what is wrong and what is allowed.
-fn read_cell(column: &Column, needed: bool, text: &str) -> Result<Cell, String> {
+pub(crate) fn read_cell(column: &Column, needed: bool, text: &str) -> Result<Cell, String> {
     let shown = || quoted(&text.chars().take(40).collect::<String>());
     if text.is_empty() {
         return if needed { Err("it is empty, and needed".into()) } else { Ok(Cell::Null) };

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod demo;
+pub mod draft;
 pub mod driver;
 pub mod engine;
 pub mod entropy;

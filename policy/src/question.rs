@@ -539,6 +539,11 @@ fn check_cells(column: &Column, cells: &[String]) -> Result<(), QuestionError> {
     if !column.group {
         return wrong(format!("by: results may not be split by `{name}`; its vocabulary does not allow it"));
     }
+    if column.varies {
+        return wrong(format!(
+            "by: `{name}` differs between the rows of one person, who may stand in one cell only; use it in `where`"
+        ));
+    }
     let truths = ["true".to_owned(), "false".to_owned()];
     let allowed = if column.kind == Kind::Bool { &truths[..] } else { &column.values[..] };
     if let Some(unknown) = cells.iter().find(|cell| !allowed.contains(cell)) {

@@ -139,3 +139,17 @@ fn references_to_measures_do_not_nest() {
     );
     assert!(admit(&text, EXAM).unwrap_err().0.contains("no column `q`"));
 }
+
+/// A person stands in one cell: a split by what differs between a person's rows would add all of
+/// them to one of its cells.
+#[test]
+fn what_varies_between_a_persons_rows_does_not_split() {
+    let by_day = ATTENDANCE_RATE.replace(
+        "{ column = \"pupil_premium\", cells = [\"true\", \"false\"] }",
+        "{ column = \"weekday\", cells = [\"Monday\", \"Friday\"] }",
+    );
+    let error = admit(&by_day, ATTENDANCE).unwrap_err().0;
+    assert!(error.contains("`weekday` differs between the rows of one person"), "{error}");
+    let one_day = ATTENDANCE_RATE.replace("\"compulsory_age\"", "\"compulsory_age AND weekday = 'Friday'\"");
+    assert!(admit(&one_day, ATTENDANCE).is_ok());
+}

@@ -29,6 +29,19 @@ pub enum Kind {
     Date,
 }
 
+impl Kind {
+    /// As written in a Vocabulary.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Number => "number",
+            Self::Integer => "integer",
+            Self::Bool => "bool",
+            Self::Date => "date",
+        }
+    }
+}
+
 /// Whom one row is about.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Unit {
@@ -56,6 +69,9 @@ pub struct Column {
     /// Results may be split by it.
     #[serde(default)]
     pub group: bool,
+    /// It differs between the rows of one person: a split by it would put a person in several cells.
+    #[serde(default)]
+    pub varies: bool,
     /// A file without it is refused.
     #[serde(default)]
     pub required: bool,
@@ -68,6 +84,9 @@ pub struct Column {
     /// Never in a Question.
     #[serde(default)]
     pub never: bool,
+    /// Computed at import from other columns; a file need not have it.
+    #[serde(default)]
+    pub derived: bool,
     /// Smallest value of a number.
     #[serde(default)]
     pub low: Option<i64>,
@@ -80,6 +99,22 @@ pub struct Column {
     /// `member`: it only says which member a row belongs to, and is dropped at import.
     #[serde(default)]
     pub role: Option<String>,
+}
+
+impl Column {
+    /// The flags that are set, as written in a Vocabulary.
+    pub fn flags(&self) -> Vec<&'static str> {
+        let flags = [
+            ("group", self.group),
+            ("varies", self.varies),
+            ("required", self.required),
+            ("sensitive", self.sensitive),
+            ("private", self.private),
+            ("never", self.never),
+            ("derived", self.derived),
+        ];
+        flags.into_iter().filter(|(_, set)| *set).map(|(flag, _)| flag).collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -107,6 +142,8 @@ pub struct Vocabulary {
     name: String,
     title: String,
     dataset: String,
+    owner: String,
+    licence: String,
     unit: Unit,
     key: Vec<String>,
     columns: Vec<Column>,
@@ -118,8 +155,7 @@ impl Vocabulary {
         if text.len() > VOCABULARY_BYTES_MAX {
             return Err(format!("a vocabulary of {} bytes; at most {VOCABULARY_BYTES_MAX}", text.len()));
         }
-        let draft: Draft = toml::from_str(text).map_err(|error| format!("not a vocabulary: {error}"))?;
-        let _documented_only = (&draft.owner, &draft.licence);
+        let draft: Draft = toml::from_str(text).map_err(|error| not_read(text, &error))?;
         if !is_name(&draft.id) || !is_name(&draft.dataset) {
             return Err("`id` and `dataset` are names of a-z, 0-9, - and _".into());
         }
@@ -146,6 +182,8 @@ impl Vocabulary {
             name: format!("{}/{}", draft.id, draft.version),
             title: draft.title,
             dataset: draft.dataset,
+            owner: draft.owner,
+            licence: draft.licence,
             unit,
             key: draft.key,
             columns: draft.column,
@@ -165,6 +203,16 @@ impl Vocabulary {
     /// Vocabularies about the same people share one.
     pub fn dataset(&self) -> &str {
         &self.dataset
+    }
+
+    /// Who keeps the standard; may be empty.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// On what terms others may use it; may be empty.
+    pub fn licence(&self) -> &str {
+        &self.licence
     }
 
     /// Whom a row is about.
@@ -193,6 +241,15 @@ impl Vocabulary {
     }
 }
 
+/// One line: where the text stops being a Vocabulary, and why. The parser's own picture has five lines.
+fn not_read(text: &str, error: &toml::de::Error) -> String {
+    let what = error.message().lines().collect::<Vec<_>>().join("; ");
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return format!("not a vocabulary: {what}");
+    };
+    format!("not a vocabulary: line {}: {what}", before.matches('\n').count() + 1)
+}
+
 fn is_name(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
     !text.is_empty() && text.len() <= 64 && text.bytes().all(plain)
@@ -211,30 +268,43 @@ fn check_columns(columns: &[Column]) -> Result<(), String> {
         if !names.insert(name) {
             return Err(format!("column `{name}` stands twice; remove one"));
         }
-        let distinct: BTreeSet<_> = column.values.iter().collect();
-        if distinct.len() != column.values.len() || column.values.len() > VALUES_MAX {
-            return Err(format!("column `{name}`: at most {VALUES_MAX} values, each once"));
-        }
-        if column.values.iter().any(|value| value.is_empty() || value.len() > NAME_BYTES_MAX) {
-            return Err(format!("column `{name}`: values have 1 to {NAME_BYTES_MAX} bytes"));
-        }
-        if !column.values.is_empty() && column.kind != Kind::Text {
-            return Err(format!(
-                "column `{name}`: only text has a list of values; use low and high for numbers"
-            ));
-        }
-        if column.group && column.values.is_empty() && column.kind != Kind::Bool {
-            return Err(format!("column `{name}`: to group by it, list its values"));
-        }
-        if column.group && (column.private || column.never) {
-            return Err(format!("column `{name}`: private and never columns cannot be grouped by"));
-        }
-        if column.role.as_deref().is_some_and(|role| role != "member") {
-            return Err(format!("column `{name}`: the only role is \"member\""));
-        }
-        if column.low.zip(column.high).is_some_and(|(low, high)| low > high) {
-            return Err(format!("column `{name}`: low is above high"));
-        }
+        check_values(column)
+            .and_then(|()| check_flags(column))
+            .map_err(|what| format!("column `{name}`: {what}"))?;
+    }
+    Ok(())
+}
+
+fn check_values(column: &Column) -> Result<(), String> {
+    let distinct: BTreeSet<_> = column.values.iter().collect();
+    if distinct.len() != column.values.len() || column.values.len() > VALUES_MAX {
+        return Err(format!("at most {VALUES_MAX} values, each once"));
+    }
+    if column.values.iter().any(|value| value.is_empty() || value.len() > NAME_BYTES_MAX) {
+        return Err(format!("values have 1 to {NAME_BYTES_MAX} bytes"));
+    }
+    if !column.values.is_empty() && column.kind != Kind::Text {
+        return Err("only text has a list of values; use low and high for numbers".into());
+    }
+    if column.low.zip(column.high).is_some_and(|(low, high)| low > high) {
+        return Err("low is above high".into());
+    }
+    Ok(())
+}
+
+fn check_flags(column: &Column) -> Result<(), String> {
+    let refuse = |text: &str| Err(text.to_owned());
+    if column.group && column.values.is_empty() && column.kind != Kind::Bool {
+        return refuse("to group by it, list its values");
+    }
+    if column.group && (column.private || column.never) {
+        return refuse("private and never columns cannot be grouped by; remove `group` or the other");
+    }
+    if column.derived && column.required {
+        return refuse("a derived column is computed at import, so no file must have it; remove `required`");
+    }
+    if column.role.as_deref().is_some_and(|role| role != "member") {
+        return refuse("the only role is \"member\"");
     }
     Ok(())
 }
@@ -266,11 +336,28 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn flags_read_and_are_off_unless_written() {
+        let text = EXAM.replace("high = 4,", "high = 4, private = true, derived = true, sensitive = true,");
+        let exam = Vocabulary::from_toml(&text).unwrap();
+        let flags = |name| exam.column(name).unwrap().flags();
+        assert_eq!(flags("score"), ["sensitive", "private", "derived"]);
+        assert_eq!(flags("sex"), ["group"]);
+        let text = EXAM.replace("group = true", "group = true, sensitive = true");
+        assert!(Vocabulary::from_toml(&text).unwrap().column("sex").unwrap().sensitive);
+    }
+
+    #[test]
     fn each_mistake_is_named() {
         for (from, to, said) in [
             ("exam", "Exam", "names of a-z"),
             ("\"row\"", "\"person\"", "there is no `person`"),
-            ("version = 1", "version = 1\ncolour = 3", "unknown field `colour`"),
+            ("version = 1", "version = 1\ncolour = 3", "line 4: unknown field `colour`"),
+            ("group = true", "group = true, private = true", "column `sex`: private and never"),
+            ("group = true", "group = true, never = true", "cannot be grouped by"),
+            ("group = true", "derived = true, required = true", "remove `required`"),
+            ("group = true", "group = 1", "line 10: invalid type"),
+            ("\"rows\"", "\"300\"", "`people_max` is \"rows\""),
+            ("unit = \"row\"", "", "missing field `unit`"),
             (", values = [\"F\", \"M\"]", "", "list its values"),
             ("\"F\", \"M\"", "\"F\", \"F\"", "each once"),
             ("name = \"score\"", "name = \"sex\"", "stands twice"),

@@ -6,8 +6,9 @@ mod demo;
 mod node;
 mod show;
 mod verify;
+mod vocabulary;
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc;
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 pub(crate) use show::{audit_json, audit_text, figures_json};
 use show::{plain, plain_lines};
 
-use crate::error::CommandError;
+use crate::error::{CommandError, Exit};
 
 /// What the program is, in the words of its help.
 const ABOUT: &str = "Benchmark together; keep your data at home.
@@ -87,6 +88,9 @@ enum Command {
     Ask(Box<ask::AskArgs>),
     /// List releases you already hold; costs nothing
     Results(ask::ResultsArgs),
+    /// List, show, draft and check data standards
+    #[command(subcommand)]
+    Vocabulary(vocabulary::VocabularyCommand),
     /// Replay the logs this node holds
     Audit,
     /// Check exported logs offline; needs no node
@@ -158,6 +162,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Status => node::status(&common),
         Command::Ask(args) => ask::ask(&common, &args),
         Command::Results(args) => ask::results(&common, &args),
+        Command::Vocabulary(command) => vocabulary::vocabulary(&common, command),
         Command::Audit => node::audit(&common),
         Command::Verify(args) => verify::verify(args),
         Command::Log(LogCommand::Export(args)) => node::export(&common, &args),
@@ -167,12 +172,19 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
 fn finish(common: &Common, outcome: Result<Printed, CommandError>) -> ExitCode {
     match outcome {
         Ok(printed) => {
-            if common.json {
-                println!("{:#}", printed.json);
-            } else if !printed.text.is_empty() {
-                println!("{}", plain_lines(printed.text.trim_end()));
+            let text = match common.json {
+                true => format!("{:#}", printed.json),
+                false => plain_lines(printed.text.trim_end()).to_string(),
+            };
+            let written = if text.is_empty() { Ok(()) } else { writeln!(std::io::stdout(), "{text}") };
+            match written {
+                // A reader such as `head` goes away when it has enough; that is no failure of ours.
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                    eprintln!("error: the result was not written: {error}");
+                    ExitCode::from(Exit::Failed as u8)
+                }
+                Ok(()) | Err(_) => ExitCode::from(printed.code),
             }
-            ExitCode::from(printed.code)
         }
         Err(error) => {
             let exit = error.exit as u8;
