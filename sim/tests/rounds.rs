@@ -21,6 +21,8 @@ fn check_round(members: usize, mode: Mode, seed: u8) {
     let id = story.ask(members - 1, query).expect("asked");
     assert!(story.finish(id, members), "the round ends: {:?}", story.world.events);
     assert_eq!(story.faults(), Vec::<String>::new());
+    let round = story.world.member(0).unwrap().fold().round(&id).unwrap().clone();
+    assert!(round.repeats().is_empty(), "nothing is said twice");
     let want = true_sums(i64::try_from(members).unwrap());
     let got = story.sums(id);
     // sigma_i sqrt(n) is at most 13 here (36 in full-noise mode): nine of those never happen.

@@ -18,7 +18,7 @@ impl Member {
     pub(super) fn step_count(&mut self, round: &Round, plan: &Arc<Plan>) {
         match plan.query.mode {
             Mode::Secure => self.step_committee(round, plan),
-            Mode::FullNoise => self.step_reveals(round, plan),
+            Mode::FullNoise => self.step_full_freeze(round, plan),
         }
         self.step_release(round, plan);
     }
@@ -208,22 +208,21 @@ impl Member {
         // Crash here: the open is on disk and was not sent. A restart sends it; it is never made anew.
     }
 
-    /// Full noise: the asker freezes what was committed; then everyone in it reveals.
-    fn step_reveals(&mut self, round: &Round, plan: &Arc<Plan>) {
-        let me = self.settings.me.clone();
-        if plan.query.asker == me && !self.wrote(round, Kind::Freeze) && !self.wrote(round, Kind::Abort) {
-            let committed = plan.members.iter().filter_map(|member| round.contribution(plan, member));
-            let set: Vec<Ref> = committed.map(|logged| logged.at.clone()).collect();
-            let complete = set.len() == plan.members.len() || self.now > plan.query.contribute_by;
-            if complete && round.lawful_set(plan, &set).is_some() {
-                let roster = plan.roster.clone();
-                self.append(Body::Freeze { query: round.id, roster, contributions: set, vk_part: None });
-            } else if self.now > plan.query.contribute_by {
-                self.append(Body::Abort { query: round.id, code: "few".to_owned() });
-            }
+    /// Full noise: the asker freezes what was committed.
+    fn step_full_freeze(&mut self, round: &Round, plan: &Arc<Plan>) {
+        let spoken = self.wrote(round, Kind::Freeze) || self.wrote(round, Kind::Abort);
+        if plan.query.asker != self.settings.me || spoken {
             return;
         }
-        self.step_reveal(round, plan);
+        let committed = plan.members.iter().filter_map(|member| round.contribution(plan, member));
+        let set: Vec<Ref> = committed.map(|logged| logged.at.clone()).collect();
+        let complete = set.len() == plan.members.len() || self.now > plan.query.contribute_by;
+        if complete && round.lawful_set(plan, &set).is_some() {
+            let roster = plan.roster.clone();
+            self.append(Body::Freeze { query: round.id, roster, contributions: set, vk_part: None });
+        } else if self.now > plan.query.contribute_by {
+            self.append(Body::Abort { query: round.id, code: "few".to_owned() });
+        }
     }
 
     /// Full noise: reveals our vector once the asker froze it, whatever others released already: our
