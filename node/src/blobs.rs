@@ -78,11 +78,11 @@ impl Blobs {
         while let Some((hash, length)) = bytes.get(whole..).and_then(header) {
             let start = whole + HEADER_BYTES;
             let Some(share) = bytes.get(start..start + length) else { break };
-            if sha256(&[share]) != hash {
-                break;
-            }
-            self.places.insert(hash, Place { round, offset: start as u64, length });
             whole = start + length;
+            // One that is damaged is not held; those after it are.
+            if sha256(&[share]) == hash {
+                self.places.insert(hash, Place { round, offset: start as u64, length });
+            }
         }
         let file = OpenOptions::new().read(true).append(true).open(&path).map_err(at(&path))?;
         if whole < bytes.len() {

@@ -308,6 +308,7 @@ fn members_error(members: usize) -> CommandError {
 fn import_said(data: &Spreadsheet, script: &Script, report: &Report) -> Vec<String> {
     let file = data.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut said: Vec<String> = report.problems.iter().map(|problem| problem_text(&file, problem)).collect();
+    said.extend(report.read_as.as_ref().map(|read_as| format!("read as {read_as}")));
     if report.rows_refused > 0 {
         said.push(format!("{} of {} rows were left out", report.rows_refused, report.rows_read));
     }

@@ -4,11 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Read};
 
 use datacoop_policy::vocabulary::{COLUMNS_MAX, Column, Kind, NAME_BYTES_MAX, Unit, Vocabulary};
 
 use crate::import::{folded, read_cell};
+use crate::source::Source;
 
 /// More different values than this are no closed list that a person would write down.
 pub const LIST_MAX: usize = 20;
@@ -82,12 +82,10 @@ pub struct Proposed {
     pub decide: String,
 }
 
-/// Drafts a vocabulary called `id` from a CSV file. Errors: the row or column, and the remedy.
-pub fn draft(id: &str, source: impl Read, known: &[Vocabulary]) -> Result<Draft, String> {
-    let mut source = BufReader::with_capacity(64 * 1024, source);
-    let start = source.fill_buf().map_err(|error| error.to_string())?;
-    let separator = separator(start);
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).delimiter(separator).from_reader(source);
+/// Drafts a vocabulary called `id` from a data file. Errors: the row or column, and the remedy.
+pub fn draft(id: &str, source: Source, known: &[Vocabulary]) -> Result<Draft, String> {
+    let mut builder = csv::ReaderBuilder::new();
+    let mut reader = builder.trim(csv::Trim::All).delimiter(source.delimiter).from_reader(source.reader);
     let headers = reader.headers().map_err(|error| problem(&error))?.clone();
     let (mut columns, left_out) = observe_headers(&headers, known)?;
     let mut record = csv::StringRecord::new();
@@ -99,8 +97,7 @@ pub fn draft(id: &str, source: impl Read, known: &[Vocabulary]) -> Result<Draft,
     if rows == 0 {
         return Err("it has a header and no rows; a draft needs rows to look at".into());
     }
-    // Import reads commas.
-    let fits = if separator == b',' { whole_fits(&columns, known) } else { vec![] };
+    let fits = whole_fits(&columns, known);
     let mut used = BTreeSet::new();
     let best = best_match(&columns, known);
     let proposed: Vec<Proposed> =
@@ -115,13 +112,6 @@ pub fn id_from(stem: &str, known: &[Vocabulary]) -> String {
     let id = clean(stem);
     let taken = known.iter().any(|other| other.name().split('/').next() == Some(&id));
     if taken { format!("own_{id}") } else { id }
-}
-
-/// The commonest of comma, semicolon and tab in the first line.
-fn separator(start: &[u8]) -> u8 {
-    let line = start.split(|byte| *byte == b'\n').next().unwrap_or(start);
-    let count = |separator: u8| line.iter().filter(|byte| **byte == separator).count();
-    [b';', b'\t'].into_iter().fold(b',', |best, other| if count(other) > count(best) { other } else { best })
 }
 
 fn problem(error: &csv::Error) -> String {

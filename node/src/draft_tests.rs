@@ -1,12 +1,13 @@
 use super::*;
 use crate::home::SHIPPED_VOCABULARIES;
+use crate::source::Source;
 
 fn known() -> Vec<Vocabulary> {
     SHIPPED_VOCABULARIES.iter().map(|text| Vocabulary::from_toml(text).unwrap()).collect()
 }
 
 fn drafted(text: &str) -> Draft {
-    draft("mine", text.as_bytes(), &known()).unwrap()
+    draft("mine", Source::of_bytes(text.as_bytes()), &known()).unwrap()
 }
 
 /// What a column of these values becomes: its type, then its list.
@@ -101,7 +102,7 @@ fn a_file_that_fits_a_known_vocabulary_needs_no_draft() {
     let file = "pupil_id,date,type\n1,2025-11-03,positive\n";
     assert_eq!(drafted(file).fits, ["behaviour/1"]);
     assert!(drafted(&file.replace("positive", "praise")).fits.is_empty());
-    assert!(drafted(&file.replace(',', ";")).fits.is_empty(), "import reads commas");
+    assert_eq!(drafted(&file.replace(',', ";")).fits, ["behaviour/1"], "import reads semicolons too");
 }
 
 #[test]
@@ -132,7 +133,7 @@ fn what_is_no_table_is_refused_with_its_place_and_the_remedy() {
         (b"a\0b,c\n1,2\n", "is it a CSV file?"),
         (format!("{wide}\n").as_bytes(), "201 columns"),
     ] {
-        let error = draft("mine", bytes, &known()).unwrap_err();
+        let error = draft("mine", Source::of_bytes(bytes), &known()).unwrap_err();
         assert!(error.contains(said), "{said}: {error}");
     }
 }

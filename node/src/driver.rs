@@ -463,7 +463,7 @@ impl Driver {
 
     /// What was stored so far is on disk before anything else happens.
     fn barrier(&mut self) -> Result<(), StoreError> {
-        // Shares before the entry that names them.
+        // A peer that is told we hold a share may switch off.
         self.blobs.sync()?;
         if self.pending.must_sync { self.write_pending() } else { Ok(()) }
     }
@@ -472,6 +472,8 @@ impl Driver {
     fn write_pending(&mut self) -> Result<(), StoreError> {
         let pending = std::mem::take(&mut self.pending);
         if !pending.records.is_empty() {
+            // Shares before the entry that names them.
+            self.blobs.sync()?;
             self.journal.append(&encode(&pending.records))?;
             // Crash before: the frame is torn or absent, and nothing that it says was acted upon.
             self.journal.sync()?;

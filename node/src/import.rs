@@ -1,9 +1,8 @@
-//! CSV in, Parquet out, checked against a Vocabulary row by row. Problems name file, row, column,
+//! Rows in, Parquet out, checked against a Vocabulary row by row. Problems name file, row, column,
 //! rule and fix. Must not know the network: what is read here stays on this computer.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -13,6 +12,7 @@ use datacoop_policy::{Day, Digest, Period};
 use datacoop_protocol::log::tree::sha256;
 
 use crate::engine::TableWriter;
+use crate::source::{self, Source};
 
 /// More bad rows than one in this many refuse the whole file: it is another file than was meant.
 const BAD_ROWS_PARTS: u64 = 10;
@@ -47,6 +47,8 @@ pub struct Problem {
 /// What an import did.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Report {
+    /// How the file was understood, where it is not plain CSV in UTF-8.
+    pub read_as: Option<String>,
     /// Rows in the file, its header aside.
     pub rows_read: u64,
     /// Rows in the table.
@@ -119,8 +121,9 @@ pub fn check_columns(
     by: &str,
     wanted: &BTreeSet<String>,
 ) -> Result<(), ImportError> {
-    let (name, file) = open(source)?;
-    let mut reader = csv_reader(file);
+    let source = source::open(source)?;
+    let name = source.name.clone();
+    let mut reader = csv_reader(source);
     let headers = read_headers(&name, &mut reader)?;
     let layout = Layout::new(&name, &headers, vocabulary, Some(by))?;
     let absent: Vec<String> = layout.absent().into_iter().filter(|column| wanted.contains(column)).collect();
@@ -147,7 +150,7 @@ fn listed(headers: &csv::StringRecord) -> String {
     backticked(&headers.iter().map(str::to_owned).collect::<Vec<_>>())
 }
 
-/// Imports a CSV file into one Parquet table.
+/// Imports a data file into one Parquet table.
 pub fn import_csv(source: &Path, vocabulary: &Vocabulary, table: &Path) -> Result<Report, ImportError> {
     let mut writer = TableWriter::create(table, vocabulary)?;
     let report = read_file(source, vocabulary, None, &mut |_, row| writer.push(row))?;
@@ -155,7 +158,7 @@ pub fn import_csv(source: &Path, vocabulary: &Vocabulary, table: &Path) -> Resul
     Ok(report)
 }
 
-/// Imports a CSV file into one Parquet table for each value of a column; `table` gives its path.
+/// Imports a data file into one Parquet table for each value of a column; `table` gives its path.
 /// Returns the report and the rows of each value.
 pub fn import_split(
     source: &Path,
@@ -195,17 +198,10 @@ fn read_file(
     by: Option<&str>,
     each: Each<'_>,
 ) -> Result<Report, ImportError> {
-    let (name, file) = open(source)?;
-    read_rows(&name, file, vocabulary, by, each)
-}
-
-/// A file and the name to speak of it by.
-fn open(source: &Path) -> Result<(String, File), ImportError> {
-    let name = source
-        .file_name()
-        .map_or_else(|| source.display().to_string(), |name| name.to_string_lossy().into_owned());
-    let file = File::open(source).map_err(|error| ImportError(format!("{}: {error}", source.display())))?;
-    Ok((name, file))
+    let source = source::open(source)?;
+    let read_as = source.read_as.clone();
+    let report = read_rows(source, vocabulary, by, each)?;
+    Ok(Report { read_as, ..report })
 }
 
 /// Passes a file on and notes on which lines rows may begin: those that are not blank.
@@ -252,8 +248,9 @@ impl<R> Lines<R> {
 
 type CsvReader<R> = csv::Reader<Lines<R>>;
 
-fn csv_reader<R: Read>(source: R) -> CsvReader<R> {
-    csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(Lines::new(source))
+fn csv_reader(source: Source) -> CsvReader<Box<dyn Read>> {
+    let mut builder = csv::ReaderBuilder::new();
+    builder.trim(csv::Trim::All).delimiter(source.delimiter).from_reader(Lines::new(source.reader))
 }
 
 fn read_headers<R: Read>(name: &str, reader: &mut CsvReader<R>) -> Result<csv::StringRecord, ImportError> {
@@ -281,12 +278,12 @@ fn unreadable(name: &str, row: Option<u64>, error: &csv::Error) -> ImportError {
 
 /// Reads rows, hands good ones over and counts the rest.
 fn read_rows(
-    name: &str,
-    source: impl Read,
+    source: Source,
     vocabulary: &Vocabulary,
     by: Option<&str>,
     each: Each<'_>,
 ) -> Result<Report, ImportError> {
+    let name = &source.name.clone();
     let mut reader = csv_reader(source);
     let headers = read_headers(name, &mut reader)?;
     let layout = Layout::new(name, &headers, vocabulary, by)?;
@@ -575,7 +572,7 @@ mod tests {
     fn check(text: &str, by: Option<&str>) -> (Result<Report, ImportError>, Rows) {
         let vocabulary = Vocabulary::from_toml(EXAM).unwrap();
         let mut rows = vec![];
-        let report = read_rows("f.csv", text.as_bytes(), &vocabulary, by, &mut |member, row| {
+        let report = read_rows(Source::of_bytes(text.as_bytes()), &vocabulary, by, &mut |member, row| {
             rows.push((member.to_owned(), row.to_vec()));
             Ok(())
         });
@@ -630,10 +627,11 @@ mod tests {
         let good: String = (0..30).map(|i| format!("A,p{i},F\n")).collect();
         let text = format!("school,pupil,sex\n{good}A, ,F\n,p,F\n");
         let mut members = HashSet::new();
-        let report = read_rows("f.csv", text.as_bytes(), &vocabulary, Some("School"), &mut |member, _| {
-            members.insert(member.to_owned());
-            Ok(())
-        });
+        let report =
+            read_rows(Source::of_bytes(text.as_bytes()), &vocabulary, Some("School"), &mut |member, _| {
+                members.insert(member.to_owned());
+                Ok(())
+            });
         let report = report.unwrap();
         let said: Vec<String> = report.problems.iter().map(|p| problem_text("f.csv", p)).collect();
         assert_eq!(said[0], "f.csv row 32, column `pupil`: it is empty, and needed");
@@ -659,7 +657,8 @@ mod tests {
         let dated = EXAM.replace("\"sat\"", "\"date\"");
         let vocabulary = Vocabulary::from_toml(&dated).unwrap();
         let text = "pupil,sex,date\n1,F,2025-12-12\n2,F,2024-12-12\n3,F,2025-01-31\n";
-        let report = read_rows("f.csv", text.as_bytes(), &vocabulary, None, &mut |_, _| Ok(())).unwrap();
+        let report =
+            read_rows(Source::of_bytes(text.as_bytes()), &vocabulary, None, &mut |_, _| Ok(())).unwrap();
         assert_eq!(report.newest_day(), Day::parse("2025-12-12"));
         assert_eq!(report.rows_outside(Period::parse("2024-09-01..2025-08-31").unwrap()), 1);
     }
@@ -698,7 +697,7 @@ mod tests {
         }
         let vocabulary = Vocabulary::from_toml(EXAM).unwrap();
         let latin: &[u8] = b"pupil,sex\n\xe9,F\n";
-        let error = read_rows("f.csv", latin, &vocabulary, None, &mut |_, _| Ok(())).unwrap_err().0;
+        let error = read_rows(Source::of_bytes(latin), &vocabulary, None, &mut |_, _| Ok(())).unwrap_err().0;
         assert!(error.contains("f.csv row 2 is not text in UTF-8; save it again"), "{error}");
         let error = check("sex\nF\n", Some("school")).0.unwrap_err().0;
         assert!(error.contains("there is no column `school` to split by"), "{error}");

@@ -31,4 +31,5 @@ pub mod net;
 pub mod noise;
 pub mod pretend;
 pub mod signed;
+pub mod source;
 pub mod view;

@@ -35,6 +35,7 @@ impl Loaded {
             "file": self.file,
             "vocabulary": self.vocabulary,
             "dataset": self.dataset,
+            "read_as": self.report.read_as,
             "rows_read": self.report.rows_read,
             "rows_kept": self.report.rows_kept,
             "rows_refused": self.report.rows_refused,
@@ -55,7 +56,7 @@ pub enum Choice {
     Text(String),
 }
 
-/// Imports a CSV file as the next snapshot of a vocabulary's table. The folder must be locked by us.
+/// Imports a data file as the next snapshot of a vocabulary's table. The folder must be locked by us.
 pub fn import(home: &Home, file: &Path, choice: &Choice) -> Result<Loaded, CommandError> {
     let (hash, vocabulary) = match choice {
         Choice::Named(name) => named(home, name)?,

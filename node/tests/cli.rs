@@ -319,6 +319,15 @@ fn an_import_beside_another_command_says_that_the_folder_is_busy() {
     assert_eq!(output.status.code(), Some(11), "{stderr}");
     assert!(stderr.contains("another command works in") && !stderr.contains("datacoop run"), "{stderr}");
     drop(lock);
+    // Windows-1252 with semicolons, as a spreadsheet program of 2014 saves it.
+    std::fs::write(sheet.folder.path().join("data.csv"), b"sex;score\nF;1\nM;2\n;\xe9\n").expect("written");
+    let output = run(&import);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("data.csv row 4, column `score`: '\u{e9}' is no number"), "{stderr}");
+    std::fs::write(sheet.folder.path().join("data.csv"), "sex;score\nF;1\nM;2\n").expect("written");
+    let output = run(&import);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains("2 of 2 rows") && stdout.contains("split by semicolons"), "{stdout}");
     // Alone it works, and says what the file has more and less than the vocabulary.
     sheet.write("data.csv", "sex,colour\nF,x\n");
     let output = run(&import);

@@ -344,8 +344,9 @@ fn a_draft_of_what_is_no_table_is_refused() {
     for (bytes, said) in [
         (&b""[..], "marks.csv: it has no header"),
         (b"sex,score\n", "it has a header and no rows"),
-        (b"sex,school\nF,caf\xe9\n", "row 2: not UTF-8 text; save it again as CSV in UTF-8"),
-        (b"\xff\xfes\0e\0x\0", "row 1: not UTF-8"),
+        (b"\xff\xfes\0e\0x\0", "it has a header and no rows"),
+        (b"sex,school\nF,\0\x01\n", "is no text; save it as CSV or as an Excel workbook"),
+        (b"%PDF-1.7", "export the report as CSV"),
         (b"Marks of 7A\nsex,score\nF,1\n", "row 2 has 2 fields and the header 1; remove titles"),
     ] {
         std::fs::write(&file, bytes).unwrap();

@@ -184,6 +184,9 @@ pub(super) async fn import(common: &Common, args: ImportArgs) -> Result<Printed,
         json["rows_read"],
         json["vocabulary"].as_str().unwrap_or("")
     );
+    if let Some(read_as) = json["read_as"].as_str() {
+        text += &format!("  read as {read_as}\n");
+    }
     for line in json["problems"].as_array().into_iter().flatten() {
         text += &format!("  left out: {}\n", line.as_str().unwrap_or(""));
     }

@@ -17,6 +17,7 @@ use crate::draft::{Draft, draft, id_from};
 use crate::error::CommandError;
 use crate::home::{Home, SHIPPED_VOCABULARIES};
 use crate::import::folded;
+use crate::source;
 
 /// Characters of allowed values in a table; the rest is a number.
 const ALLOWED_SHOWN: usize = 40;
@@ -225,7 +226,7 @@ fn notes(vocabulary: &Vocabulary) -> Vec<String> {
 fn propose(common: &Common, file: &Path) -> Result<Printed, CommandError> {
     let known: Vec<Vocabulary> = known(common)?.into_iter().map(|known| known.vocabulary).collect();
     let wrong = |what: &dyn std::fmt::Display| CommandError::usage(format!("{}: {what}", file.display()));
-    let source = File::open(file).map_err(|error| wrong(&error))?;
+    let source = source::open(file).map_err(|error| CommandError::usage(error.to_string()))?;
     let stem = file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let Draft { toml, columns, fits, left_out } =
         draft(&id_from(&stem, &known), source, &known).map_err(|error| wrong(&error))?;

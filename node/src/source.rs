@@ -1,0 +1,202 @@
+//! Data files as programs write them: text in UTF-8, UTF-16 or Windows-1252, split by commas,
+//! semicolons or tabs; Excel and OpenDocument workbooks. What comes out is CSV in UTF-8, line for
+//! line. Alone imports calamine and the decoder. Must not know vocabularies.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek as _};
+use std::path::Path;
+
+use calamine::{Data, Reader as _};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs_io::DecodeReaderBytesBuilder;
+
+use crate::import::ImportError;
+
+/// How much of a file is looked at to tell its encoding and its delimiter: a header row is shorter.
+const HEAD_BYTES: usize = 64 * 1024;
+/// Rows of a sheet: what Excel's own format can hold.
+const SHEET_ROWS_MAX: usize = 1_048_576;
+
+/// A file, ready to be read as CSV in UTF-8.
+pub struct Source {
+    /// What to call it: the file's name.
+    pub name: String,
+    /// The bytes.
+    pub reader: Box<dyn Read>,
+    /// What fields are split by.
+    pub delimiter: u8,
+    /// How it was understood, in words; `None` of plain CSV in UTF-8.
+    pub read_as: Option<String>,
+}
+
+/// Opens a data file. Errors: it cannot be read, or is none; each with the remedy.
+pub fn open(path: &Path) -> Result<Source, ImportError> {
+    let name = path
+        .file_name()
+        .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    let wrong = |error: &dyn std::fmt::Display| ImportError(format!("{}: {error}", path.display()));
+    let mut file = File::open(path).map_err(|error| wrong(&error))?;
+    let mut head = vec![];
+    (&mut file).take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(|error| wrong(&error))?;
+    if is_workbook(&head) {
+        return open_workbook(path, name);
+    }
+    if head.starts_with(b"%PDF") {
+        return Err(ImportError(format!(
+            "{name} is a PDF; export the report as CSV or as an Excel workbook"
+        )));
+    }
+    let encoding = match encoding_of_head(&head) {
+        Some(encoding) => encoding,
+        None => {
+            file.rewind().map_err(|error| wrong(&error))?;
+            if is_utf8(&mut file).map_err(|error| wrong(&error))? { UTF_8 } else { WINDOWS_1252 }
+        }
+    };
+    if !matches!(encoding.name(), "UTF-16LE" | "UTF-16BE") && head.contains(&0) {
+        return Err(ImportError(format!("{name} is no text; save it as CSV or as an Excel workbook")));
+    }
+    file.rewind().map_err(|error| wrong(&error))?;
+    let mut start = String::new();
+    let decoded_head = decoded(Cursor::new(head), encoding).read_to_string(&mut start);
+    let delimiter = decoded_head.map_or(b',', |_| delimiter_of(&start));
+    let read_as = describe(encoding, delimiter);
+    Ok(Source { name, reader: Box::new(decoded(file, encoding)), delimiter, read_as })
+}
+
+#[cfg(test)]
+impl Source {
+    /// A file called `f.csv`, taken as UTF-8 as it stands.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        let delimiter = delimiter_of(&String::from_utf8_lossy(bytes));
+        Self { name: "f.csv".into(), reader: Box::new(Cursor::new(bytes.to_vec())), delimiter, read_as: None }
+    }
+}
+
+fn decoded(bytes: impl Read + 'static, encoding: &'static Encoding) -> impl Read {
+    DecodeReaderBytesBuilder::new().encoding(Some(encoding)).strip_bom(true).build(bytes)
+}
+
+/// A zip archive, as xlsx and ods are, or an old compound file, as xls is.
+fn is_workbook(head: &[u8]) -> bool {
+    head.starts_with(b"PK\x03\x04") || head.starts_with(&[0xd0, 0xcf, 0x11, 0xe0])
+}
+
+/// The encoding that a file's first bytes give away: a byte order mark, or zeros where UTF-16 has them.
+fn encoding_of_head(head: &[u8]) -> Option<&'static Encoding> {
+    if let Some((encoding, _)) = Encoding::for_bom(head) {
+        return Some(encoding);
+    }
+    let zeros = |first: usize| head.iter().skip(first).step_by(2).filter(|byte| **byte == 0).count();
+    let pairs = head.len() / 2;
+    match (zeros(0), zeros(1)) {
+        (0, odd) if pairs > 0 && odd * 2 > pairs => Some(UTF_16LE),
+        (even, 0) if pairs > 0 && even * 2 > pairs => Some(UTF_16BE),
+        _ => None,
+    }
+}
+
+/// Whether all of a file is UTF-8: one letter outside ASCII far down tells the encoding of the whole.
+fn is_utf8(file: &mut impl Read) -> io::Result<bool> {
+    let mut buffer = vec![0; HEAD_BYTES];
+    let mut held = 0;
+    loop {
+        let read = file.read(&mut buffer[held..])?;
+        let end = held + read;
+        match std::str::from_utf8(&buffer[..end]) {
+            Ok(_) => held = 0,
+            // A letter cut in two by the block's end is no error yet.
+            Err(error) if error.error_len().is_none() && read > 0 => {
+                buffer.copy_within(error.valid_up_to()..end, 0);
+                held = end - error.valid_up_to();
+            }
+            Err(_) => return Ok(false),
+        }
+        if read == 0 {
+            return Ok(held == 0);
+        }
+    }
+}
+
+/// What splits the first line that is not blank: the most frequent of comma, semicolon and tab
+/// outside quotes; of equals the comma.
+fn delimiter_of(text: &str) -> u8 {
+    let header = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("");
+    let mut quoted = false;
+    let mut counts = [(0, b','), (0, b';'), (0, b'\t')];
+    for byte in header.bytes() {
+        quoted ^= byte == b'"';
+        let count = counts.iter_mut().find(|(_, delimiter)| *delimiter == byte && !quoted);
+        count.into_iter().for_each(|(count, _)| *count += 1);
+    }
+    counts.into_iter().rev().max_by_key(|(count, _)| *count).map_or(b',', |(_, delimiter)| delimiter)
+}
+
+fn describe(encoding: &'static Encoding, delimiter: u8) -> Option<String> {
+    let split = match delimiter {
+        b';' => ", fields split by semicolons",
+        b'\t' => ", fields split by tabs",
+        _ => "",
+    };
+    let plain = encoding == UTF_8 && split.is_empty();
+    (!plain).then(|| format!("text in {}{split}", encoding.name()))
+}
+
+/// A workbook's first sheet with anything in it, as CSV, a line a row.
+fn open_workbook(path: &Path, name: String) -> Result<Source, ImportError> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        ImportError(format!("{name}: {error}; if it opens in Excel, save it again as .xlsx, or as CSV"))
+    };
+    let mut workbook = calamine::open_workbook_auto(path).map_err(|error| wrong(&error))?;
+    let names = workbook.sheet_names();
+    let mut found = None;
+    for sheet in &names {
+        let range = workbook.worksheet_range(sheet).map_err(|error| wrong(&error))?;
+        if !range.is_empty() {
+            found = Some((sheet.clone(), range));
+            break;
+        }
+    }
+    let Some((sheet, range)) = found else {
+        return Err(ImportError(format!("{name} is empty; it needs a header row and data")));
+    };
+    let (first, _) = range.start().unwrap_or_default();
+    if range.height() > SHEET_ROWS_MAX {
+        return Err(ImportError(format!("{name} has more than {SHEET_ROWS_MAX} rows; save it as CSV")));
+    }
+    // Blank lines keep the row numbers of the sheet.
+    let mut bytes = vec![b'\n'; first as usize];
+    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(&mut bytes);
+    for row in range.rows() {
+        writer.write_record(row.iter().map(cell_text)).map_err(|error| wrong(&error))?;
+    }
+    writer.flush().map_err(|error| wrong(&error))?;
+    drop(writer);
+    let others = names.len() - 1;
+    let ignored = if others > 0 { format!("; {others} other sheets were not read") } else { String::new() };
+    let read_as = Some(format!("a workbook, sheet `{sheet}`{ignored}"));
+    Ok(Source { name, reader: Box::new(Cursor::new(bytes)), delimiter: b',', read_as })
+}
+
+/// A cell as people see it: days as dates, whole numbers without decimals, on one line.
+fn cell_text(cell: &Data) -> String {
+    match cell {
+        Data::Empty | Data::Error(_) => String::new(),
+        Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => {
+            let day = text.split_once("T00:00:00").map_or(text.as_str(), |(day, _)| day);
+            day.split_whitespace().collect::<Vec<_>>().join(" ")
+        }
+        Data::Float(number) => number.to_string(),
+        Data::Int(number) => number.to_string(),
+        Data::Bool(truth) => truth.to_string(),
+        Data::DateTime(moment) if moment.is_datetime() => {
+            let (year, month, day, ..) = moment.to_ymd_hms_milli();
+            format!("{year:04}-{month:02}-{day:02}")
+        }
+        Data::DateTime(moment) => moment.as_f64().to_string(),
+    }
+}
+
+#[cfg(test)]
+#[path = "source_tests.rs"]
+mod tests;
