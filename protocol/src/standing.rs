@@ -220,9 +220,11 @@ impl Standing {
         let reserved = sum(&mut others().map(|(_, loss)| loss));
         let of_purpose = &mut others().filter(|(purpose, _)| *purpose == query.purpose).map(|(_, loss)| loss);
         let purpose_spent = sum(of_purpose).plus(self.purpose_debits(query));
-        let key = repeat_key(query);
-        let past: Vec<PastRoster> =
-            self.past.get(&key).map(|past| past.values().cloned().collect()).unwrap_or_default();
+        let past: Vec<PastRoster> = self
+            .past
+            .get(&repeat_key(query))
+            .map(|past| past.values().cloned().collect())
+            .unwrap_or_default();
         let facts = Facts {
             now,
             me,
@@ -233,7 +235,8 @@ impl Standing {
             attempts: self.attempts.get(&Sameness::of(query)).copied().unwrap_or(0),
             answered: fresh && released(fold, query).is_some(),
             past: &past,
-            under_way: self.is_under_way(fold, query, &key, now),
+            // An auditor may hold less of the other round than the member did.
+            under_way: fresh && self.is_under_way(fold, query, now),
             declared,
         };
         judge(&Layers::new(fold.charter(), &query.purpose, own), query, roster, &facts)
@@ -241,11 +244,12 @@ impl Standing {
 
     /// Whether another debited round of the same question and parameters may still open: two at once
     /// could end with accepted sets that differ.
-    fn is_under_way(&self, fold: &Fold, query: &Query, key: &Digest, now: Time) -> bool {
+    pub fn is_under_way(&self, fold: &Fold, query: &Query, now: Time) -> bool {
+        let key = Some(repeat_key(query));
         let others = self
             .debits
             .iter()
-            .filter(|(id, spent)| **id != query.id && !spent.voided && spent.repeats.as_ref() == Some(key));
+            .filter(|(id, spent)| **id != query.id && !spent.voided && spent.repeats == key);
         others.into_iter().any(|(id, _)| {
             let round = fold.round(id).filter(|round| round.ending().is_none());
             round.and_then(|round| round.query()).is_some_and(|other| now <= other.close_by)
@@ -280,14 +284,17 @@ fn repeat_key(query: &Query) -> Digest {
     crate::log::tree::sha256(&[&bytes])
 }
 
-/// Whether some round of the same question and parameters that this member debited closed with
+/// Whether some round of the same question and parameters on whose Roster this member is closed with
 /// another accepted set: the two sums would differ by what sets the sets apart, perhaps one school.
 ///
 /// Stricter than CHARTER.md section 8 for now, like the rule on Rosters: accepted sets are equal.
 pub fn accepted_apart(fold: &Fold, me: &MemberId, query: &Query, accepted: &[MemberId]) -> bool {
     let key = repeat_key(query);
-    let debited = |round: &&Arc<Round>| round.id != query.id && round.said(Kind::Debit, me).is_some();
-    let others = fold.rounds().values().filter(debited);
+    // Its own acceptance puts it there: others cannot make such a round up among themselves.
+    let ours = |round: &&Arc<Round>| {
+        round.id != query.id && round.plan().is_some_and(|plan| plan.members.contains(me))
+    };
+    let others = fold.rounds().values().filter(ours);
     let closed = others.filter_map(|round| {
         let plan = round.plan().filter(|plan| repeat_key(&plan.query) == key)?;
         let (verifies, _) = round.verified(plan, &round.frozen(plan)?)?;

@@ -125,6 +125,7 @@ impl Member {
         }
         self.blobs.cache.insert(hash, bytes);
         self.blobs.wanted.remove(&hash);
+        self.blobs.partial.retain(|(_, partial), _| *partial != hash);
         self.stirred.extend(self.blobs.rounds_of(&hash));
     }
 

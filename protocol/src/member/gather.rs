@@ -231,6 +231,10 @@ impl Member {
             return;
         }
         let Some(secret) = self.secrets.get(&round.id).cloned() else { return };
+        let secure = plan.query.mode == Mode::Secure;
+        if secure && self.standing.is_under_way(&self.fold, &plan.query, self.now) {
+            return; // Not never: when the other round ends this one is stepped again.
+        }
         if let Err(refusal) = self.judge(&plan.query, Some(&plan.members)) {
             self.effort(round.id).declined = true;
             self.tell(Event::Declined(round.id, refusal.to_string()));

@@ -405,6 +405,8 @@ impl Member {
             self.after.push(Output::RemoveShares(id));
         }
         self.open.remove(&id);
+        // A round of the same question may have waited for this one to end.
+        self.stirred.extend(self.open.iter().copied());
         let ended = self.fold.round(&id).and_then(|round| round.ending().map(std::mem::discriminant));
         self.done.insert(id, ended);
     }

@@ -195,6 +195,8 @@ impl Member {
             backoff: peer.backoff,
             faults: peer.faults,
             fault_at: peer.fault_at,
+            // Logs only grow; a peer that lost its copies says so when it is pushed to.
+            known: peer.known.take(),
             redial_at,
             ..Peer::default()
         };
