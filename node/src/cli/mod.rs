@@ -30,8 +30,8 @@ leaves it carries privacy noise added on purpose; as a rule only sums can be rea
 const AFTER: &str = "First time?  datacoop demo
 
 Exit codes: 0 done, 1 failed, 2 usage or unreadable input, 3 two signed histories of one log,
-4 privacy budget would be exceeded, 5 aborted or too few members, 6 refused by another rule, 7 asked and still going, 10 no node here,
-11 node busy or not running, 12 locked, 130 cancelled";
+4 privacy budget would be exceeded, 5 aborted or too few members, 6 refused by another rule,
+7 asked and still going, 10 no node here, 11 node busy or not running, 12 locked, 130 cancelled";
 
 #[derive(Parser)]
 #[command(name = "datacoop", version, about = "Benchmark together; keep your data at home", long_about = ABOUT, after_help = AFTER)]
