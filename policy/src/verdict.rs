@@ -44,7 +44,7 @@ pub struct Facts<'a> {
     pub answered: bool,
     /// Debited Rosters of the same question and parameters, lists of members aside.
     pub past: &'a [PastRoster],
-    /// Whether another round of the same question and parameters was debited and has not ended.
+    /// Whether another round of the same question and parameters was accepted and has not ended.
     pub under_way: bool,
     /// Whether this member declared the dataset; an auditor says yes.
     pub declared: bool,
@@ -288,6 +288,9 @@ fn check_planned_roster(limits: &Limits, query: &Query, facts: &Facts<'_>) -> Ch
         let (stated, least) = (query.min_roster, limits.min_roster);
         return no(Rule::MinRoster, format!("it asks for {stated} members; {least} are needed"));
     }
+    if query.mode == Mode::Secure && facts.under_way {
+        return no(Rule::MinStep, "another round of this question is under way; wait until it ends");
+    }
     check_assumptions(query, query.min_roster as usize, facts)
 }
 
@@ -360,9 +363,6 @@ fn check_step(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Facts
                 format!("this singles out {bodies} bodies; groups need {}", limits.min_step),
             );
         }
-    }
-    if query.mode == Mode::Secure && facts.under_way {
-        return no(Rule::MinStep, "another round of this question is under way; wait until it ends");
     }
     let differs = |past: &PastRoster| past.members != roster || past.groups != groups;
     if query.mode == Mode::Secure && facts.past.iter().any(differs) {

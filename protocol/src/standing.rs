@@ -44,6 +44,7 @@ struct Promise {
     account: Account,
     purpose: String,
     loss: PrivacyLoss,
+    repeats: Digest,
     lapses: Time,
 }
 
@@ -139,6 +140,7 @@ impl Standing {
             account: query.account.clone(),
             purpose: query.purpose.clone(),
             loss: query.loss,
+            repeats: repeat_key(query),
             lapses: query.contribute_by,
         };
         self.promises.insert(id, promise);
@@ -236,24 +238,23 @@ impl Standing {
             answered: fresh && released(fold, query).is_some(),
             past: &past,
             // An auditor may hold less of the other round than the member did.
-            under_way: fresh && self.is_under_way(fold, query, now),
+            under_way: fresh && self.is_under_way(fold, me, query, now),
             declared,
         };
         judge(&Layers::new(fold.charter(), &query.purpose, own), query, roster, &facts)
     }
 
-    /// Whether another debited round of the same question and parameters may still open: two at once
-    /// could end with accepted sets that differ.
-    pub fn is_under_way(&self, fold: &Fold, query: &Query, now: Time) -> bool {
-        let key = Some(repeat_key(query));
-        let others = self
-            .debits
-            .iter()
-            .filter(|(id, spent)| **id != query.id && !spent.voided && spent.repeats == key);
-        others.into_iter().any(|(id, _)| {
+    /// Whether another round of the same question and parameters that we accepted may still open: two
+    /// at once could end with accepted sets that differ.
+    pub fn is_under_way(&self, fold: &Fold, me: &MemberId, query: &Query, now: Time) -> bool {
+        let key = repeat_key(query);
+        let promised = self.reserved(fold, me, now).filter(|(_, promise)| promise.repeats == key);
+        let debited = self.debits.iter().filter(|(_, spent)| !spent.voided && spent.repeats == Some(key));
+        let may_open = |id: &QueryId| {
             let round = fold.round(id).filter(|round| round.ending().is_none());
             round.and_then(|round| round.query()).is_some_and(|other| now <= other.close_by)
-        })
+        };
+        promised.map(|(id, _)| id).chain(debited.map(|(id, _)| id)).any(|id| *id != query.id && may_open(id))
     }
 
     fn purpose_debits(&self, query: &Query) -> PrivacyLoss {

@@ -13,7 +13,7 @@ use datacoop_protocol::entry::{Body, Entry};
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
 use datacoop_protocol::log::tree::leaf_hash;
 use datacoop_protocol::member::port::{Event, Input};
-use datacoop_protocol::rounds::{Ending, Kind};
+use datacoop_protocol::rounds::{Ending, Kind, Round};
 use datacoop_protocol::wire::{Bytes, Request, Section, encode};
 
 impl Story {
@@ -166,6 +166,43 @@ fn identical_queries_at_once_are_debited_twice_at_most() {
     story.world.run_until(story.world.now() + Span(150_000));
     for site in 0..5 {
         assert!(story.spent(site) <= 2 * LOSS, "site {site}: {}", story.spent(site));
+    }
+    story.audits_clean(0);
+}
+
+/// Two rounds of one question at once could end with accepted sets that differ: a member accepts one
+/// at a time, and whichever do not come about cost nobody anything. Afterwards both are answered.
+#[test]
+fn of_one_question_one_round_runs_at_a_time() {
+    let mut story = Story::new(5, 29);
+    story.meet();
+    let periods = [(3, PERIOD), (4, "2025-11-03..2025-12-19")];
+    for (site, period) in periods {
+        let query = story.query(Mode::Secure, LOSS, 5, period);
+        story.world.input(site, Input::Ask { command: 300 + site as u64, query: Box::new(query) });
+    }
+    story.world.run_until(story.world.now() + Span(90_000));
+    let rounds = story.world.member(0).unwrap().fold().rounds().clone();
+    let is_released = |round: &Round| matches!(round.ending(), Some(Ending::Released(_)));
+    let released = rounds.values().filter(|round| is_released(round)).count() as u64;
+    for site in 0..5 {
+        assert_eq!(story.spent(site), released * LOSS, "site {site}: only answers cost");
+    }
+    for (site, period) in periods {
+        let query = story.query(Mode::Secure, LOSS, 5, period);
+        let Some(id) = story.ask(site, query) else { continue };
+        assert!(story.finish(id, 5) && story.released(id), "{period}");
+    }
+    assert!((0..5).all(|site| story.spent(site) == 2 * LOSS), "both are answered, once");
+    let rounds = story.world.member(0).unwrap().fold().rounds().clone();
+    for site in 0..5 {
+        let me = story.founder(site).id;
+        let place = |round: &Round, kind| round.said(kind, &me).unwrap().at.index;
+        let answered = rounds.values().filter(|round| is_released(round));
+        let mut spans: Vec<(u64, u64)> =
+            answered.map(|round| (place(round, Kind::Verdict), place(round, Kind::Contribution))).collect();
+        spans.sort_unstable();
+        assert!(spans[0].1 < spans[1].0, "site {site} accepts one after the other: {spans:?}");
     }
     story.audits_clean(0);
 }

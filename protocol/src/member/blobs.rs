@@ -186,7 +186,7 @@ impl Member {
         for need in self.blobs.needs.get(hash).cloned().unwrap_or_default() {
             let mut left_over = false;
             for addressee in need.addressees.iter().filter(|id| **id != me && **id != need.author) {
-                // Another meeting point's turn: ours comes a while later, if it is still needed.
+                // Another meeting point's turn: ours comes a while later, if the round is still open.
                 let turn = need.author == me
                     || self.fold.log(&need.author).is_some_and(|log| self.passes_on(log, addressee));
                 let at = if turn { self.now } else { self.now + RELAY_WAIT };

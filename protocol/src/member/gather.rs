@@ -104,6 +104,10 @@ impl Member {
         self.standing.judge(&self.fold, &self.settings.me, query, roster, Some(own), declared, true, self.now)
     }
 
+    fn under_way(&self, query: &Query) -> bool {
+        self.standing.is_under_way(&self.fold, &self.settings.me, query, self.now)
+    }
+
     /// Every step of a round that can be taken now.
     pub(super) fn step(&mut self, id: QueryId) {
         let Some(round) = self.fold.round(&id).cloned() else { return };
@@ -156,6 +160,12 @@ impl Member {
             return;
         }
         let id = round.id;
+        let secure = asked.query.as_ref().ok().filter(|query| query.mode == Mode::Secure);
+        if secure.is_some_and(|query| self.under_way(query)) {
+            // Not refused: when the other round ends this one is stepped again. Before any debit, or
+            // members that hear of two rounds in another order would wait for each other, and pay.
+            return;
+        }
         let refusal = match &asked.query {
             Ok(query) => self.judge(query, None).err().map(|no| (no.rule.code(), no.layer.code())),
             Err(_) => Some(("questions", "floor")),
@@ -231,10 +241,6 @@ impl Member {
             return;
         }
         let Some(secret) = self.secrets.get(&round.id).cloned() else { return };
-        let secure = plan.query.mode == Mode::Secure;
-        if secure && self.standing.is_under_way(&self.fold, &plan.query, self.now) {
-            return; // Not never: when the other round ends this one is stepped again.
-        }
         if let Err(refusal) = self.judge(&plan.query, Some(&plan.members)) {
             self.effort(round.id).declined = true;
             self.tell(Event::Declined(round.id, refusal.to_string()));

@@ -26,9 +26,8 @@ use ed25519_dalek::Signer as _;
 
 use crate::entry::{Body, Entry, QueryBody};
 use crate::fold::Fold;
-use crate::json::Value;
-use crate::keys::Keys;
-use crate::log::note::{Checkpoint, KIND_COSIGNATURE, KIND_ED25519, open_checkpoint, sign_checkpoint, vkey};
+use crate::keys::{Keys, genesis_text, listed_keys};
+use crate::log::note::{Checkpoint, open_checkpoint, sign_checkpoint};
 use crate::rounds::{Ending, Kind, Logged, Round};
 use crate::seed::Seed;
 use crate::standing::{self, Standing};
@@ -527,17 +526,8 @@ fn check_readable(fold: &Fold, me: &MemberId) -> Result<(), RestoreError> {
 
 /// Our public keys by label, and for each signing key a signature over their list.
 fn genesis_keys(keys: &Keys) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
-    let public = keys.public();
-    let listed = BTreeMap::from([
-        ("charter".to_owned(), vkey(&public.charter, KIND_ED25519)),
-        ("log".to_owned(), vkey(&public.log, KIND_ED25519)),
-        ("seal".to_owned(), STANDARD.encode(keys.seal_public())),
-        ("transport".to_owned(), STANDARD.encode(public.peer)),
-        ("witness".to_owned(), vkey(&public.witness, KIND_COSIGNATURE)),
-    ]);
-    let value = Value::Object(listed.iter().map(|(k, v)| (k.clone(), Value::Str(v.clone()))).collect());
-    let mut signed = b"datacoop/genesis/v1\n".to_vec();
-    signed.extend(value.to_bytes());
+    let listed = listed_keys(keys.public(), keys.seal_public());
+    let signed = genesis_text(&listed);
     let transport = ed25519_dalek::SigningKey::from_bytes(keys.transport());
     let signers = [
         ("charter", keys.charter()),

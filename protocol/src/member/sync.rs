@@ -264,8 +264,8 @@ impl Member {
         self.after.push(Output::Reply { to: from.clone(), exchange, bytes: encode(&reply) });
     }
 
-    /// Whether a peer may read a blob we hold: a sealed share its author, its addressee and the
-    /// meeting points, which pass it on; all else every member.
+    /// Whether a peer may read a blob we hold: a sealed share its addressee and the meeting points, which
+    /// pass it on; all else every member.
     fn may_read(&self, from: &MemberId, hash: &Digest) -> bool {
         self.blobs.holds(hash) && (self.peers.is_meeting_point(from) || self.blobs.concerns(from, hash))
     }
