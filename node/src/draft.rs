@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 
 use datacoop_policy::vocabulary::{COLUMNS_MAX, Column, Kind, NAME_BYTES_MAX, Unit, Vocabulary};
 
+use crate::import::source::Source;
 use crate::import::{folded, read_cell};
-use crate::source::Source;
 
 /// More different values than this are no closed list that a person would write down.
 pub const LIST_MAX: usize = 20;
@@ -360,6 +360,7 @@ fn plain(name: &str, kind: Kind) -> Column {
         high: None,
         synonyms: vec![],
         role: None,
+        of: None,
     }
 }
 

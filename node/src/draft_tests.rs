@@ -1,6 +1,6 @@
 use super::*;
 use crate::home::SHIPPED_VOCABULARIES;
-use crate::source::Source;
+use crate::import::source::Source;
 
 fn known() -> Vec<Vocabulary> {
     SHIPPED_VOCABULARIES.iter().map(|text| Vocabulary::from_toml(text).unwrap()).collect()

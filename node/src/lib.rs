@@ -31,5 +31,4 @@ pub mod net;
 pub mod noise;
 pub mod pretend;
 pub mod signed;
-pub mod source;
 pub mod view;

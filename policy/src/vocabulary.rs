@@ -87,6 +87,10 @@ pub struct Column {
     /// Computed at import from other columns; a file need not have it.
     #[serde(default)]
     pub derived: bool,
+    /// The vocabulary, such as `pupils/1`, that says it of a person: one value each, taken from that
+    /// vocabulary's table where a file has none of its own.
+    #[serde(default)]
+    pub of: Option<String>,
     /// Smallest value of a number.
     #[serde(default)]
     pub low: Option<i64>,
@@ -303,6 +307,11 @@ fn check_flags(column: &Column) -> Result<(), String> {
     if column.derived && column.required {
         return refuse("a derived column is computed at import, so no file must have it; remove `required`");
     }
+    if column.of.is_some() && (column.required || column.varies || column.derived) {
+        return refuse(
+            "`of` takes a person's value from another vocabulary; remove `required`, `varies` and `derived`",
+        );
+    }
     if column.role.as_deref().is_some_and(|role| role != "member") {
         return refuse("the only role is \"member\"");
     }
@@ -363,6 +372,7 @@ pub(crate) mod tests {
             ("name = \"score\"", "name = \"sex\"", "stands twice"),
             ("low = -4", "low = 5", "low is above high"),
             ("\"number\"", "\"money\"", "unknown variant"),
+            ("group = true", "group = true, varies = true, of = \"pupils/1\"", "from another vocabulary"),
             ("role = \"member\"", "role = \"owner\"", "the only role"),
         ] {
             let error = Vocabulary::from_toml(&EXAM.replacen(from, to, 1)).unwrap_err();

@@ -35,11 +35,11 @@ fn crates_use_only_what_is_left_of_them() {
 }
 
 #[test]
-fn one_file_imports_each_heavy_library() {
+fn one_place_imports_each_heavy_library() {
     for (library, file) in [
         ("libp2p", "node/src/net.rs"),
         ("sled", "node/src/index.rs"),
-        ("datafusion", "node/src/engine.rs"),
+        ("datafusion", "node/src/engine"),
         ("opendp", "node/src/noise.rs"),
         ("prio", "protocol/src/secagg.rs"),
         ("hpke", "protocol/src/seal.rs"),
@@ -61,7 +61,11 @@ fn one_file_imports_each_heavy_library() {
             found.iter().filter(uses).map(|path| path.strip_prefix(root()).unwrap().to_owned()).collect();
         let besides_tests: Vec<_> =
             users.iter().filter(|path| !path.to_string_lossy().ends_with("_tests.rs")).collect();
-        assert_eq!(besides_tests, [Path::new(file)], "{library}");
+        // A folder stands for all of its files.
+        assert!(!besides_tests.is_empty(), "{library}");
+        for user in besides_tests {
+            assert!(user.starts_with(file), "{library}: {}", user.display());
+        }
     }
 }
 

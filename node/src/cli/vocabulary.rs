@@ -17,7 +17,7 @@ use crate::draft::{Draft, draft, id_from};
 use crate::error::CommandError;
 use crate::home::{Home, SHIPPED_VOCABULARIES};
 use crate::import::folded;
-use crate::source;
+use crate::import::source;
 
 /// Characters of allowed values in a table; the rest is a number.
 const ALLOWED_SHOWN: usize = 40;

@@ -4,12 +4,17 @@ use std::io::Write as _;
 use datacoop_policy::Period;
 use datacoop_policy::question::{Question, QuestionDraft};
 
-use super::*;
-use crate::import::import_csv;
+use std::fs::File;
 
-const ATTENDANCE: &str = include_str!("vocab/attendance.toml");
-const EVENT_DAY: &str = include_str!("vocab/event-day.toml");
-const RATE: &str = include_str!("vocab/attendance-rate.toml");
+use datacoop_policy::vocabulary::Vocabulary;
+
+use super::*;
+use crate::engine::{TableWriter, newest_table, table_path};
+use crate::import::{Cell, import_csv};
+
+const ATTENDANCE: &str = include_str!("../vocab/attendance.toml");
+const EVENT_DAY: &str = include_str!("../vocab/event-day.toml");
+const RATE: &str = include_str!("../vocab/attendance-rate.toml");
 
 fn bound(text: &str, params: &[(&str, &str)]) -> BoundQuestion {
     let vocabulary = Vocabulary::from_toml(ATTENDANCE).unwrap();
