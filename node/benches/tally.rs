@@ -24,14 +24,14 @@ fn tally(c: &mut Criterion) {
             let attended = i64::from((pupil + day) % 17 != 0);
             writer
                 .push(&[
-                    Cell::Text(format!("p{pupil}")),
+                    Cell::Text(format!("p{pupil}").into()),
                     Cell::Date(first + day),
                     Cell::Text("AM".into()),
                     Cell::Integer(1),
                     Cell::Integer(attended),
                     Cell::Integer(1 - attended),
                     Cell::Bool(true),
-                    Cell::Text((7 + pupil % 5).to_string()),
+                    Cell::Text((7 + pupil % 5).to_string().into()),
                     Cell::Bool(pupil % 4 == 0),
                 ])
                 .unwrap();

@@ -12,7 +12,7 @@ use crate::engine::table_path;
 use crate::error::CommandError;
 use crate::folder::StoreError;
 use crate::home::Home;
-use crate::import::{Report, import_csv, problem_text};
+use crate::import::{Options, Report, import_csv, problem_text};
 
 /// What was loaded.
 pub struct Loaded {
@@ -66,7 +66,8 @@ pub fn import(home: &Home, file: &Path, choice: &Choice) -> Result<Loaded, Comma
         }
     };
     let snapshot = home.table(&vocabulary).map_or(1, |(number, _)| number + 1);
-    let report = import_csv(file, &vocabulary, &table_path(&home.join("tables"), &vocabulary, snapshot))
+    let table = table_path(&home.join("tables"), &vocabulary, snapshot);
+    let report = import_csv(file, &vocabulary, &Options::default(), &table)
         .map_err(|error| CommandError::usage(error.0))?;
     let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     Ok(Loaded {

@@ -61,14 +61,14 @@ pub fn write_school(
             let effect = if took_part && *day == EVENT_DAY { EFFECT[group] } else { 0 };
             let attended = i64::from(rng.next_u64() % 10_000 < ORDINARY[group] - effect);
             writer.push(&[
-                Cell::Text(format!("{school}-{pupil}")),
+                Cell::Text(format!("{school}-{pupil}").into()),
                 date(day),
                 Cell::Text("AM".into()),
                 Cell::Integer(1),
                 Cell::Integer(attended),
                 Cell::Integer(1 - attended),
                 Cell::Bool(true),
-                Cell::Text((7 + pupil % 5).to_string()),
+                Cell::Text((7 + pupil % 5).to_string().into()),
                 Cell::Bool(premium),
             ])?;
         }

@@ -10,7 +10,7 @@ use datacoop_policy::vocabulary::Vocabulary;
 
 use super::*;
 use crate::engine::{TableWriter, newest_table, table_path};
-use crate::import::{Cell, import_csv};
+use crate::import::{Cell, Options, import_csv};
 
 const ATTENDANCE: &str = include_str!("../vocab/attendance.toml");
 const EVENT_DAY: &str = include_str!("../vocab/event-day.toml");
@@ -46,7 +46,7 @@ async fn tally(rows: &[Row], question: &BoundQuestion, me: &str) -> Vec<i64> {
     drop(file);
     let vocabulary = Vocabulary::from_toml(ATTENDANCE).unwrap();
     let table = table_path(dir.path(), &vocabulary, 1);
-    import_csv(&source, &vocabulary, &table).unwrap();
+    import_csv(&source, &vocabulary, &Options::default(), &table).unwrap();
     assert_eq!(newest_table(dir.path(), &vocabulary).map(|(n, _)| n), Some(1));
     tabulate(Some(&table), question, &me.parse().unwrap()).await.unwrap()
 }

@@ -13,11 +13,11 @@ pub(crate) fn read_cell(column: &Column, needed: bool, text: &str) -> Result<Cel
         return if needed { Err("it is empty, and needed".into()) } else { Ok(Cell::Null) };
     }
     match column.kind {
-        Kind::Text if column.values.is_empty() => Ok(Cell::Text(text.to_owned())),
+        Kind::Text if column.values.is_empty() => Ok(Cell::Text(text.into())),
         Kind::Text => {
             let known = column.values.iter().find(|value| value.eq_ignore_ascii_case(text));
             let allowed = || format!("{} is not allowed; allowed: {}", shown(), column.values.join(", "));
-            known.map(|value| Cell::Text(value.clone())).ok_or_else(allowed)
+            known.map(|value| Cell::Text(value.as_str().into())).ok_or_else(allowed)
         }
         Kind::Bool => match text.to_ascii_lowercase().as_str() {
             "true" | "t" | "yes" | "y" | "1" => Ok(Cell::Bool(true)),

@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 
-use datacoop_policy::Digest;
-use datacoop_policy::vocabulary::{Column, Vocabulary};
-use datacoop_protocol::log::tree::sha256;
+use datacoop_policy::vocabulary::{Column, Kind, Vocabulary};
 
-use super::{Cell, ImportError, is_needed, kept_columns, listed, read_cell};
+use super::meaning::Meaning;
+use super::{Cell, Complaint, ImportError, Options, ProblemKind, is_needed, listed, read_cell, read_columns};
 
 /// Where a column of the vocabulary stands in the file.
 pub(super) struct Field<'a> {
@@ -18,10 +17,14 @@ pub(super) struct Field<'a> {
     needed: bool,
 }
 
+/// Stands for the column to split by, which need not be in the vocabulary; no column's name has spaces.
+const SPLIT: &str = "the member";
+
 /// Which field of a record holds which column.
 pub(super) struct Layout<'a> {
     pub(super) fields: Vec<Field<'a>>,
-    key: Vec<usize>,
+    /// The columns that no two rows share.
+    key: &'a [String],
     /// The column to split by, and its header.
     split: Option<(usize, String)>,
     pub(super) ignored: Vec<String>,
@@ -42,6 +45,7 @@ impl<'a> Layout<'a> {
         name: &str,
         headers: &csv::StringRecord,
         vocabulary: &'a Vocabulary,
+        _options: &Options,
         by: Option<&str>,
     ) -> Result<Self, ImportError> {
         let found: Vec<String> = headers.iter().map(folded).collect();
@@ -64,7 +68,7 @@ impl<'a> Layout<'a> {
         };
         let mut fields = vec![];
         let mut used = HashSet::new();
-        for column in kept_columns(vocabulary) {
+        for column in read_columns(vocabulary) {
             let at = find(column)?;
             let needed = is_needed(vocabulary, column);
             if at.is_none() && needed {
@@ -93,65 +97,81 @@ impl<'a> Layout<'a> {
             })
             .transpose()?;
         used.extend(split.as_ref().map(|(at, _)| *at));
-        let dropped = |at: &usize| vocabulary.columns().iter().any(|c| find(c).ok().flatten() == Some(*at));
-        let ignored = (0..found.len()).filter(|at| !used.contains(at) && !dropped(at));
+        for column in vocabulary.columns().iter().filter(|column| column.role.is_some()) {
+            used.extend(find(column).ok().flatten());
+        }
+        let ignored = (0..found.len()).filter(|at| !used.contains(at));
         let ignored = ignored.filter_map(|at| headers.get(at)).map(str::to_owned).collect();
-        let mut key = vec![];
         for column in vocabulary.key() {
-            let at = fields.iter().position(|field| field.column.name == *column);
-            key.extend(at);
+            let field = fields.iter().find(|field| field.column.name == *column);
             // Without it every row would look like a copy of the first.
-            if at.is_some_and(|at| fields[at].at.is_none()) {
+            if field.is_some_and(|field| field.at.is_none() && !field.column.derived) {
                 return Err(missing(column));
             }
         }
-        Ok(Self { fields, key, split, ignored })
+        Ok(Self { fields, key: vocabulary.key(), split, ignored })
     }
 
     /// Columns of the vocabulary that the file does not have.
-    pub(super) fn absent(&self) -> Vec<String> {
-        let absent = self.fields.iter().filter(|field| field.at.is_none());
-        absent.map(|field| field.column.name.clone()).collect()
+    pub(super) fn absent_columns(&self) -> impl Iterator<Item = &'a Column> {
+        self.fields.iter().filter(|field| field.at.is_none()).map(|field| field.column)
     }
 
-    /// A record's member and values. Errors: the column's header, and what is wrong.
+    /// Whether the file has a column of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.column.name == name && field.at.is_some())
+    }
+
+    /// The file's own header of a column.
+    pub(super) fn header<'n>(&'n self, column: &'n str) -> &'n str {
+        let split = self.split.as_ref().map(|(_, header)| header.as_str()).filter(|_| column == SPLIT);
+        let field = self.fields.iter().find(|field| field.column.name == column);
+        split.or(field.map(|field| field.header.as_str())).unwrap_or(column)
+    }
+
+    /// Reads a record into a row: one cell for each column. Returns the member it belongs to.
     pub(super) fn read<'r>(
         &self,
         record: &'r csv::StringRecord,
-        seen: &mut HashSet<Digest>,
-    ) -> Result<(&'r str, Vec<Cell>), (String, String)> {
+        meaning: &Meaning<'_>,
+        row: &mut Vec<Cell>,
+    ) -> Result<&'r str, Complaint> {
         let member = match &self.split {
             None => "",
-            Some((at, header)) => record.get(*at).filter(|text| !text.is_empty()).ok_or_else(|| {
-                (header.clone(), "it is empty, so the row belongs to no member; fill it in".to_owned())
+            Some((at, _)) => record.get(*at).filter(|text| !text.is_empty()).ok_or_else(|| Complaint {
+                column: SPLIT.to_owned(),
+                kind: ProblemKind::BadValue,
+                text: "it is empty, so the row belongs to no member; fill it in".to_owned(),
             })?,
         };
-        let cells = self.fields.iter().map(|field| {
+        row.clear();
+        for field in &self.fields {
             let text = field.at.and_then(|at| record.get(at)).unwrap_or("");
-            read_cell(field.column, field.needed, text).map_err(|what| (field.header.clone(), what))
-        });
-        let cells: Vec<Cell> = cells.collect::<Result<_, _>>()?;
-        self.check_key(member, &cells, seen)?;
-        Ok((member, cells))
+            row.push(field.read(text, meaning)?);
+        }
+        Ok(member)
     }
 
-    /// No two rows of a member may have the same key.
-    fn check_key(
-        &self,
-        member: &str,
-        cells: &[Cell],
-        seen: &mut HashSet<Digest>,
-    ) -> Result<(), (String, String)> {
-        if self.key.is_empty() {
-            return Ok(());
-        }
-        // A text of values that no two keys share: strings in it are quoted and escaped.
-        let values: Vec<&Cell> = self.key.iter().map(|at| &cells[*at]).collect();
-        if seen.insert(sha256(&[format!("{member:?} {values:?}").as_bytes()])) {
-            return Ok(());
-        }
-        let names: Vec<&str> = self.key.iter().map(|at| self.fields[*at].column.name.as_str()).collect();
-        let header = self.fields[self.key[0]].header.clone();
-        Err((header, format!("another row has the same {}; keep one", names.join(", "))))
+    /// What to say of a row whose key stood before.
+    pub(super) fn copy(&self) -> Complaint {
+        let text = format!("another row has the same {}; keep one", self.key.join(", "));
+        Complaint { column: self.key[0].clone(), kind: ProblemKind::Duplicate, text }
+    }
+}
+
+impl Field<'_> {
+    fn read(&self, text: &str, meaning: &Meaning<'_>) -> Result<Cell, Complaint> {
+        let column = self.column;
+        let read = read_cell(column, self.needed, text);
+        let read = read.or_else(|error| match meaning.other_spelling(column, text) {
+            Some(other) => read_cell(column, self.needed, &other),
+            None => Err(error),
+        });
+        let kind = match column.kind {
+            Kind::Date => ProblemKind::BadDate,
+            Kind::Text if column.name == "code" => ProblemKind::BadCode,
+            Kind::Text | Kind::Number | Kind::Integer | Kind::Bool => ProblemKind::BadValue,
+        };
+        read.map_err(|text| Complaint { column: column.name.clone(), kind, text })
     }
 }

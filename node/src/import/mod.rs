@@ -2,20 +2,25 @@
 //! rule and fix. Must not know the network: what is read here stays on this computer.
 
 mod cells;
+mod keys;
 mod layout;
+mod meaning;
 mod rows;
 pub mod source;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use datacoop_policy::vocabulary::{Column, Unit, Vocabulary};
 use datacoop_policy::{Day, Period};
 
 pub(crate) use cells::read_cell;
+use keys::{KEYS_MAX, Keys, Seen};
 use layout::Layout;
 pub(crate) use layout::folded;
+use meaning::Meaning;
 use rows::{csv_reader, read_headers, unreadable};
 use source::Source;
 
@@ -40,6 +45,72 @@ impl fmt::Display for ImportError {
 
 impl std::error::Error for ImportError {}
 
+/// How to read a file, where its own words leave it open.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// The file's header for a column of the vocabulary, by the column's name.
+    pub columns: BTreeMap<String, String>,
+    /// Which way round days such as 03/04/2025 are.
+    pub dates: Dates,
+}
+
+/// Which way round a day of three numbers is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Dates {
+    /// 31/12/2025, as people in England write it.
+    #[default]
+    DayFirst,
+    /// 12/31/2025.
+    MonthFirst,
+}
+
+/// What kind of thing is wrong with a row.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ProblemKind {
+    /// A day that is none.
+    BadDate,
+    /// A register code that is none.
+    BadCode,
+    /// A unique pupil number whose check letter or form is wrong.
+    BadUpn,
+    /// Any other value that its column does not allow.
+    BadValue,
+    /// Another row says the same.
+    Duplicate,
+    /// More rows or more of something than one person can have.
+    OverCap,
+    /// About somebody who is not in the unit's own table.
+    UnknownPupil,
+    /// Of a day outside the academic year.
+    OutsideYear,
+}
+
+impl ProblemKind {
+    /// As programs read it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::BadDate => "bad_date",
+            Self::BadCode => "bad_code",
+            Self::BadUpn => "bad_upn",
+            Self::BadValue => "bad_value",
+            Self::Duplicate => "duplicate",
+            Self::OverCap => "over_cap",
+            Self::UnknownPupil => "unknown_pupil",
+            Self::OutsideYear => "outside_year",
+        }
+    }
+}
+
+/// What is wrong with a row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Complaint {
+    /// The vocabulary's column.
+    pub(crate) column: String,
+    pub(crate) kind: ProblemKind,
+    /// What is wrong and what is allowed.
+    pub(crate) text: String,
+}
+
 /// A row that was left out, and why.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
@@ -47,6 +118,8 @@ pub struct Problem {
     pub row: u64,
     /// The file's own header.
     pub column: String,
+    /// What kind of thing it is.
+    pub kind: ProblemKind,
     /// What is wrong and what is allowed.
     pub text: String,
 }
@@ -64,15 +137,27 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// All rows that were left out.
     pub rows_refused: u64,
+    /// They by what is wrong with them.
+    pub refused_by_kind: BTreeMap<ProblemKind, u64>,
     /// Columns of the file that the vocabulary does not have.
     pub columns_ignored: Vec<String>,
-    /// Columns of the vocabulary that the file does not have: empty in every row.
+    /// Columns of the vocabulary that the file does not have, and nothing else says: empty in every row.
     pub columns_absent: Vec<String>,
     /// Rows kept of each day, where the vocabulary has a date column.
     pub rows_by_day: BTreeMap<Day, u64>,
 }
 
 impl Report {
+    /// Counts a row that is left out, by the file's own header.
+    fn refuse(&mut self, row: u64, layout: &Layout<'_>, complaint: Complaint) {
+        let Complaint { column, kind, text } = complaint;
+        self.rows_refused += 1;
+        *self.refused_by_kind.entry(kind).or_default() += 1;
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(Problem { row, column: layout.header(&column).to_owned(), kind, text });
+        }
+    }
+
     /// The newest day of the file.
     pub fn newest_day(&self) -> Option<Day> {
         self.rows_by_day.keys().next_back().copied()
@@ -90,8 +175,8 @@ impl Report {
 pub enum Cell {
     /// Empty.
     Null,
-    /// Text.
-    Text(String),
+    /// Text; that of a closed list is shared.
+    Text(Arc<str>),
     /// A number.
     Number(f64),
     /// A whole number.
@@ -102,10 +187,19 @@ pub enum Cell {
     Date(i32),
 }
 
-/// Columns that a table keeps: those a Question may use, and the unit's own.
+/// Columns that a row is read into: all but those that only say whose it is.
+pub(crate) fn read_columns(vocabulary: &Vocabulary) -> Vec<&Column> {
+    vocabulary.columns().iter().filter(|column| column.role.is_none()).collect()
+}
+
+/// Columns that a table keeps: those a Question may use, the unit's own, and what import worked out.
 pub fn kept_columns(vocabulary: &Vocabulary) -> Vec<&Column> {
-    let kept = |column: &&Column| column.role.is_none() && (!column.never || is_unit(vocabulary, column));
-    vocabulary.columns().iter().filter(kept).collect()
+    vocabulary.columns().iter().filter(|column| is_kept(vocabulary, column)).collect()
+}
+
+/// Whether a table keeps a column.
+fn is_kept(vocabulary: &Vocabulary, column: &Column) -> bool {
+    column.role.is_none() && (!column.never || column.derived || is_unit(vocabulary, column))
 }
 
 /// Whether a column says whom a row is about.
@@ -114,9 +208,9 @@ fn is_unit(vocabulary: &Vocabulary, column: &Column) -> bool {
 }
 
 /// Whether every row needs a value. Blank units would all be one person, whose rows together could
-/// weigh more than the sensitivity of a Question allows for.
+/// weigh more than the sensitivity of a Question allows for. What no table keeps may be left out.
 fn is_needed(vocabulary: &Vocabulary, column: &Column) -> bool {
-    column.required || is_unit(vocabulary, column)
+    column.required && is_kept(vocabulary, column) || is_unit(vocabulary, column)
 }
 
 /// Checks that a file has every one of these columns of its vocabulary, before anything is written.
@@ -132,8 +226,10 @@ pub fn check_columns(
     let name = source.name.clone();
     let mut reader = csv_reader(source);
     let headers = read_headers(&name, &mut reader)?;
-    let layout = Layout::new(&name, &headers, vocabulary, Some(by))?;
-    let absent: Vec<String> = layout.absent().into_iter().filter(|column| wanted.contains(column)).collect();
+    let layout = Layout::new(&name, &headers, vocabulary, &Options::default(), Some(by))?;
+    // What another table says of a person is not in this file alone.
+    let absent = layout.absent_columns().filter(|column| !column.derived && wanted.contains(&column.name));
+    let absent: Vec<String> = absent.map(|column| column.name.clone()).collect();
     if absent.is_empty() {
         return Ok(());
     }
@@ -146,7 +242,7 @@ pub fn check_columns(
 
 /// The newest day of a file that can be read and split. Errors: as an import would.
 pub fn newest_day(source: &Path, vocabulary: &Vocabulary, by: &str) -> Result<Option<Day>, ImportError> {
-    Ok(read_file(source, vocabulary, Some(by), &mut |_, _| Ok(()))?.newest_day())
+    Ok(read_file(source, vocabulary, &Options::default(), Some(by), &mut |_, _| Ok(()))?.newest_day())
 }
 
 fn backticked(names: &[String]) -> String {
@@ -158,9 +254,14 @@ fn listed(headers: &csv::StringRecord) -> String {
 }
 
 /// Imports a data file into one Parquet table.
-pub fn import_csv(source: &Path, vocabulary: &Vocabulary, table: &Path) -> Result<Report, ImportError> {
+pub fn import_csv(
+    source: &Path,
+    vocabulary: &Vocabulary,
+    options: &Options,
+    table: &Path,
+) -> Result<Report, ImportError> {
     let mut writer = TableWriter::create(table, vocabulary)?;
-    let report = read_file(source, vocabulary, None, &mut |_, row| writer.push(row))?;
+    let report = read_file(source, vocabulary, options, None, &mut |_, row| writer.push(row))?;
     writer.finish()?;
     Ok(report)
 }
@@ -174,7 +275,7 @@ pub fn import_split(
     table: &dyn Fn(usize) -> std::path::PathBuf,
 ) -> Result<(Report, Vec<(String, u64)>), ImportError> {
     let mut writers: BTreeMap<String, (usize, u64, TableWriter)> = BTreeMap::new();
-    let report = read_file(source, vocabulary, Some(by), &mut |value, row| {
+    let report = read_file(source, vocabulary, &Options::default(), Some(by), &mut |value, row| {
         if !writers.contains_key(value) {
             if writers.len() == SPLIT_MAX {
                 return Err(ImportError(format!(
@@ -197,17 +298,21 @@ pub fn import_split(
     Ok((report, members.into_iter().map(|(_, value, rows)| (value, rows)).collect()))
 }
 
-type Each<'a> = &'a mut dyn FnMut(&str, &[Cell]) -> Result<(), ImportError>;
+/// Takes a row: the member it belongs to, where the file is split, and a cell for each kept column.
+pub(crate) type Each<'a> = &'a mut dyn FnMut(&str, &[Cell]) -> Result<(), ImportError>;
 
-fn read_file(
+/// Reads a data file to its end and hands its good rows over. Errors: why nothing of it may be kept,
+/// perhaps only after some rows were handed over.
+pub(crate) fn read_file(
     source: &Path,
     vocabulary: &Vocabulary,
+    options: &Options,
     by: Option<&str>,
     each: Each<'_>,
 ) -> Result<Report, ImportError> {
     let source = source::open(source)?;
     let read_as = source.read_as.clone();
-    let report = read_rows(source, vocabulary, by, each)?;
+    let report = read_rows(source, vocabulary, options, by, each)?;
     Ok(Report { read_as, ..report })
 }
 
@@ -215,20 +320,22 @@ fn read_file(
 fn read_rows(
     source: Source,
     vocabulary: &Vocabulary,
+    options: &Options,
     by: Option<&str>,
     each: Each<'_>,
 ) -> Result<Report, ImportError> {
     let name = &source.name.clone();
     let mut reader = csv_reader(source);
     let headers = read_headers(name, &mut reader)?;
-    let layout = Layout::new(name, &headers, vocabulary, by)?;
+    let layout = Layout::new(name, &headers, vocabulary, options, by)?;
+    let absent = layout.absent_columns().filter(|column| !column.derived && column.of.is_none());
     let mut report = Report {
         columns_ignored: layout.ignored.clone(),
-        columns_absent: layout.absent(),
+        columns_absent: absent.map(|column| column.name.clone()).collect(),
         ..Report::default()
     };
-    let date = layout.fields.iter().position(|field| field.column.name == "date");
-    let mut seen = HashSet::new();
+    let meaning = Meaning::new(vocabulary, read_columns(vocabulary), &|name| layout.has(name), options)?;
+    let mut intake = Intake::new(vocabulary, &layout, meaning, each);
     let mut record = csv::StringRecord::new();
     loop {
         match reader.read_record(&mut record) {
@@ -239,26 +346,100 @@ fn read_rows(
                 return Err(unreadable(name, row, &error));
             }
         }
+        let line = record.position().map_or(0, |at| reader.get_mut().line_from(at.byte()));
+        intake.take(line, &record, &mut report)?;
+    }
+    intake.meaning.finish(&mut report)?;
+    judge_report(name, &report)?;
+    Ok(report)
+}
+
+/// From a record to the rows that are kept of it.
+struct Intake<'a> {
+    layout: &'a Layout<'a>,
+    meaning: Meaning<'a>,
+    each: Each<'a>,
+    keys: Keys,
+    /// Where the key's columns are in a row.
+    key: Vec<usize>,
+    /// Where the kept columns are in a row.
+    kept: Vec<usize>,
+    /// Where the day is in a row.
+    date: Option<usize>,
+    // Rows, to be used again: a million rows need no million vectors.
+    row: Vec<Cell>,
+    more: Vec<Vec<Cell>>,
+    written: Vec<Cell>,
+}
+
+impl<'a> Intake<'a> {
+    fn new(vocabulary: &'a Vocabulary, layout: &'a Layout<'a>, meaning: Meaning<'a>, each: Each<'a>) -> Self {
+        let columns = read_columns(vocabulary);
+        let place = |name: &str| columns.iter().position(|column| column.name == name);
+        let settled = meaning.settles_copies();
+        let key = vocabulary.key().iter().filter(|_| !settled).filter_map(|name| place(name)).collect();
+        let kept = (0..columns.len()).filter(|at| is_kept(vocabulary, columns[*at])).collect();
+        let date = vocabulary.date_column().and_then(|column| place(&column.name));
+        let (row, more, written) = (vec![], vec![], vec![]);
+        Self { layout, meaning, each, keys: Keys::default(), key, kept, date, row, more, written }
+    }
+
+    /// Takes the record of a file's line. Errors: why the file cannot be imported.
+    fn take(
+        &mut self,
+        line: u64,
+        record: &csv::StringRecord,
+        report: &mut Report,
+    ) -> Result<(), ImportError> {
+        let layout = self.layout;
         report.rows_read += 1;
-        let row = record.position().map_or(0, |at| reader.get_mut().line_from(at.byte()));
-        match layout.read(&record, &mut seen) {
-            Ok((member, cells)) => {
-                if let Some(Cell::Date(day)) = date.map(|at| &cells[at]) {
-                    *report.rows_by_day.entry(Day(i64::from(*day))).or_default() += 1;
+        let mut row = std::mem::take(&mut self.row);
+        let mut more = std::mem::take(&mut self.more);
+        let read = layout.read(record, &self.meaning, &mut row);
+        let taken = read.and_then(|member| Ok((member, self.meaning.complete(&mut row, &mut more)?)));
+        match taken {
+            Ok((member, stays)) => {
+                for row in stays.then_some(&row).into_iter().chain(&more) {
+                    self.keep(line, member, row, report)?;
                 }
-                each(member, &cells)?;
-                report.rows_kept += 1;
             }
-            Err((column, text)) => {
-                report.rows_refused += 1;
-                if report.problems.len() < PROBLEMS_MAX {
-                    report.problems.push(Problem { row, column, text });
+            Err(complaint) => report.refuse(line, layout, complaint),
+        }
+        more.clear();
+        (self.row, self.more) = (row, more);
+        Ok(())
+    }
+
+    fn keep(
+        &mut self,
+        line: u64,
+        member: &str,
+        row: &[Cell],
+        report: &mut Report,
+    ) -> Result<(), ImportError> {
+        if !self.key.is_empty() {
+            match self.keys.add(member, self.key.iter().map(|at| &row[*at])) {
+                Seen::New => {}
+                Seen::Before => {
+                    report.refuse(line, self.layout, self.layout.copy());
+                    return Ok(());
+                }
+                Seen::Full => {
+                    return Err(ImportError(format!(
+                        "more than {KEYS_MAX} rows, too many to find copies among; import it in parts"
+                    )));
                 }
             }
         }
+        if let Some(Cell::Date(day)) = self.date.map(|at| &row[at]) {
+            *report.rows_by_day.entry(Day(i64::from(*day))).or_default() += 1;
+        }
+        self.written.clear();
+        self.written.extend(self.kept.iter().map(|at| row[*at].clone()));
+        (self.each)(member, &self.written)?;
+        report.rows_kept += 1;
+        Ok(())
     }
-    judge_report(name, &report)?;
-    Ok(report)
 }
 
 /// A file with no row, or with too many bad ones, is refused as a whole.

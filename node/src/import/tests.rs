@@ -21,10 +21,16 @@ type Rows = Vec<(String, Vec<Cell>)>;
 fn check(text: &str, by: Option<&str>) -> (Result<Report, ImportError>, Rows) {
     let vocabulary = Vocabulary::from_toml(EXAM).unwrap();
     let mut rows = vec![];
-    let report = read_rows(Source::of_bytes(text.as_bytes()), &vocabulary, by, &mut |member, row| {
-        rows.push((member.to_owned(), row.to_vec()));
-        Ok(())
-    });
+    let report = read_rows(
+        Source::of_bytes(text.as_bytes()),
+        &vocabulary,
+        &Options::default(),
+        by,
+        &mut |member, row| {
+            rows.push((member.to_owned(), row.to_vec()));
+            Ok(())
+        },
+    );
     (report, rows)
 }
 
@@ -75,12 +81,17 @@ fn a_row_without_its_person_or_its_member_is_left_out() {
     let vocabulary = Vocabulary::from_toml(&people).unwrap();
     let good: String = (0..30).map(|i| format!("A,p{i},F\n")).collect();
     let text = format!("school,pupil,sex\n{good}A, ,F\n,p,F\n");
-    let mut members = HashSet::new();
-    let report =
-        read_rows(Source::of_bytes(text.as_bytes()), &vocabulary, Some("School"), &mut |member, _| {
+    let mut members = BTreeSet::new();
+    let report = read_rows(
+        Source::of_bytes(text.as_bytes()),
+        &vocabulary,
+        &Options::default(),
+        Some("School"),
+        &mut |member, _| {
             members.insert(member.to_owned());
             Ok(())
-        });
+        },
+    );
     let report = report.unwrap();
     let said: Vec<String> = report.problems.iter().map(|p| problem_text("f.csv", p)).collect();
     assert_eq!(said[0], "f.csv row 32, column `pupil`: it is empty, and needed");
@@ -106,7 +117,11 @@ fn a_report_says_which_columns_are_absent_and_which_days_there_are() {
     let dated = EXAM.replace("\"sat\"", "\"date\"");
     let vocabulary = Vocabulary::from_toml(&dated).unwrap();
     let text = "pupil,sex,date\n1,F,2025-12-12\n2,F,2024-12-12\n3,F,2025-01-31\n";
-    let report = read_rows(Source::of_bytes(text.as_bytes()), &vocabulary, None, &mut |_, _| Ok(())).unwrap();
+    let report =
+        read_rows(Source::of_bytes(text.as_bytes()), &vocabulary, &Options::default(), None, &mut |_, _| {
+            Ok(())
+        })
+        .unwrap();
     assert_eq!(report.newest_day(), Day::parse("2025-12-12"));
     assert_eq!(report.rows_outside(Period::parse("2024-09-01..2025-08-31").unwrap()), 1);
 }
@@ -145,8 +160,55 @@ fn a_file_that_is_another_file_is_refused_as_a_whole() {
     }
     let vocabulary = Vocabulary::from_toml(EXAM).unwrap();
     let latin: &[u8] = b"pupil,sex\n\xe9,F\n";
-    let error = read_rows(Source::of_bytes(latin), &vocabulary, None, &mut |_, _| Ok(())).unwrap_err().0;
+    let error =
+        read_rows(Source::of_bytes(latin), &vocabulary, &Options::default(), None, &mut |_, _| Ok(()))
+            .unwrap_err()
+            .0;
     assert!(error.contains("f.csv row 2 is not text in UTF-8; save it again"), "{error}");
     let error = check("sex\nF\n", Some("school")).0.unwrap_err().0;
     assert!(error.contains("there is no column `school` to split by"), "{error}");
+}
+
+/// A person's own columns, from the pupils' table, and those that import works out need not be there.
+#[test]
+fn what_others_say_or_import_works_out_may_be_absent() {
+    let vocabulary = EXAM
+        .replace("group = true, required = true", "group = true, of = \"pupils/1\"")
+        .replace("\"score\", type = \"number\"", "\"score\", derived = true, type = \"number\"");
+    let vocabulary = Vocabulary::from_toml(&vocabulary).unwrap();
+    let text = "school,pupil\nA,1\n";
+    let mut rows = vec![];
+    let source = Source::of_bytes(text.as_bytes());
+    let report = read_rows(source, &vocabulary, &Options::default(), None, &mut |_, row| {
+        rows.push(row.to_vec());
+        Ok(())
+    });
+    assert_eq!(report.unwrap().columns_absent, ["sat", "late"]);
+    assert_eq!(rows, [[Cell::Text("1".into()), Cell::Null, Cell::Null, Cell::Null, Cell::Null]]);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("f.csv");
+    std::fs::write(&path, text).unwrap();
+    let wanted = |name: &str| BTreeSet::from([name.to_owned()]);
+    check_columns(&path, &vocabulary, "school", &wanted("score")).unwrap();
+    let error = check_columns(&path, &vocabulary, "school", &wanted("sex")).unwrap_err().0;
+    assert!(error.contains("reads `sex`, and there is no such column"), "{error}");
+}
+
+/// Columns that no Question may use are read for import to work with, and not kept.
+#[test]
+fn never_columns_are_read_and_dropped() {
+    let vocabulary = EXAM.replace("\"sat\", type = \"date\"", "\"sat\", never = true, type = \"date\"");
+    let vocabulary = Vocabulary::from_toml(&vocabulary).unwrap();
+    let good: String = (0..20).map(|i| format!("p{i},F,2025-12-01\n")).collect();
+    let text = format!("pupil,sex,sat\n{good}q,F,2025-13-01\n");
+    let mut widths = BTreeSet::new();
+    let source = Source::of_bytes(text.as_bytes());
+    let report = read_rows(source, &vocabulary, &Options::default(), None, &mut |_, row| {
+        widths.insert(row.len());
+        Ok(())
+    });
+    let report = report.unwrap();
+    assert_eq!((report.rows_kept, report.problems[0].kind), (20, ProblemKind::BadDate));
+    assert_eq!(report.refused_by_kind, BTreeMap::from([(ProblemKind::BadDate, 1)]));
+    assert_eq!(widths, BTreeSet::from([4]));
 }
