@@ -30,5 +30,6 @@ pub mod made_up;
 pub mod net;
 pub mod noise;
 pub mod pretend;
+pub mod reference;
 pub mod signed;
 pub mod view;
