@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use datacoop::engine::{TableWriter, table_path, tabulate};
+use datacoop::engine::{Sources, TableWriter, table_path, tabulate};
 use datacoop::import::Cell;
 use datacoop_policy::question::{Question, QuestionDraft};
 use datacoop_policy::vocabulary::Vocabulary;
@@ -39,9 +39,10 @@ fn tally(c: &mut Criterion) {
     }
     writer.finish().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
+    let sources = Sources::new(Some(table));
     let me = "GB-EDU-1".parse().unwrap();
     c.bench_function("attendance rate over 100,000 rows", |b| {
-        b.iter(|| runtime.block_on(tabulate(Some(&table), &bound, &me)).unwrap());
+        b.iter(|| runtime.block_on(tabulate(&sources, &bound, &me)).unwrap());
     });
 }
 

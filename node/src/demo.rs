@@ -268,7 +268,7 @@ fn cast(
     seed[..8].copy_from_slice(&options.seed.to_le_bytes());
     let data_seed = Seed::new(seed).derive("data");
     let tables = root.join("tables.tmp");
-    let table = |n: usize| tables.join(format!("{n}.parquet"));
+    let table = |n: usize| tables.join(n.to_string());
     let (members, import) = match &options.data {
         Some(data) => {
             let (report, members) = import_split(&data.file, &script.vocabulary, &data.by, &table)
@@ -484,8 +484,8 @@ async fn alone(cast: &[Pretender], question: &BoundQuestion) -> Result<Vec<Alone
     let mut alone = vec![];
     for member in cast {
         let id: MemberId = member.founder.id.clone();
-        let table = member.home.table(question.question().vocabulary()).map(|(_, path)| path);
-        let tally = engine::tabulate(table.as_deref(), question, &id).await;
+        let sources = member.home.sources(question.question().vocabulary());
+        let tally = engine::tabulate(&sources, question, &id).await;
         let tally = tally.map_err(|error| CommandError::failed(error.to_string()))?;
         let took_part = question.listed_params().is_empty() || question.has_fact("took_part", &id);
         let (gap, chance) = own_gap(question, &tally);

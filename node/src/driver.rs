@@ -195,6 +195,7 @@ impl Node {
     pub async fn start(home: Home, run: Run) -> Result<Self, NodeError> {
         let config = home.config()?;
         let folder = Folder::open(home.path())?;
+        engine::remove_unfinished(&home.join("tables"))?;
         let (note, charter, keys) = admitted(&home, &config, &run)?;
         let opened = Journal::open(&home.join("journal"))?;
         if opened.cut > 0 {
@@ -536,10 +537,10 @@ impl Driver {
     }
 
     fn tabulate(&self, id: QueryId, question: BoundQuestion) {
-        let table = self.home.table(question.question().vocabulary()).map(|(_, path)| path);
+        let sources = self.home.sources(question.question().vocabulary());
         let (me, inbox) = (self.member.me().clone(), self.inbox.clone());
         tokio::spawn(async move {
-            let tally = engine::tabulate(table.as_deref(), &question, &me).await;
+            let tally = engine::tabulate(&sources, &question, &me).await;
             // The engine's words may speak of rows: they go to nobody.
             let tally =
                 tally.inspect_err(|_| tracing::error!(query = %id, "the tally could not be computed")).ok();

@@ -15,7 +15,7 @@ use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::tree::sha256;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::newest_table;
+use crate::engine::{Sources, newest_table};
 use crate::folder::{StoreError, at, list, read_optional, write_durably};
 use crate::keyfile;
 
@@ -249,7 +249,12 @@ impl Home {
         write_durably(&path, text.as_bytes())
     }
 
-    /// The newest table of a vocabulary.
+    /// Where the engine finds what a Question over this vocabulary is about.
+    pub fn sources(&self, vocabulary: &Vocabulary) -> Sources {
+        Sources::new(self.table(vocabulary).map(|(_, folder)| folder))
+    }
+
+    /// The newest snapshot of a vocabulary's table: its number and its folder.
     pub fn table(&self, vocabulary: &Vocabulary) -> Option<(u64, PathBuf)> {
         newest_table(&self.join("tables"), vocabulary)
     }

@@ -1,8 +1,11 @@
 //! The local engine: Parquet tables in, exact Tallies out. This folder alone imports datafusion. Must
 //! not know the network; no text of an asker reaches it, only SQL rendered from our own tree.
+//!
+//! Where to start: [`table`] writes a snapshot, [`view`] gives a question its rows, [`tally`] adds up.
 
 mod table;
 mod tally;
+mod view;
 
 use std::fmt;
 use std::fs;
@@ -11,6 +14,12 @@ use std::path::{Path, PathBuf};
 use datacoop_policy::vocabulary::Vocabulary;
 pub use table::TableWriter;
 pub use tally::tabulate;
+pub use view::Sources;
+
+use crate::folder::{StoreError, at};
+
+/// What a folder is called that is still being written. Crash here: whatever ends so was never a table.
+const UNFINISHED: &str = "tmp";
 
 /// The engine failed. Its text may speak of data, so it is for the person here, never for a log.
 #[derive(Debug)]
@@ -26,21 +35,56 @@ fn failed(error: impl fmt::Display) -> EngineError {
     EngineError(error.to_string())
 }
 
-/// Where a node keeps the tables of a vocabulary: `tables/<dataset>/<vocabulary>.<n>.parquet`.
-pub fn table_path(tables: &Path, vocabulary: &Vocabulary, snapshot: u64) -> PathBuf {
-    let name = vocabulary.name().replace('/', "-");
-    tables.join(vocabulary.dataset()).join(format!("{name}.{snapshot:06}.parquet"))
+/// Where a node keeps a vocabulary's snapshots: `tables/<dataset>/<vocabulary>-<version>`.
+fn snapshots_path(tables: &Path, vocabulary: &Vocabulary) -> PathBuf {
+    tables.join(vocabulary.dataset()).join(vocabulary.name().replace('/', "-"))
 }
 
-/// The newest snapshot of a vocabulary's table, and its number.
-pub fn newest_table(tables: &Path, vocabulary: &Vocabulary) -> Option<(u64, PathBuf)> {
-    let first = table_path(tables, vocabulary, 0);
-    let prefix = format!("{}.", vocabulary.name().replace('/', "-"));
-    let files = fs::read_dir(first.parent()?).ok()?.flatten();
-    let snapshots = files.filter_map(|file| {
-        let name = file.file_name().to_string_lossy().into_owned();
-        let number = name.strip_prefix(&prefix)?.strip_suffix(".parquet")?.parse().ok()?;
-        Some((number, file.path()))
-    });
-    snapshots.max()
+/// The folder of one snapshot of a vocabulary's table; in it a Parquet file for each academic year.
+pub fn table_path(tables: &Path, vocabulary: &Vocabulary, snapshot: u64) -> PathBuf {
+    snapshots_path(tables, vocabulary).join(format!("{snapshot:06}"))
 }
+
+/// Snapshots of a vocabulary's table, oldest first. Unfinished ones are none.
+fn snapshots(tables: &Path, vocabulary: &Vocabulary) -> Vec<(u64, PathBuf)> {
+    let folders = fs::read_dir(snapshots_path(tables, vocabulary)).into_iter().flatten().flatten();
+    let numbered =
+        folders.filter_map(|folder| Some((folder.file_name().to_str()?.parse().ok()?, folder.path())));
+    let mut found: Vec<(u64, PathBuf)> = numbered.collect();
+    found.sort();
+    found
+}
+
+/// The newest snapshot of a vocabulary's table: its number and its folder.
+pub fn newest_table(tables: &Path, vocabulary: &Vocabulary) -> Option<(u64, PathBuf)> {
+    snapshots(tables, vocabulary).pop()
+}
+
+/// Removes what a crash left of tables that were being written. The folder must be locked by us, and
+/// no import may be running.
+pub fn remove_unfinished(tables: &Path) -> Result<(), StoreError> {
+    if !tables.exists() {
+        return Ok(());
+    }
+    let folders = |path: &Path| -> Result<Vec<PathBuf>, StoreError> {
+        let entries = fs::read_dir(path).map_err(at(path))?;
+        let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>();
+        Ok(paths.map_err(at(path))?.into_iter().filter(|path| path.is_dir()).collect())
+    };
+    for dataset in folders(tables)? {
+        for vocabulary in folders(&dataset)? {
+            for left in folders(&vocabulary)?.iter().filter(|path| is_unfinished(path)) {
+                fs::remove_dir_all(left).map_err(at(left))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_unfinished(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == UNFINISHED)
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

@@ -1,8 +1,5 @@
 //! The exact Tally: one vector of integers a unit, clipped and rounded, summed over cells.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use datacoop_policy::MemberId;
 use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::sql::identifier;
@@ -11,30 +8,19 @@ use datafusion::arrow::array::{Array, ArrayRef, Float64Array, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::execution::memory_pool::GreedyMemoryPool;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 
+use super::view::{Sources, rows_of};
 use super::{EngineError, failed};
-
-/// Memory the engine may take; beyond, it spills.
-const MEMORY_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// The exact Tally of our rows: one integer a cell, in grid steps. No table gives zeros, because a
 /// member without such people must not be told apart.
 pub async fn tabulate(
-    table: Option<&Path>,
+    sources: &Sources,
     question: &BoundQuestion,
     me: &MemberId,
 ) -> Result<Vec<i64>, EngineError> {
     let mut tally = vec![0i64; question.cells()];
-    let Some(table) = table else { return Ok(tally) };
-    let config = SessionConfig::new().with_target_partitions(2).with_information_schema(false);
-    let pool = Arc::new(GreedyMemoryPool::new(MEMORY_BYTES_MAX));
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc().map_err(failed)?;
-    let context = SessionContext::new_with_config_rt(config, runtime);
-    let path = table.to_string_lossy().into_owned();
-    context.register_parquet("rows", path, ParquetReadOptions::default()).await.map_err(failed)?;
+    let Some(context) = rows_of(sources, question)? else { return Ok(tally) };
     let frame = context.sql(&unit_sql(question)).await.map_err(failed)?;
     let mut batches = frame.execute_stream().await.map_err(failed)?;
     while let Some(batch) = futures::StreamExt::next(&mut batches).await {

@@ -48,7 +48,7 @@ async fn tally(rows: &[Row], question: &BoundQuestion, me: &str) -> Vec<i64> {
     let table = table_path(dir.path(), &vocabulary, 1);
     import_csv(&source, &vocabulary, &Options::default(), &table).unwrap();
     assert_eq!(newest_table(dir.path(), &vocabulary).map(|(n, _)| n), Some(1));
-    tabulate(Some(&table), question, &me.parse().unwrap()).await.unwrap()
+    tabulate(&Sources::new(Some(table)), question, &me.parse().unwrap()).await.unwrap()
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn an_event_day_is_summed_per_pupil_into_its_cell() {
 
 #[tokio::test]
 async fn no_table_gives_zeros() {
-    assert_eq!(tabulate(None, &event(), &"A".parse().unwrap()).await.unwrap(), vec![0; 12]);
+    assert_eq!(tabulate(&Sources::default(), &event(), &"A".parse().unwrap()).await.unwrap(), vec![0; 12]);
 }
 
 #[tokio::test]
@@ -173,8 +173,9 @@ async fn rows_without_a_person_count_for_nothing() {
     }
     writer.finish().unwrap();
     let me = "GB-EDU-1".parse().unwrap();
-    assert_eq!(tabulate(Some(&table), &event(), &me).await.unwrap()[0], 2, "one pupil, in steps of a half");
+    let sources = Sources::new(Some(table.clone()));
+    assert_eq!(tabulate(&sources, &event(), &me).await.unwrap()[0], 2, "one pupil, in steps of a half");
     use std::os::unix::fs::PermissionsExt as _;
-    let mode = std::fs::metadata(&table).unwrap().permissions().mode();
+    let mode = std::fs::metadata(table.join("2025-26.parquet")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "rows are their owner's alone");
 }
