@@ -12,7 +12,8 @@ use datacoop_policy::{Day, Period};
 
 fn tally(c: &mut Criterion) {
     let vocabulary = Vocabulary::from_toml(datacoop::home::SHIPPED_VOCABULARIES[0]).unwrap();
-    let question = QuestionDraft::from_toml(datacoop::home::SHIPPED_QUESTIONS[0]).unwrap();
+    let mut question = QuestionDraft::from_toml(datacoop::home::SHIPPED_QUESTIONS[0]).unwrap();
+    question.period = Some("year".into());
     let question = Question::admit(question, &vocabulary).unwrap();
     let bound = question.bind(&BTreeMap::new(), Period::parse("2025-09-01..2026-08-31").unwrap()).unwrap();
     let dir = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@ pub mod derive;
 pub mod id;
 pub mod ledger;
 pub mod limits;
+pub mod lists;
 pub mod loss;
 pub mod query;
 pub mod question;

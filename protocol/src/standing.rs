@@ -7,6 +7,7 @@ use std::sync::Arc;
 use datacoop_policy::ledger::{Account, Debit, Ledger};
 use datacoop_policy::limits::Limits;
 use datacoop_policy::query::Query;
+use datacoop_policy::question::is_choice;
 use datacoop_policy::refusal::Refusal;
 use datacoop_policy::verdict::{Facts, Layers, PastRoster, judge};
 use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, QueryId, Time};
@@ -270,11 +271,13 @@ impl Standing {
     }
 }
 
-/// Rosters of the same question and parameters are compared, lists of members aside: those are
-/// compared as groups.
+/// Rosters of the same question and parameters are compared. Lists of members aside: those are
+/// compared as groups. Choices of groupings and narrowings aside too: one choice's cells add up to
+/// another's, so between them a Roster that changed would show as well.
 fn repeat_key(query: &Query) -> Digest {
     let listed = query.question.listed_params();
-    let params = query.question.params().iter().filter(|(name, _)| !listed.contains(name.as_str()));
+    let kept = |name: &str| !listed.contains(name) && !is_choice(name);
+    let params = query.question.params().iter().filter(|(name, _)| kept(name));
     let mut bytes = query.question_hash.0.to_vec();
     for (name, value) in params {
         for text in [name, value] {

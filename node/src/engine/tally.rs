@@ -2,8 +2,6 @@
 
 use datacoop_policy::MemberId;
 use datacoop_policy::question::BoundQuestion;
-use datacoop_policy::sql::identifier;
-use datacoop_policy::vocabulary::{Kind, Unit};
 use datafusion::arrow::array::{Array, ArrayRef, Float64Array, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
@@ -19,79 +17,84 @@ pub async fn tabulate(
     question: &BoundQuestion,
     me: &MemberId,
 ) -> Result<Vec<i64>, EngineError> {
-    let mut tally = vec![0i64; question.cells()];
-    let Some(context) = rows_of(sources, question)? else { return Ok(tally) };
-    let frame = context.sql(&unit_sql(question)).await.map_err(failed)?;
+    let mut tally = Adder::new(question, me);
+    let Some(context) = rows_of(sources, question)? else { return tally.finish() };
+    let sql = question.unit_sql();
+    let frame = context.sql(&sql.text).await.map_err(failed)?;
     let mut batches = frame.execute_stream().await.map_err(failed)?;
     while let Some(batch) = futures::StreamExt::next(&mut batches).await {
-        add_units(&batch.map_err(failed)?, question, me, &mut tally)?;
+        tally.add(&batch.map_err(failed)?, sql.has_unit)?;
     }
-    Ok(tally)
+    tally.finish()
 }
 
-/// One row a unit: its groups as text, then its measures as floats.
-///
-/// A unit's groups are one value; where rows of a unit disagree the last in order counts, so a person
-/// is in one cell.
-fn unit_sql(question: &BoundQuestion) -> String {
-    let vocabulary = question.question().vocabulary();
-    let groups = question.groupings().iter().filter(|by| !by.is_member_fact).enumerate().map(|(i, by)| {
-        let name = identifier(&by.name);
-        let is_bool = vocabulary.column(&by.name).is_some_and(|column| column.kind == Kind::Bool);
-        let text = match is_bool {
-            true => format!("CASE WHEN {name} THEN 'true' WHEN NOT {name} THEN 'false' END"),
-            false => name,
-        };
-        match vocabulary.unit() {
-            Unit::Row => format!("{text} AS g{i}"),
-            Unit::Column(_) => format!("MAX({text}) AS g{i}"),
-        }
-    });
-    let measures = question.measures_sql();
-    let measures = measures.iter().enumerate().map(|(i, sql)| format!("CAST({sql} AS DOUBLE) AS m{i}"));
-    let columns: Vec<String> = groups.chain(measures).collect();
-    let (named, grouping) = match vocabulary.unit() {
-        Unit::Row => (None, String::new()),
-        // Rows of nobody would make one person of many, whom Delta does not bound.
-        Unit::Column(unit) => {
-            let unit = identifier(unit);
-            (Some(format!("{unit} IS NOT NULL")), format!(" GROUP BY {unit}"))
-        }
-    };
-    let conditions: Vec<String> = question.filter_sql().into_iter().chain(named).collect();
-    let filter = match conditions.is_empty() {
-        true => String::new(),
-        false => format!(" WHERE {}", conditions.join(" AND ")),
-    };
-    format!("SELECT {} FROM rows{filter}{grouping}", columns.join(", "))
+/// Adds units up, cell by cell.
+struct Adder<'a> {
+    question: &'a BoundQuestion,
+    me: &'a MemberId,
+    tally: Vec<i64>,
+    /// The unit whose rows are coming in, and its vectors by group so far; only where a unit's groups
+    /// are more than may count.
+    unit: Option<String>,
+    vectors: Vec<(usize, Vec<i64>)>,
 }
 
-fn add_units(
-    batch: &RecordBatch,
-    question: &BoundQuestion,
-    me: &MemberId,
-    tally: &mut [i64],
-) -> Result<(), EngineError> {
-    let groupings = question.groupings();
-    let columns = groupings.iter().filter(|by| !by.is_member_fact).count();
-    let texts = (0..columns)
-        .map(|i| cast(batch.column(i), &DataType::Utf8).map_err(failed))
-        .collect::<Result<Vec<ArrayRef>, _>>()?;
-    let texts: Vec<&StringArray> = texts.iter().filter_map(|array| array.as_any().downcast_ref()).collect();
-    let numbers: Vec<&Float64Array> =
-        (columns..batch.num_columns()).filter_map(|i| batch.column(i).as_any().downcast_ref()).collect();
-    if texts.len() != columns || numbers.len() != question.measures().len() {
-        return Err(failed("the engine gave other columns than were asked for"));
+impl<'a> Adder<'a> {
+    fn new(question: &'a BoundQuestion, me: &'a MemberId) -> Self {
+        Self { question, me, tally: vec![0; question.cells()], unit: None, vectors: vec![] }
     }
-    for row in 0..batch.num_rows() {
-        let Some(group) = group_of(question, me, &texts, row) else { continue };
-        let Some(steps) = steps_of(question, &numbers, row) else { continue };
-        let start = group * steps.len();
-        for (cell, step) in tally[start..].iter_mut().zip(steps) {
-            *cell = cell.checked_add(step).ok_or_else(|| failed("a sum does not fit 64 bits"))?;
+
+    /// Adds rows of [`BoundQuestion::unit_sql`].
+    fn add(&mut self, batch: &RecordBatch, has_unit: bool) -> Result<(), EngineError> {
+        let question = self.question;
+        let columns = question.groupings().iter().filter(|by| !by.is_member_fact()).count();
+        let first = usize::from(has_unit);
+        let texts = (0..first + columns)
+            .map(|i| cast(batch.column(i), &DataType::Utf8).map_err(failed))
+            .collect::<Result<Vec<ArrayRef>, _>>()?;
+        let texts: Vec<&StringArray> =
+            texts.iter().filter_map(|array| array.as_any().downcast_ref()).collect();
+        let numbers: Vec<&Float64Array> = (first + columns..batch.num_columns())
+            .filter_map(|i| batch.column(i).as_any().downcast_ref())
+            .collect();
+        if texts.len() != first + columns || numbers.len() != question.measures().len() {
+            return Err(failed("the engine gave other columns than were asked for"));
         }
+        for row in 0..batch.num_rows() {
+            if has_unit && self.unit.as_deref() != Some(texts[0].value(row)) {
+                self.close_unit()?;
+                self.unit = Some(texts[0].value(row).to_owned());
+            }
+            let Some(group) = group_of(question, self.me, &texts[first..], row) else { continue };
+            let Some(steps) = steps_of(question, &numbers, row) else { continue };
+            if has_unit {
+                self.vectors.push((group, steps));
+            } else {
+                self.count(group, &steps)?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Of a unit in more groups than may count, the first in cell order stay.
+    fn close_unit(&mut self) -> Result<(), EngineError> {
+        let mut vectors = std::mem::take(&mut self.vectors);
+        vectors.sort_by_key(|(group, _)| *group);
+        vectors.truncate(self.question.cells_per_unit());
+        vectors.iter().try_for_each(|(group, steps)| self.count(*group, steps))
+    }
+
+    fn count(&mut self, group: usize, steps: &[i64]) -> Result<(), EngineError> {
+        for (cell, step) in self.tally[group * steps.len()..].iter_mut().zip(steps) {
+            *cell = cell.checked_add(*step).ok_or_else(|| failed("a sum does not fit 64 bits"))?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<i64>, EngineError> {
+        self.close_unit()?;
+        Ok(self.tally)
+    }
 }
 
 /// Index of a unit's group, row-major; `None` when a value is not in its closed list.
@@ -99,7 +102,7 @@ fn group_of(question: &BoundQuestion, me: &MemberId, texts: &[&StringArray], row
     let mut texts = texts.iter();
     let mut index = 0;
     for by in question.groupings() {
-        let value = if by.is_member_fact {
+        let value = if by.is_member_fact() {
             if question.has_fact(&by.name, me) { "yes" } else { "no" }
         } else {
             let column = texts.next()?;

@@ -6,7 +6,7 @@
 //! of it. Fieller intervals come later.
 
 use crate::query::NoiseScale;
-use crate::question::{BoundQuestion, Figure, Measure};
+use crate::question::{BoundQuestion, Figure, MeanOf, Measure, RateOf, Whole};
 
 /// One in fixed point: a billionth is the unit of every number here.
 const ONE: i128 = 1_000_000_000;
@@ -116,18 +116,26 @@ pub fn derive(question: &BoundQuestion, noise: &NoiseScale, accepted: u32, sums:
             plain(&keys, groups.iter().map(|group| vec![shown("count", group.count(of))]))
         }
         Figure::Sum { of } => plain(&keys, groups.iter().map(|group| vec![shown("sum", group.sum(of))])),
-        Figure::Mean { of, count, square } => {
+        Figure::Mean(mean) => {
             let figures = |group: &Group<'_>| {
-                vec![
-                    shown("mean", group.mean(of, count, square.as_deref())),
-                    shown("count", group.count(count)),
-                ]
+                let means = mean
+                    .of
+                    .iter()
+                    .map(|of| shown("mean", group.mean(of, &mean.count, mean.square.as_deref())));
+                means.chain([shown("count", group.count(&mean.count))]).collect()
             };
             plain(&keys, groups.iter().map(figures))
         }
-        Figure::Rate { of, against } => {
+        Figure::Rate(RateOf { of, whole: Whole::Against(against) }) => {
             plain(&keys, groups.iter().map(|group| vec![shown("rate", group.rate(of, against))]))
         }
+        Figure::Rate(_)
+        | Figure::Gap { .. }
+        | Figure::Share { .. }
+        | Figure::Quantile { .. }
+        | Figure::Transition { .. }
+        | Figure::Spread { .. }
+        | Figure::Fit(_) => plain(&keys, groups.iter().map(|_| vec![shown("figure", None)])),
     };
     Figures { cells }
 }
@@ -299,7 +307,7 @@ fn contrasts(
 ) -> Vec<FigureCell> {
     let mut cells =
         contrast.map_or_else(Vec::new, |contrast| difference(keys, effects, contrast, ("yes", "no")));
-    for by in question.groupings().iter().filter(|by| !by.is_member_fact && by.cells == ["true", "false"]) {
+    for by in question.groupings().iter().filter(|by| !by.is_member_fact() && by.cells == ["true", "false"]) {
         let gaps = difference(keys, effects, &by.name, ("true", "false"));
         let took_part = |cell: &FigureCell| {
             cell.key.iter().all(|(name, value)| Some(&**name) != contrast || value == "yes")
@@ -427,8 +435,15 @@ pub fn expected_noise(
             let bins = question.groupings().last().map_or(1, |by| by.cells.len());
             ratio(error(of)?, people.checked_mul(i128::try_from(bins).ok()?)?)?
         }
-        Figure::Mean { of, .. } | Figure::Event { mean: of, .. } => ratio(error(of)?, people)?,
-        Figure::Rate { of, .. } => {
+        Figure::Mean(MeanOf { of, .. }) => ratio(error(of.first()?)?, people)?,
+        Figure::Event { mean: of, .. } => ratio(error(of)?, people)?,
+        Figure::Gap { .. }
+        | Figure::Share { .. }
+        | Figure::Quantile { .. }
+        | Figure::Transition { .. }
+        | Figure::Spread { .. }
+        | Figure::Fit(_) => return None,
+        Figure::Rate(RateOf { of, .. }) => {
             let usual = most_together(question).map_or(ONE, |most| most / 4 * 3);
             ratio(error(of)?, product(people, usual)?)?
         }
@@ -450,5 +465,4 @@ fn width_text(error: i128) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "derive_tests.rs"]
 mod tests;

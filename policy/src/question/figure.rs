@@ -1,0 +1,379 @@
+//! What a Question shows: the closed list of figures, and which of a figure's fields belong to it.
+
+use super::{FigureDraft, Grouping, Measure, QuestionError, Ratio, wrong};
+
+/// Most quantiles of one Question.
+const QUANTILES_MAX: usize = 9;
+
+/// How much each: X / N, the centre added back. Names are measures.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MeanOf {
+    /// The sums.
+    pub of: Vec<String>,
+    /// The count.
+    pub count: String,
+    /// The sum of squares, for ordinary chance; of one sum only.
+    pub square: Option<String>,
+    /// What the sum of several means is called.
+    pub together: Option<String>,
+}
+
+/// What a rate is a part of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Whole {
+    /// A of A + B; this is B.
+    Against(String),
+    /// A of P; this is P, which holds A.
+    Over(String),
+}
+
+/// A part of a whole. Names are measures.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RateOf {
+    /// A.
+    pub of: String,
+    /// What of.
+    pub whole: Whole,
+}
+
+/// What a gap is between.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Level {
+    /// Means.
+    Mean(MeanOf),
+    /// Rates.
+    Rate(RateOf),
+}
+
+/// The six sums of a linear fit. Names are measures.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FitOf {
+    /// How many.
+    pub count: String,
+    /// What explains.
+    pub x: String,
+    /// What is explained.
+    pub y: String,
+    /// x squared.
+    pub xx: String,
+    /// x times y.
+    pub xy: String,
+    /// y squared.
+    pub yy: String,
+}
+
+/// What is shown. Names are measures, or groupings where it says so.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Figure {
+    /// How many.
+    Count {
+        /// The count.
+        of: String,
+    },
+    /// How much in all.
+    Sum {
+        /// The sum.
+        of: String,
+    },
+    /// How much each.
+    Mean(MeanOf),
+    /// A part of a whole.
+    Rate(RateOf),
+    /// Means or rates, and how the first cell of a grouping differs from each other.
+    Gap {
+        /// What is compared.
+        of: Level,
+        /// The grouping.
+        across: String,
+    },
+    /// Counts and shares over the last grouping.
+    Histogram {
+        /// The count.
+        of: String,
+    },
+    /// Shares over the last grouping.
+    Share {
+        /// The count.
+        of: String,
+    },
+    /// Values that a part of the people do not exceed.
+    Quantile {
+        /// The count.
+        of: String,
+        /// The grouping of bins.
+        across: String,
+        /// Edges of the bins, rising, one more than there are bins.
+        edges: Vec<Ratio>,
+        /// Which quantiles, between 0 and 1.
+        at: Vec<Ratio>,
+    },
+    /// Counts, and shares of where people with one start arrive.
+    Transition {
+        /// The count.
+        of: String,
+        /// The grouping people start from.
+        rows: String,
+        /// The grouping people arrive in.
+        columns: String,
+    },
+    /// Mean, variance and standard deviation.
+    Spread {
+        /// The count.
+        count: String,
+        /// The sum.
+        mean: String,
+        /// The sum of squares.
+        square: String,
+    },
+    /// A straight line: slope, intercept, correlation.
+    Fit(FitOf),
+    /// A mean difference, and the difference of differences between members with and without.
+    Event {
+        /// The count.
+        count: String,
+        /// The difference.
+        mean: String,
+        /// Its squares.
+        square: String,
+        /// The member fact.
+        contrast: Option<String>,
+    },
+}
+
+/// Checks a draft's figure. Errors: a kind, measure or grouping that is not there, or a field that
+/// belongs to another kind.
+pub(super) fn admit_figure(
+    draft: &FigureDraft,
+    measures: &[Measure],
+    groupings: &[Grouping],
+) -> Result<Figure, QuestionError> {
+    let mut fields = Fields { rest: draft.clone(), measures, groupings };
+    let (made, takes) = match draft.kind.as_str() {
+        "count" => (Figure::Count { of: fields.one()? }, "of"),
+        "sum" => (Figure::Sum { of: fields.one()? }, "of"),
+        "mean" => (Figure::Mean(fields.mean()?), "of, count, square, together"),
+        "rate" => (Figure::Rate(fields.rate()?), "of and either against or over"),
+        "gap" => (fields.gap()?, "the fields of a mean or a rate, and across"),
+        "histogram" => {
+            fields.last_grouping()?;
+            (Figure::Histogram { of: fields.one()? }, "of")
+        }
+        "share" => {
+            fields.last_grouping()?;
+            (Figure::Share { of: fields.one()? }, "of")
+        }
+        "quantile" => (fields.quantile()?, "of, across, edges, at"),
+        "transition" => (fields.transition()?, "of, rows, columns"),
+        "spread" => (fields.spread()?, "count, mean, square"),
+        "fit" => (fields.fit()?, "count, x, y, xx, xy, yy"),
+        "event" => (fields.event()?, "count, mean, square, contrast"),
+        other => {
+            return wrong(format!(
+                "figure: `{}` is none of count, sum, mean, rate, gap, histogram, share, quantile, transition, spread, fit, event",
+                other.escape_debug()
+            ));
+        }
+    };
+    if fields.rest != (FigureDraft { kind: draft.kind.clone(), ..FigureDraft::default() }) {
+        return wrong(format!("figure: a {} takes only {takes}", draft.kind));
+    }
+    Ok(made)
+}
+
+/// Fields of a figure that are not taken yet, and what they may name.
+struct Fields<'a> {
+    rest: FigureDraft,
+    measures: &'a [Measure],
+    groupings: &'a [Grouping],
+}
+
+impl Fields<'_> {
+    fn measure(&self, what: &str, name: Option<String>) -> Result<String, QuestionError> {
+        let name = name.ok_or_else(|| QuestionError(format!("figure: `{what}` is missing")))?;
+        if self.measures.iter().any(|measure| measure.name == name) {
+            Ok(name)
+        } else {
+            wrong(format!("figure: there is no measure `{}`", name.escape_debug()))
+        }
+    }
+
+    fn optional(&self, what: &str, name: Option<String>) -> Result<Option<String>, QuestionError> {
+        name.map(|name| self.measure(what, Some(name))).transpose()
+    }
+
+    /// `of`, one measure.
+    fn one(&mut self) -> Result<String, QuestionError> {
+        match self.several()?.as_slice() {
+            [one] => Ok(one.clone()),
+            _ => wrong(format!("figure: a {} is of one measure", self.rest.kind)),
+        }
+    }
+
+    /// `of`, one measure or several, each once.
+    fn several(&mut self) -> Result<Vec<String>, QuestionError> {
+        let names = self.rest.of.take().map_or_else(Vec::new, |names| names.list().to_vec());
+        let mut checked: Vec<String> = vec![];
+        for name in names {
+            let name = self.measure("of", Some(name))?;
+            if checked.contains(&name) {
+                return wrong(format!("figure: `of` names `{name}` twice"));
+            }
+            checked.push(name);
+        }
+        if checked.is_empty() { wrong("figure: `of` is missing") } else { Ok(checked) }
+    }
+
+    /// A grouping that every Query has.
+    fn grouping(&self, what: &str, name: Option<String>) -> Result<String, QuestionError> {
+        let name = name.ok_or_else(|| QuestionError(format!("figure: `{what}` is missing")))?;
+        match self.groupings.iter().find(|by| by.name == name) {
+            Some(by) if by.optional => {
+                wrong(format!("figure: `{what}` needs the grouping `{name}`; remove its `optional`"))
+            }
+            Some(_) => Ok(name),
+            None => wrong(format!(
+                "figure: `{what}` names no grouping; write `{}` under `by`",
+                name.escape_debug()
+            )),
+        }
+    }
+
+    fn last_grouping(&self) -> Result<(), QuestionError> {
+        let kind = &self.rest.kind;
+        match self.groupings.last() {
+            None => wrong(format!("figure: a {kind} needs a `by` to count over")),
+            Some(by) if by.optional => {
+                wrong(format!("figure: a {kind} counts over the last `by`, which must not be optional"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn mean(&mut self) -> Result<MeanOf, QuestionError> {
+        let of = self.several()?;
+        let count = self.rest.count.take();
+        let square = self.rest.square.take();
+        let together = self.rest.together.take();
+        if square.is_some() && of.len() > 1 {
+            return wrong("figure: `square` belongs to a mean of one measure");
+        }
+        let plain =
+            |name: &String| !name.is_empty() && name.len() <= 32 && !name.chars().any(char::is_control);
+        if together.as_ref().is_some_and(|name| of.len() < 2 || !plain(name)) {
+            return wrong("figure: `together` is a short name for the sum of several means");
+        }
+        Ok(MeanOf {
+            of,
+            count: self.measure("count", count)?,
+            square: self.optional("square", square)?,
+            together,
+        })
+    }
+
+    fn rate(&mut self) -> Result<RateOf, QuestionError> {
+        let of = self.one()?;
+        let whole = match (self.rest.against.take(), self.rest.over.take()) {
+            (Some(name), None) => Whole::Against(self.measure("against", Some(name))?),
+            (None, Some(name)) => Whole::Over(self.measure("over", Some(name))?),
+            _ => return wrong("figure: a rate is `of` one measure, either `against` or `over` another"),
+        };
+        let (Whole::Against(other) | Whole::Over(other)) = &whole;
+        let negative = |name: &str| self.measures.iter().any(|m| m.name == name && m.low_steps < 0);
+        if *other == of || negative(&of) || negative(other) {
+            return wrong("figure: a rate is of two measures that are never negative");
+        }
+        Ok(RateOf { of, whole })
+    }
+
+    fn gap(&mut self) -> Result<Figure, QuestionError> {
+        let across = self.rest.across.take();
+        let across = self.grouping("across", across)?;
+        if self.groupings.iter().any(|by| by.name == across && by.cells.len() < 2) {
+            return wrong(format!("figure: a gap needs two cells of `{across}` or more"));
+        }
+        let of =
+            if self.rest.count.is_some() { Level::Mean(self.mean()?) } else { Level::Rate(self.rate()?) };
+        Ok(Figure::Gap { of, across })
+    }
+
+    fn quantile(&mut self) -> Result<Figure, QuestionError> {
+        let of = self.one()?;
+        let across = self.rest.across.take();
+        let across = self.grouping("across", across)?;
+        let bins = self.groupings.iter().find(|by| by.name == across).map_or(0, |by| by.cells.len());
+        let read = |list: Option<Vec<super::NumberText>>, what: &str| {
+            let list = list.ok_or_else(|| QuestionError(format!("figure: `{what}` is missing")))?;
+            list.iter()
+                .map(Ratio::read)
+                .collect::<Option<Vec<Ratio>>>()
+                .ok_or_else(|| QuestionError(format!("figure: `{what}` is a list of numbers")))
+        };
+        let edges = read(self.rest.edges.take(), "edges")?;
+        if edges.len() != bins + 1 || !edges.windows(2).all(|pair| pair[0].is_below(pair[1])) {
+            return wrong(format!(
+                "figure: `edges` rise, and there are {} of them for {bins} bins",
+                bins + 1
+            ));
+        }
+        let at = read(self.rest.at.take(), "at")?;
+        let one = Ratio { numerator: 1, denominator: 1 };
+        let inside = |q: &Ratio| Ratio::ZERO.is_below(*q) && q.is_below(one);
+        if at.is_empty() || at.len() > QUANTILES_MAX || !at.iter().all(inside) {
+            return wrong(format!(
+                "figure: `at` has 1 to {QUANTILES_MAX} numbers between 0 and 1, such as \"1/2\""
+            ));
+        }
+        Ok(Figure::Quantile { of, across, edges, at })
+    }
+
+    fn transition(&mut self) -> Result<Figure, QuestionError> {
+        if self.rest.of.is_none() {
+            self.rest.of = self.measures.first().map(|measure| super::Names::One(measure.name.clone()));
+        }
+        let of = self.one()?;
+        let (rows, columns) = (self.rest.rows.take(), self.rest.columns.take());
+        let (rows, columns) = (self.grouping("rows", rows)?, self.grouping("columns", columns)?);
+        if rows == columns {
+            return wrong("figure: `rows` and `columns` are two groupings");
+        }
+        Ok(Figure::Transition { of, rows, columns })
+    }
+
+    fn spread(&mut self) -> Result<Figure, QuestionError> {
+        let (count, mean, square) = (self.rest.count.take(), self.rest.mean.take(), self.rest.square.take());
+        Ok(Figure::Spread {
+            count: self.measure("count", count)?,
+            mean: self.measure("mean", mean)?,
+            square: self.measure("square", square)?,
+        })
+    }
+
+    fn fit(&mut self) -> Result<Figure, QuestionError> {
+        let rest = &mut self.rest;
+        let (count, x, y) = (rest.count.take(), rest.x.take(), rest.y.take());
+        let (xx, xy, yy) = (rest.xx.take(), rest.xy.take(), rest.yy.take());
+        Ok(Figure::Fit(FitOf {
+            count: self.measure("count", count)?,
+            x: self.measure("x", x)?,
+            y: self.measure("y", y)?,
+            xx: self.measure("xx", xx)?,
+            xy: self.measure("xy", xy)?,
+            yy: self.measure("yy", yy)?,
+        }))
+    }
+
+    fn event(&mut self) -> Result<Figure, QuestionError> {
+        let contrast = self.rest.contrast.take();
+        let fact = |name: &String| self.groupings.iter().any(|by| by.is_member_fact() && by.name == *name);
+        if contrast.as_ref().is_some_and(|name| !fact(name)) {
+            return wrong("figure: `contrast` names a member fact under `by`");
+        }
+        let (count, mean, square) = (self.rest.count.take(), self.rest.mean.take(), self.rest.square.take());
+        Ok(Figure::Event {
+            count: self.measure("count", count)?,
+            mean: self.measure("mean", mean)?,
+            square: self.measure("square", square)?,
+            contrast,
+        })
+    }
+}

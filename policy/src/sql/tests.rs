@@ -1,0 +1,113 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::vocabulary::Vocabulary;
+use crate::vocabulary::tests::EXAM;
+
+fn measure(expr: Expr) -> ScopeMeasure {
+    ScopeMeasure { name: "m".to_owned(), expr, low: "0".to_owned(), high: "1".to_owned() }
+}
+
+fn check(text: &str, grouped: bool) -> Result<String, String> {
+    let varies = EXAM.replace("low = -4,", "low = -4, varies = true,");
+    let vocabulary = Vocabulary::from_toml(&varies).unwrap();
+    let params = BTreeMap::from([
+        ("day".to_owned(), Type::Date),
+        ("days".to_owned(), Type::Dates),
+        ("who".to_owned(), Type::Text),
+    ]);
+    let measures = [measure(Expr::Number("2".into()))];
+    let scope = Scope { vocabulary: &vocabulary, params: &params, measures: &measures, grouped };
+    let expr = parse(text)?;
+    scope.check(&expr)?;
+    let bound = BTreeMap::from([("who".to_owned(), Bound::Text("it's".into()))]);
+    Ok(scope.render(&expr, &bound))
+}
+
+#[test]
+fn what_is_allowed_is_rendered_from_the_tree() {
+    for (text, sql) in [
+        ("score", "CAST(\"score\" AS DOUBLE)"),
+        ("score*score", "(CAST(\"score\" AS DOUBLE) * CAST(\"score\" AS DOUBLE))"),
+        (
+            "sex = 'F' and not score > -1.5",
+            "((\"sex\" = 'F') AND (NOT (CAST(\"score\" AS DOUBLE) > (- CAST(1.5 AS DOUBLE)))))",
+        ),
+        ("sex IN ('F','M')", "(\"sex\" IN ('F', 'M'))"),
+        ("sex = :who", "(\"sex\" = 'it''s')"),
+        (
+            "case when sex is null then 0 else 1 end",
+            "(CASE WHEN (\"sex\" IS NULL) THEN CAST(0 AS DOUBLE) ELSE CAST(1 AS DOUBLE) END)",
+        ),
+        ("1 - 2 - 3", "((CAST(1 AS DOUBLE) - CAST(2 AS DOUBLE)) - CAST(3 AS DOUBLE))"),
+    ] {
+        assert_eq!(check(text, false).as_deref(), Ok(sql), "{text}");
+    }
+    let grouped = "AVG(score) FILTER (WHERE sex = 'F')";
+    assert_eq!(
+        check(grouped, true).unwrap(),
+        "AVG(CAST(\"score\" AS DOUBLE)) FILTER (WHERE (\"sex\" = 'F'))"
+    );
+    assert!(check("m * m", true).unwrap().contains("CASE WHEN CAST(2 AS DOUBLE) < 0"));
+}
+
+#[test]
+fn everything_else_is_refused_with_a_remedy() {
+    for (text, grouped, said) in [
+        ("SELECT 1", false, "does not fit"),
+        ("score; drop", false, "not allowed"),
+        ("random()", false, "`random`"),
+        ("nobody", false, "there is no column `nobody`"),
+        ("note = 'x'", false, "never"),
+        ("school = 'x'", false, "never"),
+        ("AVG(score)", false, "write the column itself"),
+        ("score", true, "write MAX(score)"),
+        ("AVG(AVG(score))", true, "inside another"),
+        ("AVG(sex)", true, "numbers"),
+        ("score + sex", false, "stands where"),
+        ("score = 'F'", false, "stands where"),
+        ("score AND TRUE", false, "stands where"),
+        (":nobody", false, "not declared"),
+        (":day = :days", false, "write IN (:days)"),
+        ("COUNT(:days) = 1", true, "write IN (:days)"),
+        ("sex IN (:days)", false, "beside something else"),
+        ("'open", false, "no end"),
+        ("1..2", false, "no number"),
+        ("(1", false, "expected `)`"),
+        ("", false, "too early"),
+        ("CASE END", false, "WHEN"),
+        ("1 2", false, "does not fit"),
+        ("ABS(1, 2)", false, "does not take"),
+    ] {
+        let error = check(text, grouped).expect_err(text);
+        assert!(error.contains(said), "{text}: {error}");
+    }
+    assert!(check(&"(".repeat(5000), false).is_err());
+    assert!(check(&"(".repeat(100), false).unwrap_err().contains("deep"));
+    assert!(check(&"- ".repeat(1500), false).is_err());
+}
+
+/// Each ABS writes its value three times: thirty of them would be more than any memory holds.
+#[test]
+fn what_grows_too_long_is_refused_before_it_is_rendered() {
+    let nested = |n: usize| format!("{}score{}", "ABS(".repeat(n), ")".repeat(n));
+    let rendered = check(&nested(4), false).unwrap();
+    let expr = parse(&nested(4)).unwrap();
+    let vocabulary = Vocabulary::from_toml(EXAM).unwrap();
+    let scope = Scope { vocabulary: &vocabulary, params: &BTreeMap::new(), measures: &[], grouped: false };
+    assert!(rendered.len() <= scope.rendered_bytes(&expr), "the bound holds");
+    assert!(check(&nested(30), false).unwrap_err().contains("too long"));
+    // Measures of measures grow as fast.
+    let long = parse(&format!("0{}", " + 1".repeat(140))).unwrap();
+    let measures = [measure(long)];
+    let scope =
+        Scope { vocabulary: &vocabulary, params: &BTreeMap::new(), measures: &measures, grouped: true };
+    let expr = parse(&format!("m{}", " * m".repeat(140))).unwrap();
+    assert!(scope.check(&expr).unwrap_err().contains("too long"));
+}
+
+#[test]
+fn no_name_or_text_escapes_its_quotes() {
+    assert_eq!(identifier("a\"b"), "\"a\"\"b\"");
+    assert_eq!(quoted("a'; DROP"), "'a''; DROP'");
+}
