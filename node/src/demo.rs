@@ -238,7 +238,7 @@ fn script(options: &Options) -> Result<Script, CommandError> {
     }
     let vocabulary_text = include_str!("vocab/attendance.toml").to_owned();
     let vocabulary = Vocabulary::from_toml(&vocabulary_text).map_err(usage)?;
-    let mut question = QuestionDraft::from_toml(include_str!("vocab/event-day.toml"))
+    let mut question = QuestionDraft::from_toml(include_str!("questions/catalogue/event-day.toml"))
         .map_err(|error| usage(error.to_string()))?;
     let mut params = BTreeMap::from([
         ("event_day".to_owned(), made_up::EVENT_DAY.to_owned()),

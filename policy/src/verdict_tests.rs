@@ -10,7 +10,7 @@ use crate::time::{AcademicYear, Day, Period, Span};
 use crate::vocabulary::Vocabulary;
 
 const ATTENDANCE: &str = include_str!("../../node/src/vocab/attendance.toml");
-const EVENT_DAY: &str = include_str!("../../node/src/vocab/event-day.toml");
+const EVENT_DAY: &str = include_str!("../../node/src/questions/catalogue/event-day.toml");
 
 fn id(n: usize) -> MemberId {
     format!("GB-EDU-{n:06}").parse().unwrap()

@@ -1,4 +1,4 @@
-//! Asking and reading: `datacoop ask` and `datacoop results`.
+//! `datacoop ask`: plan, ask, follow.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::demo::{parse_params, parse_period, read};
 use super::node::{confirm, home_of};
-use super::show::{cells_table, lot_text, plain, plain_lines, reading_text};
+use super::results::release_text;
+use super::show::{lot_text, plain, plain_lines};
 use super::{Common, Printed, Progress};
 use crate::api::AskRequest;
 use crate::client::Client;
@@ -59,12 +60,6 @@ pub(super) struct AskArgs {
     /// How long to follow; the round goes on anyway
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_time)]
     wait: Duration,
-}
-
-#[derive(Args)]
-pub(super) struct ResultsArgs {
-    /// The query whose release to show, or the first 8 digits of its id; leave out to list all
-    query: Option<String>,
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {
@@ -229,51 +224,4 @@ fn follow(
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-}
-
-/// A release as text, from its JSON.
-fn release_text(release: &Value) -> String {
-    let words = |value: &Value| plain(value.as_str().unwrap_or(""));
-    let mut text = format!(
-        "{}\nquery {}\n{}, {} of {} members in the sum, {}\n",
-        words(&release["title"]),
-        words(&release["query"]),
-        words(&release["period"]),
-        release["accepted"],
-        release["roster"],
-        loss_text(&release["loss"])
-    );
-    let by: Vec<&str> = release["by"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let kind = release["figure"].as_str().unwrap_or("");
-    text += &format!("{}\n{}", cells_table(kind, &by, &release["cells"]), reading_text(kind));
-    if release["committee_can_be_all_corrupt"] == true {
-        text += &format!("{}\n", lot_text(true).trim_start());
-    }
-    for line in release["cannot_tell"].as_array().into_iter().flatten() {
-        text += &format!("It cannot tell {}.\n", words(line));
-    }
-    text
-}
-
-pub(super) fn results(common: &Common, args: &ResultsArgs) -> Result<Printed, CommandError> {
-    let home = home_of(common)?;
-    tokio::task::block_in_place(|| {
-        let client = Client::new(&home)?;
-        if let Some(id) = &args.query {
-            let seen = client.get(&home, &format!("queries/{id}"))?;
-            let text = match seen["release"].is_null() {
-                true => format!("No release: {}\n", seen["stage"].as_str().unwrap_or("")),
-                false => release_text(&seen["release"]),
-            };
-            return Ok(Printed::new(seen, text));
-        }
-        let json = client.get(&home, "results")?;
-        let releases = json["releases"].as_array().cloned().unwrap_or_default();
-        let text = if releases.is_empty() {
-            "No releases yet.\n".to_owned()
-        } else {
-            releases.iter().map(release_text).collect::<Vec<_>>().join("\n")
-        };
-        Ok(Printed::new(json, text))
-    })
 }

@@ -4,6 +4,7 @@ mod ask;
 mod charter;
 mod demo;
 mod node;
+mod results;
 mod show;
 mod verify;
 mod vocabulary;
@@ -87,7 +88,7 @@ enum Command {
     /// Ask the members a question, or plan one without spending
     Ask(Box<ask::AskArgs>),
     /// List releases you already hold; costs nothing
-    Results(ask::ResultsArgs),
+    Results(results::ResultsArgs),
     /// List, show, draft and check data standards
     #[command(subcommand)]
     Vocabulary(vocabulary::VocabularyCommand),
@@ -161,7 +162,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Run => node::run(&common).await,
         Command::Status => node::status(&common),
         Command::Ask(args) => ask::ask(&common, &args),
-        Command::Results(args) => ask::results(&common, &args),
+        Command::Results(args) => results::results(&common, &args),
         Command::Vocabulary(command) => vocabulary::vocabulary(&common, command),
         Command::Audit => node::audit(&common),
         Command::Verify(args) => verify::verify(args),

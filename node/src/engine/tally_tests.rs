@@ -13,8 +13,8 @@ use crate::engine::{TableWriter, newest_table, table_path};
 use crate::import::{Cell, Options, import_csv};
 
 const ATTENDANCE: &str = include_str!("../vocab/attendance.toml");
-const EVENT_DAY: &str = include_str!("../vocab/event-day.toml");
-const RATE: &str = include_str!("../vocab/attendance-rate.toml");
+const EVENT_DAY: &str = include_str!("../questions/catalogue/event-day.toml");
+const RATE: &str = include_str!("../questions/catalogue/attendance-rate.toml");
 
 fn bound(text: &str, params: &[(&str, &str)]) -> BoundQuestion {
     let vocabulary = Vocabulary::from_toml(ATTENDANCE).unwrap();

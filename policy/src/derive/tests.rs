@@ -110,8 +110,8 @@ fn a_rate_and_a_histogram_follow_the_table() {
 }
 
 const ATTENDANCE: &str = include_str!("../../../node/src/vocab/attendance.toml");
-const EVENT_DAY: &str = include_str!("../../../node/src/vocab/event-day.toml");
-const RATE: &str = include_str!("../../../node/src/vocab/attendance-rate.toml");
+const EVENT_DAY: &str = include_str!("../../../node/src/questions/catalogue/event-day.toml");
+const RATE: &str = include_str!("../../../node/src/questions/catalogue/attendance-rate.toml");
 
 fn attendance(text: &str, params: &[(&str, &str)]) -> BoundQuestion {
     let vocabulary = Vocabulary::from_toml(ATTENDANCE).unwrap();

@@ -6,8 +6,8 @@ use crate::time::Period;
 use crate::vocabulary::tests::EXAM;
 
 const ATTENDANCE: &str = include_str!("../../../node/src/vocab/attendance.toml");
-const EVENT_DAY: &str = include_str!("../../../node/src/vocab/event-day.toml");
-const ATTENDANCE_RATE: &str = include_str!("../../../node/src/vocab/attendance-rate.toml");
+const EVENT_DAY: &str = include_str!("../../../node/src/questions/catalogue/event-day.toml");
+const ATTENDANCE_RATE: &str = include_str!("../../../node/src/questions/catalogue/attendance-rate.toml");
 
 const MEAN: &str = r#"
     id = "mean-score"
