@@ -34,6 +34,9 @@ const CONTRAST_MIN: usize = 6;
 /// Made-up schools that had an ordinary day.
 const ORDINARY_SCHOOLS: usize = 3;
 
+/// The one purpose of a demo's charter.
+const PURPOSE: &str = "demo";
+
 /// What to show.
 pub struct Options {
     /// How many made-up members; with `data` the values of a column decide.
@@ -402,7 +405,7 @@ fn query_body(
         params: script.params.clone(),
         period: script.period,
         vocabulary: script.vocabulary.name().to_owned(),
-        purpose: "demo".into(),
+        purpose: PURPOSE.into(),
         lay: Lay {
             why: "To show how it works".into(),
             benefits: "Whoever looks on".into(),
@@ -484,7 +487,9 @@ async fn alone(cast: &[Pretender], question: &BoundQuestion) -> Result<Vec<Alone
     let mut alone = vec![];
     for member in cast {
         let id: MemberId = member.founder.id.clone();
-        let sources = member.home.sources(question.question().vocabulary());
+        let vocabulary = question.question().vocabulary();
+        let sources = member.home.sources(vocabulary, PURPOSE, clock::now().day());
+        let sources = sources.map_err(|error| CommandError::failed(error.to_string()))?;
         let tally = engine::tabulate(&sources, question, &id).await;
         let tally = tally.map_err(|error| CommandError::failed(error.to_string()))?;
         let took_part = question.listed_params().is_empty() || question.has_fact("took_part", &id);

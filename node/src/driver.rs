@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use datacoop_policy::charter::Charter;
 use datacoop_policy::question::BoundQuestion;
-use datacoop_policy::{Digest, QueryId, Span, Time};
+use datacoop_policy::{Day, Digest, MemberId, QueryId, Span, Time};
 use datacoop_protocol::bounds::PIECE_BYTES_MAX;
 use datacoop_protocol::entry::QueryBody;
 use datacoop_protocol::keys::Keys;
@@ -319,6 +319,18 @@ fn admitted(home: &Home, config: &Config, run: &Run) -> Result<(String, Arc<Char
     Ok((note, charter, keys))
 }
 
+/// Our Tally; `None` when there can be none. Why is told to nobody: the engine's words may speak of rows.
+async fn tally_of(
+    home: &Home,
+    question: &BoundQuestion,
+    purpose: &str,
+    at: Day,
+    me: &MemberId,
+) -> Option<Vec<i64>> {
+    let sources = home.sources(question.question().vocabulary(), purpose, at).ok()?;
+    engine::tabulate(&sources, question, me).await.ok()
+}
+
 fn peers(charter: &Charter, me: &datacoop_policy::MemberId) -> Vec<(datacoop_policy::MemberId, [u8; 32])> {
     let others = charter.members().iter().filter(|member| member.id != *me);
     others.map(|member| (member.id.clone(), member.keys.peer)).collect()
@@ -537,13 +549,16 @@ impl Driver {
     }
 
     fn tabulate(&self, id: QueryId, question: BoundQuestion) {
-        let sources = self.home.sources(question.question().vocabulary());
-        let (me, inbox) = (self.member.me().clone(), self.inbox.clone());
+        let asked = self.member.fold().round(&id).and_then(|round| round.query().cloned());
+        let (home, me, inbox) = (self.home.clone(), self.member.me().clone(), self.inbox.clone());
         tokio::spawn(async move {
-            let tally = engine::tabulate(&sources, &question, &me).await;
-            // The engine's words may speak of rows: they go to nobody.
-            let tally =
-                tally.inspect_err(|_| tracing::error!(query = %id, "the tally could not be computed")).ok();
+            let tally = match asked {
+                Some(asked) => tally_of(&home, &question, &asked.purpose, asked.at.day(), &me).await,
+                None => None,
+            };
+            if tally.is_none() {
+                tracing::error!(query = %id, "the tally could not be computed");
+            }
             let _stopping =
                 inbox.send(Message::Input(Input::Tabulated(id, tally.map(|t| Tally(Zeroizing::new(t))))));
         });

@@ -9,15 +9,15 @@ use std::sync::Arc;
 use datacoop_policy::charter::{Charter, Member, Role};
 use datacoop_policy::limits::Limits;
 use datacoop_policy::vocabulary::Vocabulary;
-use datacoop_policy::{Digest, MemberId};
+use datacoop_policy::{Day, Digest, MemberId};
 use datacoop_protocol::charter_text::{open_signed_charter, parse_limits};
 use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::tree::sha256;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Sources, newest_table};
+use crate::engine::{Sources, newest_table, people_vocabulary};
 use crate::folder::{StoreError, at, list, read_optional, write_durably};
-use crate::keyfile;
+use crate::{keyfile, objections};
 
 /// Vocabularies compiled in: their texts.
 pub const SHIPPED_VOCABULARIES: [&str; 8] = [
@@ -251,9 +251,30 @@ impl Home {
         write_durably(&path, text.as_bytes())
     }
 
-    /// Where the engine finds what a Question over this vocabulary is about.
-    pub fn sources(&self, vocabulary: &Vocabulary) -> Sources {
-        Sources::new(self.table(vocabulary).map(|(_, folder)| folder))
+    /// Where the engine finds what a Question over this vocabulary is about, and who counts: whose
+    /// consent names the purpose on this day, and who does not object.
+    pub fn sources(&self, vocabulary: &Vocabulary, purpose: &str, at: Day) -> Result<Sources, StoreError> {
+        let people = match people_vocabulary(vocabulary).filter(|name| *name != vocabulary.name()) {
+            Some(name) => self.vocabulary(name)?,
+            None => None,
+        };
+        let people = people.and_then(|people| Some((self.table(&people)?.1, people)));
+        let objections = objections::read(&self.path)?.remove(vocabulary.dataset()).unwrap_or_default();
+        let sources = Sources::new(self.table(vocabulary).map(|(_, folder)| folder));
+        let people = people.map(|(folder, people)| (people, folder));
+        Ok(sources.with_people(people).with_objections(objections).asked(purpose, at))
+    }
+
+    /// The vocabulary of this name, in the charter's text where it names one.
+    pub fn vocabulary(&self, name: &str) -> Result<Option<Arc<Vocabulary>>, StoreError> {
+        let charter = self.charter()?;
+        let wanted = charter.and_then(|(_, charter)| charter.vocabulary(name).map(|(hash, _)| hash));
+        let fits = |hash: &Digest, known: &Vocabulary| {
+            known.name() == name && wanted.is_none_or(|wanted| wanted == *hash)
+        };
+        let mut known = self.vocabularies()?.into_iter();
+        let found = known.find(|(hash, (_, known))| fits(hash, known));
+        Ok(found.map(|(_, (_, vocabulary))| vocabulary))
     }
 
     /// The newest snapshot of a vocabulary's table: its number and its folder.

@@ -29,6 +29,7 @@ pub mod load;
 pub mod made_up;
 pub mod net;
 pub mod noise;
+pub mod objections;
 pub mod pretend;
 pub mod reference;
 pub mod signed;

@@ -3,9 +3,11 @@
 //!
 //! Where to start: [`table`] writes a snapshot, [`view`] gives a question its rows, [`tally`] adds up.
 
+mod push;
 mod table;
 mod tally;
 mod view;
+mod who;
 
 use std::fmt;
 use std::fs;
@@ -14,7 +16,7 @@ use std::path::{Path, PathBuf};
 use datacoop_policy::vocabulary::Vocabulary;
 pub use table::TableWriter;
 pub use tally::tabulate;
-pub use view::Sources;
+pub use view::{Sources, people_vocabulary};
 
 use crate::folder::{StoreError, at};
 
@@ -33,6 +35,11 @@ impl fmt::Display for EngineError {
 
 fn failed(error: impl fmt::Display) -> EngineError {
     EngineError(error.to_string())
+}
+
+/// Whether a table of this vocabulary needs a column to tell who counts, though no Question may read it.
+pub fn decides_who_counts(vocabulary: &Vocabulary, column: &str) -> bool {
+    who::WhoCounts::of(vocabulary).reads().contains(&column)
 }
 
 /// Where a node keeps a vocabulary's snapshots: `tables/<dataset>/<vocabulary>-<version>`.

@@ -7,7 +7,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::record_batch::RecordBatch;
 
-use super::view::{Sources, rows_of};
+use super::view::{Sources, View, view_of};
 use super::{EngineError, failed};
 
 /// The exact Tally of our rows: one integer a cell, in grid steps. No table gives zeros, because a
@@ -17,10 +17,21 @@ pub async fn tabulate(
     question: &BoundQuestion,
     me: &MemberId,
 ) -> Result<Vec<i64>, EngineError> {
+    match view_of(sources, question).await? {
+        Some(view) => add_up(&view, question, me).await,
+        None => Adder::new(question, me).finish(),
+    }
+}
+
+/// The Tally of these rows.
+pub(super) async fn add_up(
+    view: &View,
+    question: &BoundQuestion,
+    me: &MemberId,
+) -> Result<Vec<i64>, EngineError> {
     let mut tally = Adder::new(question, me);
-    let Some(context) = rows_of(sources, question)? else { return tally.finish() };
     let sql = question.unit_sql();
-    let frame = context.sql(&sql.text).await.map_err(failed)?;
+    let frame = view.sql(&sql.text).await?;
     let mut batches = frame.execute_stream().await.map_err(failed)?;
     while let Some(batch) = futures::StreamExt::next(&mut batches).await {
         tally.add(&batch.map_err(failed)?, sql.has_unit)?;

@@ -24,7 +24,7 @@ use meaning::Meaning;
 use rows::{csv_reader, read_headers, unreadable};
 use source::Source;
 
-use crate::engine::TableWriter;
+use crate::engine::{TableWriter, decides_who_counts};
 
 /// More bad rows than one in this many refuse the whole file: it is another file than was meant.
 const BAD_ROWS_PARTS: u64 = 10;
@@ -192,14 +192,16 @@ pub(crate) fn read_columns(vocabulary: &Vocabulary) -> Vec<&Column> {
     vocabulary.columns().iter().filter(|column| column.role.is_none()).collect()
 }
 
-/// Columns that a table keeps: those a Question may use, the unit's own, and what import worked out.
+/// Columns that a table keeps: those a Question may use, the unit's own, what tells who counts, and what
+/// import worked out.
 pub fn kept_columns(vocabulary: &Vocabulary) -> Vec<&Column> {
     vocabulary.columns().iter().filter(|column| is_kept(vocabulary, column)).collect()
 }
 
 /// Whether a table keeps a column.
 fn is_kept(vocabulary: &Vocabulary, column: &Column) -> bool {
-    column.role.is_none() && (!column.never || column.derived || is_unit(vocabulary, column))
+    let decides = decides_who_counts(vocabulary, &column.name);
+    column.role.is_none() && (!column.never || column.derived || decides || is_unit(vocabulary, column))
 }
 
 /// Whether a column says whom a row is about.
