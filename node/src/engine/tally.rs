@@ -1,7 +1,7 @@
 //! The exact Tally: one vector of integers a unit, clipped and rounded, summed over cells.
 
 use datacoop_policy::MemberId;
-use datacoop_policy::question::BoundQuestion;
+use datacoop_policy::question::{BoundQuestion, UnitSql};
 use datafusion::arrow::array::{Array, ArrayRef, Float64Array, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
@@ -19,7 +19,7 @@ pub async fn tabulate(
 ) -> Result<Vec<i64>, EngineError> {
     match view_of(sources, question).await? {
         Some(view) => add_up(&view, question, me).await,
-        None => Adder::new(question, me).finish(),
+        None => Ok(vec![0; question.cells()]),
     }
 }
 
@@ -29,32 +29,54 @@ pub(super) async fn add_up(
     question: &BoundQuestion,
     me: &MemberId,
 ) -> Result<Vec<i64>, EngineError> {
-    let mut tally = Adder::new(question, me);
-    let sql = question.unit_sql();
+    let mut tally = vec![0i64; question.cells()];
+    for_each_unit(view, question, me, &question.unit_sql(), &mut |_, vectors| {
+        for (group, steps) in vectors {
+            for (cell, step) in tally[group * steps.len()..].iter_mut().zip(steps) {
+                *cell = cell.checked_add(*step).ok_or_else(|| failed("a sum does not fit 64 bits"))?;
+            }
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(tally)
+}
+
+/// What a unit adds to its groups, in grid steps.
+pub(super) type Vectors = [(usize, Vec<i64>)];
+
+/// Takes what a unit adds, with its id where the SQL names it.
+type Each<'a> = &'a mut (dyn FnMut(Option<&str>, &Vectors) -> Result<(), EngineError> + Send);
+
+/// Hands over what each unit adds. Without ids a unit of several groups, all of which count, comes in
+/// as many parts.
+pub(super) async fn for_each_unit(
+    view: &View,
+    question: &BoundQuestion,
+    me: &MemberId,
+    sql: &UnitSql,
+    each: Each<'_>,
+) -> Result<(), EngineError> {
+    let mut units = Units { question, me, each, unit: None, vectors: vec![] };
     let frame = view.sql(&sql.text).await?;
     let mut batches = frame.execute_stream().await.map_err(failed)?;
     while let Some(batch) = futures::StreamExt::next(&mut batches).await {
-        tally.add(&batch.map_err(failed)?, sql.has_unit)?;
+        units.add(&batch.map_err(failed)?, sql.has_unit)?;
     }
-    tally.finish()
+    units.close()
 }
 
-/// Adds units up, cell by cell.
-struct Adder<'a> {
+/// Puts rows together to units.
+struct Units<'a> {
     question: &'a BoundQuestion,
     me: &'a MemberId,
-    tally: Vec<i64>,
-    /// The unit whose rows are coming in, and its vectors by group so far; only where a unit's groups
-    /// are more than may count.
+    each: Each<'a>,
+    /// The unit whose rows are coming in, where the SQL names it, and its vectors by group so far.
     unit: Option<String>,
     vectors: Vec<(usize, Vec<i64>)>,
 }
 
-impl<'a> Adder<'a> {
-    fn new(question: &'a BoundQuestion, me: &'a MemberId) -> Self {
-        Self { question, me, tally: vec![0; question.cells()], unit: None, vectors: vec![] }
-    }
-
+impl Units<'_> {
     /// Adds rows of [`BoundQuestion::unit_sql`].
     fn add(&mut self, batch: &RecordBatch, has_unit: bool) -> Result<(), EngineError> {
         let question = self.question;
@@ -72,39 +94,29 @@ impl<'a> Adder<'a> {
             return Err(failed("the engine gave other columns than were asked for"));
         }
         for row in 0..batch.num_rows() {
-            if has_unit && self.unit.as_deref() != Some(texts[0].value(row)) {
-                self.close_unit()?;
+            if !has_unit {
+                self.close()?;
+            } else if self.unit.as_deref() != Some(texts[0].value(row)) {
+                self.close()?;
                 self.unit = Some(texts[0].value(row).to_owned());
             }
             let Some(group) = group_of(question, self.me, &texts[first..], row) else { continue };
             let Some(steps) = steps_of(question, &numbers, row) else { continue };
-            if has_unit {
-                self.vectors.push((group, steps));
-            } else {
-                self.count(group, &steps)?;
-            }
+            self.vectors.push((group, steps));
         }
         Ok(())
     }
 
-    /// Of a unit in more groups than may count, the first in cell order stay.
-    fn close_unit(&mut self) -> Result<(), EngineError> {
-        let mut vectors = std::mem::take(&mut self.vectors);
-        vectors.sort_by_key(|(group, _)| *group);
-        vectors.truncate(self.question.cells_per_unit());
-        vectors.iter().try_for_each(|(group, steps)| self.count(*group, steps))
-    }
-
-    fn count(&mut self, group: usize, steps: &[i64]) -> Result<(), EngineError> {
-        for (cell, step) in self.tally[group * steps.len()..].iter_mut().zip(steps) {
-            *cell = cell.checked_add(*step).ok_or_else(|| failed("a sum does not fit 64 bits"))?;
+    /// Ends a unit. Of one in more groups than may count, the first in cell order stay.
+    fn close(&mut self) -> Result<(), EngineError> {
+        if self.vectors.is_empty() {
+            return Ok(());
         }
+        self.vectors.sort_by_key(|(group, _)| *group);
+        self.vectors.truncate(self.question.cells_per_unit());
+        (self.each)(self.unit.as_deref(), &self.vectors)?;
+        self.vectors.clear();
         Ok(())
-    }
-
-    fn finish(mut self) -> Result<Vec<i64>, EngineError> {
-        self.close_unit()?;
-        Ok(self.tally)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::sql::Expr;
 use crate::vocabulary::Vocabulary;
 
 pub use bound::{BoundQuestion, is_choice};
+pub use compile::UnitSql;
 pub use draft::{
     AtMostDraft, ByDraft, CellsDraft, CentreDraft, FigureDraft, ForDraft, MeasureDraft, Names, QuestionDraft,
 };
