@@ -1,28 +1,44 @@
-//! Which column of a file holds which column of a Vocabulary.
+//! Which column of a file holds which column of a Vocabulary, and a record read by it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use csv::StringRecord;
 use datacoop_policy::vocabulary::{Column, Kind, Vocabulary};
 
+use super::cells::{clean, read_value};
+use super::dates::DayReader;
+use super::head::{HEAD_RECORDS_MAX, Head, folded, folded_rest};
 use super::meaning::Meaning;
-use super::{Cell, Complaint, ImportError, Options, ProblemKind, is_needed, listed, read_cell, read_columns};
-
-/// Where a column of the vocabulary stands in the file.
-pub(super) struct Field<'a> {
-    at: Option<usize>,
-    /// The file's own header.
-    header: String,
-    pub(super) column: &'a Column,
-    /// Whether every row needs a value.
-    needed: bool,
-}
+use super::register::{self, Mark, Places, Register};
+use super::rows::Records;
+use super::{Cell, Complaint, ImportError, Options, ProblemKind, backticked, is_needed, read_columns};
 
 /// Stands for the column to split by, which need not be in the vocabulary; no column's name has spaces.
 const SPLIT: &str = "the member";
+/// Values remembered of a column, so that each is read once: those of a closed list, days, pupils of a
+/// class. Beyond, they are forgotten and learnt anew.
+const LEARNT_MAX: usize = 4_096;
+
+/// Where a column of the vocabulary stands in the file.
+struct Field<'a> {
+    at: Option<usize>,
+    /// The file's own header.
+    header: String,
+    column: &'a Column,
+    /// Whether every row needs a value.
+    needed: bool,
+    /// Whether the register's headers say it, not a field of its own.
+    by_register: bool,
+    learnt: HashMap<Box<str>, Cell>,
+}
 
 /// Which field of a record holds which column.
 pub(super) struct Layout<'a> {
-    pub(super) fields: Vec<Field<'a>>,
+    head: Head,
+    fields: Vec<Field<'a>>,
+    /// How the file holds marks, when not one a row.
+    register: Option<(Register, Places)>,
+    days: DayReader,
     /// The columns that no two rows share.
     key: &'a [String],
     /// The column to split by, and its header.
@@ -30,126 +46,245 @@ pub(super) struct Layout<'a> {
     pub(super) ignored: Vec<String>,
 }
 
-/// Case, spaces and punctuation do not tell headers apart.
-pub(crate) fn folded(header: &str) -> String {
-    header
-        .trim_start_matches('\u{feff}')
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect()
+/// Folded names of a vocabulary's columns, and of what else a file may have.
+struct Names<'a> {
+    by_name: HashMap<String, Vec<usize>>,
+    columns: Vec<&'a Column>,
+    others: HashSet<String>,
+    is_register: bool,
+}
+
+impl<'a> Names<'a> {
+    fn new(vocabulary: &'a Vocabulary, options: &Options, by: Option<&str>) -> Self {
+        let columns: Vec<&Column> = vocabulary.columns().iter().collect();
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (n, column) in columns.iter().enumerate() {
+            for name in column.synonyms.iter().chain([&column.name]) {
+                let known = by_name.entry(folded(name)).or_default();
+                if !known.contains(&n) {
+                    known.push(n);
+                }
+            }
+        }
+        let others = options.columns.values().map(String::as_str).chain(by).map(folded).collect();
+        let is_register = Places::of(vocabulary).is_some();
+        Self { by_name, columns, others, is_register }
+    }
+
+    /// The columns that a header may mean.
+    fn of(&self, names: &[String]) -> &[usize] {
+        let known = |name: &String| {
+            let whole = self.by_name.get(&folded(name));
+            whole.or_else(|| self.by_name.get(&folded_rest(name)?))
+        };
+        names.iter().find_map(known).map_or(&[], Vec::as_slice)
+    }
+
+    /// How much of a header is known: 4 a column of the vocabulary, and up to 4 one of a register.
+    fn score(&self, head: &Head) -> usize {
+        let known = |at: usize| {
+            let told = self.others.contains(&folded(&head.shown[at]));
+            if told || !self.of(&head.names[at]).is_empty() {
+                return 4;
+            }
+            if self.is_register { register::likeness(&head.shown[at]) } else { 0 }
+        };
+        (0..head.shown.len()).map(known).sum()
+    }
+
+    /// The fields that may hold a column.
+    fn fields(&self, head: &Head, column: &Column) -> Vec<usize> {
+        let means = |at: &usize| {
+            self.of(&head.names[*at]).iter().any(|known| self.columns[*known].name == column.name)
+        };
+        (0..head.names.len()).filter(means).collect()
+    }
+}
+
+/// How well a table's first records fit a vocabulary: how much is known of its header.
+pub(super) fn score(records: Vec<StringRecord>, vocabulary: &Vocabulary, options: &Options) -> usize {
+    let records = (1..).zip(records).take(HEAD_RECORDS_MAX).collect();
+    let names = Names::new(vocabulary, options, None);
+    Head::find(&records, &|head| names.score(head)).map_or(0, |(score, _)| score)
 }
 
 impl<'a> Layout<'a> {
-    pub(super) fn new(
+    /// Finds the header and what it means; the records up to its end are taken.
+    pub(super) fn find(
         name: &str,
-        headers: &csv::StringRecord,
+        records: &mut Records,
         vocabulary: &'a Vocabulary,
-        _options: &Options,
+        options: &Options,
         by: Option<&str>,
     ) -> Result<Self, ImportError> {
-        let found: Vec<String> = headers.iter().map(folded).collect();
-        let find = |column: &Column| -> Result<Option<usize>, ImportError> {
-            let names: Vec<String> =
-                column.synonyms.iter().chain([&column.name]).map(|name| folded(name)).collect();
-            let hits: Vec<usize> = (0..found.len()).filter(|at| names.contains(&found[*at])).collect();
-            match hits[..] {
-                [] => Ok(None),
-                [at] => Ok(Some(at)),
-                _ => Err(ImportError(format!(
-                    "{name}: column `{}` stands {} times; remove all but one",
-                    column.name,
-                    hits.len()
-                ))),
-            }
+        let names = Names::new(vocabulary, options, by);
+        let first = records.peek(HEAD_RECORDS_MAX)?;
+        let found = Head::find(first, &|head| names.score(head));
+        let Some((score, head)) = found else {
+            return Err(ImportError(format!("{name} is empty; it needs a header row and data")));
         };
-        let missing = |column: &str| {
-            ImportError(format!("{name}: there is no column `{column}`; it has {}", listed(headers)))
-        };
+        let mut record = StringRecord::new();
+        for _ in 0..head.records {
+            records.next(&mut record)?;
+        }
+        Self::new(&names, head, score, vocabulary, options, by)
+            .map_err(|what| ImportError(format!("{name}: {what}")))
+    }
+
+    fn new(
+        names: &Names<'a>,
+        head: Head,
+        score: usize,
+        vocabulary: &'a Vocabulary,
+        options: &Options,
+        by: Option<&str>,
+    ) -> Result<Self, String> {
+        let told = told(&head, vocabulary, options)?;
         let mut fields = vec![];
         let mut used = HashSet::new();
         for column in read_columns(vocabulary) {
-            let at = find(column)?;
-            let needed = is_needed(vocabulary, column);
-            if at.is_none() && needed {
-                return Err(missing(&column.name));
-            }
+            let hits = match told.get(column.name.as_str()) {
+                Some(at) => vec![*at],
+                None => {
+                    let hits = names.fields(&head, column).into_iter();
+                    hits.filter(|at| !told.values().any(|told| told == at)).collect()
+                }
+            };
+            let at = match hits[..] {
+                [] => None,
+                [at] => Some(at),
+                _ => return Err(which(column, &hits, &head)),
+            };
             used.extend(at);
-            let header = at.and_then(|at| headers.get(at)).unwrap_or(&column.name).to_owned();
-            fields.push(Field { at, header, column, needed });
+            let header = at.map_or(&column.name, |at| &head.shown[at]).to_owned();
+            let needed = is_needed(vocabulary, column);
+            fields.push(Field { at, header, column, needed, by_register: false, learnt: HashMap::new() });
         }
-        if fields.iter().all(|field| field.at.is_none()) {
-            return Err(ImportError(format!(
-                "{name}: none of its columns is in {}; it has {}",
-                vocabulary.name(),
-                listed(headers)
-            )));
-        }
-        let split = by
-            .map(|by| {
-                let at = found.iter().position(|header| *header == folded(by)).ok_or_else(|| {
-                    ImportError(format!(
-                        "{name}: there is no column `{by}` to split by; it has {}",
-                        listed(headers)
-                    ))
-                })?;
-                Ok((at, headers.get(at).unwrap_or(by).to_owned()))
-            })
-            .transpose()?;
+        let split = by.map(|by| split_at(&head, by)).transpose()?;
+        let split = split.map(|at| (at, head.shown[at].clone()));
         used.extend(split.as_ref().map(|(at, _)| *at));
         for column in vocabulary.columns().iter().filter(|column| column.role.is_some()) {
-            used.extend(find(column).ok().flatten());
+            used.extend(names.fields(&head, column));
         }
-        let ignored = (0..found.len()).filter(|at| !used.contains(at));
-        let ignored = ignored.filter_map(|at| headers.get(at)).map(str::to_owned).collect();
-        for column in vocabulary.key() {
-            let field = fields.iter().find(|field| field.column.name == *column);
-            // Without it every row would look like a copy of the first.
-            if field.is_some_and(|field| field.at.is_none() && !field.column.derived) {
-                return Err(missing(column));
-            }
+        let mut days = DayReader::new(options.dates);
+        let register = find_register(&head, vocabulary, &mut fields, &mut days, &used)?;
+        check_missing(&head, vocabulary, &fields)?;
+        if score == 0 || fields.iter().all(|field| field.at.is_none()) {
+            let it_has = backticked(&head.shown);
+            return Err(format!("none of its columns is in {}; it has {it_has}", vocabulary.name()));
         }
-        Ok(Self { fields, key: vocabulary.key(), split, ignored })
+        let in_register = |at: &usize| register.as_ref().is_some_and(|(register, _)| register.uses(*at));
+        let ignored = (0..head.shown.len()).filter(|at| !used.contains(at) && !in_register(at));
+        let ignored = ignored.map(|at| head.shown[at].clone()).filter(|text| !text.is_empty()).collect();
+        Ok(Self { head, fields, register, days, key: vocabulary.key(), split, ignored })
+    }
+
+    /// The headers of the file.
+    pub(super) fn headers(&self) -> &[String] {
+        &self.head.shown
     }
 
     /// Columns of the vocabulary that the file does not have.
     pub(super) fn absent_columns(&self) -> impl Iterator<Item = &'a Column> {
-        self.fields.iter().filter(|field| field.at.is_none()).map(|field| field.column)
+        let absent = self.fields.iter().filter(|field| field.at.is_none() && !field.by_register);
+        absent.map(|field| field.column)
     }
 
     /// Whether the file has a column of this name.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.fields.iter().any(|field| field.column.name == name && field.at.is_some())
+        !self.absent_columns().any(|column| column.name == name)
     }
 
-    /// The file's own header of a column.
-    pub(super) fn header<'n>(&'n self, column: &'n str) -> &'n str {
-        let split = self.split.as_ref().map(|(_, header)| header.as_str()).filter(|_| column == SPLIT);
+    /// The file's own header of a column; of a mark's columns that of its field.
+    pub(super) fn header(&self, column: &str, mark: Option<usize>) -> String {
+        let by_register = |field: &&Field| field.column.name == column && field.by_register;
+        if let Some(at) = mark.filter(|_| self.fields.iter().any(|field| by_register(&field))) {
+            return self.head.shown[at].clone();
+        }
+        let split = self.split.as_ref().map(|(_, header)| header).filter(|_| column == SPLIT);
         let field = self.fields.iter().find(|field| field.column.name == column);
-        split.or(field.map(|field| field.header.as_str())).unwrap_or(column)
+        split.or(field.map(|field| &field.header)).map_or(column, String::as_str).to_owned()
+    }
+
+    /// Whether a record is no row: blank, a title, a page number, a total, or the header again.
+    pub(super) fn is_furniture(&self, record: &StringRecord) -> bool {
+        self.head.is_furniture(record)
+    }
+
+    /// How the file holds marks, when not one a row.
+    pub(super) fn register(&self) -> Option<(&Register, Places)> {
+        self.register.as_ref().map(|(register, places)| (register, *places))
     }
 
     /// Reads a record into a row: one cell for each column. Returns the member it belongs to.
     pub(super) fn read<'r>(
-        &self,
-        record: &'r csv::StringRecord,
+        &mut self,
+        line: u64,
+        record: &'r StringRecord,
         meaning: &Meaning<'_>,
         row: &mut Vec<Cell>,
     ) -> Result<&'r str, Complaint> {
+        let wrong = |column: &str, text: String| {
+            Err(Complaint { column: column.to_owned(), kind: ProblemKind::BadValue, text })
+        };
+        let width = self.head.shown.len();
+        if record.len() < width || record.iter().skip(width).any(|text| !clean(text).is_empty()) {
+            let fields = record.len();
+            let advice = "put text that holds a comma or a line break into double quotes";
+            return wrong("", format!("it has {fields} fields, the header {width}; {advice}"));
+        }
         let member = match &self.split {
             None => "",
-            Some((at, _)) => record.get(*at).filter(|text| !text.is_empty()).ok_or_else(|| Complaint {
-                column: SPLIT.to_owned(),
-                kind: ProblemKind::BadValue,
-                text: "it is empty, so the row belongs to no member; fill it in".to_owned(),
-            })?,
+            Some((at, _)) => match record.get(*at).map(clean) {
+                None | Some("") => {
+                    return wrong(SPLIT, "it is empty, so the row belongs to no member; fill it in".into());
+                }
+                Some(member) => member,
+            },
         };
         row.clear();
-        for field in &self.fields {
-            let text = field.at.and_then(|at| record.get(at)).unwrap_or("");
-            row.push(field.read(text, meaning)?);
+        for field in &mut self.fields {
+            let text = field.at.and_then(|at| record.get(at)).map_or("", clean);
+            let by_register = field.by_register;
+            row.push(if by_register {
+                Cell::Null
+            } else {
+                field.read(line, text, meaning, &mut self.days)?
+            });
         }
         Ok(member)
+    }
+
+    /// A record's marks, and what is wrong with some: the field, the complaint, the marks it costs.
+    pub(super) fn marks(
+        &mut self,
+        line: u64,
+        record: &StringRecord,
+        marks: &mut Vec<Mark>,
+    ) -> Vec<(usize, Complaint, usize)> {
+        let Self { register, days, .. } = self;
+        register.as_ref().map_or_else(Vec::new, |(register, _)| register.marks(line, record, days, marks))
+    }
+
+    /// Reads one of a record's marks into its row.
+    pub(super) fn read_mark(
+        &mut self,
+        line: u64,
+        record: &StringRecord,
+        mark: &Mark,
+        meaning: &Meaning<'_>,
+        row: &mut [Cell],
+    ) -> Result<(), Complaint> {
+        let Some((_, places)) = &self.register else { return Ok(()) };
+        if let Some(day) = mark.day {
+            row[places.date] = i32::try_from(day.0).map_or(Cell::Null, Cell::Date);
+        }
+        if let Some(session) = mark.session {
+            row[places.session] = self.fields[places.session].read(line, session, meaning, &mut self.days)?;
+        }
+        let text = record.get(mark.at).and_then(|text| text.get(mark.within.clone())).map_or("", clean);
+        row[places.code] = self.fields[places.code].read(line, text, meaning, &mut self.days)?;
+        Ok(())
     }
 
     /// What to say of a row whose key stood before.
@@ -157,14 +292,31 @@ impl<'a> Layout<'a> {
         let text = format!("another row has the same {}; keep one", self.key.join(", "));
         Complaint { column: self.key[0].clone(), kind: ProblemKind::Duplicate, text }
     }
+
+    /// At the file's end. Errors: its days read only the other way round.
+    pub(super) fn finish(&self) -> Result<(), String> {
+        self.days.finish()
+    }
 }
 
 impl Field<'_> {
-    fn read(&self, text: &str, meaning: &Meaning<'_>) -> Result<Cell, Complaint> {
-        let column = self.column;
-        let read = read_cell(column, self.needed, text);
-        let read = read.or_else(|error| match meaning.other_spelling(column, text) {
-            Some(other) => read_cell(column, self.needed, &other),
+    fn read(
+        &mut self,
+        line: u64,
+        text: &str,
+        meaning: &Meaning<'_>,
+        days: &mut DayReader,
+    ) -> Result<Cell, Complaint> {
+        if text.is_empty() && !self.needed {
+            return Ok(Cell::Null);
+        }
+        if let Some(cell) = self.learnt.get(text) {
+            return Ok(cell.clone());
+        }
+        let (column, needed) = (self.column, self.needed);
+        let mut read = |text: &str| read_value(column, needed, text, &mut |text| days.read(line, text));
+        let cell = read(text).or_else(|error| match meaning.other_spelling(column, text) {
+            Some(other) => read(&other),
             None => Err(error),
         });
         let kind = match column.kind {
@@ -172,6 +324,92 @@ impl Field<'_> {
             Kind::Text if column.name == "code" => ProblemKind::BadCode,
             Kind::Text | Kind::Number | Kind::Integer | Kind::Bool => ProblemKind::BadValue,
         };
-        read.map_err(|text| Complaint { column: column.name.clone(), kind, text })
+        let cell = cell.map_err(|text| Complaint { column: column.name.clone(), kind, text })?;
+        if matches!(column.kind, Kind::Text | Kind::Date) {
+            if self.learnt.len() == LEARNT_MAX {
+                self.learnt.clear();
+            }
+            self.learnt.insert(text.into(), cell.clone());
+        }
+        Ok(cell)
     }
+}
+
+/// Fields that the person here named for columns.
+fn told<'o>(
+    head: &Head,
+    vocabulary: &Vocabulary,
+    options: &'o Options,
+) -> Result<HashMap<&'o str, usize>, String> {
+    let mut told = HashMap::new();
+    for (column, header) in &options.columns {
+        if vocabulary.column(column).is_none() {
+            let names: Vec<String> = vocabulary.columns().iter().map(|column| column.name.clone()).collect();
+            return Err(format!(
+                "{} has no column `{column}`; it has {}",
+                vocabulary.name(),
+                backticked(&names)
+            ));
+        }
+        let exact = head.shown.iter().position(|shown| shown == header.trim());
+        let at = exact.or_else(|| head.shown.iter().position(|shown| folded(shown) == folded(header)));
+        let at = at.ok_or_else(|| {
+            format!("there is no header `{header}` for `{column}`; it has {}", backticked(&head.shown))
+        })?;
+        told.insert(column.as_str(), at);
+    }
+    Ok(told)
+}
+
+/// A file must have the columns that every row needs, and the key's: without one of those each row would
+/// look like a copy of the first.
+fn check_missing(head: &Head, vocabulary: &Vocabulary, fields: &[Field<'_>]) -> Result<(), String> {
+    let of_key = |column: &Column| vocabulary.key().contains(&column.name) && !column.derived;
+    let missing = fields.iter().filter(|field| field.at.is_none() && !field.by_register);
+    let missing = missing.filter(|field| field.needed || of_key(field.column));
+    let missing: Vec<String> = missing.map(|field| field.column.name.clone()).collect();
+    let Some(first) = missing.first() else { return Ok(()) };
+    let there = if missing.len() == 1 { "there is no column" } else { "there are no columns" };
+    Err(format!(
+        "{there} {}; it has {}; if one of them is, say so: --column {first}=HEADER",
+        backticked(&missing),
+        backticked(&head.shown)
+    ))
+}
+
+/// Several headers may be a column: the person here must say which.
+fn which(column: &Column, hits: &[usize], head: &Head) -> String {
+    let name = &column.name;
+    let headers: Vec<String> = hits.iter().map(|at| head.shown[*at].clone()).collect();
+    if headers.iter().all(|header| folded(header) == folded(&headers[0])) {
+        return format!("column `{name}` stands {} times; remove all but one", hits.len());
+    }
+    let last = headers.last().map_or("", String::as_str);
+    format!("{} may each be `{name}`; say which, such as --column {name}=\"{last}\"", backticked(&headers))
+}
+
+fn split_at(head: &Head, by: &str) -> Result<usize, String> {
+    let at = head.shown.iter().position(|header| folded(header) == folded(by));
+    at.ok_or_else(|| format!("there is no column `{by}` to split by; it has {}", backticked(&head.shown)))
+}
+
+/// How the file holds marks, when not one a row; its columns of them are marked as said by it.
+fn find_register(
+    head: &Head,
+    vocabulary: &Vocabulary,
+    fields: &mut [Field<'_>],
+    days: &mut DayReader,
+    used: &HashSet<usize>,
+) -> Result<Option<(Register, Places)>, String> {
+    let Some(places) = Places::of(vocabulary) else { return Ok(None) };
+    let at = [places.date, places.session, places.code].map(|place| fields[place].at);
+    let Some(register) = Register::find(head, at, &|at| !used.contains(&at), days)? else { return Ok(None) };
+    let by_register = [(places.date, !register.row_date), (places.session, !register.row_session)];
+    for (place, is) in by_register.into_iter().chain([(places.code, true)]) {
+        fields[place].by_register = is;
+        if is {
+            fields[place].at = None;
+        }
+    }
+    Ok(Some((register, places)))
 }

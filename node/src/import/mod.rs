@@ -2,9 +2,13 @@
 //! rule and fix. Must not know the network: what is read here stays on this computer.
 
 mod cells;
+mod dates;
+mod head;
+mod intake;
 mod keys;
 mod layout;
 mod meaning;
+mod register;
 mod rows;
 pub mod source;
 
@@ -17,11 +21,11 @@ use datacoop_policy::vocabulary::{Column, Unit, Vocabulary};
 use datacoop_policy::{Day, Period};
 
 pub(crate) use cells::read_cell;
-use keys::{KEYS_MAX, Keys, Seen};
+pub(crate) use head::folded;
+use intake::Intake;
 use layout::Layout;
-pub(crate) use layout::folded;
 use meaning::Meaning;
-use rows::{csv_reader, read_headers, unreadable};
+use rows::Records;
 use source::Source;
 
 use crate::engine::{TableWriter, decides_who_counts};
@@ -116,7 +120,7 @@ pub(crate) struct Complaint {
 pub struct Problem {
     /// The file's line on which the row begins: the header is row 1.
     pub row: u64,
-    /// The file's own header.
+    /// The file's own header; empty when the row as a whole is meant.
     pub column: String,
     /// What kind of thing it is.
     pub kind: ProblemKind,
@@ -129,8 +133,10 @@ pub struct Problem {
 pub struct Report {
     /// How the file was understood, where it is not plain CSV in UTF-8.
     pub read_as: Option<String>,
-    /// Rows in the file, its header aside.
+    /// Rows in the file; where one line holds many marks, each is a row.
     pub rows_read: u64,
+    /// Lines that are no rows: titles, headers, page numbers, totals, blank ones.
+    pub lines_skipped: u64,
     /// Rows in the table.
     pub rows_kept: u64,
     /// The first rows that were left out.
@@ -148,13 +154,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// Counts a row that is left out, by the file's own header.
-    fn refuse(&mut self, row: u64, layout: &Layout<'_>, complaint: Complaint) {
-        let Complaint { column, kind, text } = complaint;
-        self.rows_refused += 1;
-        *self.refused_by_kind.entry(kind).or_default() += 1;
+    /// Counts rows of a line that are left out, under the file's own header.
+    fn refuse(&mut self, row: u64, column: String, complaint: Complaint, rows: u64) {
+        let Complaint { kind, text, .. } = complaint;
+        self.rows_refused += rows;
+        *self.refused_by_kind.entry(kind).or_default() += rows;
         if self.problems.len() < PROBLEMS_MAX {
-            self.problems.push(Problem { row, column: layout.header(&column).to_owned(), kind, text });
+            self.problems.push(Problem { row, column, kind, text });
         }
     }
 
@@ -224,11 +230,10 @@ pub fn check_columns(
     by: &str,
     wanted: &BTreeSet<String>,
 ) -> Result<(), ImportError> {
-    let source = source::open(source)?;
+    let options = Options::default();
+    let source = open(source, vocabulary, &options)?;
     let name = source.name.clone();
-    let mut reader = csv_reader(source);
-    let headers = read_headers(&name, &mut reader)?;
-    let layout = Layout::new(&name, &headers, vocabulary, &Options::default(), Some(by))?;
+    let layout = Layout::find(&name, &mut Records::new(source), vocabulary, &options, Some(by))?;
     // What another table says of a person is not in this file alone.
     let absent = layout.absent_columns().filter(|column| !column.derived && wanted.contains(&column.name));
     let absent: Vec<String> = absent.map(|column| column.name.clone()).collect();
@@ -238,7 +243,7 @@ pub fn check_columns(
     Err(ImportError(format!(
         "{name}: the question reads {}, and there is no such column; it has {}",
         backticked(&absent),
-        listed(&headers)
+        backticked(layout.headers())
     )))
 }
 
@@ -249,10 +254,6 @@ pub fn newest_day(source: &Path, vocabulary: &Vocabulary, by: &str) -> Result<Op
 
 fn backticked(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-fn listed(headers: &csv::StringRecord) -> String {
-    backticked(&headers.iter().map(str::to_owned).collect::<Vec<_>>())
 }
 
 /// Imports a data file into one Parquet table.
@@ -312,10 +313,15 @@ pub(crate) fn read_file(
     by: Option<&str>,
     each: Each<'_>,
 ) -> Result<Report, ImportError> {
-    let source = source::open(source)?;
+    let source = open(source, vocabulary, options)?;
     let read_as = source.read_as.clone();
     let report = read_rows(source, vocabulary, options, by, each)?;
     Ok(Report { read_as, ..report })
+}
+
+/// Opens a file; of a workbook the sheet that fits the vocabulary best.
+fn open(path: &Path, vocabulary: &Vocabulary, options: &Options) -> Result<Source, ImportError> {
+    source::open_for(path, &|records| layout::score(records, vocabulary, options))
 }
 
 /// Reads rows, hands good ones over and counts the rest.
@@ -327,9 +333,8 @@ fn read_rows(
     each: Each<'_>,
 ) -> Result<Report, ImportError> {
     let name = &source.name.clone();
-    let mut reader = csv_reader(source);
-    let headers = read_headers(name, &mut reader)?;
-    let layout = Layout::new(name, &headers, vocabulary, options, by)?;
+    let mut records = Records::new(source);
+    let layout = Layout::find(name, &mut records, vocabulary, options, by)?;
     let absent = layout.absent_columns().filter(|column| !column.derived && column.of.is_none());
     let mut report = Report {
         columns_ignored: layout.ignored.clone(),
@@ -337,111 +342,14 @@ fn read_rows(
         ..Report::default()
     };
     let meaning = Meaning::new(vocabulary, read_columns(vocabulary), &|name| layout.has(name), options)?;
-    let mut intake = Intake::new(vocabulary, &layout, meaning, each);
+    let mut intake = Intake::new(vocabulary, layout, meaning, each);
     let mut record = csv::StringRecord::new();
-    loop {
-        match reader.read_record(&mut record) {
-            Ok(false) => break,
-            Ok(true) => {}
-            Err(error) => {
-                let row = error.position().map(|at| reader.get_mut().line_from(at.byte()));
-                return Err(unreadable(name, row, &error));
-            }
-        }
-        let line = record.position().map_or(0, |at| reader.get_mut().line_from(at.byte()));
+    while let Some(line) = records.next(&mut record)? {
         intake.take(line, &record, &mut report)?;
     }
-    intake.meaning.finish(&mut report)?;
+    intake.finish(name, &mut report)?;
     judge_report(name, &report)?;
     Ok(report)
-}
-
-/// From a record to the rows that are kept of it.
-struct Intake<'a> {
-    layout: &'a Layout<'a>,
-    meaning: Meaning<'a>,
-    each: Each<'a>,
-    keys: Keys,
-    /// Where the key's columns are in a row.
-    key: Vec<usize>,
-    /// Where the kept columns are in a row.
-    kept: Vec<usize>,
-    /// Where the day is in a row.
-    date: Option<usize>,
-    // Rows, to be used again: a million rows need no million vectors.
-    row: Vec<Cell>,
-    more: Vec<Vec<Cell>>,
-    written: Vec<Cell>,
-}
-
-impl<'a> Intake<'a> {
-    fn new(vocabulary: &'a Vocabulary, layout: &'a Layout<'a>, meaning: Meaning<'a>, each: Each<'a>) -> Self {
-        let columns = read_columns(vocabulary);
-        let place = |name: &str| columns.iter().position(|column| column.name == name);
-        let settled = meaning.settles_copies();
-        let key = vocabulary.key().iter().filter(|_| !settled).filter_map(|name| place(name)).collect();
-        let kept = (0..columns.len()).filter(|at| is_kept(vocabulary, columns[*at])).collect();
-        let date = vocabulary.date_column().and_then(|column| place(&column.name));
-        let (row, more, written) = (vec![], vec![], vec![]);
-        Self { layout, meaning, each, keys: Keys::default(), key, kept, date, row, more, written }
-    }
-
-    /// Takes the record of a file's line. Errors: why the file cannot be imported.
-    fn take(
-        &mut self,
-        line: u64,
-        record: &csv::StringRecord,
-        report: &mut Report,
-    ) -> Result<(), ImportError> {
-        let layout = self.layout;
-        report.rows_read += 1;
-        let mut row = std::mem::take(&mut self.row);
-        let mut more = std::mem::take(&mut self.more);
-        let read = layout.read(record, &self.meaning, &mut row);
-        let taken = read.and_then(|member| Ok((member, self.meaning.complete(&mut row, &mut more)?)));
-        match taken {
-            Ok((member, stays)) => {
-                for row in stays.then_some(&row).into_iter().chain(&more) {
-                    self.keep(line, member, row, report)?;
-                }
-            }
-            Err(complaint) => report.refuse(line, layout, complaint),
-        }
-        more.clear();
-        (self.row, self.more) = (row, more);
-        Ok(())
-    }
-
-    fn keep(
-        &mut self,
-        line: u64,
-        member: &str,
-        row: &[Cell],
-        report: &mut Report,
-    ) -> Result<(), ImportError> {
-        if !self.key.is_empty() {
-            match self.keys.add(member, self.key.iter().map(|at| &row[*at])) {
-                Seen::New => {}
-                Seen::Before => {
-                    report.refuse(line, self.layout, self.layout.copy());
-                    return Ok(());
-                }
-                Seen::Full => {
-                    return Err(ImportError(format!(
-                        "more than {KEYS_MAX} rows, too many to find copies among; import it in parts"
-                    )));
-                }
-            }
-        }
-        if let Some(Cell::Date(day)) = self.date.map(|at| &row[at]) {
-            *report.rows_by_day.entry(Day(i64::from(*day))).or_default() += 1;
-        }
-        self.written.clear();
-        self.written.extend(self.kept.iter().map(|at| row[*at].clone()));
-        (self.each)(member, &self.written)?;
-        report.rows_kept += 1;
-        Ok(())
-    }
 }
 
 /// A file with no row, or with too many bad ones, is refused as a whole.
@@ -463,8 +371,13 @@ fn judge_report(name: &str, report: &Report) -> Result<(), ImportError> {
 
 /// A problem as one line for the person here.
 pub fn problem_text(file: &str, problem: &Problem) -> String {
-    format!("{file} row {}, column `{}`: {}", problem.row, problem.column, problem.text)
+    if problem.column.is_empty() {
+        return format!("{file} row {}: {}", problem.row, problem.text);
+    }
+    format!("{file} row {}, {}: {}", problem.row, problem.column, problem.text)
 }
 
+#[cfg(test)]
+mod mess_tests;
 #[cfg(test)]
 mod tests;

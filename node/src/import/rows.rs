@@ -3,13 +3,18 @@
 use std::collections::VecDeque;
 use std::io::Read;
 
+use csv::StringRecord;
+
 use super::ImportError;
 use super::source::Source;
+
+/// Lines of one record: a quoted text has a few, a quote that is never closed has all that follow.
+const RECORD_LINES_MAX: u64 = 200;
 
 /// Passes a file on and notes on which lines rows may begin: those that are not blank.
 ///
 /// Why: a csv reader counts the blank lines before a row to the row.
-pub(super) struct Lines<R> {
+struct Lines<R> {
     source: R,
     offset: u64,
     line: u64,
@@ -40,7 +45,7 @@ impl<R> Lines<R> {
     }
 
     /// The line of the row that the reader found from this byte on.
-    pub(super) fn line_from(&mut self, byte: u64) -> u64 {
+    fn line_from(&mut self, byte: u64) -> u64 {
         while self.starts.front().is_some_and(|(start, _)| *start < byte) {
             self.starts.pop_front();
         }
@@ -48,35 +53,79 @@ impl<R> Lines<R> {
     }
 }
 
-pub(super) type CsvReader<R> = csv::Reader<Lines<R>>;
-
-pub(super) fn csv_reader(source: Source) -> CsvReader<Box<dyn Read>> {
-    let mut builder = csv::ReaderBuilder::new();
-    builder.trim(csv::Trim::All).delimiter(source.delimiter).from_reader(Lines::new(source.reader))
+/// The records of a file, whatever their widths.
+pub(super) struct Records {
+    name: String,
+    reader: csv::Reader<Lines<Box<dyn Read>>>,
+    /// Read ahead to find the header; given out first.
+    ahead: VecDeque<(u64, StringRecord)>,
 }
 
-pub(super) fn read_headers<R: Read>(
-    name: &str,
-    reader: &mut CsvReader<R>,
-) -> Result<csv::StringRecord, ImportError> {
-    let headers = reader.headers().map_err(|error| unreadable(name, None, &error))?.clone();
-    if headers.iter().all(str::is_empty) {
-        return Err(ImportError(format!("{name} is empty; it needs a header row and data")));
+impl Records {
+    pub(super) fn new(source: Source) -> Self {
+        let mut builder = csv::ReaderBuilder::new();
+        builder.has_headers(false).flexible(true).delimiter(source.delimiter);
+        let reader = builder.from_reader(Lines::new(source.reader));
+        Self { name: source.name, reader, ahead: VecDeque::new() }
     }
-    Ok(headers)
+
+    /// The first so many records; they come again.
+    pub(super) fn peek(&mut self, count: usize) -> Result<&VecDeque<(u64, StringRecord)>, ImportError> {
+        while self.ahead.len() < count {
+            let mut record = StringRecord::new();
+            match self.read(&mut record)? {
+                Some(line) => self.ahead.push_back((line, record)),
+                None => break,
+            }
+        }
+        Ok(&self.ahead)
+    }
+
+    /// The next record and the line it begins on.
+    pub(super) fn next(&mut self, record: &mut StringRecord) -> Result<Option<u64>, ImportError> {
+        if let Some((line, ahead)) = self.ahead.pop_front() {
+            *record = ahead;
+            return Ok(Some(line));
+        }
+        self.read(record)
+    }
+
+    fn read(&mut self, record: &mut StringRecord) -> Result<Option<u64>, ImportError> {
+        match self.reader.read_record(record) {
+            Ok(false) => return Ok(None),
+            Ok(true) => {}
+            Err(error) => {
+                let at = error.position().map(csv::Position::byte);
+                let row = at.map(|at| self.reader.get_mut().line_from(at));
+                return Err(unreadable(&self.name, row, &error));
+            }
+        }
+        let (first, lines) = match record.position() {
+            Some(at) => (at.byte(), self.reader.position().line().saturating_sub(at.line())),
+            None => (0, 0),
+        };
+        let line = self.reader.get_mut().line_from(first);
+        if lines > RECORD_LINES_MAX
+            && record.iter().any(|field| field.lines().count() as u64 > RECORD_LINES_MAX)
+        {
+            return Err(ImportError(format!(
+                "{} row {line} goes on for {lines} lines: a double quote in it is never closed; remove it",
+                self.name
+            )));
+        }
+        Ok(Some(line))
+    }
 }
 
 /// Why a file cannot be read as CSV, each cause with its own remedy.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the others are the operating system's, or never happen")]
-pub(super) fn unreadable(name: &str, row: Option<u64>, error: &csv::Error) -> ImportError {
+fn unreadable(name: &str, row: Option<u64>, error: &csv::Error) -> ImportError {
     let row = row.map_or_else(String::new, |row| format!(" row {row}"));
     ImportError(match error.kind() {
         csv::ErrorKind::Utf8 { .. } => {
             format!("{name}{row} is not text in UTF-8; save it again as CSV in UTF-8")
         }
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => format!(
-            "{name}{row} has {len} fields, the header {expected_len}; put text that holds a comma into double quotes"
-        ),
-        _ => format!("{name}: {error}"),
+        csv::ErrorKind::Io(error) => format!("{name}: {error}"),
+        _ => format!("{name}{row}: {error}"),
     })
 }

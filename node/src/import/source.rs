@@ -2,6 +2,7 @@
 //! semicolons or tabs; Excel and OpenDocument workbooks. What comes out is CSV in UTF-8, line for
 //! line. Alone imports calamine and the decoder. Must not know vocabularies.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek as _};
 use std::path::Path;
@@ -10,6 +11,7 @@ use calamine::{Data, Reader as _};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
+use super::head::HEAD_RECORDS_MAX;
 use crate::import::ImportError;
 
 /// How much of a file is looked at to tell its encoding and its delimiter: a header row is shorter.
@@ -29,8 +31,17 @@ pub struct Source {
     pub read_as: Option<String>,
 }
 
-/// Opens a data file. Errors: it cannot be read, or is none; each with the remedy.
+/// How well a table's first records fit what is wanted.
+pub(super) type Fit<'a> = &'a dyn Fn(Vec<csv::StringRecord>) -> usize;
+
+/// Opens a data file; of a workbook the first sheet with anything in it. Errors: it cannot be read, or
+/// is none; each with the remedy.
 pub fn open(path: &Path) -> Result<Source, ImportError> {
+    open_for(path, &|_| 0)
+}
+
+/// Opens a data file; of a workbook the sheet that fits best, of equals the first with anything in it.
+pub(super) fn open_for(path: &Path, fit: Fit<'_>) -> Result<Source, ImportError> {
     let name = path
         .file_name()
         .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
@@ -39,7 +50,7 @@ pub fn open(path: &Path) -> Result<Source, ImportError> {
     let mut head = vec![];
     (&mut file).take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(|error| wrong(&error))?;
     if is_workbook(&head) {
-        return open_workbook(path, name);
+        return open_workbook(path, name, fit);
     }
     if head.starts_with(b"%PDF") {
         return Err(ImportError(format!(
@@ -118,18 +129,26 @@ fn is_utf8(file: &mut impl Read) -> io::Result<bool> {
     }
 }
 
-/// What splits the first line that is not blank: the most frequent of comma, semicolon and tab
-/// outside quotes; of equals the comma.
+/// What splits most of the first lines: of comma, semicolon and tab the one that stands equally often
+/// in the most of them, outside quotes; of equals the one that stands there more often, then the comma.
 fn delimiter_of(text: &str) -> u8 {
-    let header = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("");
-    let mut quoted = false;
-    let mut counts = [(0, b','), (0, b';'), (0, b'\t')];
-    for byte in header.bytes() {
+    const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
+    let mut lines: [BTreeMap<u32, usize>; 3] = Default::default();
+    let (mut counts, mut quoted) = ([0; 3], false);
+    for byte in text.bytes().chain([b'\n']) {
         quoted ^= byte == b'"';
-        let count = counts.iter_mut().find(|(_, delimiter)| *delimiter == byte && !quoted);
-        count.into_iter().for_each(|(count, _)| *count += 1);
+        if let Some(at) = DELIMITERS.iter().position(|delimiter| *delimiter == byte && !quoted) {
+            counts[at] += 1;
+        }
+        if byte == b'\n' && !quoted {
+            for (lines, count) in lines.iter_mut().zip(std::mem::take(&mut counts)) {
+                *lines.entry(count).or_default() += usize::from(count > 0);
+            }
+        }
     }
-    counts.into_iter().rev().max_by_key(|(count, _)| *count).map_or(b',', |(_, delimiter)| delimiter)
+    let most = |lines: &BTreeMap<u32, usize>| lines.iter().map(|(count, lines)| (*lines, *count)).max();
+    let best = (0..DELIMITERS.len()).rev().max_by_key(|at| most(&lines[*at]));
+    best.map_or(b',', |at| DELIMITERS[at])
 }
 
 fn describe(encoding: &'static Encoding, delimiter: u8) -> Option<String> {
@@ -142,22 +161,26 @@ fn describe(encoding: &'static Encoding, delimiter: u8) -> Option<String> {
     (!plain).then(|| format!("text in {}{split}", encoding.name()))
 }
 
-/// A workbook's first sheet with anything in it, as CSV, a line a row.
-fn open_workbook(path: &Path, name: String) -> Result<Source, ImportError> {
+/// A workbook's sheet that fits best, as CSV, a line a row.
+fn open_workbook(path: &Path, name: String, fit: Fit<'_>) -> Result<Source, ImportError> {
     let wrong = |error: &dyn std::fmt::Display| {
         ImportError(format!("{name}: {error}; if it opens in Excel, save it again as .xlsx, or as CSV"))
     };
     let mut workbook = calamine::open_workbook_auto(path).map_err(|error| wrong(&error))?;
     let names = workbook.sheet_names();
-    let mut found = None;
+    let mut found: Option<(usize, String, calamine::Range<Data>)> = None;
     for sheet in &names {
         let range = workbook.worksheet_range(sheet).map_err(|error| wrong(&error))?;
-        if !range.is_empty() {
-            found = Some((sheet.clone(), range));
-            break;
+        if range.is_empty() {
+            continue;
+        }
+        let first = range.rows().take(HEAD_RECORDS_MAX).map(|row| row.iter().map(cell_text).collect());
+        let fits = fit(first.collect());
+        if found.as_ref().is_none_or(|(best, ..)| fits > *best) {
+            found = Some((fits, sheet.clone(), range));
         }
     }
-    let Some((sheet, range)) = found else {
+    let Some((_, sheet, range)) = found else {
         return Err(ImportError(format!("{name} is empty; it needs a header row and data")));
     };
     let (first, _) = range.start().unwrap_or_default();

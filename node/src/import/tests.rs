@@ -60,7 +60,7 @@ fn a_bad_row_is_left_out_and_named() {
     assert_eq!((report.rows_read, report.rows_kept, rows.len()), (21, 20, 20));
     assert_eq!(
         problem_text("f.csv", &report.problems[0]),
-        "f.csv row 22, column `sex`: 'X' is not allowed; allowed: F, M"
+        "f.csv row 22, sex: \"X\" is not allowed; allowed: F, M"
     );
 }
 
@@ -94,8 +94,8 @@ fn a_row_without_its_person_or_its_member_is_left_out() {
     );
     let report = report.unwrap();
     let said: Vec<String> = report.problems.iter().map(|p| problem_text("f.csv", p)).collect();
-    assert_eq!(said[0], "f.csv row 32, column `pupil`: it is empty, and needed");
-    assert!(said[1].starts_with("f.csv row 33, column `school`: it is empty, so the row"), "{said:?}");
+    assert_eq!(said[0], "f.csv row 32, pupil: it is empty, and needed");
+    assert!(said[1].starts_with("f.csv row 33, school: it is empty, so the row"), "{said:?}");
     assert_eq!((report.rows_kept, members.len()), (30, 1));
 }
 
@@ -149,11 +149,11 @@ fn a_file_that_is_another_file_is_refused_as_a_whole() {
     for (text, said) in [
         ("", "is empty"),
         ("pupil,sex\n", "no rows"),
-        ("a,b\n1,2\n", "there is no column `sex`; it has `a`, `b`"),
+        ("a,b\n1,2\n", "there are no columns `pupil`, `sex`; it has `a`, `b`"),
         ("sex,sex\nF,F\n", "stands 2 times"),
         ("sex\nF\n", "there is no column `pupil`"),
         ("pupil,sex\n1,F\n2,X\n", "1 of 2 rows do not fit"),
-        ("pupil,sex\n1,F\n\n2,M,1\n", "f.csv row 4 has 3 fields, the header 2; put text"),
+        ("pupil,sex\n1,F\n\n2,M,1\n", "f.csv row 4: it has 3 fields, the header 2; put text"),
     ] {
         let error = check(text, None).0.expect_err(text).0;
         assert!(error.contains(said) && !error.contains("UTF-8"), "{text:?}: {error}");
