@@ -200,7 +200,8 @@ impl Sheet {
         let output = self.demo(&["--by", by]);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(exit), "{stderr}");
-        let error: serde_json::Value = serde_json::from_str(stderr.lines().last().unwrap_or("")).unwrap();
+        let error: serde_json::Value =
+            serde_json::from_str(stderr.lines().last().unwrap_or("")).expect("an error is one line of JSON");
         assert!(error["error"].as_str().is_some_and(|text| text.contains(said)), "{stderr}");
     }
 }
