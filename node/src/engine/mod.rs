@@ -3,6 +3,7 @@
 //!
 //! Where to start: [`table`] writes a snapshot, [`view`] gives a question its rows, [`tally`] adds up.
 
+mod merge;
 mod push;
 mod table;
 mod tally;
@@ -14,6 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use datacoop_policy::vocabulary::Vocabulary;
+pub use merge::{SNAPSHOTS_KEPT, merge, resolve_duplicates, staging_path, undo};
 pub use table::TableWriter;
 pub use tally::tabulate;
 pub use view::{Sources, people_vocabulary};

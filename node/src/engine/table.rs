@@ -17,7 +17,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
-use datafusion::parquet::file::properties::WriterProperties;
+use datafusion::parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 
 use super::UNFINISHED;
 use crate::folder::{make_dir, sync_dir};
@@ -130,11 +130,10 @@ pub(super) fn schema(vocabulary: &Vocabulary) -> SchemaRef {
 }
 
 /// How table files are written.
-pub(super) fn properties() -> WriterProperties {
+pub(super) fn properties() -> WriterPropertiesBuilder {
     WriterProperties::builder()
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .build()
 }
 
 /// A new file for its owner's eyes only.
@@ -236,7 +235,7 @@ impl TableWriter {
         }
         let path = self.temporary.join(part.file_name());
         let file = create_file(&path).map_err(|error| self.wrong(error))?;
-        let writer = ArrowWriter::try_new(file, self.schema.clone(), Some(properties()))
+        let writer = ArrowWriter::try_new(file, self.schema.clone(), Some(properties().build()))
             .map_err(|error| self.wrong(error))?;
         let builders = self.columns.iter().map(Builder::new).collect();
         self.parts.insert(part, PartWriter { builders, rows: 0, writer });

@@ -24,11 +24,12 @@ use datafusion::datasource::MemTable;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
-use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::{
     ColumnarValue, LogicalPlan, LogicalPlanBuilder, ScalarUDF, Volatility, create_udf,
 };
+use datafusion::parquet::file::metadata::ParquetMetaData;
 use datafusion::parquet::file::reader::FileReader as _;
 use datafusion::parquet::file::serialized_reader::SerializedFileReader;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -36,7 +37,8 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use super::push::{Split, aggregate_before_join, is_rows};
 use super::table::{Part, schema};
 use super::who::{WhoCounts, compulsory_age_sql, names_purpose};
-use super::{EngineError, failed};
+use super::{EngineError, UNFINISHED, failed};
+use crate::folder::make_dir;
 
 /// Memory the engine may take; beyond, it spills.
 pub(super) const MEMORY_BYTES_MAX: usize = 512 * 1024 * 1024;
@@ -89,12 +91,25 @@ pub fn people_vocabulary(vocabulary: &Vocabulary) -> Option<&str> {
     named.or_else(|| WhoCounts::vocabulary_of(vocabulary.dataset()))
 }
 
-/// An engine that knows nothing yet.
-pub(super) fn context() -> Result<SessionContext, EngineError> {
-    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let config = SessionConfig::new().with_target_partitions(cores).with_information_schema(false);
-    let pool = Arc::new(GreedyMemoryPool::new(MEMORY_BYTES_MAX));
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc().map_err(failed)?;
+/// Cores of this computer.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+}
+
+/// An engine that knows nothing yet; what does not fit memory it spills into a folder in `beside`.
+pub(super) fn context(
+    beside: &Path,
+    threads: usize,
+    memory_bytes: usize,
+) -> Result<SessionContext, EngineError> {
+    let config = SessionConfig::new().with_target_partitions(threads).with_information_schema(false);
+    // Fair, because one sort that takes all leaves the other too little even to spill.
+    let pool = Arc::new(FairSpillPool::new(memory_bytes));
+    // Why not the system's own folder for temporary files: rows stay in the node's.
+    let spill = beside.join(format!("spill.{UNFINISHED}"));
+    make_dir(&spill).map_err(failed)?;
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).with_temp_file_path(spill);
+    let runtime = runtime.build_arc().map_err(failed)?;
     Ok(SessionContext::new_with_config_rt(config, runtime))
 }
 
@@ -141,17 +156,18 @@ pub(super) async fn view_of(
         None => Part::All,
     };
     let files = vec![folder.join(part.file_name())];
-    view(sources, vocabulary, &files, question.period()).await.map(Some)
+    view(sources, folder, vocabulary, &files, question.period()).await.map(Some)
 }
 
 /// The view over these files of a vocabulary's table.
 async fn view(
     sources: &Sources,
+    folder: &Path,
     vocabulary: &Vocabulary,
     files: &[PathBuf],
     period: Period,
 ) -> Result<View, EngineError> {
-    let context = context()?;
+    let context = context(folder.parent().unwrap_or(folder), cores(), MEMORY_BYTES_MAX)?;
     context.register_udf(names_purpose_function());
     let own = table_of(vocabulary, files)?;
     let (rows, split) = match vocabulary.unit() {
@@ -355,12 +371,17 @@ fn url_of(file: &Path) -> Result<ListingTableUrl, EngineError> {
     ListingTableUrl::parse(url).map_err(failed)
 }
 
+/// What a file says of itself.
+pub(super) fn metadata_of(file: &Path) -> Result<ParquetMetaData, EngineError> {
+    let reader = SerializedFileReader::new(File::open(file).map_err(failed)?).map_err(failed)?;
+    Ok(reader.metadata().clone())
+}
+
 /// Columns of which some row of these files has a value, by the files' own statistics.
 fn columns_with_values(vocabulary: &Vocabulary, files: &[PathBuf]) -> Result<BTreeSet<String>, EngineError> {
     let mut found = BTreeSet::new();
     for file in files.iter().filter(|file| file.exists()) {
-        let reader = SerializedFileReader::new(File::open(file).map_err(failed)?).map_err(failed)?;
-        for group in reader.metadata().row_groups() {
+        for group in metadata_of(file)?.row_groups() {
             for column in group.columns() {
                 let nulls = column.statistics().and_then(|statistics| statistics.null_count_opt());
                 if nulls.is_none_or(|nulls| i64::try_from(nulls) != Ok(group.num_rows())) {
