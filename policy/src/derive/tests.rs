@@ -9,7 +9,12 @@ use crate::time::Period;
 use crate::vocabulary::Vocabulary;
 use crate::vocabulary::tests::EXAM;
 
-fn question(figure: &str, measures: &str) -> BoundQuestion {
+pub(super) fn question(figure: &str, measures: &str) -> BoundQuestion {
+    asking(figure, measures, r#"{ column = "sex", cells = ["F", "M"] }"#, r#"matters = "1""#)
+}
+
+/// `rest`: what matters, and an assumed spread.
+pub(super) fn asking(figure: &str, measures: &str, by: &str, rest: &str) -> BoundQuestion {
     let text = format!(
         r#"id = "q"
         version = 1
@@ -17,9 +22,9 @@ fn question(figure: &str, measures: &str) -> BoundQuestion {
         vocabulary = "exam/1"
         figure = {figure}
         loss = 1
-        matters = "1"
+        {rest}
         measure = [{measures}]
-        by = [{{ column = "sex", cells = ["F", "M"] }}]"#
+        by = [{by}]"#
     );
     let draft = QuestionDraft::from_toml(&text).unwrap();
     let question = Question::admit(draft, &Vocabulary::from_toml(EXAM).unwrap()).unwrap();
@@ -30,7 +35,7 @@ const N: &str = r#"{ name = "n", sql = "1", clamp = [0, 1], resolution = 1 }"#;
 const S: &str = r#"{ name = "s", sql = "score", clamp = [-4, 4], resolution = "1/2" }"#;
 const Q: &str = r#"{ name = "q", sql = "s * s", clamp = [0, 16], resolution = 1 }"#;
 
-fn scale(std: u32, doublings: u32) -> NoiseScale {
+pub(super) fn scale(std: u32, doublings: u32) -> NoiseScale {
     NoiseScale { noise_std: NonZeroU32::new(std).unwrap(), doublings }
 }
 
@@ -57,7 +62,7 @@ fn line(cell: &FigureCell) -> String {
     format!("{}: {}", key.join(" "), figures.join("; "))
 }
 
-fn lines(figures: &Figures) -> Vec<String> {
+pub(super) fn lines(figures: &Figures) -> Vec<String> {
     figures.cells.iter().map(line).collect()
 }
 
@@ -207,16 +212,25 @@ fn the_chance_of_a_rate_is_assumed_and_said_to_be() {
     assert_eq!((shown.value.as_str(), shown.low.as_str(), shown.high.as_str()), ("0.887", "0.877", "0.897"));
 }
 
-/// Between four and eight standard errors a count stands, and divides nothing.
+/// Between four and eight standard errors a denominator bends the interval of what it divides.
 #[test]
-fn a_bent_ratio_is_suppressed_and_its_count_is_not() {
+fn a_small_denominator_gives_fiellers_interval() {
     let mean = question(r#"{ kind = "mean", of = "s", count = "n" }"#, &format!("{N}, {S}"));
-    // The count's SD is 4.
+    // s = 4 for n, 2 for s (steps of 1/2). X = 10, N = 20: theta 0.5, g = (1.96 x 4 / 20)^2 = 0.153664;
+    // centre 0.5 / (1 - g) = 0.590782; half 1.96 / (20 x 0.846336) sqrt(4 x 0.846336 + 0.25 x 16)
+    // = 0.314680: from 0.276102 to 0.905462, where straight it would be 0.5 +- 0.277186.
+    let figures = derive(&mean, &scale(512, 0), 4, &[20, 20, 0, 0]);
+    assert_eq!(
+        lines(&figures)[0],
+        "F: mean 0.5 [0.2, 1.0] noise 0.32 chance -; count 20 [12, 28] noise 7.9 chance -"
+    );
     for (count, expected) in [
+        (15, "mean suppressed; count suppressed"),
         (16, "mean suppressed; count suppressed"),
-        (17, "mean suppressed; count 17"),
-        (32, "mean suppressed; count 32"),
-        (33, "mean 0.0"),
+        (17, "mean 0.0 "),
+        // 1.96 x 2 / (31 (1 - g)) sqrt(1 - g) = 0.130700.
+        (31, "mean 0.0 [-0.2, 0.2] noise 0.14"),
+        (33, "mean 0.0 [-0.2, 0.2] noise 0.12 "),
     ] {
         let figures = derive(&mean, &scale(512, 0), 4, &[count, 0, 0, 0]);
         assert!(lines(&figures)[0].contains(expected), "{count}: {:?}", lines(&figures)[0]);
@@ -240,10 +254,11 @@ fn what_a_plan_expects_is_the_catalogues_noise() {
     let event = attendance(EVENT_DAY, &[DAYS[0], DAYS[1], ("took_part", "A-1,A-2,A-3")]);
     let event = expected(&event, 3_750);
     assert!((0.6..0.9).contains(&event), "{event}");
-    let histogram = question(r#"{ kind = "histogram", of = "n" }"#, N);
-    // 10,000 in each of two cells: 24.4 of 20,000.
+    let sexes = r#"{ column = "sex", cells = ["F", "M"] }"#;
+    let histogram = asking(r#"{ kind = "histogram", of = "n" }"#, N, sexes, r#"matters = "1 pp""#);
+    // 10,000 in each of two cells: 24.4 sqrt(1/4 + 1/4) of 20,000.
     let share = expected(&histogram, 10_000);
-    assert!((0.11..0.13).contains(&share), "{share}");
+    assert!((0.086..0.087).contains(&share), "{share}");
     assert_eq!(expected_chance(&attendance(RATE, &[]), 1_000).as_deref(), Some("0.00868"));
     assert_eq!(expected_chance(&histogram, 1_000), None);
 }
@@ -255,7 +270,7 @@ fn the_expected_noise_is_that_of_the_published_table() {
         let terms = Terms::new(n, Mode::Secure, Assumptions::FLOOR).unwrap();
         let noise = NoiseScale::new(1, PrivacyLoss::from_nano(5_000_000), terms.honest).unwrap();
         // The table rounds to nearest (21.9, 24.0, 24.3, 24.1, 24.3); a plan rounds up.
-        assert_eq!(expected_noise(&count, &noise, terms.n, 1).as_deref(), Some(golden), "{n}");
+        assert_eq!(expected_noise(&count, &noise, terms.n, 1_000).as_deref(), Some(golden), "{n}");
     }
 }
 

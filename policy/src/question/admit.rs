@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::figure::admit_figure;
 use super::{
     Amount, AtMostDraft, ByDraft, CELLS_MAX, CellsDraft, CentreDraft, ForDraft, GROUPINGS_MAX, Grouping,
-    MEASURES_MAX, Measure, MeasureDraft, NARROWINGS_MAX, Narrowing, NumberText, PERIODS, Question,
+    MEASURES_MAX, Measure, MeasureDraft, Measured, NARROWINGS_MAX, Narrowing, NumberText, PERIODS, Question,
     QuestionDraft, QuestionError, Ratio, STEPS_MAX, Source, TEXT_BYTES_MAX, wrong,
 };
 use crate::lists;
@@ -94,7 +94,8 @@ fn admit_amounts(draft: &QuestionDraft) -> Result<(Amount, Option<Amount>), Ques
             "`matters` is a number and its unit, such as \"2 pp\", \"0.1\", \"1.5 points\" or \"5 %\"",
         );
     };
-    if matters.relative && !matches!(draft.figure.kind.as_str(), "count" | "sum" | "histogram" | "transition")
+    if matters.measured == Measured::Percent
+        && !matches!(draft.figure.kind.as_str(), "count" | "sum" | "histogram" | "transition")
     {
         return wrong(format!(
             "`matters` of a {} is no percentage of it; write \"pp\" for percentage points, or a plain number",
@@ -102,7 +103,7 @@ fn admit_amounts(draft: &QuestionDraft) -> Result<(Amount, Option<Amount>), Ques
         ));
     }
     let Some(text) = &draft.pupil_sd else { return Ok((matters, None)) };
-    match Amount::parse(text).filter(|amount| !amount.relative) {
+    match Amount::parse(text).filter(|amount| amount.measured != Measured::Percent) {
         Some(amount) => Ok((matters, Some(amount))),
         None => wrong("`pupil_sd` is a number and its unit, such as \"14 pp\" or \"1.4\""),
     }

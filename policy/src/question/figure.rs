@@ -341,25 +341,27 @@ impl Fields<'_> {
 
     fn spread(&mut self) -> Result<Figure, QuestionError> {
         let (count, mean, square) = (self.rest.count.take(), self.rest.mean.take(), self.rest.square.take());
-        Ok(Figure::Spread {
-            count: self.measure("count", count)?,
-            mean: self.measure("mean", mean)?,
-            square: self.measure("square", square)?,
-        })
+        let count = self.measure("count", count)?;
+        let mean = self.measure("mean", mean)?;
+        let square = self.measure("square", square)?;
+        distinct("spread", &[&count, &mean, &square])?;
+        Ok(Figure::Spread { count, mean, square })
     }
 
     fn fit(&mut self) -> Result<Figure, QuestionError> {
         let rest = &mut self.rest;
         let (count, x, y) = (rest.count.take(), rest.x.take(), rest.y.take());
         let (xx, xy, yy) = (rest.xx.take(), rest.xy.take(), rest.yy.take());
-        Ok(Figure::Fit(FitOf {
+        let fit = FitOf {
             count: self.measure("count", count)?,
             x: self.measure("x", x)?,
             y: self.measure("y", y)?,
             xx: self.measure("xx", xx)?,
             xy: self.measure("xy", xy)?,
             yy: self.measure("yy", yy)?,
-        }))
+        };
+        distinct("fit", &[&fit.count, &fit.x, &fit.y, &fit.xx, &fit.xy, &fit.yy])?;
+        Ok(Figure::Fit(fit))
     }
 
     fn event(&mut self) -> Result<Figure, QuestionError> {
@@ -375,5 +377,17 @@ impl Fields<'_> {
             square: self.measure("square", square)?,
             contrast,
         })
+    }
+}
+
+/// Sums whose noise is taken to be independent are different sums.
+fn distinct(kind: &str, names: &[&String]) -> Result<(), QuestionError> {
+    let mut sorted = names.to_vec();
+    sorted.sort();
+    sorted.dedup();
+    if sorted.len() == names.len() {
+        Ok(())
+    } else {
+        wrong(format!("figure: a {kind} is of different measures"))
     }
 }

@@ -23,7 +23,7 @@ pub use draft::{
     AtMostDraft, ByDraft, CellsDraft, CentreDraft, FigureDraft, ForDraft, MeasureDraft, Names, QuestionDraft,
 };
 pub use figure::{Figure, FitOf, Level, MeanOf, RateOf, Whole};
-pub use number::{Amount, NumberText, Ratio};
+pub use number::{Amount, Measured, NumberText, Ratio};
 
 /// Most cells of a vector: an aggregate share of 16 bytes a cell must fit, base64, in one log entry of
 /// 65,535 bytes.

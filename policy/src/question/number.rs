@@ -86,13 +86,25 @@ fn integer(text: &str) -> Option<i64> {
     plain.then(|| text.parse().ok())?
 }
 
+/// What a number of [`Amount`] is a number of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Measured {
+    /// The figure's own unit.
+    Own,
+    /// Percentage points: hundredths of a whole.
+    Points,
+    /// Hundredths of the figure itself: percent is not percentage points.
+    Percent,
+}
+
 /// A quantity with its unit, such as `2 pp`: the difference that would matter, or an assumed spread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Amount {
-    /// Billionths of the figure's own unit; of a share or rate, of the whole; of `%`, of the figure.
+    /// Billionths of the figure's own unit; of a whole where it is in points; of the figure where it is
+    /// in percent.
     pub billionths: i128,
-    /// Whether it is a part of the figure itself (`5 %`): percent is not percentage points.
-    pub relative: bool,
+    /// Which of these.
+    pub measured: Measured,
 }
 
 impl Amount {
@@ -103,13 +115,13 @@ impl Amount {
         let (digits, unit) = text.split_at(end);
         let ratio = Ratio::parse(digits).filter(|ratio| ratio.numerator > 0)?;
         let word = |unit: &str| unit.chars().all(|c| c.is_alphabetic() || c == ' ' || c == '-');
-        let (parts, relative) = match unit.trim() {
-            "pp" => (100, false),
-            "%" => (100, true),
-            unit if word(unit) => (1, false),
+        let (parts, measured) = match unit.trim() {
+            "pp" => (100, Measured::Points),
+            "%" => (100, Measured::Percent),
+            unit if word(unit) => (1, Measured::Own),
             _ => return None,
         };
-        Some(Self { billionths: ratio.billionths() / parts, relative })
+        Some(Self { billionths: ratio.billionths() / parts, measured })
     }
 }
 
@@ -131,12 +143,12 @@ mod tests {
 
     #[test]
     fn what_matters_has_a_unit() {
-        let read = |text: &str| Amount::parse(text).map(|amount| (amount.billionths, amount.relative));
-        assert_eq!(read("2 pp"), Some((20_000_000, false)));
-        assert_eq!(read("14pp"), Some((140_000_000, false)));
-        assert_eq!(read("0.1"), Some((100_000_000, false)));
-        assert_eq!(read("1.5 points"), Some((1_500_000_000, false)));
-        assert_eq!(read("5 %"), Some((50_000_000, true)));
+        let read = |text: &str| Amount::parse(text).map(|amount| (amount.billionths, amount.measured));
+        assert_eq!(read("2 pp"), Some((20_000_000, Measured::Points)));
+        assert_eq!(read("14pp"), Some((140_000_000, Measured::Points)));
+        assert_eq!(read("0.1"), Some((100_000_000, Measured::Own)));
+        assert_eq!(read("1.5 points"), Some((1_500_000_000, Measured::Own)));
+        assert_eq!(read("5 %"), Some((50_000_000, Measured::Percent)));
         for text in ["", "pp", "0 pp", "-1", "two", "2 pp.", "1e9", "1 %%"] {
             assert_eq!(read(text), None, "{text}");
         }

@@ -376,6 +376,9 @@ fn each_kind_of_figure_takes_its_own_fields() {
           { name = "n", sql = "1", clamp = [0, 1], resolution = 1 },
           { name = "x", sql = "score", clamp = [-4, 4], resolution = 1 },
           { name = "a", sql = "ABS(score)", clamp = [0, 4], resolution = 1 },
+          { name = "b", sql = "x * x", clamp = [0, 16], resolution = 1 },
+          { name = "c", sql = "x * a", clamp = [-16, 16], resolution = 1 },
+          { name = "d", sql = "a * a", clamp = [0, 16], resolution = 1 },
         ]
         by = [
           { column = "sex", cells = ["F", "M"] },
@@ -393,7 +396,7 @@ fn each_kind_of_figure_takes_its_own_fields() {
         r#"{ kind = "quantile", of = "n", across = "band", edges = [-4, 0, "4.5"], at = ["1/4", "0.5"] }"#,
         r#"{ kind = "transition", rows = "sex", columns = "band" }"#,
         r#"{ kind = "spread", count = "n", mean = "x", square = "a" }"#,
-        r#"{ kind = "fit", count = "n", x = "x", y = "a", xx = "x", xy = "x", yy = "x" }"#,
+        r#"{ kind = "fit", count = "n", x = "x", y = "a", xx = "b", xy = "c", yy = "d" }"#,
     ] {
         check(figure).unwrap_or_else(|error| panic!("{figure}: {error}"));
     }
@@ -423,6 +426,11 @@ fn each_kind_of_figure_takes_its_own_fields() {
         ),
         (r#"{ kind = "transition", rows = "sex", columns = "sex" }"#, "two groupings"),
         (r#"{ kind = "fit", count = "n", x = "x" }"#, "`y` is missing"),
+        (r#"{ kind = "spread", count = "n", mean = "x", square = "x" }"#, "different measures"),
+        (
+            r#"{ kind = "fit", count = "n", x = "x", y = "x", xx = "b", xy = "c", yy = "d" }"#,
+            "different measures",
+        ),
         (r#"{ kind = "median", of = "n" }"#, "`median` is none of count"),
     ] {
         let error = check(figure).expect_err(figure);

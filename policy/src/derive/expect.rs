@@ -1,0 +1,476 @@
+//! What a plan can say before spending: how sure each figure would be, against the difference that
+//! would matter, and what would make it surer. From public facts only, never rows.
+//!
+//! Source: DATA section 7, "Answerable?". What the figures will be is not known, so the usual is
+//! assumed and stated at each kind below; the noise itself is exact.
+
+use super::estimate::{COUNT_MIN, Estimate, Sum, most_of, noise_of};
+use super::figures::{Key, contrasts, difference, quantile_name, rank_error, rows_over};
+use super::fixed::{ONE, decimal, display_step, half_width, hypot, product, ratio, root, round_up};
+use crate::loss::PrivacyLoss;
+use crate::query::{NoiseScale, Terms};
+use crate::question::{BoundQuestion, Figure, FitOf, Level, MeanOf, Measure, Measured, RateOf, Whole};
+
+/// Of the most that a person can add to a rate's whole, what people usually add: pupils are expected
+/// for 60 to 65 of a half-term's 80 sessions.
+const USUAL_PARTS: (i128, i128) = (3, 4);
+/// A clip is usually three standard deviations of what it clips.
+const CLIP_DEVIATIONS: i128 = 3;
+/// Correlation of what a fit explains with what explains it, as of key stage 2 with GCSE results.
+const USUAL_CORRELATION: i128 = ONE / 10 * 6;
+/// The largest group that a cure names, as a multiple of the one at hand.
+const GROWTH_MAX: u64 = 1 << 20;
+
+/// Whether a figure would be sure enough.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Answerable {
+    /// The half-width is up to half of what matters.
+    Green,
+    /// Up to what matters.
+    Amber,
+    /// Beyond, or the figure would be suppressed.
+    Red,
+}
+
+impl Answerable {
+    /// The closed code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Green => "green",
+            Self::Amber => "amber",
+            Self::Red => "red",
+        }
+    }
+}
+
+/// What would make one figure sure enough, each alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cure {
+    /// The least loss that serves; `None` where chance alone, or suppression, is beyond it.
+    pub loss: Option<PrivacyLoss>,
+    /// The least people in a cell, or in its row for a share, that serve, every group grown alike;
+    /// `None` where more of them change nothing.
+    pub people: Option<u64>,
+}
+
+/// Every figure that decides whether a Question is worth asking, and a cure where all are red.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Forecast {
+    /// In the order of a Release.
+    pub figures: Vec<Expected>,
+    /// What would help, if no figure would be sure enough.
+    pub cure: Option<Cure>,
+}
+
+/// How sure one figure of one cell would be. Widths are half-widths (95 %) in billionths.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Expected {
+    /// (grouping, value); a difference says `true minus false`.
+    pub key: Vec<(String, String)>,
+    /// Such as `rate`, as a Release names it.
+    pub name: String,
+    /// Of privacy noise; `None` where the figure would be suppressed.
+    pub noise: Option<i128>,
+    /// Of ordinary chance, where it can be known beforehand.
+    pub chance: Option<i128>,
+    /// What is compared with what matters: noise for a level; noise and chance for gaps, events, fits
+    /// and means that ask for squares.
+    pub error: Option<i128>,
+    /// What matters, in the figure's own unit, billionths.
+    pub matters: i128,
+    /// The verdict.
+    pub answerable: Answerable,
+}
+
+impl Expected {
+    /// A width as decimal text, rounded up to three digits.
+    pub fn text(width: i128) -> String {
+        let fine = (display_step(width) / 100).max(1);
+        round_up(width, fine).map_or_else(String::new, |width| decimal(width, fine))
+    }
+}
+
+/// One figure before it is judged.
+struct Guess {
+    key: Key,
+    name: String,
+    estimate: Option<Estimate>,
+    counts_chance: bool,
+    /// People it rests on, for the cure and for percentages.
+    people: u64,
+}
+
+/// How sure each figure would be that decides whether the Question is worth asking, in cells of these
+/// many people (by group, in order; missing ones count as none).
+///
+/// `None` when the loss is too small for any noise to serve.
+pub fn expected(
+    question: &BoundQuestion,
+    loss: PrivacyLoss,
+    terms: &Terms,
+    people: &[u64],
+) -> Option<Forecast> {
+    let noise = NoiseScale::new(question.sensitivity2(), loss, terms.honest)?;
+    let mut people = people.to_vec();
+    people.resize(question.groups().len(), 0);
+    let at_scale = |times: u64| {
+        let people = people.iter().map(|people| people.saturating_mul(times) / SCALE_ONE).collect();
+        Setting { question, noise: &noise, members: terms.n, people }.guesses()
+    };
+    let guesses = at_scale(SCALE_ONE);
+    let is_red = |guess: &Guess| guess.verdict(question) == Answerable::Red;
+    let cure = guesses.iter().all(is_red).then(|| {
+        let losses = guesses.iter().filter_map(|guess| guess.loss_that_serves(question, loss));
+        let people = least_scale(|times| at_scale(times).iter().any(|guess| !is_red(guess)));
+        let grown = people.map(at_scale).into_iter().flatten().filter(|guess| !is_red(guess));
+        Cure { loss: losses.min(), people: grown.map(|guess| guess.people).min() }
+    });
+    let figures = guesses.into_iter().map(|guess| Expected {
+        noise: guess.estimate.map(|estimate| estimate.above),
+        chance: guess.estimate.and_then(|estimate| estimate.chance),
+        error: guess.error(),
+        matters: matters_of(question, guess.people),
+        answerable: guess.verdict(question),
+        key: guess.key,
+        name: guess.name,
+    });
+    Some(Forecast { figures: figures.collect(), cure })
+}
+
+/// A scale of people is a multiple of a thousandth.
+const SCALE_ONE: u64 = 1_000;
+
+/// The least multiple of the people at hand, in thousandths, that serves; a larger one always does too.
+fn least_scale(serves: impl Fn(u64) -> bool) -> Option<u64> {
+    let mut high = SCALE_ONE;
+    while !serves(high) {
+        high = high.checked_mul(2).filter(|high| *high <= SCALE_ONE * GROWTH_MAX)?;
+    }
+    let mut low = high / 2;
+    while low + 1 < high {
+        let middle = low + (high - low) / 2;
+        if serves(middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    Some(high)
+}
+
+/// What matters in the figure's own unit; a percentage is of the people at hand.
+fn matters_of(question: &BoundQuestion, people: u64) -> i128 {
+    let matters = question.question().matters();
+    match matters.measured {
+        Measured::Own | Measured::Points => matters.billionths,
+        Measured::Percent => matters.billionths.saturating_mul(i128::from(people)),
+    }
+}
+
+impl Guess {
+    fn error(&self) -> Option<i128> {
+        let estimate = self.estimate?;
+        let chance = if self.counts_chance { estimate.chance.unwrap_or(0) } else { 0 };
+        hypot(estimate.above, chance)
+    }
+
+    fn verdict(&self, question: &BoundQuestion) -> Answerable {
+        let matters = matters_of(question, self.people);
+        match self.error() {
+            Some(error) if error.saturating_mul(2) <= matters => Answerable::Green,
+            Some(error) if error <= matters => Answerable::Amber,
+            _ => Answerable::Red,
+        }
+    }
+
+    /// Noise goes with one over the root of the loss.
+    fn loss_that_serves(&self, question: &BoundQuestion, loss: PrivacyLoss) -> Option<PrivacyLoss> {
+        let matters = matters_of(question, self.people);
+        let estimate = self.estimate?;
+        let chance = if self.counts_chance { estimate.chance.unwrap_or(0) } else { 0 };
+        let room = matters.checked_mul(matters)?.checked_sub(chance.checked_mul(chance)?)?;
+        // Both squares in parts that keep their ratio, so that the product fits.
+        let (noise, room) = (product(estimate.above, estimate.above)?, room / ONE);
+        if room <= 0 {
+            return None;
+        }
+        let nano = i128::from(loss.nano()).checked_mul(noise.checked_add(1)?)?;
+        let nano = nano.checked_add(room - 1)? / room + 1;
+        Some(PrivacyLoss::from_nano(u64::try_from(nano).ok()?))
+    }
+}
+
+/// A Question with its noise and how many people its groups hold.
+struct Setting<'a> {
+    question: &'a BoundQuestion,
+    noise: &'a NoiseScale,
+    members: u32,
+    people: Vec<u64>,
+}
+
+impl Setting<'_> {
+    fn measure(&self, name: &str) -> Option<&Measure> {
+        self.question.measures().iter().find(|measure| measure.name == *name)
+    }
+
+    fn error(&self, name: &str) -> Option<i128> {
+        noise_of(self.measure(name)?, self.noise, self.members)
+    }
+
+    /// Greatest distance of a measure's value from 0, billionths.
+    fn reach(&self, name: &str) -> Option<i128> {
+        let measure = self.measure(name)?;
+        let steps = measure.low_steps.unsigned_abs().max(measure.high_steps.unsigned_abs());
+        let above = i128::from(steps).checked_mul(i128::from(measure.resolution.numerator))?;
+        above.checked_mul(ONE)?.checked_div(i128::from(measure.resolution.denominator))
+    }
+
+    /// The assumed spread between people, where the Question states one.
+    fn spread(&self) -> Option<i128> {
+        self.question.question().pupil_sd().map(|sd| sd.billionths)
+    }
+
+    fn guesses(&self) -> Vec<Guess> {
+        let keys = self.question.groups();
+        let last = self.question.groupings().last().map(|by| by.name.clone());
+        match self.question.figure() {
+            Figure::Count { of } => self.each(&keys, "count", false, |at| self.count(of, at)),
+            Figure::Sum { of } => self.each(&keys, "sum", false, |_| Estimate::straight(0, self.error(of)?)),
+            Figure::Mean(mean) => self.means(&keys, mean),
+            Figure::Rate(rate) => self.each(&keys, "rate", false, |at| self.rate(rate, at)),
+            Figure::Gap { of, across } => self.gaps(&keys, of, across),
+            Figure::Histogram { of } => self.shares(&keys, of, last.as_deref(), true),
+            Figure::Share { of } => self.shares(&keys, of, last.as_deref(), false),
+            Figure::Transition { of, columns, .. } => self.shares(&keys, of, Some(columns), true),
+            Figure::Quantile { of, across, edges, at } => {
+                let edges: Vec<i128> = edges.iter().map(|edge| edge.billionths()).collect();
+                let rows = rows_over(self.question, across).unwrap_or_default();
+                let starts = rows.iter().enumerate().filter(|(at, row)| row.first() == Some(at));
+                let each = starts.flat_map(|(start, row)| {
+                    let edges = &edges;
+                    let people = row.iter().filter_map(|at| self.people.get(*at)).sum();
+                    let key: Key = keys[start].iter().filter(|(name, _)| name != across).cloned().collect();
+                    at.iter().map(move |q| Guess {
+                        key: key.clone(),
+                        name: quantile_name(*q),
+                        estimate: self.quantile(of, people, row.len(), edges, *q),
+                        counts_chance: false,
+                        people,
+                    })
+                });
+                each.collect()
+            }
+            Figure::Spread { count, square, mean } => {
+                self.each(&keys, "standard deviation", false, |at| self.deviation(count, mean, square, at))
+            }
+            Figure::Fit(fit) => self.each(&keys, "slope", true, |at| self.slope(fit, at)),
+            Figure::Event { count, mean, contrast, .. } => {
+                let level = |at: usize| self.mean(mean, count, at);
+                let levels: Vec<Option<Estimate>> = (0..keys.len()).map(level).collect();
+                let differences = contrasts(self.question, &keys, &levels, contrast.as_deref());
+                let mut guesses = self.each(&keys, "change", true, level);
+                guesses.extend(self.differences(&keys, differences));
+                guesses
+            }
+        }
+    }
+
+    /// One figure for each group.
+    fn each(
+        &self,
+        keys: &[Key],
+        name: &str,
+        counts_chance: bool,
+        estimate: impl Fn(usize) -> Option<Estimate>,
+    ) -> Vec<Guess> {
+        let guess = |(at, key): (usize, &Key)| Guess {
+            key: key.clone(),
+            name: name.to_owned(),
+            estimate: estimate(at),
+            counts_chance,
+            people: self.people.get(at).copied().unwrap_or(0),
+        };
+        keys.iter().enumerate().map(guess).collect()
+    }
+
+    /// Differences rest on the smaller group of the two.
+    fn differences(&self, keys: &[Key], each: Vec<(Key, Option<Estimate>)>) -> Vec<Guess> {
+        let same = |key: &Key, other: &Key| {
+            key.iter().zip(other).all(|((_, label), (_, value))| {
+                label == value || label.split(" minus ").any(|side| side == value)
+            })
+        };
+        let people = |key: &Key| {
+            let in_it = keys.iter().zip(&self.people).filter(|(other, _)| same(key, other));
+            in_it.map(|(_, people)| *people).min().unwrap_or(0)
+        };
+        each.into_iter()
+            .map(|(key, estimate)| Guess {
+                people: people(&key),
+                key,
+                name: "difference".to_owned(),
+                estimate,
+                counts_chance: true,
+            })
+            .collect()
+    }
+
+    fn whole(&self, at: usize) -> Option<i128> {
+        i128::from(*self.people.get(at)?).checked_mul(ONE)
+    }
+
+    fn count(&self, of: &str, at: usize) -> Option<Estimate> {
+        let sum = Sum { value: self.whole(at)?, error: self.error(of)? };
+        Some(sum).filter(Sum::is_solid).and_then(Estimate::of)
+    }
+
+    fn means(&self, keys: &[Key], mean: &MeanOf) -> Vec<Guess> {
+        let name = |of: &String| if mean.of.len() == 1 { "mean".to_owned() } else { format!("mean {of}") };
+        let each = mean.of.iter().flat_map(|of| {
+            self.each(keys, &name(of), mean.square.is_some(), |at| self.mean(of, &mean.count, at))
+        });
+        each.collect()
+    }
+
+    /// A mean near its centre, where the count's noise adds nothing.
+    fn mean(&self, of: &str, count: &str, at: usize) -> Option<Estimate> {
+        let people = Sum { value: self.whole(at)?, error: self.error(count)? };
+        self.divided(self.error(of)?, people, people.value)
+    }
+
+    /// A quotient by a sum that stands for so many people, with assumed chance.
+    fn divided(&self, error: i128, below: Sum, people: i128) -> Option<Estimate> {
+        let below = Some(below).filter(Sum::is_solid)?;
+        let chance = match self.spread() {
+            Some(sd) => Some(ratio(sd, root(people)?)?),
+            None => None,
+        };
+        Estimate::straight(0, ratio(error, below.value)?)?.with_chance(chance, true)
+    }
+
+    /// A rate near 0 or 1, as rates of absence and attendance are, of people who add the usual part.
+    fn rate(&self, rate: &RateOf, at: usize) -> Option<Estimate> {
+        let usual = most_of(self.question, rate)?.checked_mul(USUAL_PARTS.0)? / USUAL_PARTS.1;
+        let people = self.whole(at)?;
+        let error = self.error(&rate.of)?;
+        let whole = match &rate.whole {
+            Whole::Against(other) => hypot(error, self.error(other)?)?,
+            Whole::Over(whole) => self.error(whole)?,
+        };
+        self.divided(error, Sum { value: product(people, usual)?, error: whole }, people)
+    }
+
+    fn gaps(&self, keys: &[Key], of: &Level, across: &str) -> Vec<Guess> {
+        let levels = |estimate: &dyn Fn(usize) -> Option<Estimate>| (0..keys.len()).map(estimate).collect();
+        let columns: Vec<Vec<Option<Estimate>>> = match of {
+            Level::Mean(mean) => {
+                mean.of.iter().map(|of| levels(&|at| self.mean(of, &mean.count, at))).collect()
+            }
+            Level::Rate(rate) => vec![levels(&|at| self.rate(rate, at))],
+        };
+        let by = self.question.groupings().iter().find(|by| by.name == *across);
+        let Some([first, others @ ..]) = by.map(|by| by.cells.as_slice()) else { return vec![] };
+        let each = columns.iter().flat_map(|levels| {
+            others.iter().flat_map(move |other| {
+                let each = difference(self.question, keys, levels, across, (first, other));
+                self.differences(keys, each)
+            })
+        });
+        each.collect()
+    }
+
+    /// Shares of a row as the people at hand divide it; counts where what matters is no share.
+    fn shares(&self, keys: &[Key], of: &str, over: Option<&str>, has_counts: bool) -> Vec<Guess> {
+        if has_counts && self.question.question().matters().measured != Measured::Points {
+            return self.each(keys, "count", false, |at| self.count(of, at));
+        }
+        let rows = over.and_then(|over| rows_over(self.question, over));
+        let share = |at: usize| -> Option<(Estimate, u64)> {
+            let row = rows.as_ref().and_then(|rows| rows.get(at))?;
+            let error = self.error(of)?;
+            let sums: Vec<Option<Sum>> =
+                row.iter().map(|at| Some(Sum { value: self.whole(*at)?, error })).collect();
+            let people = row.iter().filter_map(|at| self.people.get(*at)).sum();
+            Some((super::estimate::share(&sums, Sum { value: self.whole(at)?, error })?, people))
+        };
+        let mut guesses = self.each(keys, "share", false, |at| share(at).map(|(estimate, _)| estimate));
+        for (at, guess) in guesses.iter_mut().enumerate() {
+            guess.people = share(at).map_or(guess.people, |(_, people)| people);
+        }
+        guesses
+    }
+
+    /// The noise of a rank, as a width: people are taken to lie evenly between the edges.
+    fn quantile(
+        &self,
+        of: &str,
+        people: u64,
+        bins: usize,
+        edges: &[i128],
+        q: crate::question::Ratio,
+    ) -> Option<Estimate> {
+        let one = self.error(of)?;
+        let total = i128::from(people).checked_mul(ONE)?;
+        let all = root(i128::try_from(bins).ok()?.checked_mul(ONE)?)?;
+        Some(Sum { value: total, error: product(one, all)? }).filter(Sum::is_solid)?;
+        let numerator = usize::try_from(q.numerator).ok()?;
+        let k = bins.checked_mul(numerator)? / usize::try_from(q.denominator).ok()?;
+        let rank = ratio(rank_error(one, k, bins, q)?, total)?;
+        let wide = edges.last()?.checked_sub(*edges.first()?)?;
+        // No edge is nearer than half a bin.
+        let least = wide / i128::try_from(bins).ok()?.checked_mul(2)?;
+        let half = half_width(product(rank, wide)?)?.max(least);
+        Some(Estimate { value: 0, below: half, above: half, chance: None, assumed: false })
+    }
+
+    /// s_V = sqrt(s_Q^2 + V^2 s_N^2) / N of a centred value; the deviation's is that over twice itself.
+    fn deviation(&self, count: &str, mean: &str, square: &str, at: usize) -> Option<Estimate> {
+        let n = Sum { value: self.whole(at)?, error: self.error(count)? };
+        let n = Some(n).filter(Sum::is_straight)?;
+        let sd = match self.spread() {
+            Some(sd) => sd,
+            None => self.reach(mean)? / CLIP_DEVIATIONS,
+        };
+        let variance = product(sd, sd)?;
+        let noise = ratio(hypot(self.error(square)?, product(variance, n.error)?)?, n.value)?;
+        let solid = Some(Sum { value: variance, error: noise }).filter(Sum::is_spread)?;
+        Estimate::straight(0, ratio(solid.error, sd.checked_mul(2)?)?)
+    }
+
+    /// Of centred values whose clips are three standard deviations, correlated as usual.
+    fn slope(&self, fit: &FitOf, at: usize) -> Option<Estimate> {
+        let n = Sum { value: self.whole(at)?, error: self.error(&fit.count)? };
+        let n = Some(n).filter(Sum::is_straight)?;
+        let (x, y) = (self.reach(&fit.x)? / CLIP_DEVIATIONS, self.reach(&fit.y)? / CLIP_DEVIATIONS);
+        let spread = product(x, x)?;
+        Some(Sum { value: spread, error: ratio(self.error(&fit.xx)?, n.value)? }).filter(Sum::is_spread)?;
+        let slope = product(USUAL_CORRELATION, ratio(y, x)?)?;
+        let error = hypot(self.error(&fit.xy)?, product(slope, self.error(&fit.xx)?)?)?;
+        let rest = root(ONE - product(USUAL_CORRELATION, USUAL_CORRELATION)?)?;
+        let chance = ratio(product(rest, ratio(y, x)?)?, root(n.value)?)?;
+        Estimate::straight(0, ratio(ratio(error, n.value)?, spread)?)?.with_chance(Some(chance), true)
+    }
+}
+
+/// The half-width of privacy noise to expect for the first kind of figure in cells with `people` each,
+/// as decimal text; `None` where it would be suppressed.
+pub fn expected_noise(
+    question: &BoundQuestion,
+    noise: &NoiseScale,
+    members: u32,
+    people: u64,
+) -> Option<String> {
+    let people = vec![people; question.groups().len()];
+    let guesses = Setting { question, noise, members, people }.guesses();
+    let first = |guess: &&Guess| guesses.first().is_some_and(|first| first.name == guess.name);
+    let widths = guesses.iter().filter(first).map(|guess| guess.estimate.map(|estimate| estimate.above));
+    widths.collect::<Option<Vec<i128>>>()?.into_iter().max().map(Expected::text)
+}
+
+/// The half-width of ordinary chance to expect in a cell of `people`, where the Question states how
+/// much people differ; else it is known only with the answer.
+pub fn expected_chance(question: &BoundQuestion, people: u64) -> Option<String> {
+    let people = i128::from(people).checked_mul(ONE).filter(|people| *people >= COUNT_MIN * ONE)?;
+    let sd = question.question().pupil_sd()?;
+    half_width(ratio(sd.billionths, root(people)?)?).map(Expected::text)
+}
