@@ -86,19 +86,15 @@ pub enum Figure {
         /// The grouping.
         across: String,
     },
-    /// Counts and shares over the last grouping that every Query has.
+    /// Counts and shares over the last grouping.
     Histogram {
         /// The count.
         of: String,
-        /// That grouping.
-        over: String,
     },
-    /// Shares over the last grouping that every Query has.
+    /// Shares over the last grouping.
     Share {
         /// The count.
         of: String,
-        /// That grouping.
-        over: String,
     },
     /// Values that a part of the people do not exceed.
     Quantile {
@@ -159,12 +155,12 @@ pub(super) fn admit_figure(
         "rate" => (Figure::Rate(fields.rate()?), "of and either against or over"),
         "gap" => (fields.gap()?, "the fields of a mean or a rate, and across"),
         "histogram" => {
-            let over = fields.last_grouping()?;
-            (Figure::Histogram { of: fields.one()?, over }, "of")
+            fields.last_grouping()?;
+            (Figure::Histogram { of: fields.one()? }, "of")
         }
         "share" => {
-            let over = fields.last_grouping()?;
-            (Figure::Share { of: fields.one()?, over }, "of")
+            fields.last_grouping()?;
+            (Figure::Share { of: fields.one()? }, "of")
         }
         "quantile" => (fields.quantile()?, "of, across, edges, at"),
         "transition" => (fields.transition()?, "of, rows, columns"),
@@ -242,14 +238,15 @@ impl Fields<'_> {
         }
     }
 
-    fn last_grouping(&self) -> Result<String, QuestionError> {
-        let last = self.groupings.iter().rev().find(|by| !by.optional).map(|by| by.name.clone());
+    fn last_grouping(&self) -> Result<(), QuestionError> {
         let kind = &self.rest.kind;
-        last.ok_or_else(|| {
-            QuestionError(format!(
-                "figure: a {kind} counts over the last `by` that is not optional; write one"
-            ))
-        })
+        match self.groupings.last() {
+            None => wrong(format!("figure: a {kind} needs a `by` to count over")),
+            Some(by) if by.optional => {
+                wrong(format!("figure: a {kind} counts over the last `by`, which must not be optional"))
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     fn mean(&mut self) -> Result<MeanOf, QuestionError> {
