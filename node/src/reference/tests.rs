@@ -98,3 +98,80 @@ fn every_average_has_one_group_and_one_band() {
         assert_eq!((halves(high), band(Some(halves(low)))), (*end, *name));
     }
 }
+
+/// A published percentage or rate in whole parts.
+fn parts(value: &Value, factor: f64) -> u32 {
+    format!("{:.0}", value.as_f64().unwrap() * factor).parse().unwrap()
+}
+
+const PHASES: [&str; 3] = ["Primary", "Secondary", "Special"];
+
+#[test]
+fn absence_is_as_published() {
+    for row in &super::absence::BANDS_2022_23 {
+        let sum: u32 = row.share.iter().sum();
+        assert!(sum.abs_diff(100_000) <= 11, "{sum}");
+    }
+    let Some(bands) = published("absence_bands_2022_23") else { return };
+    for row in &super::absence::BANDS_2022_23 {
+        let phase = if row.nc_year <= 6 { "State-funded primary" } else { "State-funded secondary" };
+        let same = |other: &&Value| {
+            other["phase"] == phase
+                && other["nc_year"] == row.nc_year
+                && other["fsm"] == row.fsm
+                && other["sen"] == row.sen
+        };
+        let found = bands["rows"].as_array().unwrap().iter().find(same).unwrap();
+        let shares = found["pct"].as_array().unwrap().iter().map(|share| parts(share, 1e3));
+        assert!(shares.eq(row.share), "Year {}", row.nc_year);
+    }
+    let weekday = published("weekday_multiplier_autumn_2023_wk37_41").unwrap();
+    let codes = published("code_per_10k_possible_sessions_2025_26").unwrap();
+    let terms = published("absence_by_term_2024_25").unwrap();
+    let weeks = published("autumn_2024_weekly_overall_absence_pct").unwrap();
+    for (at, phase) in PHASES.into_iter().enumerate() {
+        let days = weekday[phase].as_array().unwrap().iter().map(|day| parts(day, 1e3));
+        assert!(days.eq(super::absence::WEEKDAY_MULTIPLIER[at]), "{phase}");
+        assert_eq!(codes[phase].as_object().unwrap().len(), super::absence::CODES_PER_MILLION.len());
+        for (code, by_phase) in super::absence::CODES_PER_MILLION {
+            assert_eq!(parts(&codes[phase][code], 1e2), by_phase[at], "{phase} {code}");
+        }
+        for (term, name) in ["Autumn", "Spring", "Summer"].into_iter().enumerate() {
+            let of = &terms[phase][name];
+            assert_eq!(parts(&of["overall_absence"], 1e3), super::absence::TERM_ABSENCE[at][term]);
+            for (code, by_phase) in super::absence::TERM_REASONS {
+                assert_eq!(parts(&of[code], 1e3), by_phase[at][term], "{phase} {name} {code}");
+            }
+        }
+        let Some(by_week) = super::absence::AUTUMN_WEEK_ABSENCE.get(at) else { continue };
+        for (week, absence) in super::absence::AUTUMN_WEEKS.into_iter().zip(by_week) {
+            assert_eq!(parts(&weeks[phase][format!("Week {week}")], 1e2), *absence, "{phase} {week}");
+        }
+    }
+}
+
+#[test]
+fn transitions_are_those_published() {
+    use super::transition::{GRADES, KS2_BAND_PUPILS, TRANSITIONS};
+    let Some(rows) = published("gcse_transition_2024_counts") else { return };
+    let bands: Vec<&str> = BAND_ENDS.iter().map(|(band, _)| *band).chain([NO_BAND]).collect();
+    let groups = ["Disadvantaged", "Disadvantaged all other"];
+    let pupils = published("ks2_band_pupils_2024").unwrap();
+    for (group, counts) in groups.iter().zip(KS2_BAND_PUPILS) {
+        assert!(bands.iter().map(|band| parts(&pupils[group][band], 1.0)).eq(counts), "{group}");
+    }
+    let mut compared = 0;
+    for row in rows.as_array().unwrap() {
+        let (Some(band), Some(group)) = (
+            bands.iter().position(|band| row["ks2"] == *band),
+            groups.iter().position(|group| row["group"] == *group),
+        ) else {
+            continue;
+        };
+        let table = TRANSITIONS.iter().find(|table| row["subject"] == table.subject).unwrap();
+        let counts = if group == 0 { &table.disadvantaged } else { &table.others }[band];
+        assert!(GRADES.iter().map(|grade| parts(&row["n"][grade], 1.0)).eq(counts), "{}", table.subject);
+        compared += 1;
+    }
+    assert_eq!(compared, TRANSITIONS.len() * 2 * bands.len());
+}
