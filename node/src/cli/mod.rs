@@ -3,8 +3,8 @@
 mod ask;
 mod charter;
 mod demo;
+mod generate;
 mod node;
-mod own;
 mod results;
 mod show;
 mod verify;
@@ -75,6 +75,8 @@ pub(crate) struct Common {
 enum Command {
     /// Run a made-up co-operative on this computer: one benchmark, one audit
     Demo(demo::DemoArgs),
+    /// Write what made-up schools and charities would export, and what is planted in it
+    Generate(generate::GenerateArgs),
     /// Set up a node for your organisation
     Init(node::InitArgs),
     /// Read, write and sign the rules
@@ -157,13 +159,14 @@ fn workers() -> usize {
 async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandError> {
     match command {
         Command::Demo(args) => demo::demo(&common, args).await,
+        Command::Generate(args) => generate::generate_command(&common, &args),
         Command::Init(args) => node::init(&common, args),
         Command::Charter(command) => charter::charter(&common, command),
         Command::Import(args) => node::import(&common, args).await,
         Command::Run => node::run(&common).await,
         Command::Status => node::status(&common),
         Command::Ask(args) => ask::ask(&common, &args),
-        Command::Results(args) => results::results(&common, &args).await,
+        Command::Results(args) => results::results(&common, &args),
         Command::Vocabulary(command) => vocabulary::vocabulary(&common, command),
         Command::Audit => node::audit(&common),
         Command::Verify(args) => verify::verify(args),

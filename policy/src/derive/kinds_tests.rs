@@ -31,11 +31,7 @@ fn near(value: i128, expected: f64) {
 fn fiellers_intervals_are_his() {
     let sum = |value: i128, error: i128| Sum { value: value * ONE, error: error * ONE };
     // X = 10 +- 2, N = 20 +- 4, independent.
-    let mean = quotient(
-        ONE / 2,
-        sum(20, 4),
-        &Bend { whole: 2_828_427_125, apart: 2 * ONE, tilt: 0 },
-    );
+    let mean = quotient(ONE / 2, sum(20, 4), &Bend { whole: 2_828_427_125, apart: 2 * ONE, tilt: 0 });
     let mean = mean.unwrap();
     near(mean.value - mean.below, 0.276_102_285);
     near(mean.value + mean.above, 0.905_461_538);
