@@ -30,7 +30,8 @@ use crate::export::{snapshot, write_export_aside};
 use crate::folder::{StoreError, write_durably};
 use crate::home::Home;
 use crate::load::Choice;
-use crate::view::{default_mode, plan_json, release, round_json, status_json};
+use crate::own::basis::BasisText;
+use crate::view::{default_mode, plan_json, release, round_json, stage, status_json};
 use crate::{clock, entropy, load};
 
 /// Digits of a query id that must be given: as many as `status` shows.
@@ -149,6 +150,7 @@ pub async fn serve(handle: Handle) -> Result<(), StoreError> {
         .route("/v1/plan", post(plan))
         .route("/v1/queries", post(ask))
         .route("/v1/queries/{id}", get(query))
+        .route("/v1/queries/{id}/basis", get(basis))
         .route("/v1/import", post(import))
         .route("/v1/export", post(export))
         .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
@@ -315,6 +317,20 @@ async fn query(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
         Ok(round_json(&round, member.fold().charter().fields().demo))
     });
     seen.await.ok_or_else(stopped)?.map(Json).map_err(Failed)
+}
+
+/// What a release follows from; whoever may compare it with rows of ours reads those itself.
+async fn basis(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
+    let seen = handle.view(move |member| {
+        let round = find_round(member.fold(), &id)?;
+        let basis = BasisText::of(&round, member.fold().charter(), member.me());
+        let text = || CommandError::usage(format!("query {} has no release: {}", round.id, stage(&round)));
+        basis.ok_or_else(|| text().hint("list releases with their ids: datacoop results"))
+    });
+    let basis = seen.await.ok_or_else(stopped)??;
+    let json =
+        serde_json::to_value(basis).map_err(|error| Failed(CommandError::failed(error.to_string())))?;
+    Ok(Json(json))
 }
 
 /// The round of a query id, or of the only one that begins like this.

@@ -31,6 +31,7 @@ pub mod made_up;
 pub mod net;
 pub mod noise;
 pub mod objections;
+pub mod own;
 pub mod pretend;
 pub mod reference;
 pub mod signed;

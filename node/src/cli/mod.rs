@@ -5,6 +5,7 @@ mod charter;
 mod demo;
 mod generate;
 mod node;
+mod own;
 mod results;
 mod show;
 mod verify;
@@ -166,7 +167,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Run => node::run(&common).await,
         Command::Status => node::status(&common),
         Command::Ask(args) => ask::ask(&common, &args),
-        Command::Results(args) => results::results(&common, &args),
+        Command::Results(args) => results::results(&common, &args).await,
         Command::Vocabulary(command) => vocabulary::vocabulary(&common, command),
         Command::Audit => node::audit(&common),
         Command::Verify(args) => verify::verify(args),

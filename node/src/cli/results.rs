@@ -1,25 +1,32 @@
 //! `datacoop results`: releases that this node holds.
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::ask::loss_text;
 use super::node::home_of;
+use super::own::{like_json, like_text};
 use super::show::{cells_table, lot_text, plain, reading_text};
 use super::{Common, Printed};
 use crate::client::Client;
 use crate::error::CommandError;
+use crate::home::Home;
+use crate::own::basis::BasisText;
+use crate::own::like::like_ours;
 
 #[derive(Args)]
 pub(super) struct ResultsArgs {
     /// The query whose release to show, or the first 8 digits of its id; leave out to list all
     query: Option<String>,
+    /// Compare our own people with people like them: the release weighted by our own mix
+    #[arg(long, requires = "query")]
+    like_ours: bool,
 }
 
-/// A release as text, from its JSON.
-pub(super) fn release_text(release: &Value) -> String {
+/// What a release answers, from its JSON.
+fn head_text(release: &Value) -> String {
     let words = |value: &Value| plain(value.as_str().unwrap_or(""));
-    let mut text = format!(
+    format!(
         "{}\nquery {}\n{}, {} of {} members in the sum, {}\n",
         words(&release["title"]),
         words(&release["query"]),
@@ -27,7 +34,13 @@ pub(super) fn release_text(release: &Value) -> String {
         release["accepted"],
         release["roster"],
         loss_text(&release["loss"])
-    );
+    )
+}
+
+/// A release as text, from its JSON.
+pub(super) fn release_text(release: &Value) -> String {
+    let words = |value: &Value| plain(value.as_str().unwrap_or(""));
+    let mut text = head_text(release);
     let by: Vec<&str> = release["by"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let kind = release["figure"].as_str().unwrap_or("");
     text += &format!("{}\n{}", cells_table(kind, &by, &release["cells"]), reading_text(kind));
@@ -40,19 +53,46 @@ pub(super) fn release_text(release: &Value) -> String {
     text
 }
 
-pub(super) fn results(common: &Common, args: &ResultsArgs) -> Result<Printed, CommandError> {
+pub(super) async fn results(common: &Common, args: &ResultsArgs) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
+    match &args.query {
+        Some(query) if args.like_ours => own(&home, query).await,
+        _ => held(&home, args),
+    }
+}
+
+/// What we know of a release that others do not: read here, from our own tables.
+async fn own(home: &Home, query: &str) -> Result<Printed, CommandError> {
+    let told =
+        tokio::task::block_in_place(|| Client::new(home)?.get(home, &format!("queries/{query}/basis")))?;
+    let told: BasisText =
+        serde_json::from_value(told).map_err(|error| CommandError::failed(error.to_string()))?;
+    let basis = told.read(home).map_err(CommandError::failed)?;
+    let ours = basis.count(home).await?;
+    let likes = like_ours(&basis, &ours).map_err(|error| CommandError::usage(error.to_string()))?;
+    let text = format!("{}\n{}", head_text(&told.release), like_text(&basis, &likes));
+    let json = json!({
+        "schema": "datacoop.own/1",
+        "demo": told.demo,
+        "release": told.release,
+        "like_ours": like_json(&basis.question, &likes),
+    });
+    Ok(Printed::new(json, text))
+}
+
+/// Releases as every member holds them.
+fn held(home: &Home, args: &ResultsArgs) -> Result<Printed, CommandError> {
     tokio::task::block_in_place(|| {
-        let client = Client::new(&home)?;
+        let client = Client::new(home)?;
         if let Some(id) = &args.query {
-            let seen = client.get(&home, &format!("queries/{id}"))?;
+            let seen = client.get(home, &format!("queries/{id}"))?;
             let text = match seen["release"].is_null() {
                 true => format!("No release: {}\n", seen["stage"].as_str().unwrap_or("")),
                 false => release_text(&seen["release"]),
             };
             return Ok(Printed::new(seen, text));
         }
-        let json = client.get(&home, "results")?;
+        let json = client.get(home, "results")?;
         let releases = json["releases"].as_array().cloned().unwrap_or_default();
         let text = if releases.is_empty() {
             "No releases yet.\n".to_owned()

@@ -73,18 +73,24 @@ pub(crate) fn figures_table(question: &BoundQuestion, figures: &Figures) -> Stri
 
 /// Cells, as JSON has them, as a table: the dimensions, then the figures.
 pub(crate) fn cells_table(kind: &str, by: &[&str], cells: &Value) -> String {
-    let mut table = Table::new();
-    let style = TableStyle::new().header_separator(LineStyle::none().fill('\u{2500}').junction('\u{2500}'));
-    table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
     let mut header: Vec<String> = by.iter().map(|name| plain(&name.replace('_', " "))).collect();
     header.extend(["", "estimate", "likely range (95 %)", "noise", "chance"].map(str::to_owned));
-    table.set_header(header);
+    let mut rows = vec![];
     for cell in cells.as_array().into_iter().flatten() {
         for figure in cell["figures"].as_array().into_iter().flatten() {
             let key = by.iter().map(|name| plain(cell["key"][*name].as_str().unwrap_or("")));
-            table.add_row(key.chain(figure_row(kind, figure)).collect::<Vec<_>>());
+            rows.push(key.chain(figure_row(kind, figure)).collect());
         }
     }
+    table_of(header, rows)
+}
+
+/// Rows under a header and a line, without borders.
+pub(super) fn table_of(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    let style = TableStyle::new().header_separator(LineStyle::none().fill('\u{2500}').junction('\u{2500}'));
+    table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header).add_rows(rows);
     table.column_iter_mut().for_each(|column| {
         column.set_padding((0, 1));
     });

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use datacoop_policy::vocabulary::Vocabulary;
 pub use merge::{SNAPSHOTS_KEPT, merge, resolve_duplicates, staging_path, undo};
 pub use table::TableWriter;
-pub use tally::tabulate;
+pub use tally::{Take, each_unit, tabulate};
 pub use view::{Sources, people_vocabulary};
 
 use crate::folder::{StoreError, at};

@@ -42,6 +42,24 @@ pub(super) async fn add_up(
     Ok(tally)
 }
 
+/// Takes what a unit of ours adds to a group: the group's index, one number a measure in grid steps.
+pub type Take<'a> = &'a mut (dyn FnMut(usize, &[i64]) + Send);
+
+/// Hands over what each unit of ours adds to each of its groups: for its owner's eyes.
+pub async fn each_unit(
+    sources: &Sources,
+    question: &BoundQuestion,
+    me: &MemberId,
+    take: Take<'_>,
+) -> Result<(), EngineError> {
+    let Some(view) = view_of(sources, question).await? else { return Ok(()) };
+    for_each_unit(&view, question, me, &question.unit_sql(), &mut |_, vectors| {
+        vectors.iter().for_each(|(group, steps)| take(*group, steps));
+        Ok(())
+    })
+    .await
+}
+
 /// What a unit adds to its groups, in grid steps.
 pub(super) type Vectors = [(usize, Vec<i64>)];
 

@@ -1,0 +1,113 @@
+//! What a Release follows from, as every member holds it: the Query's question, the noisy sums and the
+//! scale of their noise. Public inside the cluster; no own figure.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use datacoop_policy::charter::Charter;
+use datacoop_policy::query::NoiseScale;
+use datacoop_policy::question::{BoundQuestion, Question, QuestionDraft};
+use datacoop_policy::{Day, MemberId, Period};
+use datacoop_protocol::rounds::Round;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::home::{Home, MemberIdText};
+use crate::view::release;
+
+/// What the running node tells its own command line about a released Query.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BasisText {
+    schema: String,
+    /// Whether the co-operative is a made-up one.
+    pub demo: bool,
+    me: MemberIdText,
+    counts_us: bool,
+    question: QuestionDraft,
+    vocabulary: String,
+    params: BTreeMap<String, String>,
+    period: String,
+    purpose: String,
+    /// The day it was asked on: consent counts as of then.
+    asked: String,
+    noise_std: NonZeroU32,
+    doublings: u32,
+    accepted: u32,
+    sums: Vec<i64>,
+    /// The Release as programs read it.
+    pub release: Value,
+}
+
+/// What a Release follows from.
+#[derive(Clone, Debug)]
+pub struct Basis {
+    /// Who we are.
+    pub me: MemberId,
+    /// Whether our own contribution is in the sums.
+    pub counts_us: bool,
+    /// The Question with the Query's parameters and period.
+    pub question: BoundQuestion,
+    /// The charter's purpose.
+    pub purpose: String,
+    /// The day it was asked on.
+    pub asked: Day,
+    /// Each accepted member's noise.
+    pub noise: NoiseScale,
+    /// How many contributions are in the sums.
+    pub accepted: u32,
+    /// Noisy sums in scaled steps, groups row-major, measures innermost.
+    pub sums: Vec<i64>,
+}
+
+impl BasisText {
+    /// Of a round; `None` unless it was released.
+    pub fn of(round: &Round, charter: &Charter, me: &MemberId) -> Option<Self> {
+        let plan = round.plan()?;
+        let (_, released) = round.released()?;
+        let question = &plan.query.question;
+        let (vocabulary, _) = charter.vocabulary(question.question().vocabulary().name())?;
+        Some(Self {
+            schema: "datacoop.basis/1".into(),
+            demo: charter.fields().demo,
+            me: MemberIdText(me.clone()),
+            counts_us: released.accepted.contains(me),
+            question: question.question().draft().clone(),
+            vocabulary: vocabulary.to_string(),
+            params: question.params().clone(),
+            period: question.period().to_string(),
+            purpose: plan.query.purpose.clone(),
+            asked: plan.query.at.day().to_string(),
+            noise_std: plan.noise.noise_std,
+            doublings: plan.noise.doublings,
+            accepted: u32::try_from(released.accepted.len()).ok()?,
+            sums: released.sums,
+            release: release(round)?.json,
+        })
+    }
+
+    /// Reads it again, with the vocabularies of this node.
+    ///
+    /// Errors: this node no longer knows the vocabulary, or what was told does not fit together.
+    pub fn read(&self, home: &Home) -> Result<Basis, String> {
+        let vocabularies = home.vocabularies().map_err(|error| error.to_string())?;
+        let found = vocabularies.iter().find(|(hash, _)| hash.to_string() == self.vocabulary);
+        let (_, (_, vocabulary)) = found.ok_or("this node does not know the question's vocabulary")?;
+        let question =
+            Question::admit(self.question.clone(), vocabulary).map_err(|error| error.to_string())?;
+        let period = Period::parse(&self.period).ok_or_else(|| format!("`{}` is no period", self.period))?;
+        let question = question.bind(&self.params, period).map_err(|error| error.to_string())?;
+        if question.cells() != self.sums.len() {
+            return Err(format!("{} sums for {} cells", self.sums.len(), question.cells()));
+        }
+        Ok(Basis {
+            me: self.me.0.clone(),
+            counts_us: self.counts_us,
+            question,
+            purpose: self.purpose.clone(),
+            asked: Day::parse(&self.asked).ok_or_else(|| format!("`{}` is no day", self.asked))?,
+            noise: NoiseScale { noise_std: self.noise_std, doublings: self.doublings },
+            accepted: self.accepted,
+            sums: self.sums.clone(),
+        })
+    }
+}
