@@ -15,6 +15,7 @@ use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::tree::sha256;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::local::LocalTable;
 use crate::engine::{Sources, newest_table, people_vocabulary};
 use crate::folder::{StoreError, at, list, read_optional, write_durably};
 use crate::{keyfile, objections};
@@ -254,15 +255,32 @@ impl Home {
     /// Where the engine finds what a Question over this vocabulary is about, and who counts: whose
     /// consent names the purpose on this day, and who does not object.
     pub fn sources(&self, vocabulary: &Vocabulary, purpose: &str, at: Day) -> Result<Sources, StoreError> {
+        let people = self.people(vocabulary)?;
+        let objections = objections::read(&self.path)?.remove(vocabulary.dataset()).unwrap_or_default();
+        let sources = Sources::new(self.table(vocabulary).map(|(_, folder)| folder));
+        Ok(sources.with_people(people).with_objections(objections).asked(purpose, at))
+    }
+
+    /// Every vocabulary that has a table here, for the person at this computer.
+    pub fn local_tables(&self) -> Result<Vec<LocalTable>, StoreError> {
+        let mut tables = vec![];
+        for (_, vocabulary) in self.vocabularies()?.into_values() {
+            let Some((_, folder)) = self.table(&vocabulary) else { continue };
+            let people = self.people(&vocabulary)?;
+            tables.push(LocalTable { vocabulary, folder, people });
+        }
+        Ok(tables)
+    }
+
+    /// The vocabulary and the table of the people that a vocabulary's rows are about.
+    fn people(&self, vocabulary: &Vocabulary) -> Result<Option<(Arc<Vocabulary>, PathBuf)>, StoreError> {
         let people = match people_vocabulary(vocabulary).filter(|name| *name != vocabulary.name()) {
             Some(name) => self.vocabulary(name)?,
             None => None,
         };
-        let people = people.and_then(|people| Some((self.table(&people)?.1, people)));
-        let objections = objections::read(&self.path)?.remove(vocabulary.dataset()).unwrap_or_default();
-        let sources = Sources::new(self.table(vocabulary).map(|(_, folder)| folder));
-        let people = people.map(|(folder, people)| (people, folder));
-        Ok(sources.with_people(people).with_objections(objections).asked(purpose, at))
+        Ok(people
+            .and_then(|people| Some((self.table(&people)?.1, people)))
+            .map(|(folder, people)| (people, folder)))
     }
 
     /// The vocabulary of this name, in the charter's text where it names one.

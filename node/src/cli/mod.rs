@@ -5,9 +5,11 @@ mod charter;
 mod demo;
 mod generate;
 mod node;
+mod objections;
 mod own;
 mod results;
 mod show;
+mod sql;
 mod verify;
 mod vocabulary;
 
@@ -96,6 +98,11 @@ enum Command {
     /// List, show, draft and check data standards
     #[command(subcommand)]
     Vocabulary(vocabulary::VocabularyCommand),
+    /// Look at this node's own exact data with SQL; nothing leaves this computer
+    Sql(sql::SqlArgs),
+    /// People who object to being counted
+    #[command(subcommand)]
+    Objections(objections::ObjectionsCommand),
     /// Replay the logs this node holds
     Audit,
     /// Check exported logs offline; needs no node
@@ -169,6 +176,8 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Ask(args) => ask::ask(&common, &args),
         Command::Results(args) => results::results(&common, &args).await,
         Command::Vocabulary(command) => vocabulary::vocabulary(&common, command),
+        Command::Sql(args) => sql::sql(&common, args).await,
+        Command::Objections(command) => objections::objections(&common, command),
         Command::Audit => node::audit(&common),
         Command::Verify(args) => verify::verify(args),
         Command::Log(LogCommand::Export(args)) => node::export(&common, &args),

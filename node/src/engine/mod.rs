@@ -3,6 +3,7 @@
 //!
 //! Where to start: [`table`] writes a snapshot, [`view`] gives a question its rows, [`tally`] adds up.
 
+pub mod local;
 mod merge;
 mod push;
 mod table;
@@ -80,6 +81,10 @@ pub fn remove_unfinished(tables: &Path) -> Result<(), StoreError> {
         let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>();
         Ok(paths.map_err(at(path))?.into_iter().filter(|path| path.is_dir()).collect())
     };
+    let spill = tables.join(format!("spill.{UNFINISHED}"));
+    if spill.exists() {
+        fs::remove_dir_all(&spill).map_err(at(&spill))?;
+    }
     for dataset in folders(tables)? {
         for vocabulary in folders(&dataset)? {
             for left in folders(&vocabulary)?.iter().filter(|path| is_unfinished(path)) {

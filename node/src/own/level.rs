@@ -40,7 +40,7 @@ pub(super) fn levels(question: &BoundQuestion) -> Option<Levels> {
             let level = mean_of(question, "change", std::slice::from_ref(mean), count)?;
             Some(Levels { levels: vec![level], axes: all, percent: true })
         }
-        Figure::Histogram { of } | Figure::Share { of } => shares_of(question, of, all.len().checked_sub(1)?),
+        Figure::Histogram { of, over } | Figure::Share { of, over } => shares_of(question, of, axis(over)?),
         Figure::Transition { of, columns, .. } => shares_of(question, of, axis(columns)?),
         Figure::Count { .. }
         | Figure::Sum { .. }

@@ -232,16 +232,15 @@ impl Setting<'_> {
 
     fn guesses(&self) -> Vec<Guess> {
         let keys = self.question.groups();
-        let last = self.question.groupings().last().map(|by| by.name.clone());
         match self.question.figure() {
             Figure::Count { of } => self.each(&keys, "count", false, |at| self.count(of, at)),
             Figure::Sum { of } => self.each(&keys, "sum", false, |_| Estimate::straight(0, self.error(of)?)),
             Figure::Mean(mean) => self.means(&keys, mean),
             Figure::Rate(rate) => self.each(&keys, "rate", false, |at| self.rate(rate, at)),
             Figure::Gap { of, across } => self.gaps(&keys, of, across),
-            Figure::Histogram { of } => self.shares(&keys, of, last.as_deref(), true),
-            Figure::Share { of } => self.shares(&keys, of, last.as_deref(), false),
-            Figure::Transition { of, columns, .. } => self.shares(&keys, of, Some(columns), true),
+            Figure::Histogram { of, over } => self.shares(&keys, of, over, true),
+            Figure::Share { of, over } => self.shares(&keys, of, over, false),
+            Figure::Transition { of, columns, .. } => self.shares(&keys, of, columns, true),
             Figure::Quantile { of, across, edges, at } => {
                 let edges: Vec<i128> = edges.iter().map(|edge| edge.billionths()).collect();
                 let rows = rows_over(self.question, across).unwrap_or_default();
@@ -380,11 +379,11 @@ impl Setting<'_> {
     }
 
     /// Shares of a row as the people at hand divide it; counts where what matters is no share.
-    fn shares(&self, keys: &[Key], of: &str, over: Option<&str>, has_counts: bool) -> Vec<Guess> {
+    fn shares(&self, keys: &[Key], of: &str, over: &str, has_counts: bool) -> Vec<Guess> {
         if has_counts && self.question.question().matters().measured != Measured::Points {
             return self.each(keys, "count", false, |at| self.count(of, at));
         }
-        let rows = over.and_then(|over| rows_over(self.question, over));
+        let rows = rows_over(self.question, over);
         let share = |at: usize| -> Option<(Estimate, u64)> {
             let row = rows.as_ref().and_then(|rows| rows.get(at))?;
             let error = self.error(of)?;

@@ -33,16 +33,14 @@ pub(super) fn shares(
     keys: &[Key],
     groups: &[Group<'_>],
     of: &str,
-    over: Option<&str>,
+    over: &str,
     with_counts: bool,
 ) -> Vec<FigureCell> {
     let counts: Vec<Option<Sum>> = groups.iter().map(|group| group.sum(of)).collect();
-    let rows = over.and_then(|over| rows_over(question, over));
+    let rows = rows_over(question, over).unwrap_or_default();
     let figures = counts.iter().enumerate().map(|(at, x)| {
-        let row: Vec<Option<Sum>> = match &rows {
-            Some(rows) => rows[at].iter().map(|at| counts.get(*at).copied().flatten()).collect(),
-            None => counts.clone(),
-        };
+        let row = rows.get(at).map_or(&[][..], Vec::as_slice);
+        let row: Vec<Option<Sum>> = row.iter().map(|at| counts.get(*at).copied().flatten()).collect();
         let count = x.filter(Sum::is_solid).and_then(Estimate::of);
         let share = x.and_then(|x| share(&row, x));
         let count = with_counts.then(|| shown("count", count));

@@ -82,7 +82,6 @@ pub fn derive(question: &BoundQuestion, noise: &NoiseScale, accepted: u32, sums:
     let keys = question.groups();
     let groups = groups(question, noise, accepted, sums);
     let each = |figures: &dyn Fn(&Group<'_>) -> Vec<FigureValue>| plain(&keys, groups.iter().map(figures));
-    let last = question.groupings().last().map(|by| by.name.as_str());
     let cells = match question.figure() {
         Figure::Count { of } => each(&|group| vec![shown("count", group.count(of))]),
         Figure::Sum { of } => each(&|group| vec![shown("sum", group.sum(of).and_then(Estimate::of))]),
@@ -92,12 +91,12 @@ pub fn derive(question: &BoundQuestion, noise: &NoiseScale, accepted: u32, sums:
         }),
         Figure::Rate(rate) => each(&|group| vec![shown("rate", group.rate(rate))]),
         Figure::Gap { of, across } => gap(question, &keys, &groups, of, across),
-        Figure::Histogram { of } => shares(question, &keys, &groups, of, last, true),
-        Figure::Share { of } => shares(question, &keys, &groups, of, last, false),
+        Figure::Histogram { of, over } => shares(question, &keys, &groups, of, over, true),
+        Figure::Share { of, over } => shares(question, &keys, &groups, of, over, false),
         Figure::Quantile { of, across, edges, at } => {
             quantiles(question, &keys, &groups, (of, across), edges, at)
         }
-        Figure::Transition { of, columns, .. } => shares(question, &keys, &groups, of, Some(columns), true),
+        Figure::Transition { of, columns, .. } => shares(question, &keys, &groups, of, columns, true),
         Figure::Spread { count, mean, square } => each(&|group| spread(group, count, mean, square)),
         Figure::Fit(of) => each(&|group| fit(group, of)),
         Figure::Event { count, mean, square, contrast } => {

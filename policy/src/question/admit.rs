@@ -395,18 +395,27 @@ fn admit_sql_grouping(by: &ByDraft, scope: &Scope<'_>) -> Result<Grouping, Quest
     if scope.check(&expr).map_err(about)? != Type::Text {
         return Err(about("it gives no text; write CASE WHEN .. THEN 'yes' ELSE 'no' END".into()));
     }
-    let of_measures = scope.measures.iter().filter(|m| expr.names().contains(&m.name));
-    let read: BTreeSet<String> =
-        of_measures.flat_map(|measure| measure.expr.names()).chain(expr.names()).collect();
-    let private = read.iter().find(|name| scope.vocabulary.column(name).is_some_and(|c| c.private));
-    if let Some(private) = private {
+    if let Some(private) = private_cell(&expr, scope) {
         return Err(about(format!(
-            "results may not be split by `{private}`, which is private; use it in `where`"
+            "results may not be split by `{private}`, which is private; use it in `where`, or a day less another"
         )));
     }
     let cells = listed(&by.cells, "by")?;
     check_list(&cells).map_err(about)?;
     Ok(Grouping { name: name.clone(), source: Source::Sql(expr), cells, optional: by.optional })
+}
+
+/// A private column that would decide a cell, itself or through a measure. How many days lie between
+/// two private days may.
+fn private_cell(expr: &Expr, scope: &Scope<'_>) -> Option<String> {
+    let column = |name: &String| scope.vocabulary.column(name);
+    let days = |name: &String| column(name).is_some_and(|column| column.kind == Kind::Date);
+    let is_private = |name: &String| column(name).is_some_and(|column| column.private);
+    let measures = scope.measures.iter().filter(|measure| expr.names().contains(&measure.name));
+    let read: Vec<&Expr> = measures.map(|measure| &measure.expr).chain([expr]).collect();
+    let beside: BTreeSet<String> = read.iter().flat_map(|expr| expr.names_beside_differences()).collect();
+    let all: BTreeSet<String> = read.iter().flat_map(|expr| expr.names()).collect();
+    all.into_iter().find(|name| is_private(name) && (!days(name) || beside.contains(name)))
 }
 
 /// Values of a closed list: some, each once, short and printable.

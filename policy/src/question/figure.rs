@@ -86,15 +86,19 @@ pub enum Figure {
         /// The grouping.
         across: String,
     },
-    /// Counts and shares over the last grouping.
+    /// Counts and shares over the last grouping that every Query has.
     Histogram {
         /// The count.
         of: String,
+        /// That grouping.
+        over: String,
     },
-    /// Shares over the last grouping.
+    /// Shares over the last grouping that every Query has.
     Share {
         /// The count.
         of: String,
+        /// That grouping.
+        over: String,
     },
     /// Values that a part of the people do not exceed.
     Quantile {
@@ -155,12 +159,12 @@ pub(super) fn admit_figure(
         "rate" => (Figure::Rate(fields.rate()?), "of and either against or over"),
         "gap" => (fields.gap()?, "the fields of a mean or a rate, and across"),
         "histogram" => {
-            fields.last_grouping()?;
-            (Figure::Histogram { of: fields.one()? }, "of")
+            let over = fields.last_grouping()?;
+            (Figure::Histogram { of: fields.one()?, over }, "of")
         }
         "share" => {
-            fields.last_grouping()?;
-            (Figure::Share { of: fields.one()? }, "of")
+            let over = fields.last_grouping()?;
+            (Figure::Share { of: fields.one()?, over }, "of")
         }
         "quantile" => (fields.quantile()?, "of, across, edges, at"),
         "transition" => (fields.transition()?, "of, rows, columns"),
@@ -238,15 +242,14 @@ impl Fields<'_> {
         }
     }
 
-    fn last_grouping(&self) -> Result<(), QuestionError> {
+    fn last_grouping(&self) -> Result<String, QuestionError> {
+        let last = self.groupings.iter().rev().find(|by| !by.optional).map(|by| by.name.clone());
         let kind = &self.rest.kind;
-        match self.groupings.last() {
-            None => wrong(format!("figure: a {kind} needs a `by` to count over")),
-            Some(by) if by.optional => {
-                wrong(format!("figure: a {kind} counts over the last `by`, which must not be optional"))
-            }
-            Some(_) => Ok(()),
-        }
+        last.ok_or_else(|| {
+            QuestionError(format!(
+                "figure: a {kind} counts over the last `by` that is not optional; write one"
+            ))
+        })
     }
 
     fn mean(&mut self) -> Result<MeanOf, QuestionError> {

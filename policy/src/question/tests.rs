@@ -436,7 +436,55 @@ fn each_kind_of_figure_takes_its_own_fields() {
         let error = check(figure).expect_err(figure);
         assert!(error.contains(said), "{figure}: {error}");
     }
+    // The last grouping may wait for the Query: shares are then of the one before.
     let optional = base.replace("\"high\"] },", "\"high\"], optional = true },");
-    let error = admit(&optional.replace("FIGURE", r#"{ kind = "share", of = "n" }"#), EXAM).unwrap_err().0;
-    assert!(error.contains("must not be optional"), "{error}");
+    let share = admit(&optional.replace("FIGURE", r#"{ kind = "share", of = "n" }"#), EXAM).unwrap();
+    assert_eq!(share.figure, Figure::Share { of: "n".into(), over: "sex".into() });
+    let none = optional.replace("cells = [\"F\", \"M\"]", "cells = [\"F\", \"M\"], optional = true");
+    let error = admit(&none.replace("FIGURE", r#"{ kind = "share", of = "n" }"#), EXAM).unwrap_err().0;
+    assert!(error.contains("that is not optional; write one"), "{error}");
+}
+
+/// A band of days between two private days tells neither; a band of the days themselves would.
+#[test]
+fn private_days_split_only_by_how_far_apart_they_are() {
+    const PEOPLE: &str = include_str!("../../../node/src/vocab/vcse_beneficiaries.toml");
+    let text = |sql: &str| {
+        format!(
+            r#"id = "wait"
+            version = 1
+            title = "?"
+            vocabulary = "vcse_beneficiaries/1"
+            figure = {{ kind = "count", of = "n" }}
+            loss = 1
+            matters = "1"
+            measure = [
+              {{ name = "n", sql = "1", clamp = [0, 1], resolution = 1 }},
+              {{ name = "late", sql = "CASE WHEN first_contact IS NULL THEN 1 ELSE 0 END", clamp = [0, 1], resolution = 1 }},
+            ]
+            by = [{{ name = "band", sql = "CASE WHEN {sql} THEN 'long' ELSE 'short' END", cells = ["long", "short"] }}]"#
+        )
+    };
+    let wait = bind(&text("first_contact - referred_on > 28"), PEOPLE, &[]).unwrap();
+    let sql = wait.unit_sql().text;
+    let days = "(CAST(CAST(MAX(\"first_contact\") AS INT) AS DOUBLE) - CAST(CAST(MAX(\"referred_on\") AS INT) AS DOUBLE))";
+    assert!(sql.contains(days), "{sql}");
+    for (sql, said) in [
+        ("first_contact = referred_on", "by `first_contact`, which is private"),
+        ("first_contact - referred_on > 28 AND referred_on IS NULL", "by `referred_on`, which is private"),
+        ("first_contact - MAX(referred_on) > 28", "by `first_contact`, which is private"),
+        ("late = 1", "by `first_contact`, which is private"),
+        ("first_contact - 28 > 0", "only a day can be taken"),
+        ("28 - first_contact > 0", "a date stands where a number is needed"),
+    ] {
+        let error = admit(&text(sql), PEOPLE).expect_err(sql).0;
+        assert!(error.contains(said), "{sql}: {error}");
+    }
+}
+
+/// A chain of minus signs is read once, not twice at each of its levels.
+#[test]
+fn a_long_chain_is_checked_in_no_time() {
+    let chain = format!("score{}", " - 1".repeat(40));
+    assert!(admit(&MEAN.replacen("sql = \"score\"", &format!("sql = \"{chain}\""), 1), EXAM).is_ok());
 }

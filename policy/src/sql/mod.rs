@@ -3,8 +3,9 @@
 //!
 //! Allowed: columns, parameters (`:name`), literals, arithmetic, comparison, AND OR NOT, IN, BETWEEN,
 //! IS NULL, CASE, COALESCE, NULLIF, ABS, LEAST, GREATEST; over a unit's own rows COUNT, SUM, MIN, MAX,
-//! AVG with FILTER; an earlier measure by name. A value that depends on another unit would break the
-//! privacy guarantee, so there is no join, subquery or window. `parse` reads, `scope` checks and renders.
+//! AVG with FILTER; an earlier measure by name; a day less a day, which is days. A value that depends
+//! on another unit would break the privacy guarantee, so there is no join, subquery or window. `parse`
+//! reads, `scope` checks and renders.
 
 mod parse;
 mod scope;
@@ -104,6 +105,18 @@ impl Expr {
             names.insert(name.clone());
         }
         names
+    }
+
+    /// Every name in it but those that stand in a difference of two names: of two days only how far
+    /// apart they are is told.
+    pub fn names_beside_differences(&self) -> BTreeSet<String> {
+        if let Self::Binary("-", a, b) = self
+            && matches!((&**a, &**b), (Self::Name(_), Self::Name(_)))
+        {
+            return BTreeSet::new();
+        }
+        let own = if let Self::Name(name) = self { Some(name.clone()) } else { None };
+        own.into_iter().chain(self.children().into_iter().flat_map(Self::names_beside_differences)).collect()
     }
 
     /// Every parameter in it.

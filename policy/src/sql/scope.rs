@@ -103,6 +103,16 @@ impl Scope<'_> {
             Expr::Negative(a) => number(a),
             Expr::Not(a) => truth(a),
             Expr::Binary("AND" | "OR", a, b) => truth(a).and_then(|_| truth(b)),
+            // Why by the look of it and not by its type: asked for twice at each level of a long chain, a
+            // type would take for ever.
+            Expr::Binary("-", a, b) if self.is_day(a, None) => {
+                if self.is_day(b, None) {
+                    self.type_of(a, inside).and_then(|_| self.type_of(b, inside)).map(|_| Type::Number)
+                } else {
+                    Err("from a day only a day can be taken: a date column, its MIN or MAX, or a parameter"
+                        .into())
+                }
+            }
             Expr::Binary("+" | "-" | "*" | "/", a, b) => number(a).and_then(|_| number(b)),
             Expr::Binary(_, a, b) => {
                 let left = self.type_of(a, inside)?;
@@ -141,6 +151,23 @@ impl Scope<'_> {
                 self.aggregate_type(word, inner.as_deref(), filter.as_deref(), inside)
             }
         }
+    }
+
+    /// Whether an expression is a day at first sight: a date column, its MIN or MAX, or a parameter.
+    fn is_day(&self, expr: &Expr, bound: Option<&BTreeMap<String, Bound>>) -> bool {
+        if let Expr::Param(name) = expr {
+            return match bound {
+                Some(bound) => matches!(bound.get(name), Some(Bound::Dates(_))),
+                None => self.params.get(name) == Some(&Type::Date),
+            };
+        }
+        let mut inner = expr;
+        if let Expr::Aggregate("MIN" | "MAX", Some(of), _) = expr {
+            inner = of;
+        }
+        let Expr::Name(name) = inner else { return false };
+        let is_date = |name: &str| self.vocabulary.column(name).is_some_and(|c| c.kind == Kind::Date);
+        self.measure(name).is_none() && is_date(name)
     }
 
     fn aggregate_type(
@@ -234,6 +261,10 @@ impl Scope<'_> {
             Expr::Name(name) => write!(out, "{}", self.name_text(name, bound, inside)),
             Expr::Negative(a) => write!(out, "(- {})", sub(a)),
             Expr::Not(a) => write!(out, "(NOT {})", sub(a)),
+            Expr::Binary("-", a, b) if self.is_day(a, Some(bound)) => {
+                let days = |day: &Expr| format!("CAST(CAST({} AS INT) AS DOUBLE)", sub(day));
+                write!(out, "({} - {})", days(a), days(b))
+            }
             Expr::Binary(op, a, b) => write!(out, "({} {op} {})", sub(a), sub(b)),
             Expr::In(a, items, not) => {
                 write!(out, "({} {}IN ({}))", sub(a), if *not { "NOT " } else { "" }, list(items))
