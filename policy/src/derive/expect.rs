@@ -18,7 +18,7 @@ const USUAL_PARTS: (i128, i128) = (3, 4);
 const CLIP_DEVIATIONS: i128 = 3;
 /// Correlation of what a fit explains with what explains it, as of key stage 2 with GCSE results.
 const USUAL_CORRELATION: i128 = ONE / 10 * 6;
-/// The largest group that a cure names, as a multiple of the one at hand.
+/// The largest group, or loss, that a cure names, as a multiple of the one at hand.
 const GROWTH_MAX: u64 = 1 << 20;
 
 /// Whether a figure would be sure enough.
@@ -46,7 +46,7 @@ impl Answerable {
 /// What would make one figure sure enough, each alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cure {
-    /// The least loss that serves; `None` where chance alone, or suppression, is beyond it.
+    /// The least loss that serves; `None` where chance alone is beyond what matters.
     pub loss: Option<PrivacyLoss>,
     /// The least people in a cell, or in its row for a share, that serve, every group grown alike;
     /// `None` where more of them change nothing.
@@ -110,20 +110,25 @@ pub fn expected(
     terms: &Terms,
     people: &[u64],
 ) -> Option<Forecast> {
-    let noise = NoiseScale::new(question.sensitivity2(), loss, terms.honest)?;
     let mut people = people.to_vec();
     people.resize(question.groups().len(), 0);
-    let at_scale = |times: u64| {
-        let people = people.iter().map(|people| people.saturating_mul(times) / SCALE_ONE).collect();
-        Setting { question, noise: &noise, members: terms.n, people }.guesses()
+    let ask = |people: Vec<u64>, loss: PrivacyLoss| {
+        let noise = NoiseScale::new(question.sensitivity2(), loss, terms.honest)?;
+        Some(Setting { question, noise: &noise, members: terms.n, people }.guesses())
     };
-    let guesses = at_scale(SCALE_ONE);
+    let guesses = ask(people.clone(), loss)?;
     let is_red = |guess: &Guess| guess.verdict(question) == Answerable::Red;
     let cure = guesses.iter().all(is_red).then(|| {
-        let losses = guesses.iter().filter_map(|guess| guess.loss_that_serves(question, loss));
-        let people = least_scale(|times| at_scale(times).iter().any(|guess| !is_red(guess)));
-        let grown = people.map(at_scale).into_iter().flatten().filter(|guess| !is_red(guess));
-        Cure { loss: losses.min(), people: grown.map(|guess| guess.people).min() }
+        let serves = |guesses: Option<Vec<Guess>>| guesses.into_iter().flatten().find(|guess| !is_red(guess));
+        let grow = |number: u64, times: u64| {
+            u64::try_from(u128::from(number) * u128::from(times) / u128::from(SCALE_ONE)).unwrap_or(u64::MAX)
+        };
+        let dearer = |times| PrivacyLoss::from_nano(grow(loss.nano(), times));
+        let more = |times| people.iter().map(|people| grow(*people, times)).collect();
+        let loss_times = least_scale(|times| serves(ask(people.clone(), dearer(times))).is_some());
+        let people_times = least_scale(|times| serves(ask(more(times), loss)).is_some());
+        let people = people_times.and_then(|times| serves(ask(more(times), loss)));
+        Cure { loss: loss_times.map(dearer), people: people.map(|guess| guess.people) }
     });
     let figures = guesses.into_iter().map(|guess| Expected {
         noise: guess.estimate.map(|estimate| estimate.above),
@@ -137,10 +142,10 @@ pub fn expected(
     Some(Forecast { figures: figures.collect(), cure })
 }
 
-/// A scale of people is a multiple of a thousandth.
+/// A scale of people or loss is a multiple of a thousandth.
 const SCALE_ONE: u64 = 1_000;
 
-/// The least multiple of the people at hand, in thousandths, that serves; a larger one always does too.
+/// The least multiple, in thousandths, that serves; a larger one does too.
 fn least_scale(serves: impl Fn(u64) -> bool) -> Option<u64> {
     let mut high = SCALE_ONE;
     while !serves(high) {
@@ -181,22 +186,6 @@ impl Guess {
             Some(error) if error <= matters => Answerable::Amber,
             _ => Answerable::Red,
         }
-    }
-
-    /// Noise goes with one over the root of the loss.
-    fn loss_that_serves(&self, question: &BoundQuestion, loss: PrivacyLoss) -> Option<PrivacyLoss> {
-        let matters = matters_of(question, self.people);
-        let estimate = self.estimate?;
-        let chance = if self.counts_chance { estimate.chance.unwrap_or(0) } else { 0 };
-        let room = matters.checked_mul(matters)?.checked_sub(chance.checked_mul(chance)?)?;
-        // Both squares in parts that keep their ratio, so that the product fits.
-        let (noise, room) = (product(estimate.above, estimate.above)?, room / ONE);
-        if room <= 0 {
-            return None;
-        }
-        let nano = i128::from(loss.nano()).checked_mul(noise.checked_add(1)?)?;
-        let nano = nano.checked_add(room - 1)? / room + 1;
-        Some(PrivacyLoss::from_nano(u64::try_from(nano).ok()?))
     }
 }
 

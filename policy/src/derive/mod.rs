@@ -193,6 +193,8 @@ fn shown_between(name: &str, range: Option<Range>, edges: &[i128]) -> FigureValu
 }
 
 #[cfg(test)]
+mod expect_tests;
+#[cfg(test)]
 mod kinds_tests;
 #[cfg(test)]
 mod tests;

@@ -115,17 +115,20 @@ fn a_rate_and_a_histogram_follow_the_table() {
 }
 
 const ATTENDANCE: &str = include_str!("../../../node/src/vocab/attendance.toml");
-const EVENT_DAY: &str = include_str!("../../../node/src/questions/catalogue/event-day.toml");
-const RATE: &str = include_str!("../../../node/src/questions/catalogue/attendance-rate.toml");
+pub(super) const EVENT_DAY: &str = include_str!("../../../node/src/questions/catalogue/event-day.toml");
+pub(super) const RATE: &str = include_str!("../../../node/src/questions/catalogue/attendance-rate.toml");
 
-fn attendance(text: &str, params: &[(&str, &str)]) -> BoundQuestion {
+/// The first grouping of the attendance rate.
+pub(super) const ATTENDANCE_BY: &str = r#"{ column = "nc_year", cells = ["7", "8", "9", "10", "11"] },"#;
+
+pub(super) fn attendance(text: &str, params: &[(&str, &str)]) -> BoundQuestion {
     let vocabulary = Vocabulary::from_toml(ATTENDANCE).unwrap();
     let question = Question::admit(QuestionDraft::from_toml(text).unwrap(), &vocabulary).unwrap();
     let params = params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     question.bind(&params, Period::parse("2025-11-03..2025-12-19").unwrap()).unwrap()
 }
 
-const DAYS: [(&str, &str); 2] = [("event_day", "2025-12-12"), ("baseline_days", "2025-12-05")];
+pub(super) const DAYS: [(&str, &str); 2] = [("event_day", "2025-12-12"), ("baseline_days", "2025-12-05")];
 
 /// One person's row: n 2 steps of 1/2, d in steps of 1/8, q in steps of 1/4.
 fn people(n: i64, d_eighths: i64, q_quarters: i64) -> [i64; 3] {
