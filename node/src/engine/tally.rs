@@ -183,5 +183,8 @@ fn steps_of(question: &BoundQuestion, numbers: &[&Float64Array], row: usize) -> 
 }
 
 #[cfg(test)]
+#[path = "forms_tests.rs"]
+mod forms_tests;
+#[cfg(test)]
 #[path = "tally_tests.rs"]
 mod tests;
