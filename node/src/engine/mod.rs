@@ -6,6 +6,7 @@
 pub mod local;
 mod merge;
 mod push;
+mod rows;
 mod table;
 mod tally;
 mod view;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use datacoop_policy::vocabulary::Vocabulary;
 pub use merge::{SNAPSHOTS_KEPT, merge, resolve_duplicates, staging_path, undo};
+pub use rows::{TextRows, parquet_rows};
 pub use table::TableWriter;
 pub use tally::{Take, each_unit, tabulate};
 pub use view::{Sources, people_vocabulary};

@@ -307,3 +307,15 @@ fn of_a_workbook_the_sheet_that_fits_is_read() {
     assert_eq!(rows, read(LONG).1);
     assert_eq!((report.rows_read, report.lines_skipped), (8, 0));
 }
+
+#[test]
+fn a_parquet_file_is_the_same_table() {
+    let vocabulary = Vocabulary::from_toml(MARKS).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (path, table) = (dir.path().join("marks.csv"), dir.path().join("table"));
+    std::fs::write(&path, LONG).unwrap();
+    import_csv(&path, &vocabulary, &Options::default(), &table).unwrap();
+    let file = std::fs::read_dir(&table).unwrap().flatten().next().unwrap();
+    let (report, rows) = read_bytes("marks.parquet", &std::fs::read(file.path()).unwrap());
+    assert_eq!((report.rows_kept, rows), (8, read(LONG).1));
+}

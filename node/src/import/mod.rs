@@ -2,6 +2,7 @@
 //! rule and fix. Must not know the network: what is read here stays on this computer.
 
 mod cells;
+mod csv_text;
 mod dates;
 mod head;
 mod intake;

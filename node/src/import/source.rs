@@ -1,5 +1,5 @@
 //! Data files as programs write them: text in UTF-8, UTF-16 or Windows-1252, split by commas,
-//! semicolons or tabs; Excel and OpenDocument workbooks. What comes out is CSV in UTF-8, line for
+//! semicolons or tabs; Excel and OpenDocument workbooks; Parquet. What comes out is CSV in UTF-8, line for
 //! line. Alone imports calamine and the decoder. Must not know vocabularies.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use calamine::{Data, Reader as _};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
+use super::csv_text::CsvText;
 use super::head::HEAD_RECORDS_MAX;
 use crate::import::ImportError;
 
@@ -51,6 +52,9 @@ pub(super) fn open_for(path: &Path, fit: Fit<'_>) -> Result<Source, ImportError>
     (&mut file).take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(|error| wrong(&error))?;
     if is_workbook(&head) {
         return open_workbook(path, name, fit);
+    }
+    if head.starts_with(b"PAR1") {
+        return open_parquet(path, name);
     }
     if head.starts_with(b"%PDF") {
         return Err(ImportError(format!(
@@ -159,6 +163,16 @@ fn describe(encoding: &'static Encoding, delimiter: u8) -> Option<String> {
     };
     let plain = encoding == UTF_8 && split.is_empty();
     (!plain).then(|| format!("text in {}{split}", encoding.name()))
+}
+
+fn open_parquet(path: &Path, name: String) -> Result<Source, ImportError> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        ImportError(format!("{name}: {error}; write it again as Parquet, or save it as CSV"))
+    };
+    let (header, rows) = crate::engine::parquet_rows(path).map_err(|error| wrong(&error))?;
+    let records = rows.map(|row| row.map_err(|error| error.to_string()));
+    let text = CsvText::new(header, records).map_err(|error| wrong(&error))?;
+    Ok(Source { name, reader: Box::new(text), delimiter: b',', read_as: Some("a Parquet file".into()) })
 }
 
 /// A workbook's sheet that fits best, as CSV, a line a row.
