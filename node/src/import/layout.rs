@@ -127,7 +127,7 @@ impl<'a> Layout<'a> {
         for _ in 0..head.records {
             records.next(&mut record)?;
         }
-        Self::new(&names, head, score, vocabulary, options, by)
+        Self::new(&names, head, score, vocabulary, options, (by, records.lacks))
             .map_err(|what| ImportError(format!("{name}: {what}")))
     }
 
@@ -137,7 +137,7 @@ impl<'a> Layout<'a> {
         score: usize,
         vocabulary: &'a Vocabulary,
         options: &Options,
-        by: Option<&str>,
+        (by, lacks): (Option<&str>, &[&str]),
     ) -> Result<Self, String> {
         let told = told(&head, vocabulary, options)?;
         let mut fields = vec![];
@@ -157,7 +157,7 @@ impl<'a> Layout<'a> {
             };
             used.extend(at);
             let header = at.map_or(&column.name, |at| &head.shown[at]).to_owned();
-            let needed = is_needed(vocabulary, column);
+            let needed = is_needed(vocabulary, column) && !lacks.contains(&column.name.as_str());
             fields.push(Field { at, header, column, needed, by_register: false, learnt: HashMap::new() });
         }
         let split = by.map(|by| split_at(&head, by)).transpose()?;

@@ -3,6 +3,7 @@
 
 mod cells;
 mod csv_text;
+mod ctf;
 mod dates;
 mod head;
 mod intake;

@@ -56,6 +56,8 @@ impl<R> Lines<R> {
 /// The records of a file, whatever their widths.
 pub(super) struct Records {
     name: String,
+    /// Columns that no file of this format has.
+    pub(super) lacks: &'static [&'static str],
     reader: csv::Reader<Lines<Box<dyn Read>>>,
     /// Read ahead to find the header; given out first.
     ahead: VecDeque<(u64, StringRecord)>,
@@ -66,7 +68,7 @@ impl Records {
         let mut builder = csv::ReaderBuilder::new();
         builder.has_headers(false).flexible(true).delimiter(source.delimiter);
         let reader = builder.from_reader(Lines::new(source.reader));
-        Self { name: source.name, reader, ahead: VecDeque::new() }
+        Self { name: source.name, lacks: source.lacks, reader, ahead: VecDeque::new() }
     }
 
     /// The first so many records; they come again.

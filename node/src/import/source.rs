@@ -1,10 +1,11 @@
 //! Data files as programs write them: text in UTF-8, UTF-16 or Windows-1252, split by commas,
-//! semicolons or tabs; Excel and OpenDocument workbooks; Parquet. What comes out is CSV in UTF-8, line for
+//! semicolons or tabs; Excel and OpenDocument workbooks; Parquet; common
+//! transfer files. What comes out is CSV in UTF-8, line for
 //! line. Alone imports calamine and the decoder. Must not know vocabularies.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek as _};
+use std::io::{self, BufReader, Cursor, Read, Seek as _};
 use std::path::Path;
 
 use calamine::{Data, Reader as _};
@@ -12,6 +13,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
 use super::csv_text::CsvText;
+use super::ctf::{self, CTF_BYTES_MAX, Ctf};
 use super::head::HEAD_RECORDS_MAX;
 use crate::import::ImportError;
 
@@ -30,6 +32,15 @@ pub struct Source {
     pub delimiter: u8,
     /// How it was understood, in words; `None` of plain CSV in UTF-8.
     pub read_as: Option<String>,
+    /// Columns that no file of this format has, so that none can be asked for them.
+    pub lacks: &'static [&'static str],
+}
+
+impl Source {
+    /// CSV that we made of another format.
+    fn made(name: String, text: impl Read + 'static, read_as: String) -> Self {
+        Self { name, reader: Box::new(text), delimiter: b',', read_as: Some(read_as), lacks: &[] }
+    }
 }
 
 /// How well a table's first records fit what is wanted.
@@ -74,9 +85,12 @@ pub(super) fn open_for(path: &Path, fit: Fit<'_>) -> Result<Source, ImportError>
     file.rewind().map_err(|error| wrong(&error))?;
     let mut start = String::new();
     let decoded_head = decoded(Cursor::new(head), encoding).read_to_string(&mut start);
+    if ctf::is_xml(&start) {
+        return open_ctf(name, decoded(file, encoding));
+    }
     let delimiter = decoded_head.map_or(b',', |_| delimiter_of(&start));
     let read_as = describe(encoding, delimiter);
-    Ok(Source { name, reader: Box::new(decoded(file, encoding)), delimiter, read_as })
+    Ok(Source { name, reader: Box::new(decoded(file, encoding)), delimiter, read_as, lacks: &[] })
 }
 
 #[cfg(test)]
@@ -84,7 +98,13 @@ impl Source {
     /// A file called `f.csv`, taken as UTF-8 as it stands.
     pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
         let delimiter = delimiter_of(&String::from_utf8_lossy(bytes));
-        Self { name: "f.csv".into(), reader: Box::new(Cursor::new(bytes.to_vec())), delimiter, read_as: None }
+        Self {
+            name: "f.csv".into(),
+            reader: Box::new(Cursor::new(bytes.to_vec())),
+            delimiter,
+            read_as: None,
+            lacks: &[],
+        }
     }
 }
 
@@ -165,6 +185,21 @@ fn describe(encoding: &'static Encoding, delimiter: u8) -> Option<String> {
     (!plain).then(|| format!("text in {}{split}", encoding.name()))
 }
 
+fn open_ctf(name: String, text: impl Read + 'static) -> Result<Source, ImportError> {
+    let wrong = |error: &dyn std::fmt::Display| ImportError(format!("{name}: {error}"));
+    let mut pupils = Ctf::new(BufReader::new(text.take(CTF_BYTES_MAX))).peekable();
+    // The first pupil, for what is wrong with the whole file to be said at once.
+    match pupils.peek() {
+        None => return Err(wrong(&"it has no pupils; is it the right file?")),
+        Some(Err(error)) => return Err(wrong(error)),
+        Some(Ok(_)) => {}
+    }
+    let header = ctf::HEADER.map(str::to_owned).to_vec();
+    let text = CsvText::new(header, pupils).map_err(|error| wrong(&error))?;
+    let read_as = "a common transfer file: pupils by UPN, the first of them row 2".into();
+    Ok(Source { lacks: ctf::LACKS, ..Source::made(name, text, read_as) })
+}
+
 fn open_parquet(path: &Path, name: String) -> Result<Source, ImportError> {
     let wrong = |error: &dyn std::fmt::Display| {
         ImportError(format!("{name}: {error}; write it again as Parquet, or save it as CSV"))
@@ -172,7 +207,7 @@ fn open_parquet(path: &Path, name: String) -> Result<Source, ImportError> {
     let (header, rows) = crate::engine::parquet_rows(path).map_err(|error| wrong(&error))?;
     let records = rows.map(|row| row.map_err(|error| error.to_string()));
     let text = CsvText::new(header, records).map_err(|error| wrong(&error))?;
-    Ok(Source { name, reader: Box::new(text), delimiter: b',', read_as: Some("a Parquet file".into()) })
+    Ok(Source::made(name, text, "a Parquet file".into()))
 }
 
 /// A workbook's sheet that fits best, as CSV, a line a row.
@@ -211,8 +246,8 @@ fn open_workbook(path: &Path, name: String, fit: Fit<'_>) -> Result<Source, Impo
     drop(writer);
     let others = names.len() - 1;
     let ignored = if others > 0 { format!("; {others} other sheets were not read") } else { String::new() };
-    let read_as = Some(format!("a workbook, sheet `{sheet}`{ignored}"));
-    Ok(Source { name, reader: Box::new(Cursor::new(bytes)), delimiter: b',', read_as })
+    let read_as = format!("a workbook, sheet `{sheet}`{ignored}");
+    Ok(Source::made(name, Cursor::new(bytes), read_as))
 }
 
 /// A cell as people see it: days as dates, whole numbers without decimals, on one line.
