@@ -76,7 +76,10 @@ impl Builder {
     fn push(&mut self, cell: &Cell) {
         match (self, cell) {
             (Self::Text(builder), Cell::Text(text)) => builder.append_value(text),
-            (Self::Number(builder), Cell::Number(number)) => builder.append_value(*number),
+            // What is no number has no place in an order of numbers.
+            (Self::Number(builder), Cell::Number(number)) => {
+                builder.append_option(Some(*number).filter(|number| number.is_finite()));
+            }
             (Self::Small(builder), Cell::Integer(number)) => {
                 builder.append_option(i8::try_from(*number).ok());
             }

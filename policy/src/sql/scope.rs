@@ -11,6 +11,14 @@ const NODE_BYTES: usize = 64;
 /// At most this is written of a parameter: 52 days of 30 bytes, or a quoted text of 1,000.
 const PARAM_BYTES: usize = 2_100;
 
+/// A row's number enters a sum as a whole multiple of one in so many, and as so many at most: 2^53 / 2^40,
+/// which is 8,192 rows of a person, then add up exactly. No clip may be wider than a million.
+///
+/// Why: a sum of floats depends on the order of its rows, and that on where other people's rows lie. One
+/// person more could move another's sum over the edge of a grid step, which Delta does not cover.
+/// Source: Casacuberta, Shoemate, Vadhan & Wagaman 2022 (arXiv:2207.10635), on reordering.
+const SUMMED_MAX: u32 = 1 << 20;
+
 /// An earlier measure that an expression may name: it stands for its clipped value.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ScopeMeasure {
@@ -76,7 +84,7 @@ impl Scope<'_> {
             | Expr::Case(..)
             | Expr::Call(..)
             | Expr::Aggregate(..) => {
-                let times = if matches!(expr, Expr::Call("ABS", _)) { 3 } else { 1 };
+                let times = if matches!(expr, Expr::Call("ABS", _) | Expr::Aggregate(..)) { 3 } else { 1 };
                 let children = expr.children();
                 let sum = |sum: usize, child: &&Expr| {
                     sum.saturating_add(self.rendered_bytes(child)).saturating_add(NODE_BYTES)
@@ -287,7 +295,8 @@ impl Scope<'_> {
             Expr::Call(word, items) => write!(out, "{word}({})", list(items)),
             Expr::Aggregate(word, inner, filter) => {
                 let sub = |expr: &Expr| self.text(expr, bound, true);
-                let inner = inner.as_ref().map_or("*".into(), |inner| sub(inner));
+                let inner =
+                    inner.as_ref().map_or("*".into(), |inner| self.in_any_order(word, inner, sub(inner)));
                 let filter = filter
                     .as_ref()
                     .map_or(String::new(), |filter| format!(" FILTER (WHERE {})", sub(filter)));
@@ -295,6 +304,40 @@ impl Scope<'_> {
                 if *word == "COUNT" { write!(out, "CAST({call} AS DOUBLE)") } else { write!(out, "{call}") }
             }
         };
+    }
+
+    /// What an aggregate runs over, such that the order of a person's rows makes no difference.
+    fn in_any_order(&self, word: &str, inner: &Expr, text: String) -> String {
+        let most = format!("CAST({SUMMED_MAX} AS DOUBLE)");
+        let otherwise = match word {
+            "SUM" | "AVG" if !self.adds_up_exactly(inner) => format!("ROUND({text} * {most}) / {most}"),
+            // What is not a number is greater than all others or none, as it comes first or last.
+            "MIN" | "MAX" if is_arithmetic(inner) => text.clone(),
+            _ => return text,
+        };
+        format!(
+            "CASE WHEN {text} > {most} THEN {most} WHEN {text} < - {most} THEN - {most} ELSE {otherwise} END"
+        )
+    }
+
+    /// Whether every value is a whole number of a byte or little more: as marks are, of which there are most.
+    fn adds_up_exactly(&self, expr: &Expr) -> bool {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "it knows a few forms; of others nothing is assumed"
+        )]
+        match expr {
+            Expr::Number(digits) => digits.parse::<u32>().is_ok_and(|number| number <= SUMMED_MAX),
+            Expr::Name(name) => self.vocabulary.column(name).is_some_and(|column| {
+                let fits = |bound: Option<i64>| bound.is_some_and(|bound| i8::try_from(bound).is_ok());
+                column.kind == Kind::Integer && fits(column.low) && fits(column.high)
+            }),
+            Expr::Case(arms, otherwise) => {
+                let mut values = arms.iter().map(|(_, value)| value).chain(otherwise.as_deref());
+                values.all(|value| self.adds_up_exactly(value))
+            }
+            _ => false,
+        }
     }
 
     fn name_text(&self, name: &str, bound: &BTreeMap<String, Bound>, inside: bool) -> String {
@@ -314,6 +357,19 @@ impl Scope<'_> {
         };
         let is_number = matches!(kind, Some(Kind::Number | Kind::Integer));
         if is_number { format!("CAST({one} AS DOUBLE)") } else { one }
+    }
+}
+
+/// Whether a number is worked out, and may be none.
+fn is_arithmetic(expr: &Expr) -> bool {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are columns, literals and truths")]
+    match expr {
+        Expr::Negative(_) | Expr::Binary("+" | "-" | "*" | "/", ..) => true,
+        Expr::Case(arms, otherwise) => {
+            arms.iter().map(|(_, value)| value).chain(otherwise.as_deref()).any(is_arithmetic)
+        }
+        Expr::Call(_, list) => list.iter().any(is_arithmetic),
+        _ => false,
     }
 }
 

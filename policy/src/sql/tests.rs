@@ -43,10 +43,10 @@ fn what_is_allowed_is_rendered_from_the_tree() {
     ] {
         assert_eq!(check(text, false).as_deref(), Ok(sql), "{text}");
     }
-    let grouped = "AVG(score) FILTER (WHERE sex = 'F')";
+    let grouped = "MIN(score) FILTER (WHERE sex = 'F')";
     assert_eq!(
         check(grouped, true).unwrap(),
-        "AVG(CAST(\"score\" AS DOUBLE)) FILTER (WHERE (\"sex\" = 'F'))"
+        "MIN(CAST(\"score\" AS DOUBLE)) FILTER (WHERE (\"sex\" = 'F'))"
     );
     assert!(check("m * m", true).unwrap().contains("CASE WHEN CAST(2 AS DOUBLE) < 0"));
 }
@@ -85,6 +85,27 @@ fn everything_else_is_refused_with_a_remedy() {
     assert!(check(&"(".repeat(5000), false).is_err());
     assert!(check(&"(".repeat(100), false).unwrap_err().contains("deep"));
     assert!(check(&"- ".repeat(1500), false).is_err());
+}
+
+/// Where other people's rows lie decides in which order a person's own are added.
+#[test]
+fn what_is_added_up_is_added_up_exactly() {
+    let grid = |inner: &str| {
+        let most = "CAST(1048576 AS DOUBLE)";
+        format!(
+            "CASE WHEN {inner} > {most} THEN {most} WHEN {inner} < - {most} THEN - {most} ELSE ROUND({inner} * {most}) / {most} END"
+        )
+    };
+    let score = "CAST(\"score\" AS DOUBLE)";
+    assert_eq!(check("SUM(score)", true).unwrap(), format!("SUM({})", grid(score)));
+    assert_eq!(check("AVG(score)", true).unwrap(), format!("AVG({})", grid(score)));
+    // Small whole numbers add up exactly as they are; one value of several needs no sum.
+    assert_eq!(
+        check("SUM(CASE WHEN sex = 'F' THEN 1 ELSE 0 END)", true).unwrap(),
+        "SUM((CASE WHEN (\"sex\" = 'F') THEN CAST(1 AS DOUBLE) ELSE CAST(0 AS DOUBLE) END))"
+    );
+    assert_eq!(check("MAX(score)", true).unwrap(), format!("MAX({score})"));
+    assert!(check("MAX(score / score)", true).unwrap().contains("ELSE"));
 }
 
 /// Each ABS writes its value three times: thirty of them would be more than any memory holds.
