@@ -485,3 +485,7 @@ fn canonical(json: serde_json::Value) -> Result<Value, String> {
         Json::Null => return Err("a question holds no null".into()),
     })
 }
+
+#[cfg(test)]
+#[path = "fold_tests.rs"]
+mod tests;

@@ -143,11 +143,10 @@ impl Scope<'_> {
             }
             Expr::IsNull(a, _) => self.type_of(a, inside).map(|_| Type::Bool),
             Expr::Case(arms, otherwise) => {
+                // Why the first value once only: nested in each other they would take for ever.
                 let result = self.type_of(&arms[0].1, inside)?;
-                for (condition, value) in arms {
-                    truth(condition)?;
-                    self.expect(value, result, inside)?;
-                }
+                arms.iter().try_for_each(|(condition, _)| truth(condition).map(|_| ()))?;
+                arms[1..].iter().try_for_each(|(_, value)| self.expect(value, result, inside).map(|_| ()))?;
                 otherwise.iter().try_for_each(|value| self.expect(value, result, inside).map(|_| ()))?;
                 Ok(result)
             }
@@ -204,7 +203,7 @@ impl Scope<'_> {
 
     fn same(&self, list: &[Expr], inside: bool) -> Result<Type, String> {
         let first = self.type_of(&list[0], inside)?;
-        list.iter().try_for_each(|item| self.expect(item, first, inside).map(|_| ()))?;
+        list[1..].iter().try_for_each(|item| self.expect(item, first, inside).map(|_| ()))?;
         Ok(first)
     }
 

@@ -127,6 +127,21 @@ fn what_grows_too_long_is_refused_before_it_is_rendered() {
     assert!(scope.check(&expr).unwrap_err().contains("too long"));
 }
 
+/// Whatever nests is looked at once a level: twice would be two to the power of the depth.
+#[test]
+fn what_nests_is_checked_in_no_time() {
+    for (open, close) in [
+        ("COALESCE(", ", 1)"),
+        ("NULLIF(", ", 1)"),
+        ("CASE WHEN TRUE THEN ", " END"),
+        ("(1 - ", ")"),
+        ("LEAST(1, ", ")"),
+    ] {
+        let text = format!("{}score{}", open.repeat(30), close.repeat(30));
+        assert!(check(&text, false).is_ok(), "{text}");
+    }
+}
+
 #[test]
 fn no_name_or_text_escapes_its_quotes() {
     assert_eq!(identifier("a\"b"), "\"a\"\"b\"");
