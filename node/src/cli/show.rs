@@ -32,10 +32,9 @@ fn figure_json(figure: &FigureValue) -> Value {
 
 /// Whether a figure is a share of one, which people read in percent, and its unit.
 fn unit_of(kind: &str, name: &str) -> Option<&'static str> {
-    match kind {
-        "rate" => Some(" %"),
-        "histogram" if name == "share" => Some(" %"),
-        "event" => Some(" pp"),
+    match (kind, name) {
+        ("event", _) | (_, "rate difference") => Some(" pp"),
+        (_, "rate" | "share") => Some(" %"),
         _ => None,
     }
 }

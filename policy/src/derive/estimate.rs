@@ -175,12 +175,11 @@ impl Group<'_> {
 
     /// The mean of each measure, and of their sum where that has a name.
     pub(super) fn means(&self, mean: &MeanOf) -> Vec<(String, Option<Estimate>)> {
-        let named = |name: &String| match mean.of.len() {
-            1 => "mean".to_owned(),
-            _ => format!("mean {name}"),
-        };
-        let each = mean.of.iter().map(|of| (named(of), self.mean(of, &mean.count, mean.square.as_deref())));
-        let together = mean.together.iter().map(|name| (named(name), self.mean_together(mean)));
+        let each = mean
+            .of
+            .iter()
+            .map(|of| (mean_name(mean, of), self.mean(of, &mean.count, mean.square.as_deref())));
+        let together = mean.together.iter().map(|name| (mean_name(mean, name), self.mean_together(mean)));
         each.chain(together).collect()
     }
 
@@ -240,6 +239,11 @@ impl Group<'_> {
         };
         quotient(share, whole, &bend)?.with_chance(chance, true)
     }
+}
+
+/// What the mean of a measure is called; of several each says which.
+pub(super) fn mean_name(mean: &MeanOf, of: &str) -> String {
+    if mean.of.len() == 1 { "mean".to_owned() } else { format!("mean {of}") }
 }
 
 /// X / N where N may divide.

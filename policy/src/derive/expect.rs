@@ -4,8 +4,8 @@
 //! Source: DATA section 7, "Answerable?". What the figures will be is not known, so the usual is
 //! assumed and stated at each kind below; the noise itself is exact.
 
-use super::estimate::{COUNT_MIN, Estimate, Sum, most_of, noise_of};
-use super::figures::{Key, contrasts, difference, quantile_name, rank_error, rows_over};
+use super::estimate::{COUNT_MIN, Estimate, Sum, mean_name, most_of, noise_of};
+use super::figures::{Key, contrasts, difference, difference_name, quantile_name, rank_error, rows_over};
 use super::fixed::{ONE, decimal, display_step, half_width, hypot, product, ratio, root, round_up};
 use crate::loss::PrivacyLoss;
 use crate::query::{NoiseScale, Terms};
@@ -257,7 +257,7 @@ impl Setting<'_> {
                 let levels: Vec<Option<Estimate>> = (0..keys.len()).map(level).collect();
                 let differences = contrasts(self.question, &keys, &levels, contrast.as_deref());
                 let mut guesses = self.each(&keys, "change", true, level);
-                guesses.extend(self.differences(&keys, differences));
+                guesses.extend(self.differences(&keys, "difference", differences));
                 guesses
             }
         }
@@ -282,7 +282,7 @@ impl Setting<'_> {
     }
 
     /// Differences rest on the smaller group of the two.
-    fn differences(&self, keys: &[Key], each: Vec<(Key, Option<Estimate>)>) -> Vec<Guess> {
+    fn differences(&self, keys: &[Key], name: &str, each: Vec<(Key, Option<Estimate>)>) -> Vec<Guess> {
         let same = |key: &Key, other: &Key| {
             key.iter().zip(other).all(|((_, label), (_, value))| {
                 label == value || label.split(" minus ").any(|side| side == value)
@@ -296,7 +296,7 @@ impl Setting<'_> {
             .map(|(key, estimate)| Guess {
                 people: people(&key),
                 key,
-                name: "difference".to_owned(),
+                name: name.to_owned(),
                 estimate,
                 counts_chance: true,
             })
@@ -313,9 +313,8 @@ impl Setting<'_> {
     }
 
     fn means(&self, keys: &[Key], mean: &MeanOf) -> Vec<Guess> {
-        let name = |of: &String| if mean.of.len() == 1 { "mean".to_owned() } else { format!("mean {of}") };
         let each = mean.of.iter().flat_map(|of| {
-            self.each(keys, &name(of), mean.square.is_some(), |at| self.mean(of, &mean.count, at))
+            self.each(keys, &mean_name(mean, of), mean.square.is_some(), |at| self.mean(of, &mean.count, at))
         });
         each.collect()
     }
@@ -350,18 +349,19 @@ impl Setting<'_> {
 
     fn gaps(&self, keys: &[Key], of: &Level, across: &str) -> Vec<Guess> {
         let levels = |estimate: &dyn Fn(usize) -> Option<Estimate>| (0..keys.len()).map(estimate).collect();
-        let columns: Vec<Vec<Option<Estimate>>> = match of {
+        let columns: Vec<(String, Vec<Option<Estimate>>)> = match of {
             Level::Mean(mean) => {
-                mean.of.iter().map(|of| levels(&|at| self.mean(of, &mean.count, at))).collect()
+                let column = |of: &String| levels(&|at| self.mean(of, &mean.count, at));
+                mean.of.iter().map(|of| (difference_name(&mean_name(mean, of)), column(of))).collect()
             }
-            Level::Rate(rate) => vec![levels(&|at| self.rate(rate, at))],
+            Level::Rate(rate) => vec![(difference_name("rate"), levels(&|at| self.rate(rate, at)))],
         };
         let by = self.question.groupings().iter().find(|by| by.name == *across);
         let Some([first, others @ ..]) = by.map(|by| by.cells.as_slice()) else { return vec![] };
-        let each = columns.iter().flat_map(|levels| {
+        let each = columns.iter().flat_map(|(name, levels)| {
             others.iter().flat_map(move |other| {
                 let each = difference(self.question, keys, levels, across, (first, other));
-                self.differences(keys, each)
+                self.differences(keys, name, each)
             })
         });
         each.collect()

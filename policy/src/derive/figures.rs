@@ -79,16 +79,22 @@ pub(super) fn gap(
         let Some(keys) = each.first() else { continue };
         for (row, (key, _)) in keys.iter().enumerate() {
             let figures = named.iter().zip(&each).map(|(name, column)| {
-                let label = match name.split_once(' ') {
-                    Some((_, measure)) => format!("difference {measure}"),
-                    None => "difference".to_owned(),
-                };
+                let label = difference_name(name);
                 shown(&label, column.get(row).and_then(|(_, estimate)| *estimate))
             });
             cells.push(FigureCell { key: key.clone(), figures: figures.collect() });
         }
     }
     cells
+}
+
+/// What the difference of two figures of this name is called: of rates it is in percentage points.
+pub(super) fn difference_name(level: &str) -> String {
+    match level.split_once(' ') {
+        Some((_, measure)) => format!("difference {measure}"),
+        None if level == "rate" => "rate difference".to_owned(),
+        None => "difference".to_owned(),
+    }
 }
 
 /// The difference of differences: with minus without; and where people are split true or false, the

@@ -108,8 +108,8 @@ fn a_gap_is_the_first_cell_less_each_other() {
             "low: rate 0.90 [0.88, 0.92] noise 0.008 chance 0.009?",
             "mid: rate 0.80 [0.78, 0.82] noise 0.013 chance 0.013?",
             "high: rate suppressed",
-            "low minus mid: difference 0.10 [0.07, 0.13] noise 0.015 chance 0.016?",
-            "low minus high: difference suppressed",
+            "low minus mid: rate difference 0.10 [0.07, 0.13] noise 0.015 chance 0.016?",
+            "low minus high: rate difference suppressed",
         ],
     );
     let mean = question(r#"{ kind = "gap", of = "x", count = "n", across = "sex" }"#, &measures(&["x"]));

@@ -54,6 +54,19 @@ fn sensitivity_is_that_of_the_catalogue() {
     );
 }
 
+/// What measures may add up to matters only where it is less than their own clips allow.
+#[test]
+fn a_joint_bound_never_raises_the_sensitivity() {
+    let joint = |total: &str| {
+        let text = ATTENDANCE_RATE.replace("total = 80", &format!("total = {total}"));
+        bind(&text, ATTENDANCE, &[]).map(|question| question.sensitivity2())
+    };
+    assert_eq!(joint("40"), Ok(1_600));
+    assert_eq!(joint("112"), Ok(12_544));
+    assert_eq!(joint("200"), Ok(2 * 6_400));
+    assert!(joint("0").is_err() && joint("\"1/2\"").is_err() && joint("1000000000").is_err());
+}
+
 #[test]
 fn cells_are_row_major_with_measures_innermost() {
     let event = bind(EVENT_DAY, ATTENDANCE, &EVENT).unwrap();
