@@ -128,10 +128,11 @@ pub(super) fn is_rows(plan: &LogicalPlan) -> bool {
     matches!(plan, LogicalPlan::TableScan(scan) if scan.table_name.table() == ROWS)
 }
 
-/// The value whose greatest or least this is: of one value for each person, it is the value itself.
+/// The value whose greatest or least this is, of truths whether any: of one value for each person, it is
+/// the value itself.
 fn value_of(expr: &Expr) -> Option<Expr> {
     let Expr::AggregateFunction(call) = expr else { return None };
-    let is_value = matches!(call.func.name(), "max" | "min") && call.params.filter.is_none();
+    let is_value = matches!(call.func.name(), "max" | "min" | "bool_or") && call.params.filter.is_none();
     match call.params.args.as_slice() {
         [value] if is_value => Some(value.clone()),
         _ => None,

@@ -299,3 +299,30 @@ async fn a_view_holds_no_column_that_is_never_in_a_question() {
         assert_eq!(read.is_ok(), !column.never, "{}", column.name);
     }
 }
+
+#[tokio::test]
+async fn every_form_of_a_split_is_the_same_above_and_below_the_join() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = [
+        "child=a date=2025-12-05 attended=1 weekday=Friday",
+        "child=a date=2025-12-01 attended=1 weekday=Monday",
+        "child=b date=2025-12-05 attended=1 weekday=Friday",
+        "child=c date=2025-12-01 attended=0 weekday=Monday",
+    ];
+    write(dir.path(), &marks(), &rows);
+    write(dir.path(), &shipped("pupils/1"), &PUPILS);
+    let sources = sources(dir.path(), &marks(), "pupils/1");
+    let year = r#"{ column = "nc_year", cells = ["7", "8"] }"#;
+    let day = r#"{ column = "weekday", cells = ["Monday", "Friday"] }"#;
+    let often = r#"{ name = "often", sql = "CASE WHEN SUM(attended) >= 2 AND pupil_premium AND nc_year = '7' THEN 'x' ELSE 'y' END", cells = ["x", "y"] }"#;
+    for (measure, by, expected) in [
+        // Each child in the first of its days.
+        ("SUM(attended)", day.to_owned(), vec![1, 1]),
+        ("SUM(attended)", format!("{year}, {day}"), vec![1, 0, 0, 1]),
+        // A child's own columns and sums of its rows decide a cell together.
+        ("SUM(attended)", often.to_owned(), vec![2, 1]),
+        ("CASE WHEN pupil_premium THEN 1 ELSE 0 END", year.to_owned(), vec![1, 1]),
+    ] {
+        assert_eq!(answer(&sources, &ask(&marks(), "", measure, &by)).await, expected, "{measure} {by}");
+    }
+}
