@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::admit::{check_cells_max, varying_cells};
+use super::grouping::{check_cells_max, varying_cells};
 use super::{
     DATES_MAX, Figure, Grouping, Measure, Narrowing, PERIODS, Question, QuestionError, Source,
     TEXT_BYTES_MAX, wrong,
