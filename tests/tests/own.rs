@@ -70,6 +70,29 @@ fn check_like_ours(coop: &Coop, id: &str) {
     assert!(text.lines().all(|line| line.chars().count() <= 110), "{text}");
 }
 
+fn check_ours(coop: &Coop, id: &str) {
+    // 60 of ours are left in the tables, half of them girls, all at 2.5 in steps of a half.
+    import(coop, 60, "2.7");
+    let seen = json(&coop.ok(0, &["results", id, "--ours", "--json"]));
+    let girls = &seen["ours"][0];
+    assert_eq!((girls["key"]["sex"].as_str(), girls["name"].as_str()), (Some("F"), Some("mean")));
+    assert_eq!((number(&girls["ours"]), girls["people"].as_u64()), (2.5, Some(30)));
+    assert_eq!((girls["place"].as_str(), girls["few"].as_bool()), (Some("above"), Some(false)));
+    // A count is a part of the cluster's, and lies nowhere by it.
+    assert_eq!((&seen["ours"][1]["place"], number(&seen["ours"][1]["ours"])), (&Value::Null, 30.0));
+    assert!(seen["like_ours"].is_null());
+    import(coop, 1, "0");
+    let text = String::from_utf8(coop.ok(0, &["results", id, "--ours", "--like-ours"]).stdout).unwrap();
+    assert!(text.contains("0.0*") && text.contains("fewer than 10 of our people"), "{text}");
+    assert!(text.contains("none of ours") && text.matches("Ours is exact").count() == 1, "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 110), "{text}");
+    // A member without such data has a release all the same, and nobody to set beside it.
+    fs::remove_dir_all(coop.node(1).join("tables")).unwrap();
+    let none = json(&coop.ok(1, &["results", id, "--ours", "--json"]));
+    assert_eq!((&none["ours"][0]["ours"], none["ours"][0]["people"].as_u64()), (&Value::Null, Some(0)));
+    coop.fails(1, &["results", id, "--like-ours"], 2, "none of our own people");
+}
+
 #[test]
 fn own_figures_stand_beside_a_release_and_nowhere_else() {
     let mut coop = Coop::found(MEMBERS, 200);
@@ -87,6 +110,7 @@ fn own_figures_stand_beside_a_release_and_nowhere_else() {
     coop.fails(0, &["results", "--like-ours"], 2, "QUERY");
     coop.fails(0, &["results", "0123456789", "--like-ours"], 2, "no log here holds this query");
     check_like_ours(&coop, &id);
+    check_ours(&coop, &id);
 
     // A figure that is nowhere by accident: 7 of 90 with half a point more.
     let rows: String = (0..90).map(|i| format!("S,F,{}\n", if i < 7 { "1.5" } else { "1" })).collect();

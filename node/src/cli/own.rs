@@ -1,11 +1,13 @@
 //! Our own figures beside a release, as text and JSON. Printed here and nowhere else.
 
+use datacoop_policy::derive::Status;
 use datacoop_policy::question::BoundQuestion;
 use serde_json::{Value, json};
 
-use super::show::{plain, table_of};
+use super::show::{percent, plain, table_of, unit_of};
 use crate::own::PEOPLE_FEW;
 use crate::own::basis::Basis;
+use crate::own::beside::{Beside, Place};
 use crate::own::like::{FellBack, Like, Verdict};
 use crate::own::progress::{is_progress, official_text, slots};
 
@@ -55,6 +57,102 @@ fn people_word(question: &BoundQuestion) -> &'static str {
         Some("activity") => "activities",
         _ => "people",
     }
+}
+
+/// Our own figures beside the cluster's, as scripts read them.
+pub(super) fn beside_json(all: &[Beside]) -> Value {
+    let number = |value: f64| format!("{value:.6}");
+    let figures = all.iter().map(|one| {
+        let key: serde_json::Map<String, Value> =
+            one.key.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
+        json!({
+            "key": key,
+            "name": one.cluster.name,
+            "ours": one.ours.map(number),
+            "chance": one.chance.map(number),
+            "people": one.people,
+            "few": one.is_few(),
+            "place": one.place.map(Place::code),
+        })
+    });
+    Value::Array(figures.collect())
+}
+
+/// The same for people, beside the cluster's estimates and ranges.
+pub(super) fn beside_text(basis: &Basis, all: &[Beside]) -> String {
+    let question = &basis.question;
+    let kind = &question.question().draft().figure.kind;
+    let by: Vec<&str> = question.groupings().iter().map(|by| by.name.as_str()).collect();
+    let mut header: Vec<String> = by.iter().map(|name| plain(&name.replace('_', " "))).collect();
+    header.extend(["", "cluster", "likely range (95 %)", "ours", "of", ""].map(str::to_owned));
+    let row = |one: &Beside| {
+        let value =
+            |name: &&str| one.key.iter().find(|(other, _)| other == name).map(|(_, value)| plain(value));
+        let key = by.iter().map(|name| value(name).unwrap_or_default());
+        key.chain(beside_row(one, unit_of(kind, &one.cluster.name))).collect()
+    };
+    let mut text = format!("{}\n\n", table_of(header, all.iter().map(row).collect()));
+    text += &wrapped(&places_text(all));
+    if all.iter().any(Beside::is_few) {
+        text += &wrapped(&format!(
+            "* fewer than {PEOPLE_FEW} of our {}: such a figure may point at one of them.",
+            people_word(question)
+        ));
+    }
+    text
+}
+
+fn beside_row(one: &Beside, unit: Option<&'static str>) -> [String; 6] {
+    let show = |text: &str| if unit.is_some() { percent(text) } else { plain(text) };
+    let unit_text = unit.unwrap_or("");
+    let cluster = &one.cluster;
+    let (estimate, range) = match cluster.status {
+        Status::Suppressed => ("suppressed".into(), "too few or too noisy".into()),
+        Status::Estimated => (
+            format!("{}{unit_text}", show(&cluster.value)),
+            format!("{} to {}", show(&cluster.low), show(&cluster.high)),
+        ),
+    };
+    let half = cluster.high.parse::<f64>().ok().zip(cluster.low.parse::<f64>().ok());
+    let ours = one.ours.map(|ours| {
+        // As finely as the cluster's; where that has no range, to a hundredth of itself.
+        let half = half.map_or_else(|| ours.abs() / 10.0, |(high, low)| (high - low) / 2.0);
+        let mark = if one.is_few() { "*" } else { "" };
+        format!("{}{unit_text}{mark}", number(ours, half, unit.is_some()))
+    });
+    let place = match one.place {
+        None => "",
+        Some(Place::Inside) => "inside",
+        Some(Place::Above) => "above",
+        Some(Place::Below) => "below",
+    };
+    [
+        plain(&cluster.name),
+        estimate,
+        range,
+        ours.unwrap_or_else(|| "none of ours".into()),
+        one.people.to_string(),
+        place.into(),
+    ]
+}
+
+/// Where our own figures lie, in a sentence.
+fn places_text(all: &[Beside]) -> String {
+    let count = |place: Place| all.iter().filter(|one| one.place == Some(place)).count();
+    let (above, inside, below) = (count(Place::Above), count(Place::Inside), count(Place::Below));
+    let lies = match (above + inside + below, above, below) {
+        (0, ..) => return "No figure of ours can be set beside a range of the cluster's.".into(),
+        (1, 0, 0) => "Ours lies inside the cluster's likely range.".to_owned(),
+        (1, 1, 0) => "Ours lies above the cluster's likely range.".to_owned(),
+        (1, 0, 1) => "Ours lies below the cluster's likely range.".to_owned(),
+        (all, ..) => format!(
+            "Of {all} figures of ours that have a range beside them {inside} lie inside it, {above} above and {below} below."
+        ),
+    };
+    format!(
+        "{lies} Outside is no proof of a difference: ours has ordinary chance of its own, the more the fewer \
+         people it is of, and other people. To compare like with like: --like-ours."
+    )
 }
 
 /// How our people compare with people like them, as scripts read it.
@@ -111,7 +209,7 @@ pub(super) fn like_text(basis: &Basis, likes: &[Like]) -> String {
         );
         text += &wrapped(&official_text(question.period()));
     }
-    text + &exact_text(basis)
+    text
 }
 
 fn like_row(question: &BoundQuestion, progress: bool, like: &Like) -> Vec<String> {

@@ -5,19 +5,23 @@ use serde_json::{Value, json};
 
 use super::ask::loss_text;
 use super::node::home_of;
-use super::own::{like_json, like_text};
+use super::own::{beside_json, beside_text, exact_text, like_json, like_text};
 use super::show::{cells_table, lot_text, plain, reading_text};
 use super::{Common, Printed};
 use crate::client::Client;
 use crate::error::CommandError;
 use crate::home::Home;
 use crate::own::basis::BasisText;
+use crate::own::beside::beside;
 use crate::own::like::like_ours;
 
 #[derive(Args)]
 pub(super) struct ResultsArgs {
     /// The query whose release to show, or the first 8 digits of its id; leave out to list all
     query: Option<String>,
+    /// Set our own exact figures beside the cluster's
+    #[arg(long, requires = "query")]
+    ours: bool,
     /// Compare our own people with people like them: the release weighted by our own mix
     #[arg(long, requires = "query")]
     like_ours: bool,
@@ -56,27 +60,32 @@ pub(super) fn release_text(release: &Value) -> String {
 pub(super) async fn results(common: &Common, args: &ResultsArgs) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
     match &args.query {
-        Some(query) if args.like_ours => own(&home, query).await,
+        Some(query) if args.ours || args.like_ours => own(&home, query, args).await,
         _ => held(&home, args),
     }
 }
 
 /// What we know of a release that others do not: read here, from our own tables.
-async fn own(home: &Home, query: &str) -> Result<Printed, CommandError> {
+async fn own(home: &Home, query: &str, args: &ResultsArgs) -> Result<Printed, CommandError> {
     let told =
         tokio::task::block_in_place(|| Client::new(home)?.get(home, &format!("queries/{query}/basis")))?;
     let told: BasisText =
         serde_json::from_value(told).map_err(|error| CommandError::failed(error.to_string()))?;
     let basis = told.read(home).map_err(CommandError::failed)?;
     let ours = basis.count(home).await?;
-    let likes = like_ours(&basis, &ours).map_err(|error| CommandError::usage(error.to_string()))?;
-    let text = format!("{}\n{}", head_text(&told.release), like_text(&basis, &likes));
-    let json = json!({
-        "schema": "datacoop.own/1",
-        "demo": told.demo,
-        "release": told.release,
-        "like_ours": like_json(&basis.question, &likes),
-    });
+    let mut text = head_text(&told.release);
+    let mut json = json!({ "schema": "datacoop.own/1", "demo": told.demo, "release": told.release });
+    if args.ours {
+        let all = beside(&basis, &ours);
+        text += &format!("\n{}", beside_text(&basis, &all));
+        json["ours"] = beside_json(&all);
+    }
+    if args.like_ours {
+        let likes = like_ours(&basis, &ours).map_err(|error| CommandError::usage(error.to_string()))?;
+        text += &format!("\n{}", like_text(&basis, &likes));
+        json["like_ours"] = like_json(&basis.question, &likes);
+    }
+    text += &exact_text(&basis);
     Ok(Printed::new(json, text))
 }
 

@@ -31,7 +31,7 @@ fn figure_json(figure: &FigureValue) -> Value {
 }
 
 /// Whether a figure is a share of one, which people read in percent, and its unit.
-fn unit_of(kind: &str, name: &str) -> Option<&'static str> {
+pub(super) fn unit_of(kind: &str, name: &str) -> Option<&'static str> {
     match (kind, name) {
         ("event", _) | (_, "rate difference") => Some(" pp"),
         (_, "rate" | "share") => Some(" %"),
@@ -58,7 +58,7 @@ pub(crate) fn plain_lines(text: &str) -> String {
 }
 
 /// A decimal text as percent, its digits kept.
-fn percent(text: &str) -> String {
+pub(super) fn percent(text: &str) -> String {
     let Ok(value) = text.parse::<f64>() else { return plain(text) };
     let decimals = text.split_once('.').map_or(0, |(_, part)| part.len()).saturating_sub(2);
     format!("{:.*}", decimals, value * 100.0)

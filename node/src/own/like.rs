@@ -356,3 +356,7 @@ fn fell_back(strata: &Strata, weights: &BTreeMap<(usize, usize), f64>) -> Vec<Fe
     let coarser = by_depth.into_iter().rev().filter(|(depth, _)| *depth < strata.finest());
     coarser.map(|(depth, weight)| FellBack { groupings: strata.names[..depth].to_vec(), weight }).collect()
 }
+
+#[cfg(test)]
+#[path = "like_tests.rs"]
+pub(super) mod tests;

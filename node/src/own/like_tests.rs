@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use datacoop_policy::{Day, Period};
 use datacoop_policy::query::NoiseScale;
 use datacoop_policy::question::{Question, QuestionDraft};
 use datacoop_policy::vocabulary::Vocabulary;
+use datacoop_policy::{Day, Period};
 
 use super::*;
 
@@ -23,7 +23,7 @@ column = [
 ]
 "#;
 
-const RATE: &str = r#"
+pub(in crate::own) const RATE: &str = r#"
 figure = { kind = "rate", of = "a", against = "b" }
 measure = [
   { name = "a", sql = "here", clamp = [0, 100], resolution = 1 },
@@ -32,7 +32,7 @@ measure = [
 by = [{ column = "year", cells = ["7", "8"] }, { column = "premium", cells = ["true", "false"] }]
 "#;
 
-const MEANS: &str = r#"
+pub(in crate::own) const MEANS: &str = r#"
 figure = { kind = "mean", of = ["a", "b"], count = "n", together = "both" }
 measure = [
   { name = "n", sql = "1", clamp = [0, 1], resolution = "1/10" },
@@ -42,7 +42,7 @@ measure = [
 by = [{ column = "year", cells = ["7", "8"] }, { column = "premium", cells = ["true", "false"] }]
 "#;
 
-const GRADES: &str = r#"
+pub(in crate::own) const GRADES: &str = r#"
 figure = { kind = "transition", rows = "year", columns = "grade" }
 measure = [{ name = "n", sql = "1", clamp = [0, 1], resolution = 1 }]
 by = [{ column = "year", cells = ["7", "8"] }, { column = "grade", cells = ["low", "high"] }]
@@ -58,7 +58,7 @@ fn question(text: &str) -> BoundQuestion {
 }
 
 /// Sums of the cluster as they are released: scaled up by 2, each with a standard error of 2 steps.
-fn basis(text: &str, sums: &[i64]) -> Basis {
+pub(in crate::own) fn basis(text: &str, sums: &[i64]) -> Basis {
     Basis {
         me: "A".parse().unwrap(),
         counts_us: true,
@@ -71,7 +71,7 @@ fn basis(text: &str, sums: &[i64]) -> Basis {
     }
 }
 
-fn ours(question: &BoundQuestion, people: &[(usize, u32, &[i64])]) -> Ours {
+pub(in crate::own) fn ours(question: &BoundQuestion, people: &[(usize, u32, &[i64])]) -> Ours {
     let mut ours = Ours::none(question);
     for (group, times, steps) in people {
         (0..*times).for_each(|_| ours.add(*group, steps));

@@ -3,12 +3,13 @@
 //! know sending: nothing here reaches a log, a frame or tracing; what is exact has no `Debug`.
 //!
 //! Where to start: [`basis`] is what a Release follows from, [`count`] our own Tally of the same
-//! question, [`like`] weights the cluster's figures by our own mix,
+//! question, [`beside`] sets one beside the other, [`like`] weights the cluster's figures by our own mix,
 //! [`progress`] reads that for attainment.
 //!
 //! Source: DATA sections 4, 8 and 12. Floats are fine here: nobody else has to compute the same.
 
 pub mod basis;
+pub mod beside;
 pub mod count;
 mod level;
 pub mod like;

@@ -11,6 +11,9 @@ use crate::question::{BoundQuestion, MeanOf, Measure, RateOf, Ratio, Whole};
 pub const COUNT_MIN: i128 = 10;
 /// A standard error above a quarter of a count suppresses it.
 const ERROR_PARTS_MAX: i128 = 4;
+/// In billionths: what rounding alone makes of the error of up to 10,000 exact sums. The noise of a
+/// Release is larger by far, as no query may cost more than the floor allows.
+const EXACT_ERROR_MAX: i128 = 100;
 /// Below eight standard errors a denominator bends the interval of what it divides.
 const STRAIGHT_PARTS_MIN: i128 = 8;
 
@@ -22,8 +25,16 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    /// Whether a count may be shown, or divide another.
+    /// Whether a count may be shown: of our own exact sums nothing is hidden.
+    pub(super) fn is_shown(&self) -> bool {
+        self.error <= EXACT_ERROR_MAX || self.is_solid()
+    }
+
+    /// Whether a sum may divide another.
     pub(super) fn is_solid(&self) -> bool {
+        if self.error <= EXACT_ERROR_MAX {
+            return self.value > 0;
+        }
         self.value >= COUNT_MIN * ONE && self.parts(ERROR_PARTS_MAX)
     }
 
@@ -165,7 +176,7 @@ impl Group<'_> {
 
     /// A sum that counts people: suppressed when small or noisy.
     pub(super) fn count(&self, name: &str) -> Option<Estimate> {
-        self.sum(name).filter(Sum::is_solid).and_then(Estimate::of)
+        self.sum(name).filter(Sum::is_shown).and_then(Estimate::of)
     }
 
     /// What was taken off a measure here.

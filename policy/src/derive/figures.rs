@@ -41,7 +41,7 @@ pub(super) fn shares(
     let figures = counts.iter().enumerate().map(|(at, x)| {
         let row = rows.get(at).map_or(&[][..], Vec::as_slice);
         let row: Vec<Option<Sum>> = row.iter().map(|at| counts.get(*at).copied().flatten()).collect();
-        let count = x.filter(Sum::is_solid).and_then(Estimate::of);
+        let count = x.filter(Sum::is_shown).and_then(Estimate::of);
         let share = x.and_then(|x| share(&row, x));
         let count = with_counts.then(|| shown("count", count));
         count.into_iter().chain([shown("share", share)]).collect()

@@ -15,11 +15,16 @@ use figures::{Key, Range, contrasts, gap, plain, quantiles, shares, spread};
 use fit::fit;
 use fixed::{decimal, display_step, exact_step, hypot, round_down, round_to, round_up};
 
+use std::num::NonZeroU32;
+
 use crate::query::NoiseScale;
 use crate::question::{BoundQuestion, Figure};
 
 pub use estimate::COUNT_MIN;
 pub use expect::{Answerable, Cure, Expected, Forecast, expected, expected_chance, expected_noise};
+
+/// In billionths: what rounding alone makes of a figure without noise. Chance rounds no such figure.
+const EXACT_NOISE_MAX: i128 = 10_000;
 
 /// Whether a figure is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,6 +80,13 @@ pub struct FigureCell {
 pub struct Figures {
     /// Cells in order, then contrasts.
     pub cells: Vec<FigureCell>,
+}
+
+/// The same figures of a member's own exact sums, in unscaled steps, for its own eyes: in full digits,
+/// however few people they are of; suppressed is only what nobody is in. Chance is as in a Release.
+pub fn exact(question: &BoundQuestion, sums: &[i64]) -> Figures {
+    // Nobody's noise: each sum keeps the billionth by which errors are rounded up.
+    derive(question, &NoiseScale { noise_std: NonZeroU32::MIN, doublings: 0 }, 0, sums)
 }
 
 /// Derives the figures. `sums` are in scaled steps, cells row-major, measures innermost.
@@ -152,7 +164,8 @@ fn rounded(name: &str, estimate: Estimate) -> Option<FigureValue> {
     let (below, above) = (hypot(estimate.below, chance)?, hypot(estimate.above, chance)?);
     // Of a bent interval both sides together are twice the half-width.
     let noise = estimate.below.checked_add(estimate.above)?.checked_add(1)? / 2;
-    let step = display_step(below.max(above));
+    let exact = noise <= EXACT_NOISE_MAX;
+    let step = display_step(if exact { noise } else { below.max(above) });
     let fine = (step / 10).max(1);
     let width = |half: i128| Some(decimal(round_up(half, fine)?, fine));
     Some(FigureValue {
@@ -192,6 +205,8 @@ fn shown_between(name: &str, range: Option<Range>, edges: &[i128]) -> FigureValu
     )
 }
 
+#[cfg(test)]
+mod exact_tests;
 #[cfg(test)]
 mod expect_tests;
 #[cfg(test)]

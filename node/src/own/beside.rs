@@ -1,0 +1,115 @@
+//! Our own exact figures beside the cluster's, cell by cell: the same sums of the same question, made
+//! into the same figures by the same code.
+
+use datacoop_policy::derive::{FigureValue, Status, derive, exact};
+use datacoop_policy::question::BoundQuestion;
+
+use super::PEOPLE_FEW;
+use super::basis::Basis;
+use super::count::Ours;
+
+/// Where our own figure lies by the cluster's likely range (95 %, noise and chance).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Place {
+    /// Above its upper end.
+    Above,
+    /// Inside, ends included.
+    Inside,
+    /// Below its lower end.
+    Below,
+}
+
+impl Place {
+    /// The closed code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Above => "above",
+            Self::Inside => "inside",
+            Self::Below => "below",
+        }
+    }
+}
+
+/// One figure of one cell, the cluster's and ours. Secret: no `Debug`.
+pub struct Beside {
+    /// (grouping, value), as the Release has them.
+    pub key: Vec<(String, String)>,
+    /// The cluster's.
+    pub cluster: FigureValue,
+    /// Ours, exact; `None` where none of ours are.
+    pub ours: Option<f64>,
+    /// Half-width of ordinary chance in ours (95 %), where the figure has one.
+    pub chance: Option<f64>,
+    /// How many people of ours are in the cell; of a difference, on its smaller side.
+    pub people: u64,
+    /// Where ours lies; `None` where one is missing, or where ours is a part of the cluster's.
+    pub place: Option<Place>,
+}
+
+impl Beside {
+    /// Whether a figure of ours is of so few people that it may point at one.
+    pub fn is_few(&self) -> bool {
+        self.ours.is_some() && self.people < PEOPLE_FEW
+    }
+}
+
+/// Sets our own figures beside those of a Release: cells in order, then contrasts.
+pub fn beside(basis: &Basis, ours: &Ours) -> Vec<Beside> {
+    let question = &basis.question;
+    let cluster = derive(question, &basis.noise, basis.accepted, &basis.sums);
+    let own = exact(question, ours.sums());
+    let mut all = vec![];
+    for (cell, mine) in cluster.cells.into_iter().zip(own.cells) {
+        let people = people_of(question, &cell.key, ours.people());
+        for (cluster, mine) in cell.figures.into_iter().zip(mine.figures) {
+            let shown = mine.status == Status::Estimated;
+            let ours: Option<f64> = mine.value.parse().ok().filter(|_| shown);
+            let chance = mine.chance.and_then(|chance| chance.parse().ok());
+            let place = ours.and_then(|ours| place_of(&cluster, ours));
+            all.push(Beside { key: cell.key.clone(), cluster, ours, chance, people, place });
+        }
+    }
+    all
+}
+
+/// Counts and sums of ours are a part of the cluster's, and lie nowhere by its range.
+fn place_of(cluster: &FigureValue, ours: f64) -> Option<Place> {
+    if matches!(cluster.name.as_str(), "count" | "sum") || cluster.status == Status::Suppressed {
+        return None;
+    }
+    let (low, high): (f64, f64) = (cluster.low.parse().ok()?, cluster.high.parse().ok()?);
+    Some(match ours {
+        ours if ours > high => Place::Above,
+        ours if ours < low => Place::Below,
+        _ => Place::Inside,
+    })
+}
+
+/// Our people in the groups of a cell, which may lack a grouping that its figure runs over; of a
+/// difference (`yes minus no`), on the side that has fewer.
+fn people_of(question: &BoundQuestion, key: &[(String, String)], people: &[u64]) -> u64 {
+    let groups = question.groups();
+    let in_side = |minus: bool| -> u64 {
+        let holds = |group: &[(String, String)]| {
+            key.iter().all(|(name, value)| {
+                let sides = value.split_once(" minus ").filter(|_| !is_cell(question, name, value));
+                let value = match sides {
+                    Some((_, right)) if minus => right,
+                    Some((left, _)) => left,
+                    None => value,
+                };
+                group.iter().any(|(other, listed)| other == name && listed == value)
+            })
+        };
+        groups.iter().zip(people).filter(|(group, _)| holds(group)).map(|(_, people)| people).sum()
+    };
+    in_side(false).min(in_side(true))
+}
+
+fn is_cell(question: &BoundQuestion, name: &str, value: &str) -> bool {
+    question.groupings().iter().any(|by| by.name == name && by.cells.iter().any(|cell| cell == value))
+}
+
+#[cfg(test)]
+#[path = "beside_tests.rs"]
+mod tests;
