@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use criterion::{Criterion, criterion_group, criterion_main};
 use datacoop::engine::{Sources, TableWriter, table_path, tabulate};
 use datacoop::import::Cell;
-use datacoop_policy::question::{Question, QuestionDraft};
+use datacoop_policy::question::Question;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, Period};
 
 fn tally(c: &mut Criterion) {
     let vocabulary = Vocabulary::from_toml(datacoop::home::SHIPPED_VOCABULARIES[0]).unwrap();
-    let mut question = QuestionDraft::from_toml(datacoop::home::SHIPPED_QUESTIONS[0]).unwrap();
+    let mut question = datacoop::questions::named("attendance-rate").unwrap().draft.clone();
     question.period = Some("year".into());
     let question = Question::admit(question, &vocabulary).unwrap();
     let bound = question.bind(&BTreeMap::new(), Period::parse("2025-09-01..2026-08-31").unwrap()).unwrap();
