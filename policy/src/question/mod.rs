@@ -181,6 +181,4 @@ impl Question {
 }
 
 #[cfg(test)]
-mod hostile_tests;
-#[cfg(test)]
 mod tests;
