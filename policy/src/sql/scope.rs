@@ -348,14 +348,15 @@ impl Scope<'_> {
         }
         let kind = self.vocabulary.column(name).map(|column| column.kind);
         let quoted = identifier(name);
-        // A person's own value stands on each of their rows: any of them is it.
-        let one = match (self.grouped && !inside, kind) {
-            (false, _) => quoted,
-            (true, Some(Kind::Bool)) => format!("BOOL_OR({quoted})"),
-            (true, _) => format!("MAX({quoted})"),
-        };
+        // Why the cast inside: an engine that names columns without casts takes MAX of either for one.
         let is_number = matches!(kind, Some(Kind::Number | Kind::Integer));
-        if is_number { format!("CAST({one} AS DOUBLE)") } else { one }
+        let value = if is_number { format!("CAST({quoted} AS DOUBLE)") } else { quoted };
+        // A person's own value stands on each of their rows: any of them is it.
+        match (self.grouped && !inside, kind) {
+            (false, _) => value,
+            (true, Some(Kind::Bool)) => format!("BOOL_OR({value})"),
+            (true, _) => format!("MAX({value})"),
+        }
     }
 }
 
