@@ -102,5 +102,9 @@ fn is_unfinished(path: &Path) -> bool {
 }
 
 #[cfg(test)]
+mod adversary;
+#[cfg(test)]
+mod neighbour_tests;
+#[cfg(test)]
 #[path = "store_tests.rs"]
 mod tests;
