@@ -31,7 +31,7 @@ use crate::folder::{StoreError, write_durably};
 use crate::home::Home;
 use crate::load::Choice;
 use crate::own::basis::BasisText;
-use crate::view::{default_mode, plan_json, release, round_json, stage, status_json};
+use crate::view::{default_mode, plan_json, release, round_json, stage, status_json, unanswerable};
 use crate::{clock, entropy, load};
 
 /// Digits of a query id that must be given: as many as `status` shows.
@@ -71,6 +71,9 @@ pub struct AskRequest {
     pub benefits: String,
     /// Who pays.
     pub pays: String,
+    /// Whether to ask although not one figure would answer.
+    #[serde(default)]
+    pub force: bool,
 }
 
 /// A file to import, by its path on this computer.
@@ -303,7 +306,17 @@ async fn plan(State(handle): State<Handle>, Json(request): Json<AskRequest>) -> 
 }
 
 async fn ask(State(handle): State<Handle>, Json(request): Json<AskRequest>) -> Answer {
+    let force = request.force;
     let body = body_of(&handle, request).await?;
+    if !force {
+        let planned = body.clone();
+        let planned = handle.view(move |member| plan_json(member, &planned, clock::now()));
+        // What cannot be planned is refused below, by the rule it breaks.
+        let plan = planned.await.ok_or_else(stopped)?.unwrap_or_default();
+        if let Some(refusal) = unanswerable(&plan).filter(|_| plan["refused"].is_null()) {
+            return Err(Failed(refusal));
+        }
+    }
     match handle.ask(body).await.ok_or_else(stopped)? {
         AskReply::Asked(id) => Ok(Json(json!({ "query": id.to_string(), "answered": false }))),
         AskReply::Answered(id) => Ok(Json(json!({ "query": id.to_string(), "answered": true }))),

@@ -31,12 +31,6 @@ pub const SHIPPED_VOCABULARIES: [&str; 8] = [
     include_str!("vocab/vcse_participation.toml"),
     include_str!("vocab/vcse_outcomes.toml"),
 ];
-/// Questions compiled in: their texts.
-pub const SHIPPED_QUESTIONS: [&str; 2] = [
-    include_str!("questions/catalogue/attendance-rate.toml"),
-    include_str!("questions/catalogue/event-day.toml"),
-];
-
 /// `config.toml`: who this node is. No secret.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -33,6 +33,7 @@ pub mod noise;
 pub mod objections;
 pub mod own;
 pub mod pretend;
+pub mod questions;
 pub mod reference;
 pub mod signed;
 pub mod view;

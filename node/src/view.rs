@@ -1,10 +1,9 @@
 //! Plain values for the command line and its JSON: what a Member's logs say, in words people use.
 
-use datacoop_policy::derive::{Figures, expected_noise};
+use datacoop_policy::derive::Figures;
 use datacoop_policy::limits::Limits;
-use datacoop_policy::query::{Mode, Query, SECURE_ROSTER_MIN, Terms};
+use datacoop_policy::query::{Assumptions, Mode, SECURE_ROSTER_MIN, Terms};
 use datacoop_policy::question::BoundQuestion;
-use datacoop_policy::verdict::Layers;
 use datacoop_policy::{PrivacyLoss, QueryId};
 use datacoop_protocol::entry::{Body, QueryBody};
 use datacoop_protocol::member::Member;
@@ -14,7 +13,9 @@ use datacoop_protocol::standing::released;
 use serde_json::{Value, json};
 
 use crate::cli::figures_json;
+use crate::error::CommandError;
 use crate::noise::epsilon_text;
+use crate::questions::reckon::{Cluster, reckon};
 
 /// Group size that a plan's expected noise is shown for when members state no numbers of people.
 const PEOPLE_PICTURED: u64 = 100;
@@ -171,46 +172,92 @@ pub fn plan_json(
     let charter = member.fold().charter();
     let answering: Vec<_> =
         charter.members().iter().filter(|m| m.has(datacoop_policy::charter::Role::Voting)).collect();
-    let few = || ("min_roster", format!("{} members are too few for this kind of round", answering.len()));
-    let terms = Terms::new(answering.len(), query.mode, query.assumed).ok_or_else(few)?;
-    let noise = query
-        .noise(&terms)
-        .ok_or(("rho_query", "the loss is too small for any noise to serve".to_owned()))?;
     let people: u64 = answering.iter().map(|member| member.people_min).sum();
     let groups: usize = query.question.groupings().iter().map(|by| by.cells.len()).product();
-    // Public lower bounds; where members state none, a group of a size that people can picture.
+    // Public lower bounds; where members state none, groups of a size that people can picture.
     let known = people > 0;
-    let people_each = if known { (people / groups.max(1) as u64).max(1) } else { PEOPLE_PICTURED };
+    let people = if known { people } else { PEOPLE_PICTURED * groups.max(1) as u64 };
+    let facts = query.question.groupings().iter().filter(|by| by.is_member_fact());
+    let listed = facts.map(|by| {
+        let with = answering.iter().filter(|member| query.question.has_fact(&by.name, &member.id));
+        (by.name.clone(), with.count())
+    });
+    let cluster = Cluster { members: answering.len(), people, listed: listed.collect() };
+    let mut plan = reckoned_json(&query.question, &cluster, query.mode, query.assumed, query.loss)?;
     let answered = released(member.fold(), &query);
     let refusal = member.judge_as_asker(&query).err().filter(|_| answered.is_none());
-    let left = left_of(member, &query);
-    let question = query.question.question();
+    let room = member.room(&query);
+    plan["node"] = json!(true);
+    plan["group_size_known"] = json!(known);
+    plan["left"] = json!({
+        "year": loss_json(room.year), "purpose": loss_json(room.purpose), "promised": loss_json(room.promised),
+    });
+    plan["left_after"] = loss_json(room.year.min(room.purpose).less(query.loss));
+    plan["answered"] = json!(answered.map(|id| id.to_string()));
+    plan["refused"] = json!(refusal.map(|no| json!({ "rule": no.rule.code(), "text": no.to_string() })));
+    Ok(plan)
+}
+
+/// The part of a plan that follows from the question and a cluster, with or without a node.
+///
+/// Errors: no safe round, or no noise, follows; with the rule's code.
+pub fn reckoned_json(
+    question: &BoundQuestion,
+    cluster: &Cluster,
+    mode: Mode,
+    assumed: Assumptions,
+    loss: PrivacyLoss,
+) -> Result<Value, (&'static str, String)> {
+    let few = || ("min_roster", format!("{} members are too few for this kind of round", cluster.members));
+    let terms = Terms::new(cluster.members, mode, assumed).ok_or_else(few)?;
+    let reckoned = reckon(question, cluster, mode, assumed, loss)
+        .ok_or(("rho_query", "the loss is too small for any noise to serve".to_owned()))?;
+    let groups: usize = question.groupings().iter().map(|by| by.cells.len()).product();
+    let of = question.question();
     Ok(json!({
         "schema": "datacoop.plan/1",
-        "question": question.id(),
-        "title": question.title(),
-        "would_ask": answering.len(),
-        "mode": query.mode.code(),
+        "node": false,
+        "question": of.id(),
+        "title": of.title(),
+        "period": question.period().to_string(),
+        "params": question.params(),
+        "would_ask": cluster.members,
+        "people": cluster.people,
+        "mode": mode.code(),
         "committee": terms.committee,
         "colluding": terms.colluding,
-        "cells": query.question.cells(),
-        "loss": loss_json(query.loss),
-        "left_after": loss_json(left.less(query.loss)),
-        "expected_noise": expected_noise(&query.question, &noise, terms.n, people_each),
-        "group_size_assumed": people_each,
-        "group_size_known": known,
-        "answered": answered.map(|id| id.to_string()),
-        "matters": question.draft().matters,
-        "refused": refusal.map(|no| json!({ "rule": no.rule.code(), "text": no.to_string() })),
-        "committee_can_be_all_corrupt": can_be_all_corrupt(query.mode, &terms),
+        "cells": question.cells(),
+        "sensitivity2": question.sensitivity2().to_string(),
+        "loss": loss_json(loss),
+        "left": null,
+        "left_after": null,
+        "expected": reckoned.json(),
+        "group_size_assumed": (cluster.people / groups.max(1) as u64).max(1),
+        "group_size_known": true,
+        "answered": null,
+        "matters": of.draft().matters,
+        "cannot_tell": of.draft().cannot_tell,
+        "refused": null,
+        "committee_can_be_all_corrupt": can_be_all_corrupt(mode, &terms),
         "spent": "nothing",
     }))
 }
 
-fn left_of(member: &Member, query: &Query) -> PrivacyLoss {
-    let own = member.settings().limits.as_ref();
-    let limits = Layers::new(member.fold().charter(), &query.purpose, own).effective();
-    limits.rho_year.less(member.standing().ledger().spent(&query.account))
+/// Why a question is not worth its cost, if not one figure of its plan would answer, with the cure.
+/// Where members state no numbers of people nobody can tell, so nothing is held against it.
+pub fn unanswerable(plan: &Value) -> Option<CommandError> {
+    let expected = &plan["expected"];
+    if expected["answerable"] != false || plan["group_size_known"] != true || !plan["answered"].is_null() {
+        return None;
+    }
+    let matters = plan["matters"].as_str().unwrap_or("");
+    let cures = expected["cures"].as_array().into_iter().flatten();
+    let cures: Vec<&str> = cures.filter_map(|cure| cure["text"].as_str()).collect();
+    let text = format!(
+        "no figure would be sure to {matters}, the difference that matters; it would be paid for nothing"
+    );
+    let hint = format!("what would help: {}; ask all the same with --force", cures.join("; or "));
+    Some(CommandError { hint: Some(hint), ..CommandError::refused("unanswerable", text) })
 }
 
 /// The mode a co-operative of this size uses unless told.

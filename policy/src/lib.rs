@@ -6,6 +6,7 @@
 //!
 //! Where to start: [`verdict::judge`] is the only place where the rules meet.
 
+pub mod adhoc;
 pub mod charter;
 pub mod derive;
 pub mod id;

@@ -62,6 +62,17 @@ struct Spent {
     voided: bool,
 }
 
+/// What may still be spent in a ledger year.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// In all.
+    pub year: PrivacyLoss,
+    /// On this purpose.
+    pub purpose: PrivacyLoss,
+    /// What `year` leaves out for promises that are still open.
+    pub promised: PrivacyLoss,
+}
+
 /// A member's Ledger and history, up to some entry of its own log.
 #[derive(Clone, Default, Debug)]
 pub struct Standing {
@@ -199,6 +210,32 @@ impl Standing {
         })
     }
 
+    /// What the Query's account holds in promises that are still open, and what debits and promises of
+    /// its purpose come to; the Query's own promise aside.
+    fn taken(&self, fold: &Fold, me: &MemberId, query: &Query, now: Time) -> (PrivacyLoss, PrivacyLoss) {
+        let others = || {
+            self.reserved(fold, me, now)
+                .filter(|(id, promise)| **id != query.id && promise.account == query.account)
+                .map(|(_, promise)| (promise.purpose.as_str(), promise.loss))
+        };
+        let sum =
+            |losses: &mut dyn Iterator<Item = PrivacyLoss>| losses.fold(PrivacyLoss::ZERO, PrivacyLoss::plus);
+        let reserved = sum(&mut others().map(|(_, loss)| loss));
+        let of_purpose = &mut others().filter(|(purpose, _)| *purpose == query.purpose).map(|(_, loss)| loss);
+        (reserved, sum(of_purpose).plus(self.purpose_debits(query)))
+    }
+
+    /// What may still be spent on a Query's account and purpose under these limits, before the Query
+    /// itself. Promises that are still open count as spent.
+    pub fn room(&self, fold: &Fold, me: &MemberId, query: &Query, limits: &Limits, now: Time) -> Room {
+        let (reserved, purpose_spent) = self.taken(fold, me, query, now);
+        Room {
+            year: limits.rho_year.less(self.ledger.spent(&query.account)).less(reserved),
+            purpose: limits.rho_purpose.less(purpose_spent),
+            promised: reserved,
+        }
+    }
+
     /// Judges a Query as this member, from its standing. `own` is `None` for an auditor, who cannot
     /// see the member's own limits; `fresh` says whether a stored Release counts as an answer.
     #[expect(clippy::too_many_arguments, reason = "each is one public fact; a struct would only rename them")]
@@ -213,16 +250,7 @@ impl Standing {
         fresh: bool,
         now: Time,
     ) -> Result<(), Refusal> {
-        let others = || {
-            self.reserved(fold, me, now)
-                .filter(|(id, promise)| **id != query.id && promise.account == query.account)
-                .map(|(_, promise)| (promise.purpose.as_str(), promise.loss))
-        };
-        let sum =
-            |losses: &mut dyn Iterator<Item = PrivacyLoss>| losses.fold(PrivacyLoss::ZERO, PrivacyLoss::plus);
-        let reserved = sum(&mut others().map(|(_, loss)| loss));
-        let of_purpose = &mut others().filter(|(purpose, _)| *purpose == query.purpose).map(|(_, loss)| loss);
-        let purpose_spent = sum(of_purpose).plus(self.purpose_debits(query));
+        let (reserved, purpose_spent) = self.taken(fold, me, query, now);
         let past: Vec<PastRoster> = self
             .past
             .get(&repeat_key(query))

@@ -1,35 +1,52 @@
 //! `datacoop ask`: plan, ask, follow.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use datacoop_policy::PrivacyLoss;
+use datacoop_policy::query::{Assumptions, Mode};
+use datacoop_policy::question::{PERIODS, Question, QuestionDraft, QuestionError};
+use datacoop_policy::{Period, PrivacyLoss};
 use serde_json::{Value, json};
 
 use super::demo::{parse_params, parse_period, read};
 use super::node::{confirm, home_of};
+use super::questions::{compile_sql, figures_text, find, known_vocabularies, vocabulary_of, words_text};
 use super::results::release_text;
 use super::show::{lot_text, plain, plain_lines};
 use super::{Common, Printed, Progress};
 use crate::api::AskRequest;
 use crate::client::Client;
+use crate::clock;
 use crate::error::{CommandError, Exit};
-use crate::home::{Home, SHIPPED_QUESTIONS};
+use crate::home::Home;
+use crate::questions::period::default_period;
+use crate::questions::reckon::Cluster;
+use crate::view::{default_mode, reckoned_json, unanswerable};
 
 #[derive(Args)]
 pub(super) struct AskArgs {
-    /// Name of a shipped question; or use --question
+    /// Name of a question of the catalogue; or use --question or --sql
     name: Option<String>,
     /// A question definition in TOML
     #[arg(long, value_name = "FILE", conflicts_with = "name")]
     question: Option<PathBuf>,
-    /// The days it is about
+    /// A SELECT of your own: groups, COUNT, SUM and AVG over one vocabulary
+    #[arg(long, value_name = "SELECT", conflicts_with_all = ["name", "question"])]
+    sql: Option<String>,
+    /// The days it is about [default: the last whole period of the question's kind]
     #[arg(long, value_name = "FIRST..LAST")]
-    period: String,
+    period: Option<String>,
     /// A parameter of the question; repeat for more
     #[arg(long = "param", value_name = "NAME=VALUE")]
     params: Vec<String>,
+    /// Split by this too, where the question offers it; repeat for more
+    #[arg(long, value_name = "COLUMN")]
+    by: Vec<String>,
+    /// Only these values of a column, where the question offers it; repeat for more
+    #[arg(long = "for", value_name = "COLUMN=VALUE,VALUE")]
+    narrow: Vec<String>,
     /// Purpose in the charter [default: the only one]
     #[arg(long)]
     purpose: Option<String>,
@@ -51,9 +68,18 @@ pub(super) struct AskArgs {
     /// Let members see each other's noised figures, as clusters of 3 or 4 must
     #[arg(long)]
     full_noise: bool,
-    /// Show cost and expected error and stop; spends nothing
+    /// Show cost and expected error and stop; spends nothing, and needs no node
     #[arg(long)]
     plan: bool,
+    /// Ask although not one figure would be sure enough to matter
+    #[arg(long)]
+    force: bool,
+    /// Without a node: plan for this many schools or charities [default: 20]
+    #[arg(long, alias = "charities", value_name = "N", requires = "plan", value_parser = clap::value_parser!(u16).range(3..=200))]
+    schools: Option<u16>,
+    /// Without a node: with this many pupils or people each [default: 1000 pupils, 100 people]
+    #[arg(long, alias = "people", value_name = "N", requires = "plan", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pupils: Option<u32>,
     /// Time for each of joining, contributing and closing, such as 30s, 2h or 3d
     #[arg(long, value_name = "TIME", default_value = "3d", value_parser = parse_window)]
     window: Duration,
@@ -82,31 +108,82 @@ pub(super) fn loss_text(loss: &Value) -> String {
     format!("rho {} (epsilon {})", loss["rho"].as_str().unwrap_or(""), loss["epsilon"].as_str().unwrap_or(""))
 }
 
-fn question_text(args: &AskArgs) -> Result<String, CommandError> {
-    if let Some(file) = &args.question {
-        return read(file);
-    }
-    let ids: Vec<String> =
-        SHIPPED_QUESTIONS.iter().filter_map(|text| text.split('"').nth(1).map(str::to_owned)).collect();
-    let Some(name) = &args.name else {
-        return Err(CommandError::usage(format!(
-            "name a question ({}) or give --question FILE",
-            ids.join(", ")
-        )));
+/// What is to be asked, with everything that was left out filled in.
+struct Wanted {
+    text: String,
+    question: Question,
+    params: BTreeMap<String, String>,
+    period: Period,
+    /// What is to be said aloud: what SQL was understood as, and which period was taken.
+    said: String,
+}
+
+fn wanted(common: &Common, args: &AskArgs) -> Result<Wanted, CommandError> {
+    let known = known_vocabularies(common)?;
+    let given = args.period.as_deref().map(parse_period).transpose()?;
+    let mut said = String::new();
+    let text = match (&args.name, &args.question, &args.sql) {
+        (Some(name), ..) => find(name)?.toml.to_owned(),
+        (_, Some(file), _) => read(file)?,
+        (_, _, Some(sql)) => {
+            let made = compile_sql(sql, &known, given.map_or("half_term", kind_of))?;
+            said += &words_text(&made);
+            made.toml
+        }
+        (None, None, None) => {
+            let text = "name a question of the catalogue, or give --question FILE or --sql SELECT".into();
+            return Err(CommandError::usage(text)
+                .hint("find one: datacoop questions search \"why are children off on Fridays\""));
+        }
     };
-    let at = ids.iter().position(|id| id == name);
-    at.map(|at| SHIPPED_QUESTIONS[at].to_owned()).ok_or_else(|| {
-        CommandError::usage(format!("there is no question `{name}`; shipped: {}", ids.join(", ")))
-    })
+    let usage = |error: QuestionError| CommandError::usage(error.0);
+    let draft = QuestionDraft::from_toml(&text).map_err(usage)?;
+    let vocabulary = vocabulary_of(&draft, &known).map_err(CommandError::usage)?;
+    let question = Question::admit(draft, vocabulary).map_err(usage)?;
+    let period = given.unwrap_or_else(|| {
+        let kind = question.draft().period.as_deref().unwrap_or("year");
+        let dated = vocabulary.date_column().is_some();
+        let (period, name) = default_period(kind, dated, clock::now().day());
+        said += &format!("No --period given: {period}, {name} as most schools keep it\n");
+        period
+    });
+    let mut params = parse_params(&args.params)?;
+    params.extend(question.choices(&args.by, &parse_narrowings(&args.narrow)?).map_err(usage)?);
+    Ok(Wanted { text, question, params, period, said })
+}
+
+/// The least kind of period that holds these days.
+fn kind_of(period: Period) -> &'static str {
+    let days = period.last().0 - period.first().0 + 1;
+    PERIODS.iter().find(|(_, most)| days <= *most).map_or("year", |(kind, _)| kind)
+}
+
+fn parse_narrowings(given: &[String]) -> Result<BTreeMap<String, Vec<String>>, CommandError> {
+    let split = |text: &String| {
+        let (column, values) = text.split_once('=').ok_or_else(|| {
+            CommandError::usage(format!("--for {text}: write COLUMN=VALUE,VALUE, such as nc_year=7,8"))
+        })?;
+        Ok((column.to_owned(), values.split(',').map(|value| value.trim().to_owned()).collect()))
+    };
+    given.iter().map(split).collect()
 }
 
 pub(super) fn ask(common: &Common, args: &AskArgs) -> Result<Printed, CommandError> {
-    let home = home_of(common)?;
-    parse_period(&args.period)?;
+    // A command that needs a node says so before it says anything else.
+    let home = if args.plan { Home::new(&common.node) } else { home_of(common)? };
+    let wanted = wanted(common, args)?;
+    if args.plan && !home.exists() {
+        return plan_without_node(args, &wanted);
+    }
+    if args.schools.is_some() || args.pupils.is_some() {
+        let text =
+            "--schools and --pupils are for plans without a node; the node here knows its members".into();
+        return Err(CommandError::usage(text));
+    }
     let request = AskRequest {
-        question: question_text(args)?,
-        params: parse_params(&args.params)?,
-        period: args.period.clone(),
+        question: wanted.text,
+        params: wanted.params,
+        period: wanted.period.to_string(),
         purpose: args.purpose.clone(),
         rho: args.rho.map(PrivacyLoss::nano),
         full_noise: args.full_noise,
@@ -115,13 +192,14 @@ pub(super) fn ask(common: &Common, args: &AskArgs) -> Result<Printed, CommandErr
         why: args.why.clone(),
         benefits: args.benefits.clone(),
         pays: args.pays.clone(),
+        force: args.force,
     };
     tokio::task::block_in_place(|| {
         let client = Client::new(&home)?;
         let plan = client.post(&home, "plan", &request)?;
         if args.plan {
             let end = if plan["answered"].is_null() { "Nothing was spent.\n" } else { ANSWERED };
-            let text = plan_text(&plan) + end;
+            let text = wanted.said + &plan_text(&plan) + end;
             return Ok(Printed::new(plan, text));
         }
         // A stored answer costs nothing, and a refused question is not worth a yes.
@@ -132,8 +210,11 @@ pub(super) fn ask(common: &Common, args: &AskArgs) -> Result<Printed, CommandErr
             let text = plan["refused"]["text"].as_str().unwrap_or("refused").to_owned();
             return Err(CommandError::refused(rule, text));
         }
+        if let Some(refusal) = unanswerable(&plan).filter(|_| !args.force) {
+            return Err(refusal);
+        }
         if !common.quiet && !common.json {
-            eprint!("{}", plain_lines(&plan_text(&plan)));
+            eprint!("{}", plain_lines(&(wanted.said + &plan_text(&plan))));
         }
         confirm(common, "Ask the members, at this cost to each")?;
         let asked = client.post(&home, "queries", &request)?;
@@ -142,31 +223,71 @@ pub(super) fn ask(common: &Common, args: &AskArgs) -> Result<Printed, CommandErr
     })
 }
 
+/// A plan from public facts alone, for a cluster that is said or the reference cluster.
+fn plan_without_node(args: &AskArgs, wanted: &Wanted) -> Result<Printed, CommandError> {
+    let bound = wanted.question.bind(&wanted.params, wanted.period);
+    let bound = bound.map_err(|error| CommandError::usage(error.0))?;
+    let dataset = wanted.question.vocabulary().dataset();
+    let mut cluster = Cluster::reference(dataset);
+    let each = args.pupils.map_or(cluster.people / cluster.members as u64, u64::from);
+    cluster.members = args.schools.map_or(cluster.members, usize::from);
+    cluster.people = each * cluster.members as u64;
+    let mode = if args.full_noise { Mode::FullNoise } else { default_mode(cluster.members) };
+    let own = u64::try_from(wanted.question.draft().loss).unwrap_or(0);
+    let loss = args.rho.unwrap_or(PrivacyLoss::from_nano(own));
+    let plan = reckoned_json(&bound, &cluster, mode, Assumptions::FLOOR, loss);
+    let plan = plan.map_err(|(rule, text)| CommandError::refused(rule, text))?;
+    let (members, people) = if dataset == "pupils" { ("schools", "pupils") } else { ("charities", "people") };
+    let note =
+        format!("no node here: planned for {} {members} of {} {people}\n", cluster.members, thousands(each));
+    let text = format!("{}{note}{}Nothing was spent.\n", wanted.said, plan_text(&plan));
+    Ok(Printed::new(plan, text))
+}
+
+/// `1,000` for 1000.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
 /// The end of a plan of what was answered before.
 const ANSWERED: &str = "Nothing was spent. Leave out --plan to see the stored release.\n";
+
+/// How many figures of a plan are shown; its JSON has all.
+const FIGURES_SHOWN: usize = 24;
 
 fn plan_text(plan: &Value) -> String {
     let words = |value: &Value| plain(value.as_str().unwrap_or("unknown"));
     let mut text = format!("{}\n  Would ask        {} members\n", words(&plan["title"]), plan["would_ask"]);
-    text += &format!(
-        "  Expected noise   ±{} (95 %), if a group has {} people{}\n",
-        words(&plan["expected_noise"]),
-        plan["group_size_assumed"],
-        if plan["group_size_known"] == true {
-            ""
-        } else {
-            "; the charter states no numbers, so real sizes are unknown"
-        }
-    );
+    text += &format!("  Period           {}\n", words(&plan["period"]));
     text += &format!("  Worth noticing   {}\n", words(&plan["matters"]));
     if !plan["answered"].is_null() {
         return text + "  Costs            nothing: a release answers it already\n";
     }
-    text += &format!(
-        "  Costs            {} at each member; you would have {} left\n",
-        loss_text(&plan["loss"]),
-        loss_text(&plan["left_after"])
-    );
+    let sizes = match plan["group_size_known"] == true {
+        true => "from public numbers of people and usual shares".to_owned(),
+        false => format!(
+            "as if each group had {} people; the charter states no numbers, so real sizes are unknown",
+            plan["group_size_assumed"]
+        ),
+    };
+    text += &format!("  Likely error     (95 %) {sizes}\n");
+    text += &figures_text(&plan["expected"], plan["matters"].as_str().unwrap_or(""), FIGURES_SHOWN);
+    text += &format!("  Costs            {} at each member", loss_text(&plan["loss"]));
+    text += &match plan["left"].is_null() {
+        true => "\n".to_owned(),
+        false => format!("; you would have {} left\n", loss_text(&plan["left_after"])),
+    };
+    if !plan["left"].is_null() {
+        text += &format!(
+            "  Left this year   rho {} in all, {} for this purpose; open promises hold {}\n",
+            words(&plan["left"]["year"]["rho"]),
+            words(&plan["left"]["purpose"]["rho"]),
+            words(&plan["left"]["promised"]["rho"])
+        );
+    }
     text += &match plan["mode"].as_str() {
         Some("secure") => format!(
             "  Secrecy          holds if any 1 of {} committee members is honest\n",

@@ -7,6 +7,7 @@ mod generate;
 mod node;
 mod objections;
 mod own;
+mod questions;
 mod results;
 mod show;
 mod sql;
@@ -93,6 +94,9 @@ enum Command {
     Status,
     /// Ask the members a question, or plan one without spending
     Ask(Box<ask::AskArgs>),
+    /// Find, list, show and check questions
+    #[command(subcommand)]
+    Questions(questions::QuestionsCommand),
     /// List releases you already hold; costs nothing
     Results(results::ResultsArgs),
     /// List, show, draft and check data standards
@@ -175,6 +179,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Status => node::status(&common),
         Command::Ask(args) => ask::ask(&common, &args),
         Command::Results(args) => results::results(&common, &args).await,
+        Command::Questions(command) => questions::questions(&common, command),
         Command::Vocabulary(command) => vocabulary::vocabulary(&common, command),
         Command::Sql(args) => sql::sql(&common, args).await,
         Command::Objections(command) => objections::objections(&common, command),

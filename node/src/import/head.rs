@@ -104,15 +104,19 @@ impl Head {
         }
     }
 
-    /// Whether a record is no row: blank, a title, a page number, a total, or the header again.
-    pub(super) fn is_furniture(&self, record: &StringRecord) -> bool {
-        let mut filled = record.iter().map(clean).filter(|text| !text.is_empty());
-        let Some(first) = filled.next() else { return true };
-        if filled.next().is_none() && (self.shown.len() >= TITLE_COLUMNS_MIN || is_page(first)) {
-            return true;
-        }
+    /// Whether a record is no row: blank, a title, a page number, a total, or the header again. `known`
+    /// tells the fields that the vocabulary has.
+    pub(super) fn is_furniture(&self, record: &StringRecord, known: &[bool]) -> bool {
+        let cells = record.iter().map(clean).enumerate();
+        let mut filled = cells.filter(|(_, text)| !text.is_empty());
+        let Some((at, first)) = filled.next() else { return true };
         if is_page(first) || is_total(first) {
             return true;
+        }
+        if filled.next().is_none() && self.shown.len() >= TITLE_COLUMNS_MIN {
+            // A word alone may be a person of whom nothing else is said: that is a row, and a bad one.
+            let title = first.contains(char::is_whitespace);
+            return title || !known.get(at).is_some_and(|known| *known);
         }
         self.lines.iter().any(|line| {
             let same = |(text, header): (&str, &String)| {

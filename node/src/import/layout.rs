@@ -35,6 +35,8 @@ struct Field<'a> {
 /// Which field of a record holds which column.
 pub(super) struct Layout<'a> {
     head: Head,
+    /// Which fields the vocabulary has.
+    known: Vec<bool>,
     fields: Vec<Field<'a>>,
     /// How the file holds marks, when not one a row.
     register: Option<(Register, Places)>,
@@ -176,7 +178,8 @@ impl<'a> Layout<'a> {
         let in_register = |at: &usize| register.as_ref().is_some_and(|(register, _)| register.uses(*at));
         let ignored = (0..head.shown.len()).filter(|at| !used.contains(at) && !in_register(at));
         let ignored = ignored.map(|at| head.shown[at].clone()).filter(|text| !text.is_empty()).collect();
-        Ok(Self { head, fields, register, days, key: vocabulary.key(), split, ignored })
+        let known = (0..head.shown.len()).map(|at| used.contains(&at)).collect();
+        Ok(Self { head, known, fields, register, days, key: vocabulary.key(), split, ignored })
     }
 
     /// The headers of the file.
@@ -208,7 +211,7 @@ impl<'a> Layout<'a> {
 
     /// Whether a record is no row: blank, a title, a page number, a total, or the header again.
     pub(super) fn is_furniture(&self, record: &StringRecord) -> bool {
-        self.head.is_furniture(record)
+        self.head.is_furniture(record, &self.known)
     }
 
     /// How the file holds marks, when not one a row.

@@ -319,3 +319,25 @@ fn a_parquet_file_is_the_same_table() {
     let (report, rows) = read_bytes("marks.parquet", &std::fs::read(file.path()).unwrap());
     assert_eq!((report.rows_kept, rows), (8, read(LONG).1));
 }
+
+#[test]
+fn a_person_of_whom_nothing_is_said_is_a_bad_row_not_a_title() {
+    let many: String = (3..30).map(|n| format!("{n},08/12/2025,AM,/\n")).collect();
+    let (report, _) = read(&format!("{LONG}{many}77,,,\n7A Mrs Smith,,,\n,,,Year\n"));
+    assert_eq!((report.rows_refused, report.lines_skipped), (2, 1), "{:?}", report.problems);
+}
+
+#[test]
+fn json_is_the_same_table() {
+    let mut objects = vec![];
+    for line in LONG.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        objects.push(serde_json::json!({
+            "student_id": fields[0], "date": fields[1], "session": fields[2], "minutes": null,
+            "attendance_code": { "data": { "id": "C9", "code": fields[3] } },
+        }));
+    }
+    let text = serde_json::json!({ "data": objects }).to_string();
+    let (report, rows) = read_bytes("attendance.json", text.as_bytes());
+    assert_eq!((report.rows_kept, rows), (8, read(LONG).1));
+}

@@ -7,6 +7,7 @@ mod ctf;
 mod dates;
 mod head;
 mod intake;
+mod json;
 mod keys;
 mod layout;
 mod meaning;

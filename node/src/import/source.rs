@@ -1,6 +1,6 @@
 //! Data files as programs write them: text in UTF-8, UTF-16 or Windows-1252, split by commas,
 //! semicolons or tabs; Excel and OpenDocument workbooks; Parquet; common
-//! transfer files. What comes out is CSV in UTF-8, line for
+//! transfer files; JSON. What comes out is CSV in UTF-8, line for
 //! line. Alone imports calamine and the decoder. Must not know vocabularies.
 
 use std::collections::BTreeMap;
@@ -15,10 +15,13 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 use super::csv_text::CsvText;
 use super::ctf::{self, CTF_BYTES_MAX, Ctf};
 use super::head::HEAD_RECORDS_MAX;
+use super::json;
 use crate::import::ImportError;
 
 /// How much of a file is looked at to tell its encoding and its delimiter: a header row is shorter.
 const HEAD_BYTES: usize = 64 * 1024;
+/// How far into a file a web page says that it is one.
+const HTML_CHARS: usize = 512;
 /// Rows of a sheet: what Excel's own format can hold.
 const SHEET_ROWS_MAX: usize = 1_048_576;
 
@@ -85,8 +88,16 @@ pub(super) fn open_for(path: &Path, fit: Fit<'_>) -> Result<Source, ImportError>
     file.rewind().map_err(|error| wrong(&error))?;
     let mut start = String::new();
     let decoded_head = decoded(Cursor::new(head), encoding).read_to_string(&mut start);
+    if is_html(&start) {
+        return Err(ImportError(format!(
+            "{name} is a web page, whatever its name says; open it in Excel and save it as .xlsx, or as CSV"
+        )));
+    }
     if ctf::is_xml(&start) {
         return open_ctf(name, decoded(file, encoding));
+    }
+    if json::is_json(&start) {
+        return open_json(name, decoded(file, encoding));
     }
     let delimiter = decoded_head.map_or(b',', |_| delimiter_of(&start));
     let read_as = describe(encoding, delimiter);
@@ -115,6 +126,13 @@ fn decoded(bytes: impl Read + 'static, encoding: &'static Encoding) -> impl Read
 /// A zip archive, as xlsx and ods are, or an old compound file, as xls is.
 fn is_workbook(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04") || head.starts_with(&[0xd0, 0xcf, 0x11, 0xe0])
+}
+
+/// A table in HTML, as some systems write what they call .xls.
+fn is_html(head: &str) -> bool {
+    let head: String = head.trim_start().chars().take(HTML_CHARS).collect();
+    let head = head.to_ascii_lowercase();
+    head.starts_with('<') && ["<!doctype html", "<html", "<table"].iter().any(|tag| head.contains(tag))
 }
 
 /// The encoding that a file's first bytes give away: a byte order mark, or zeros where UTF-16 has them.
@@ -198,6 +216,13 @@ fn open_ctf(name: String, text: impl Read + 'static) -> Result<Source, ImportErr
     let text = CsvText::new(header, pupils).map_err(|error| wrong(&error))?;
     let read_as = "a common transfer file: pupils by UPN, the first of them row 2".into();
     Ok(Source { lacks: ctf::LACKS, ..Source::made(name, text, read_as) })
+}
+
+fn open_json(name: String, text: impl Read) -> Result<Source, ImportError> {
+    let wrong = |error: &dyn std::fmt::Display| ImportError(format!("{name}: {error}"));
+    let (header, records) = json::records(BufReader::new(text)).map_err(|error| wrong(&error))?;
+    let text = CsvText::new(header, records.into_iter().map(Ok)).map_err(|error| wrong(&error))?;
+    Ok(Source::made(name, text, "JSON: objects, the first of them row 2".into()))
 }
 
 fn open_parquet(path: &Path, name: String) -> Result<Source, ImportError> {

@@ -102,6 +102,7 @@ fn what_is_no_data_file_is_refused_with_the_remedy() {
     for (name, bytes, said) in [
         ("a.pdf", &b"%PDF-1.7\n"[..], "export the report as CSV"),
         ("a.csv", b"a,b\n\0\x01\x02,3\n", "is no text"),
+        ("a.xls", b"<HTML><body><table><tr><td>Adno</td>", "is a web page, whatever its name says"),
         ("a.xlsx", b"PK\x03\x04 but not really", "save it again as .xlsx"),
         ("a.xls", &[0xd0, 0xcf, 0x11, 0xe0, 0, 0], "save it again as .xlsx"),
     ] {
@@ -111,4 +112,60 @@ fn what_is_no_data_file_is_refused_with_the_remedy() {
     }
     let missing = open(Path::new("/no/such/file.csv")).err().unwrap().0;
     assert!(missing.contains("/no/such/file.csv"), "{missing}");
+}
+
+/// A zip archive of files as they are. The checksums are those that the format asks for.
+fn zip(files: &[(&str, &str)]) -> Vec<u8> {
+    let checksum = |bytes: &[u8]| {
+        !bytes.iter().fold(!0_u32, |sum, byte| {
+            (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0xedb8_8320 * (sum & 1)))
+        })
+    };
+    let (mut archive, mut list) = (vec![], vec![]);
+    for (name, text) in files {
+        let at = u32::try_from(archive.len()).unwrap();
+        let size = u32::try_from(text.len()).unwrap();
+        let mut common = vec![20, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        common.extend([checksum(text.as_bytes()), size, size].iter().flat_map(|number| number.to_le_bytes()));
+        common.extend([u8::try_from(name.len()).unwrap(), 0, 0, 0]);
+        archive.extend(b"PK\x03\x04".iter().chain(&common).chain(name.as_bytes()).chain(text.as_bytes()));
+        list.extend(b"PK\x01\x02\x14\x00".iter().chain(&common));
+        list.extend([0; 10]);
+        list.extend(at.to_le_bytes().iter().chain(name.as_bytes()));
+    }
+    let (count, at) = (u8::try_from(files.len()).unwrap(), u32::try_from(archive.len()).unwrap());
+    let size = u32::try_from(list.len()).unwrap();
+    archive.extend(list);
+    archive.extend([b'P', b'K', 5, 6, 0, 0, 0, 0, count, 0, count, 0]);
+    archive.extend([size, at].iter().flat_map(|number| number.to_le_bytes()).chain([0, 0]));
+    archive
+}
+
+#[test]
+fn an_open_document_workbook_is_read() {
+    let cell = |text: &str| {
+        format!("<table:table-cell office:value-type=\"string\"><text:p>{text}</text:p></table:table-cell>")
+    };
+    let day = "<table:table-cell office:value-type=\"date\" office:date-value=\"2025-12-08\"><text:p>08/12/2025</text:p></table:table-cell>";
+    let number = "<table:table-cell office:value-type=\"float\" office:value=\"7\"><text:p>7</text:p></table:table-cell>";
+    let row = |cells: String| format!("<table:table-row>{cells}</table:table-row>");
+    let rows = row(["Adno", "Date", "Mark"].map(cell).concat()) + &row(format!("{number}{day}{}", cell("/")));
+    let content = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><office:document-content \
+         xmlns:office=\"urn:oasis:names:tc:opendocument:xmlns:office:1.0\" \
+         xmlns:text=\"urn:oasis:names:tc:opendocument:xmlns:text:1.0\" \
+         xmlns:table=\"urn:oasis:names:tc:opendocument:xmlns:table:1.0\"><office:body><office:spreadsheet>\
+         <table:table table:name=\"Marks\">{rows}</table:table></office:spreadsheet></office:body>\
+         </office:document-content>"
+    );
+    let manifest = "<?xml version=\"1.0\"?><manifest:manifest \
+        xmlns:manifest=\"urn:oasis:names:tc:opendocument:xmlns:manifest:1.0\"/>";
+    let bytes = zip(&[
+        ("mimetype", "application/vnd.oasis.opendocument.spreadsheet"),
+        ("META-INF/manifest.xml", manifest),
+        ("content.xml", &content),
+    ]);
+    let (text, _, read_as) = read("marks.ods", &bytes);
+    assert_eq!(text, "Adno,Date,Mark\n7,2025-12-08,/\n");
+    assert_eq!(read_as.as_deref(), Some("a workbook, sheet `Marks`"));
 }

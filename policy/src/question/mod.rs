@@ -181,4 +181,6 @@ impl Question {
 }
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod tests;

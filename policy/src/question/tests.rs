@@ -5,7 +5,7 @@ use crate::id::MemberId;
 use crate::time::Period;
 use crate::vocabulary::tests::EXAM;
 
-const ATTENDANCE: &str = include_str!("../../../node/src/vocab/attendance.toml");
+pub(super) const ATTENDANCE: &str = include_str!("../../../node/src/vocab/attendance.toml");
 const EVENT_DAY: &str = include_str!("../../../node/src/questions/catalogue/event-day.toml");
 const ATTENDANCE_RATE: &str = include_str!("../../../node/src/questions/catalogue/attendance-rate.toml");
 
@@ -186,7 +186,7 @@ fn a_split_by_what_varies_multiplies_the_sensitivity() {
     assert!(sql.text.contains("(\"weekday\" IN ('Monday', 'Wednesday', 'Friday'))"), "{}", sql.text);
 }
 
-const FORMS: &str = r#"
+pub(super) const FORMS: &str = r#"
     id = "forms"
     version = 1
     title = "Every form a question may use"
@@ -212,7 +212,7 @@ const FORMS: &str = r#"
     ]
     for = [{ column = "nc_year", values = "nc_years" }, { column = "pupil_premium", values = ["true"] }]"#;
 
-const FORMS_PARAMS: [(&str, &str); 2] = [("most", "10.5"), ("subject", "Mathematics")];
+pub(super) const FORMS_PARAMS: [(&str, &str); 2] = [("most", "10.5"), ("subject", "Mathematics")];
 
 #[test]
 fn every_form_is_read_bound_and_rendered() {

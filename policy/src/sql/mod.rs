@@ -128,7 +128,7 @@ impl Expr {
         params
     }
 
-    fn has_aggregate(&self) -> bool {
+    pub(crate) fn has_aggregate(&self) -> bool {
         matches!(self, Self::Aggregate(..)) || self.children().into_iter().any(Self::has_aggregate)
     }
 }

@@ -261,6 +261,13 @@ impl Member {
         self.judge(query, None)
     }
 
+    /// What we may still spend on a Query of our own, under all limits that hold here.
+    pub fn room(&self, query: &datacoop_policy::query::Query) -> crate::standing::Room {
+        let own = self.settings.limits.as_ref();
+        let layers = datacoop_policy::verdict::Layers::new(self.fold.charter(), &query.purpose, own);
+        self.standing.room(&self.fold, &self.settings.me, query, &layers.effective(), self.now)
+    }
+
     /// Members we have a connection to.
     pub fn connected(&self) -> impl Iterator<Item = &MemberId> {
         self.peers.connected()

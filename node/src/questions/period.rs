@@ -1,0 +1,134 @@
+//! A period for who gives none: the last whole one of a question's kind.
+
+use std::collections::BTreeMap;
+
+use datacoop_policy::question::Question;
+use datacoop_policy::{Day, Period};
+
+/// First and last month and day, and what it is called.
+type Named = ((i64, i64), (i64, i64), &'static str);
+
+/// Half-terms as most schools keep them: first and last month and day. Authorities differ by a week or
+/// two, and Easter moves: whoever asks for real gives days.
+const HALF_TERMS: [Named; 6] = [
+    ((9, 1), (10, 30), "the first half of the autumn term"),
+    ((11, 1), (12, 23), "the second half of the autumn term"),
+    ((1, 1), (2, 15), "the first half of the spring term"),
+    ((2, 16), (3, 31), "the second half of the spring term"),
+    ((4, 1), (5, 28), "the first half of the summer term"),
+    ((5, 29), (7, 25), "the second half of the summer term"),
+];
+/// Terms, likewise.
+const TERMS: [Named; 3] = [
+    ((9, 1), (12, 23), "the autumn term"),
+    ((1, 1), (3, 31), "the spring term"),
+    ((4, 1), (7, 25), "the summer term"),
+];
+
+/// The last whole period of a kind before today, and what it is called. Rows without dates are asked
+/// about in the academic year they are asked in.
+pub fn default_period(kind: &str, dated: bool, today: Day) -> (Period, String) {
+    let year_of = |start: i64| {
+        let (first, last) = (Day::from_civil(start, 9, 1), Day::from_civil(start + 1, 8, 31));
+        period(first, last)
+    };
+    let this_year = today.academic_year().0;
+    if !dated {
+        return (year_of(this_year), "this academic year".to_owned());
+    }
+    match kind {
+        "day" => (period(Some(Day(today.0 - 1)), Some(Day(today.0 - 1))), "yesterday".to_owned()),
+        "week" => {
+            // Day 0 was a Thursday, so day 4 a Monday.
+            let monday = today.0 - (today.0 - 4).rem_euclid(7) - 7;
+            // The week in which an academic year begins has days of two.
+            let whole = Period::new(Day(monday), Day(monday + 6));
+            let week = whole.unwrap_or_else(|| period(Some(Day(monday - 7)), Some(Day(monday - 1))));
+            (week, "last week".to_owned())
+        }
+        "half_term" => last_of(&HALF_TERMS, today),
+        "term" => last_of(&TERMS, today),
+        _ => (year_of(this_year - 1), "the last academic year".to_owned()),
+    }
+}
+
+fn last_of(list: &[Named], today: Day) -> (Period, String) {
+    let (year, ..) = today.civil();
+    let dated = (year - 1..=year).flat_map(|year| {
+        list.iter().map(move |(first, last, name)| {
+            let whole =
+                period(Day::from_civil(year, first.0, first.1), Day::from_civil(year, last.0, last.1));
+            (whole, (*name).to_owned())
+        })
+    });
+    let past = dated.filter(|(whole, _)| whole.last() < today);
+    past.max_by_key(|(whole, _)| whole.last()).expect("INVARIANT: some period of the year before is past")
+}
+
+fn period(first: Option<Day>, last: Option<Day>) -> Period {
+    first
+        .zip(last)
+        .and_then(|(first, last)| Period::new(first, last))
+        .expect("INVARIANT: days of one academic year")
+}
+
+/// Parameters that stand in for real ones: only to see that a question binds, and what it would show.
+pub fn example_params(question: &Question, period: Period) -> BTreeMap<String, String> {
+    let draft = question.draft();
+    let optional = |name: &str| question.groupings().iter().any(|by| by.optional && by.name == name);
+    let needed = draft.param.iter().filter(|(name, _)| !optional(name));
+    let example = |(name, kind): (&String, &String)| {
+        let value = match kind.as_str() {
+            "date" => period.last().to_string(),
+            "dates" => period.first().to_string(),
+            "members" => "GB-EDU-100000".to_owned(),
+            "number" => "1".to_owned(),
+            list => {
+                let values = datacoop_policy::lists::named(list);
+                values.and_then(|values| values.first()).map_or("example", |value| value).to_owned()
+            }
+        };
+        (name.clone(), value)
+    };
+    needed.map(example).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(kind: &str, today: &str, expected: &str) {
+        let (period, _) = default_period(kind, true, Day::parse(today).unwrap());
+        assert_eq!(period.to_string(), expected, "{kind} on {today}");
+    }
+
+    #[test]
+    fn it_is_the_last_whole_one_of_its_kind() {
+        check("day", "2026-11-25", "2026-11-24..2026-11-24");
+        check("week", "2026-11-25", "2026-11-16..2026-11-22");
+        check("week", "2026-11-23", "2026-11-16..2026-11-22");
+        check("week", "2026-09-08", "2026-08-24..2026-08-30");
+        check("half_term", "2026-11-25", "2026-09-01..2026-10-30");
+        check("half_term", "2026-12-23", "2026-09-01..2026-10-30");
+        check("half_term", "2026-12-24", "2026-11-01..2026-12-23");
+        check("half_term", "2026-01-01", "2025-11-01..2025-12-23");
+        check("term", "2026-11-25", "2026-04-01..2026-07-25");
+        check("year", "2026-08-31", "2024-09-01..2025-08-31");
+        check("year", "2026-09-01", "2025-09-01..2026-08-31");
+        let (period, _) = default_period("half_term", false, Day::parse("2026-11-25").unwrap());
+        assert_eq!(period.to_string(), "2026-09-01..2027-08-31");
+    }
+
+    #[test]
+    fn no_day_lacks_one_and_each_fits_its_kind() {
+        for day in 15_000..22_000 {
+            for (kind, most) in datacoop_policy::question::PERIODS {
+                let (period, _) = default_period(kind, true, Day(day));
+                assert!(
+                    period.last() < Day(day) && period.last().0 - period.first().0 < most,
+                    "{kind} {day}"
+                );
+            }
+        }
+    }
+}
