@@ -268,15 +268,13 @@ fn mean_estimate(mean: i128, error: i128, n: Sum) -> Option<Estimate> {
     quotient(mean, n, &Bend { whole, apart: error, tilt: 0 })
 }
 
-/// x of the sum of a row whose cells have independent noise of one size, with chance.
-pub(super) fn share(row: &[Option<Sum>], x: Sum) -> Option<Estimate> {
-    let cells = row.iter().copied().collect::<Option<Vec<Sum>>>()?;
-    let total = cells.iter().try_fold(Sum { value: 0, error: 0 }, |sum, cell| sum.plus(*cell))?;
+/// x of the sum of a row of so many cells, whose noise is independent and of one size, with chance.
+pub(super) fn share(x: Sum, total: Sum, cells: usize) -> Option<Estimate> {
     let p = divided(x, total)?;
-    let others = i128::try_from(row.len()).ok()?.checked_sub(1)?;
+    let cells = i128::try_from(cells).ok().filter(|cells| *cells > 0)?;
     let rest = ONE.checked_sub(p)?;
-    let spread = product(rest, rest)?.checked_add(others.checked_mul(product(p, p)?)?)?;
-    let tilt = ONE / (others + 1);
+    let spread = product(rest, rest)?.checked_add((cells - 1).checked_mul(product(p, p)?)?)?;
+    let tilt = ONE / cells;
     let bend =
         Bend { whole: product(root(spread)?, x.error)?, apart: product(root(ONE - tilt)?, x.error)?, tilt };
     let inside = p.clamp(0, ONE);

@@ -5,8 +5,10 @@
 //! assumed and stated at each kind below; the noise itself is exact.
 
 use super::estimate::{COUNT_MIN, Estimate, Sum, mean_name, most_of, noise_of};
-use super::figures::{Key, contrasts, difference, difference_name, quantile_name, rank_error, rows_over};
-use super::fixed::{ONE, decimal, display_step, half_width, hypot, product, ratio, root, round_up};
+use super::figures::{
+    Key, Rows, contrasts, difference, difference_name, quantile_name, rank_error, share_of_rows,
+};
+use super::fixed::{ONE, decimal, display_step, half_width, hypot, norm, product, ratio, root, round_up};
 use crate::loss::PrivacyLoss;
 use crate::query::{NoiseScale, Terms};
 use crate::question::{BoundQuestion, Figure, FitOf, Level, MeanOf, Measure, Measured, RateOf, Whole};
@@ -232,16 +234,15 @@ impl Setting<'_> {
             Figure::Transition { of, columns, .. } => self.shares(&keys, of, columns, true),
             Figure::Quantile { of, across, edges, at } => {
                 let edges: Vec<i128> = edges.iter().map(|edge| edge.billionths()).collect();
-                let rows = rows_over(self.question, across).unwrap_or_default();
-                let starts = rows.iter().enumerate().filter(|(at, row)| row.first() == Some(at));
-                let each = starts.flat_map(|(start, row)| {
+                let Some(rows) = Rows::over(self.question, across) else { return vec![] };
+                let each = rows.starts().flat_map(|start| {
                     let edges = &edges;
-                    let people = row.iter().filter_map(|at| self.people.get(*at)).sum();
+                    let people = self.people_of(rows, start);
                     let key: Key = keys[start].iter().filter(|(name, _)| name != across).cloned().collect();
                     at.iter().map(move |q| Guess {
                         key: key.clone(),
                         name: quantile_name(*q),
-                        estimate: self.quantile(of, people, row.len(), edges, *q),
+                        estimate: self.quantile(of, people, rows.size, edges, *q),
                         counts_chance: false,
                         people,
                     })
@@ -313,10 +314,20 @@ impl Setting<'_> {
     }
 
     fn means(&self, keys: &[Key], mean: &MeanOf) -> Vec<Guess> {
+        let with_chance = mean.square.is_some();
         let each = mean.of.iter().flat_map(|of| {
-            self.each(keys, &mean_name(mean, of), mean.square.is_some(), |at| self.mean(of, &mean.count, at))
+            self.each(keys, &mean_name(mean, of), with_chance, |at| self.mean(of, &mean.count, at))
         });
-        each.collect()
+        let together = mean.together.iter().flat_map(|name| {
+            self.each(keys, &mean_name(mean, name), with_chance, |at| self.mean_together(mean, at))
+        });
+        each.chain(together).collect()
+    }
+
+    fn mean_together(&self, mean: &MeanOf, at: usize) -> Option<Estimate> {
+        let errors = mean.of.iter().map(|of| self.error(of)).collect::<Option<Vec<i128>>>()?;
+        let people = Sum { value: self.whole(at)?, error: self.error(&mean.count)? };
+        self.divided(norm(&errors)?, people, people.value)
     }
 
     /// A mean near its centre, where the count's noise adds nothing.
@@ -352,7 +363,11 @@ impl Setting<'_> {
         let columns: Vec<(String, Vec<Option<Estimate>>)> = match of {
             Level::Mean(mean) => {
                 let column = |of: &String| levels(&|at| self.mean(of, &mean.count, at));
-                mean.of.iter().map(|of| (difference_name(&mean_name(mean, of)), column(of))).collect()
+                let named = |name: &String| difference_name(&mean_name(mean, name));
+                let each = mean.of.iter().map(|of| (named(of), column(of)));
+                let together = mean.together.iter();
+                let together = together.map(|name| (named(name), levels(&|at| self.mean_together(mean, at))));
+                each.chain(together).collect()
             }
             Level::Rate(rate) => vec![(difference_name("rate"), levels(&|at| self.rate(rate, at)))],
         };
@@ -372,20 +387,25 @@ impl Setting<'_> {
         if has_counts && self.question.question().matters().measured != Measured::Points {
             return self.each(keys, "count", false, |at| self.count(of, at));
         }
-        let rows = rows_over(self.question, over);
-        let share = |at: usize| -> Option<(Estimate, u64)> {
-            let row = rows.as_ref().and_then(|rows| rows.get(at))?;
-            let error = self.error(of)?;
-            let sums: Vec<Option<Sum>> =
-                row.iter().map(|at| Some(Sum { value: self.whole(*at)?, error })).collect();
-            let people = row.iter().filter_map(|at| self.people.get(*at)).sum();
-            Some((super::estimate::share(&sums, Sum { value: self.whole(at)?, error })?, people))
-        };
-        let mut guesses = self.each(keys, "share", false, |at| share(at).map(|(estimate, _)| estimate));
-        for (at, guess) in guesses.iter_mut().enumerate() {
-            guess.people = share(at).map_or(guess.people, |(_, people)| people);
+        let count = |at: usize| Some(Sum { value: self.whole(at)?, error: self.error(of)? });
+        let counts: Vec<Option<Sum>> = (0..keys.len()).map(count).collect();
+        let shares = share_of_rows(self.question, &counts, over);
+        let mut guesses = self.each(keys, "share", false, |at| shares.get(at).copied().flatten());
+        if let Some(rows) = Rows::over(self.question, over) {
+            let people: Vec<(usize, u64)> =
+                rows.starts().map(|start| (start, self.people_of(rows, start))).collect();
+            for (start, people) in people {
+                rows.row(start).for_each(|at| guesses[at].people = people);
+            }
         }
         guesses
+    }
+
+    /// People of a row.
+    fn people_of(&self, rows: Rows, start: usize) -> u64 {
+        rows.row(start)
+            .filter_map(|at| self.people.get(at))
+            .fold(0, |sum, people| sum.saturating_add(*people))
     }
 
     /// The noise of a rank, as a width: people are taken to lie evenly between the edges.

@@ -95,6 +95,42 @@ fn events_quantiles_fits_and_counts_are_those_of_the_catalogue() {
     assert_eq!((codes, counts.cure), (vec!["green", "red"], None));
 }
 
+/// Figures stand in a plan under the names that a Release gives them, and in its order.
+#[test]
+fn a_plan_names_what_a_release_shows() {
+    let by =
+        r#"{ column = "sex", cells = ["F", "M"] }, { name = "bin", sql = "'0'", cells = ["0", "1", "2"] }"#;
+    let measures: Vec<String> =
+        ["x", "y", "xx", "xy", "yy"].iter().map(|name| measure(name, "[0, 4]", "1")).collect();
+    let measures = format!("{N}, {}", measures.join(","));
+    for kind in [
+        r#"{ kind = "count", of = "n" }"#,
+        r#"{ kind = "mean", of = ["x", "y"], count = "n", together = "both" }"#,
+        r#"{ kind = "gap", of = ["x", "y"], count = "n", together = "both", across = "bin" }"#,
+        r#"{ kind = "gap", of = "n", over = "xx", across = "sex" }"#,
+        r#"{ kind = "rate", of = "n", against = "xx" }"#,
+        r#"{ kind = "share", of = "n" }"#,
+        r#"{ kind = "histogram", of = "n" }"#,
+        r#"{ kind = "transition", rows = "bin", columns = "sex" }"#,
+        r#"{ kind = "quantile", of = "n", across = "bin", edges = [0, 1, 2, 3], at = ["1/4", "2/4"] }"#,
+        r#"{ kind = "spread", count = "n", mean = "x", square = "xx" }"#,
+        r#"{ kind = "fit", count = "n", x = "x", y = "y", xx = "xx", xy = "xy", yy = "yy" }"#,
+    ] {
+        let question = asking(kind, &measures, by, r#"matters = "1 pp""#);
+        let noise =
+            crate::query::NoiseScale::new(question.sensitivity2(), PrivacyLoss::from_nano(5_000_000), 13);
+        let release = derive(&question, &noise.unwrap(), 20, &vec![1_000; question.cells()]);
+        let shown: Vec<(String, &Vec<(String, String)>)> = release
+            .cells
+            .iter()
+            .flat_map(|cell| cell.figures.iter().map(|figure| (figure.name.clone(), &cell.key)))
+            .collect();
+        for figure in forecast(&question, 5_000_000, &[1_000; 6]).figures {
+            assert!(shown.contains(&(figure.name.clone(), &figure.key)), "{kind}: {figure:?}");
+        }
+    }
+}
+
 /// What would help does: at the loss named, or with the people named, some figure serves; with a
 /// little less none does.
 #[test]

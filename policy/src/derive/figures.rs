@@ -1,9 +1,11 @@
 //! Each kind of figure, cell by cell.
 
+use std::collections::BTreeMap;
+
 use super::estimate::{Estimate, Group, Sum, share};
 use super::fixed::{half_width, hypot, norm, product, ratio, root, root_up};
 use super::{FigureCell, FigureValue, fit, shown, shown_between};
-use crate::question::{BoundQuestion, Level, Ratio};
+use crate::question::{BoundQuestion, Grouping, Level, Ratio};
 
 /// The name and value of a cell in each dimension.
 pub(super) type Key = Vec<(String, String)>;
@@ -12,19 +14,46 @@ pub(super) fn plain(keys: &[Key], figures: impl Iterator<Item = Vec<FigureValue>
     keys.iter().zip(figures).map(|(key, figures)| FigureCell { key: key.clone(), figures }).collect()
 }
 
-/// For each group the indices of the groups that differ from it in one grouping only, in cell order:
-/// its row. `None` when there is no such grouping.
-pub(super) fn rows_over(question: &BoundQuestion, grouping: &str) -> Option<Vec<Vec<usize>>> {
-    let by = question.groupings();
-    let at = by.iter().position(|by| by.name == *grouping)?;
-    let size = by[at].cells.len();
-    let stride: usize = by[at + 1..].iter().map(|by| by.cells.len()).product();
-    let groups: usize = by.iter().map(|by| by.cells.len()).product();
-    let row = |group: usize| {
-        let start = group - (group / stride % size) * stride;
-        (0..size).map(|step| start + step * stride).collect()
-    };
-    Some((0..groups).map(row).collect())
+/// The rows of one grouping: groups that differ in it only stand in one row, in the order of its cells.
+#[derive(Clone, Copy)]
+pub(super) struct Rows {
+    /// How many groups stand in a row.
+    pub(super) size: usize,
+    stride: usize,
+    groups: usize,
+}
+
+impl Rows {
+    /// `None` when there is no such grouping.
+    pub(super) fn over(question: &BoundQuestion, grouping: &str) -> Option<Self> {
+        let by = question.groupings();
+        let at = by.iter().position(|by| by.name == *grouping)?;
+        let cells = |by: &[Grouping]| by.iter().map(|by| by.cells.len()).product();
+        Some(Self { size: by[at].cells.len(), stride: cells(&by[at + 1..]), groups: cells(by) })
+    }
+
+    /// The first group of each row.
+    pub(super) fn starts(self) -> impl Iterator<Item = usize> {
+        (0..self.groups).filter(move |group| (group / self.stride).is_multiple_of(self.size))
+    }
+
+    /// The groups of the row that starts here.
+    pub(super) fn row(self, start: usize) -> impl Iterator<Item = usize> {
+        (0..self.size).map(move |step| start + step * self.stride)
+    }
+
+    /// The first group of the row that this group stands in.
+    pub(super) fn start_of(self, group: usize) -> usize {
+        group - (group / self.stride % self.size) * self.stride
+    }
+
+    /// The sum of each row by its first group; `None` of a row that holds none or does not fit.
+    pub(super) fn totals(self, sums: &[Option<Sum>]) -> BTreeMap<usize, Sum> {
+        let total = |start: usize| {
+            self.row(start).try_fold(Sum { value: 0, error: 0 }, |total, at| total.plus((*sums.get(at)?)?))
+        };
+        self.starts().filter_map(|start| Some((start, total(start)?))).collect()
+    }
 }
 
 /// Counts, if wanted, and shares of the row over one grouping.
@@ -37,16 +66,25 @@ pub(super) fn shares(
     with_counts: bool,
 ) -> Vec<FigureCell> {
     let counts: Vec<Option<Sum>> = groups.iter().map(|group| group.sum(of)).collect();
-    let rows = rows_over(question, over).unwrap_or_default();
-    let figures = counts.iter().enumerate().map(|(at, x)| {
-        let row = rows.get(at).map_or(&[][..], Vec::as_slice);
-        let row: Vec<Option<Sum>> = row.iter().map(|at| counts.get(*at).copied().flatten()).collect();
-        let count = x.filter(Sum::is_shown).and_then(Estimate::of);
-        let share = x.and_then(|x| share(&row, x));
-        let count = with_counts.then(|| shown("count", count));
+    let each = share_of_rows(question, &counts, over);
+    let figures = counts.iter().zip(each).map(|(count, share)| {
+        let count = with_counts.then(|| shown("count", count.filter(Sum::is_solid).and_then(Estimate::of)));
         count.into_iter().chain([shown("share", share)]).collect()
     });
     plain(keys, figures)
+}
+
+/// Each count as a share of its row.
+pub(super) fn share_of_rows(
+    question: &BoundQuestion,
+    counts: &[Option<Sum>],
+    over: &str,
+) -> Vec<Option<Estimate>> {
+    let Some(rows) = Rows::over(question, over) else { return vec![None; counts.len()] };
+    let totals = rows.totals(counts);
+    let of_row =
+        |(at, count): (usize, &Option<Sum>)| share((*count)?, *totals.get(&rows.start_of(at))?, rows.size);
+    counts.iter().enumerate().map(of_row).collect()
 }
 
 /// Each cell's level, and how the first cell of a grouping differs from each other.
@@ -127,21 +165,22 @@ pub(super) fn difference(
 ) -> Vec<(Key, Option<Estimate>)> {
     let cells = question.groupings().iter().find(|by| by.name == *name).map(|by| by.cells.as_slice());
     let at = |value: &str| cells.and_then(|cells| cells.iter().position(|cell| cell == value));
-    let (Some(rows), Some(plus_at), Some(minus_at)) = (rows_over(question, name), at(plus), at(minus)) else {
+    let (Some(rows), Some(plus_at), Some(minus_at)) = (Rows::over(question, name), at(plus), at(minus))
+    else {
         return vec![];
     };
     let label = format!("{plus} minus {minus}");
-    let rows = rows.iter().enumerate().filter(|(at, row)| row.get(plus_at) == Some(at));
-    rows.filter_map(|(with, row)| {
+    let effect = |at: Option<usize>| effects.get(at?).copied().flatten();
+    let of_row = |start: usize| {
         let key = keys
-            .get(with)?
+            .get(start)?
             .iter()
             .map(|(n, value)| (n.clone(), if n == name { label.clone() } else { value.clone() }));
-        let effect = |at: usize| effects.get(at).copied().flatten();
-        let estimate = effect(with).zip(effect(*row.get(minus_at)?)).and_then(|(a, b)| a.minus(b));
+        let (with, without) = (rows.row(start).nth(plus_at), rows.row(start).nth(minus_at));
+        let estimate = effect(with).zip(effect(without)).and_then(|(a, b)| a.minus(b));
         Some((key.collect(), estimate))
-    })
-    .collect()
+    };
+    rows.starts().filter_map(of_row).collect()
 }
 
 /// Quantiles of each row of bins, one cell a row.
@@ -161,11 +200,11 @@ pub(super) fn quantiles(
 ) -> Vec<FigureCell> {
     let counts: Vec<Option<Sum>> = groups.iter().map(|group| group.sum(of)).collect();
     let edges: Vec<i128> = edges.iter().map(|edge| edge.billionths()).collect();
-    let rows = rows_over(question, across).unwrap_or_default();
-    let starts = rows.iter().enumerate().filter(|(at, row)| row.first() == Some(at));
-    starts
-        .map(|(start, row)| {
-            let bins = row.iter().map(|at| counts.get(*at).copied().flatten()).collect::<Option<Vec<Sum>>>();
+    let Some(rows) = Rows::over(question, across) else { return vec![] };
+    rows.starts()
+        .map(|start| {
+            let bins =
+                rows.row(start).map(|at| counts.get(at).copied().flatten()).collect::<Option<Vec<Sum>>>();
             let key = keys[start].iter().filter(|(name, _)| name != across).cloned().collect();
             let figure = |q: &Ratio| {
                 let range = bins.as_deref().and_then(|bins| quantile(bins, &edges, *q));

@@ -36,8 +36,7 @@ fn fiellers_intervals_are_his() {
     near(mean.value - mean.below, 0.276_102_285);
     near(mean.value + mean.above, 0.905_461_538);
     // x = 15 of 40 in a row of four cells, 4 each: x shares a quarter of the row's variance.
-    let row = [15, 12, 8, 5].map(|value| Some(sum(value, 4)));
-    let part = share(&row, sum(15, 4)).unwrap();
+    let part = share(sum(15, 4), sum(40, 8), 4).unwrap();
     near(part.value - part.below, 0.204_316_998);
     near(part.value + part.above, 0.591_073_957);
     // Under four standard errors nothing is shown, from eight on the interval is straight.
