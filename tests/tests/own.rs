@@ -81,6 +81,20 @@ fn check_ours(coop: &Coop, id: &str) {
     // A count is a part of the cluster's, and lies nowhere by it.
     assert_eq!((&seen["ours"][1]["place"], number(&seen["ours"][1]["ours"])), (&Value::Null, 30.0));
     assert!(seen["like_ours"].is_null());
+
+    // Printed elsewhere: 2.7 follows from the rows as they are, not as the question rounds them.
+    let given = ["results", id, "--like-ours", "--given", "mean=2.70", "--given", "mean=2.6", "--json"];
+    let checked = json(&coop.ok(0, &given));
+    let follows = |at: usize| checked["given"][at]["follows_from_our_rows"].as_bool();
+    assert_eq!((follows(0), follows(1)), (Some(true), Some(false)));
+    assert_eq!(
+        (number(&checked["given"][0]["ours"]), &checked["given"][0]["likely"]),
+        (2.7, &Value::Bool(false))
+    );
+    coop.fails(0, &["results", id, "--like-ours", "--given", "median=1"], 2, "there are mean");
+    coop.fails(0, &["results", id, "--like-ours", "--given", "mean=much"], 2, "NAME=VALUE");
+    let text = String::from_utf8(coop.ok(0, &given[..7]).stdout).unwrap();
+    assert!(text.contains("DOES NOT FOLLOW") && text.contains("an error in data or in a rule"), "{text}");
     import(coop, 1, "0");
     let text = String::from_utf8(coop.ok(0, &["results", id, "--ours", "--like-ours"]).stdout).unwrap();
     assert!(text.contains("0.0*") && text.contains("fewer than 10 of our people"), "{text}");

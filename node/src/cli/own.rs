@@ -8,6 +8,7 @@ use super::show::{percent, plain, table_of, unit_of};
 use crate::own::PEOPLE_FEW;
 use crate::own::basis::Basis;
 use crate::own::beside::{Beside, Place};
+use crate::own::given::Checked;
 use crate::own::like::{FellBack, Like, Verdict};
 use crate::own::progress::{is_progress, official_text, slots};
 
@@ -57,6 +58,69 @@ fn people_word(question: &BoundQuestion) -> &'static str {
         Some("activity") => "activities",
         _ => "people",
     }
+}
+
+/// Figures that others printed, checked, as scripts read them.
+pub(super) fn given_json(all: &[Checked]) -> Value {
+    let number = |value: f64| format!("{value:.6}");
+    let figures = all.iter().map(|one| {
+        json!({
+            "name": one.name,
+            "given": number(one.given.value),
+            "rounding": number(one.given.rounding),
+            "ours": number(one.ours),
+            "like_ours": number(one.like),
+            "low": one.half.map(|half| number(one.like - half)),
+            "high": one.half.map(|half| number(one.like + half)),
+            "follows_from_our_rows": one.follows(),
+            "likely": one.is_likely(),
+        })
+    });
+    Value::Array(figures.collect())
+}
+
+/// The same for people.
+pub(super) fn given_text(basis: &Basis, all: &[Checked]) -> String {
+    let header = ["", "given", "our rows", "apart", "like ours (95 %)", ""].map(str::to_owned).to_vec();
+    let row = |one: &Checked| {
+        let unit = if one.percent { " %" } else { "" };
+        let fine = one.given.rounding * 2.0;
+        let show = |value: f64| number(value, fine, one.percent);
+        let range = one.half.map(|half| {
+            let show = |value: f64| number(value, half, one.percent);
+            format!("{} to {}", show(one.like - half), show(one.like + half))
+        });
+        let reads = match (one.follows(), one.is_likely()) {
+            (true, Some(true) | None) => "follows from our rows",
+            (true, Some(false)) => "follows, but unlike people like ours",
+            (false, Some(true) | None) => "DOES NOT FOLLOW from our rows",
+            (false, Some(false)) => "DOES NOT FOLLOW, and unlike people like ours",
+        };
+        vec![
+            plain(&one.name.replace('_', " ")),
+            format!("{}{unit}", number(one.given.value, fine * 10.0, one.percent)),
+            format!("{}{unit}", show(one.ours)),
+            signed(show(one.given.value - one.ours)),
+            range.unwrap_or_default(),
+            reads.into(),
+        ]
+    };
+    let mut text = String::from("Given figures, checked at home\n\n");
+    text += &format!("{}\n\n", table_of(header, all.iter().map(row).collect()));
+    let wrong = all.iter().any(|one| !one.follows());
+    if wrong {
+        text += &wrapped(
+            "What does not follow is apart from our rows by more than rounding: an error in data or in a rule. Look \
+             for people or results that only one of the two counts.",
+        );
+    }
+    if wrong && is_progress(&basis.question) {
+        text += &wrapped(
+            "Rules that are often read differently: English doubles only if both were sat, Combined Science fills \
+             two slots, an empty slot counts 0, and of a subject sat twice one result counts.",
+        );
+    }
+    text
 }
 
 /// Our own figures beside the cluster's, as scripts read them.

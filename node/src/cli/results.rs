@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::ask::loss_text;
 use super::node::home_of;
-use super::own::{beside_json, beside_text, exact_text, like_json, like_text};
+use super::own::{beside_json, beside_text, exact_text, given_json, given_text, like_json, like_text};
 use super::show::{cells_table, lot_text, plain, reading_text};
 use super::{Common, Printed};
 use crate::client::Client;
@@ -13,6 +13,7 @@ use crate::error::CommandError;
 use crate::home::Home;
 use crate::own::basis::BasisText;
 use crate::own::beside::beside;
+use crate::own::given::{Given, check_given};
 use crate::own::like::like_ours;
 
 #[derive(Args)]
@@ -25,6 +26,9 @@ pub(super) struct ResultsArgs {
     /// Compare our own people with people like them: the release weighted by our own mix
     #[arg(long, requires = "query")]
     like_ours: bool,
+    /// A figure of ours that others printed, such as english=9.42: check it; repeat for more
+    #[arg(long, value_name = "NAME=VALUE", requires = "like_ours")]
+    given: Vec<Given>,
 }
 
 /// What a release answers, from its JSON.
@@ -84,6 +88,11 @@ async fn own(home: &Home, query: &str, args: &ResultsArgs) -> Result<Printed, Co
         let likes = like_ours(&basis, &ours).map_err(|error| CommandError::usage(error.to_string()))?;
         text += &format!("\n{}", like_text(&basis, &likes));
         json["like_ours"] = like_json(&basis.question, &likes);
+        if !args.given.is_empty() {
+            let checked = check_given(&basis, home, &likes, &args.given).await?;
+            text += &format!("\n{}", given_text(&basis, &checked));
+            json["given"] = given_json(&checked);
+        }
     }
     text += &exact_text(&basis);
     Ok(Printed::new(json, text))

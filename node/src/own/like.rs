@@ -138,6 +138,18 @@ pub fn like_ours(basis: &Basis, ours: &Ours) -> Result<Vec<Like>, NoLike> {
     Ok(compared.into_iter().map(|like| Like { percent, ..like }).collect())
 }
 
+/// Our own ratios by name, as [`like_ours`] orders them.
+pub(super) fn own_figures(question: &BoundQuestion, ours: &Ours) -> Vec<(String, f64)> {
+    let own = Values::of_ours(question, ours);
+    let all: Vec<usize> = (0..question.groups().len()).collect();
+    let levels = levels(question).map_or_else(Vec::new, |found| found.levels);
+    let actual = |level: Level| {
+        let ratio = own.total(&all, &level.above) / own.total(&all, &level.below);
+        (level.name, ratio)
+    };
+    levels.into_iter().map(actual).collect()
+}
+
 /// Sums in the measures' own units, what a step of each measure is in them, and the standard error
 /// that noise gives each.
 struct Values {

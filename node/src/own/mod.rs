@@ -4,13 +4,14 @@
 //!
 //! Where to start: [`basis`] is what a Release follows from, [`count`] our own Tally of the same
 //! question, [`beside`] sets one beside the other, [`like`] weights the cluster's figures by our own mix,
-//! [`progress`] reads that for attainment.
+//! [`progress`] reads that for attainment, [`given`] checks figures of ours that others printed.
 //!
 //! Source: DATA sections 4, 8 and 12. Floats are fine here: nobody else has to compute the same.
 
 pub mod basis;
 pub mod beside;
 pub mod count;
+pub mod given;
 mod level;
 pub mod like;
 pub mod progress;
