@@ -129,14 +129,19 @@ impl Line {
 }
 
 /// Slope, intercept and correlation of one cell.
-pub(super) fn fit(group: &Group<'_>, of: &FitOf) -> Vec<FigureValue> {
+pub(super) fn estimates(group: &Group<'_>, of: &FitOf) -> [(&'static str, Option<Estimate>); 3] {
     let line = Line::new(group, of);
     let line = line.as_ref();
     let (centre_x, centre_y) = (group.centre(&of.x), group.centre(&of.y));
-    vec![
-        shown("slope", line.and_then(Line::slope_estimate)),
-        shown("intercept", line.and_then(|line| line.intercept(centre_x, centre_y))),
-        shown("correlation", line.and_then(Line::correlation)),
-        shown("count", group.count(&of.count)),
+    [
+        ("slope", line.and_then(Line::slope_estimate)),
+        ("intercept", line.and_then(|line| line.intercept(centre_x, centre_y))),
+        ("correlation", line.and_then(Line::correlation)),
     ]
+}
+
+/// A cell's line, and how many people it is of.
+pub(super) fn fit(group: &Group<'_>, of: &FitOf) -> Vec<FigureValue> {
+    let line = estimates(group, of).map(|(name, estimate)| shown(name, estimate));
+    line.into_iter().chain([shown("count", group.count(&of.count))]).collect()
 }

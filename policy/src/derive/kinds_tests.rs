@@ -311,3 +311,102 @@ fn no_kind_panics_or_lies_at_the_ends() {
         }
     }
 }
+
+/// Noise like that of a release: nearly normal, whole steps, the same each time.
+struct Noise(u64);
+
+impl Noise {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Standard deviation `std` steps.
+    #[expect(clippy::cast_possible_truncation, reason = "a few hundred")]
+    fn draw(&mut self, std: f64) -> i64 {
+        let sum: f64 = (0..12).map(|_| self.uniform()).sum();
+        ((sum - 6.0) * std).round() as i64
+    }
+}
+
+/// Of a thousand releases of the same truth, for how many the interval of noise holds it.
+fn coverage(question: &BoundQuestion, exact: &[i64], inside: impl Fn(&[Group<'_>]) -> bool) -> usize {
+    let mut dice = Noise(20_261_125);
+    let noise = scale(2_048, 0);
+    (0..1_000)
+        .filter(|_| {
+            // sigma 8, 4 members: 16.
+            let sums: Vec<i64> = exact.iter().map(|sum| sum + dice.draw(16.0)).collect();
+            inside(&groups(question, &noise, 4, &sums))
+        })
+        .count()
+}
+
+/// Intervals of 95 % hold the truth about 95 times of 100, bent ones and those of shared noise too.
+#[test]
+fn intervals_hold_the_truth_as_often_as_they_say() {
+    let holds = |estimate: Option<Estimate>, truth: f64| {
+        let truth = truth * 1e9;
+        estimate.is_some_and(|e| (e.value - e.below) as f64 <= truth && truth <= (e.value + e.above) as f64)
+    };
+    let about = |found: usize, what: &str| assert!((930..=970).contains(&found), "{what}: {found} of 1000");
+    let two = format!("{N}, {}", measure("x"));
+    let mean = question(r#"{ kind = "mean", of = "x", count = "n" }"#, &two);
+    // Six standard errors of the count: Fieller's. Sixty: straight.
+    for (n, x) in [(96, 50), (960, 500)] {
+        let found = coverage(&mean, &[n, x, 0, 0], |groups| {
+            holds(groups[0].mean("x", "n", None), x as f64 / n as f64)
+        });
+        about(found, &format!("mean of {n}"));
+    }
+    let pair = format!("{N}, {}", N.replace("\"n\"", "\"m\""));
+    let rate = question(r#"{ kind = "rate", of = "n", against = "m" }"#, &pair);
+    let crate::question::Figure::Rate(of) = rate.figure().clone() else { panic!() };
+    for (a, b) in [(120, 30), (900, 100)] {
+        let truth = a as f64 / (a + b) as f64;
+        about(coverage(&rate, &[a, b, 0, 0], |groups| holds(groups[0].rate(&of), truth)), "rate");
+    }
+    let shares = asking(r#"{ kind = "share", of = "n" }"#, N, BINS, r#"matters = "1 pp""#);
+    for (row, what) in [([60, 70, 40, 30], "share of 200"), ([600, 700, 400, 300], "share of 2,000")] {
+        let exact: Vec<i64> = row.into_iter().chain([0; 4]).collect();
+        let found = coverage(&shares, &exact, |groups| {
+            let counts: Vec<Option<Sum>> = groups.iter().map(|group| group.sum("n")).collect();
+            holds(figures::share_of_rows(&shares, &counts, "bin")[0], 0.3)
+        });
+        about(found, what);
+    }
+    let kind = r#"{ kind = "fit", count = "n", x = "x", y = "y", xx = "xx", xy = "xy", yy = "yy" }"#;
+    let fit = question(kind, &measures(&["x", "y", "xx", "xy", "yy"]));
+    let crate::question::Figure::Fit(of) = fit.figure().clone() else { panic!() };
+    let exact = [2_000, 1_000, 600, 2_500, 1_300, 1_800, 0, 0, 0, 0, 0, 0];
+    // Variances 1 and 0.81, covariance 0.5: slope 0.5, intercept 0.05, correlation 0.5556.
+    for (name, truth) in [("slope", 0.5), ("intercept", 0.05), ("correlation", 0.5 / 0.9)] {
+        let found = coverage(&fit, &exact, |groups| {
+            let found = fit::estimates(&groups[0], &of).into_iter().find(|(other, _)| *other == name);
+            holds(found.unwrap().1, truth)
+        });
+        about(found, name);
+    }
+    // A quantile is an edge: its range holds the true bin at least as often.
+    let kind = r#"{ kind = "quantile", of = "n", across = "bin", edges = [0, 1, 2, 3, 4], at = ["1/2"] }"#;
+    let quantile = asking(kind, N, BINS, r#"matters = "1""#);
+    let crate::question::Figure::Quantile { edges, at, .. } = quantile.figure().clone() else { panic!() };
+    let keys = quantile.groups();
+    for row in [[100, 95, 10, 190], [10, 180, 15, 195], [199, 100, 50, 50]] {
+        let exact: Vec<i64> = row.into_iter().chain([0; 4]).collect();
+        let half = row.iter().sum::<i64>() / 2;
+        let mut sum = 0;
+        let bin = row.iter().position(|n| {
+            sum += n;
+            sum >= half
+        });
+        let middle = bin.unwrap() as f64 + 0.5;
+        let found = coverage(&quantile, &exact, |groups| {
+            let cells = quantiles(&quantile, &keys, groups, ("n", "bin"), &edges, &at);
+            let figure = &cells[0].figures[0];
+            let read = |text: &str| text.parse::<f64>().unwrap();
+            read(&figure.low) <= middle && middle <= read(&figure.high)
+        });
+        assert!(found >= 950, "{row:?}: {found}");
+    }
+}
