@@ -69,6 +69,8 @@ pub fn compile(
     }
     let clauses = lex::clauses(text).map_err(QuestionError)?;
     let vocabulary = find(&clauses.from, vocabularies)?;
+    // Rows without dates are those of a year.
+    let period = if vocabulary.date_column().is_some() { period } else { "year" };
     let filter = clauses.filter.as_deref().map(sql::parse).transpose();
     let filter = filter.map_err(|error| QuestionError(format!("WHERE: {error}")))?;
     let groups = clauses.group_by.iter().map(|name| grouping(name, vocabulary, filter.as_ref()));

@@ -64,6 +64,11 @@ impl Coop {
     /// Sets up `members` nodes through cards and a charter file, with data of `rows` rows each; the
     /// first two are meeting points on free ports.
     pub fn found(members: usize, rows: usize) -> Self {
+        Self::found_with(members, rows, &[])
+    }
+
+    /// As `found`, each node set up with these options too.
+    pub fn found_with(members: usize, rows: usize, options: &[&str]) -> Self {
         let coop = Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
             running: (0..members).map(|_| None).collect(),
@@ -75,6 +80,7 @@ impl Coop {
             let (id, host) = (format!("GB-EDU-{n:06}"), format!("s{n}.example"));
             let name = format!("School {n}");
             let mut args = vec!["init", "--id", &id, "--name", &name, "--host", &host, "--people-max", "500"];
+            args.extend(options);
             let address = format!("/ip4/127.0.0.1/tcp/{}", free_port());
             if n < 2 {
                 args.extend(["--listen", &address, "--address", &address]);

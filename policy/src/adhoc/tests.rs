@@ -89,7 +89,7 @@ fn counts_sums_and_rates_take_their_bounds_from_the_vocabulary_and_the_period() 
     );
     check("SELECT COUNT(*) FROM attendance", &["sql = \"COUNT(*)\", clamp = [0, 80], resolution = 1"]);
     check("SELECT COUNT(*) FROM pupils", &["sql = \"COUNT(*)\", clamp = [0, 1]"]);
-    check("SELECT COUNT(*) FROM exam", &["sql = \"1\", clamp = [0, 1]"]);
+    check("SELECT COUNT(*) FROM exam", &["sql = \"1\", clamp = [0, 1]", "period = \"year\""]);
     check("SELECT SUM(age) FROM pupils GROUP BY nc_year", &["clamp = [0, 19]"]);
     check("SELECT SUM(change) FROM attendance", &["clamp = [-800, 800]"]);
     check(
