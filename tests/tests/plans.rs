@@ -1,6 +1,5 @@
 //! Answerability before spending, on running nodes: what nothing would answer is refused and forced,
 //! SQL is asked end to end, and promises that are open are no longer left to spend.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use datacoop_tests::{Coop, QUESTION, json};
 

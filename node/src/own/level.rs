@@ -65,7 +65,10 @@ fn everywhere(question: &BoundQuestion, measures: &[usize]) -> Vec<Vec<f64>> {
 fn rate_of(question: &BoundQuestion, rate: &RateOf) -> Option<Level> {
     let of = at(question, &rate.of)?;
     let below = match &rate.whole {
-        Whole::Against(other) => vec![of, at(question, other)?],
+        Whole::Against(others) => {
+            let others = others.iter().map(|other| at(question, other));
+            others.chain([Some(of)]).collect::<Option<_>>()?
+        }
         Whole::Over(whole) => vec![at(question, whole)?],
     };
     let (above, below) = (everywhere(question, &[of]), everywhere(question, &below));

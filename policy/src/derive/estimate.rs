@@ -226,8 +226,9 @@ impl Group<'_> {
     pub(super) fn rate(&self, rate: &RateOf) -> Option<Estimate> {
         let a = self.sum(&rate.of)?;
         let (whole, share, bend) = match &rate.whole {
-            Whole::Against(b) => {
-                let b = self.sum(b)?;
+            Whole::Against(others) => {
+                let others = others.iter().map(|other| self.sum(other)).collect::<Option<Vec<Sum>>>()?;
+                let b = others.into_iter().try_fold(Sum { value: 0, error: 0 }, Sum::plus)?;
                 let whole = a.plus(b)?;
                 let share = divided(a, whole)?;
                 let parts = [product(ONE.checked_sub(share)?, a.error)?, product(share, b.error)?];
@@ -295,7 +296,7 @@ pub(super) fn centre_of(measure: &Measure, first: usize) -> i128 {
 /// The most that one person adds to a rate's whole, in billionths.
 pub(super) fn most_of(question: &BoundQuestion, rate: &RateOf) -> Option<i128> {
     let names: Vec<&str> = match &rate.whole {
-        Whole::Against(other) => vec![&rate.of, other],
+        Whole::Against(others) => others.iter().chain([&rate.of]).map(String::as_str).collect(),
         Whole::Over(whole) => vec![whole],
     };
     let parts: Vec<&Measure> =

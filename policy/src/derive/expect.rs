@@ -352,7 +352,9 @@ impl Setting<'_> {
         let people = self.whole(at)?;
         let error = self.error(&rate.of)?;
         let whole = match &rate.whole {
-            Whole::Against(other) => hypot(error, self.error(other)?)?,
+            Whole::Against(others) => {
+                others.iter().try_fold(error, |sum, other| hypot(sum, self.error(other)?))?
+            }
             Whole::Over(whole) => self.error(whole)?,
         };
         self.divided(error, Sum { value: product(people, usual)?, error: whole }, people)

@@ -56,9 +56,9 @@ pub struct FigureDraft {
     /// The measure it shows; of a mean perhaps several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<Names>,
-    /// Of a rate: the other part, so that the rate is A of A + B.
+    /// Of a rate: the other parts, so that the rate is A of A + B, or of A + B + C.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub against: Option<String>,
+    pub against: Option<Names>,
     /// Of a rate: the whole, so that the rate is A of P.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<String>,

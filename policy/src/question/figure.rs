@@ -1,5 +1,7 @@
 //! What a Question shows: the closed list of figures, and which of a figure's fields belong to it.
 
+use std::collections::BTreeSet;
+
 use super::{FigureDraft, Grouping, Measure, QuestionError, Ratio, wrong};
 
 /// Most quantiles of one Question.
@@ -21,8 +23,8 @@ pub struct MeanOf {
 /// What a rate is a part of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Whole {
-    /// A of A + B; this is B.
-    Against(String),
+    /// A of A + B, or of A + B + C; these are the others.
+    Against(Vec<String>),
     /// A of P; this is P, which holds A.
     Over(String),
 }
@@ -276,14 +278,21 @@ impl Fields<'_> {
     fn rate(&mut self) -> Result<RateOf, QuestionError> {
         let of = self.one()?;
         let whole = match (self.rest.against.take(), self.rest.over.take()) {
-            (Some(name), None) => Whole::Against(self.measure("against", Some(name))?),
+            (Some(names), None) => {
+                let each = names.list().iter().map(|name| self.measure("against", Some(name.clone())));
+                Whole::Against(each.collect::<Result<_, _>>()?)
+            }
             (None, Some(name)) => Whole::Over(self.measure("over", Some(name))?),
             _ => return wrong("figure: a rate is `of` one measure, either `against` or `over` another"),
         };
-        let (Whole::Against(other) | Whole::Over(other)) = &whole;
-        let negative = |name: &str| self.measures.iter().any(|m| m.name == name && m.low_steps < 0);
-        if *other == of || negative(&of) || negative(other) {
-            return wrong("figure: a rate is of two measures that are never negative");
+        let others = match &whole {
+            Whole::Against(others) => others.as_slice(),
+            Whole::Over(whole) => std::slice::from_ref(whole),
+        };
+        let negative = |name: &String| self.measures.iter().any(|m| m.name == *name && m.low_steps < 0);
+        let named: BTreeSet<&String> = others.iter().chain([&of]).collect();
+        if others.is_empty() || named.len() != others.len() + 1 || named.into_iter().any(negative) {
+            return wrong("figure: a rate is of two measures or more, each once, that are never negative");
         }
         Ok(RateOf { of, whole })
     }

@@ -403,6 +403,7 @@ fn each_kind_of_figure_takes_its_own_fields() {
         r#"{ kind = "count", of = "n" }"#,
         r#"{ kind = "mean", of = ["x", "a"], count = "n", together = "both" }"#,
         r#"{ kind = "rate", of = "a", over = "n" }"#,
+        r#"{ kind = "rate", of = "a", against = ["n"] }"#,
         r#"{ kind = "gap", of = "x", count = "n", across = "sex" }"#,
         r#"{ kind = "gap", of = "n", against = "a", across = "band" }"#,
         r#"{ kind = "share", of = "n" }"#,
