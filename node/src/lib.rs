@@ -27,7 +27,6 @@ pub mod index;
 pub mod journal;
 pub mod keyfile;
 pub mod load;
-pub mod made_up;
 pub mod net;
 pub mod noise;
 pub mod objections;

@@ -4,15 +4,16 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use datacoop_policy::Digest;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_protocol::charter_text::{charter_toml, sign_charter};
 use datacoop_protocol::log::tree::sha256;
-use datacoop_sim::coop::{Founder, charter_draft};
+use datacoop_sim::coop::{Founder, charter_draft, member_id};
 
 use crate::driver::{Node, Run};
 use crate::error::CommandError;
 use crate::folder::{Folder, StoreError, at, make_dir};
-use crate::home::{Config, Home, MemberIdText};
+use crate::home::{Config, Home, MemberIdText, SHIPPED_VOCABULARIES};
 use crate::net::Recorder;
 use crate::{clock, engine, entropy};
 
@@ -29,16 +30,54 @@ pub struct Pretender {
     pub home: Home,
 }
 
-/// Founds a co-operative: for each (name, public roll bound) a folder as `init`, `charter sign` and
-/// `import` would leave it. `table` gives the finished table to move in.
+impl Pretender {
+    /// Where its first table of a vocabulary goes.
+    pub fn table_path(&self, vocabulary: &Vocabulary) -> PathBuf {
+        engine::table_path(&self.home.join("tables"), vocabulary, 1)
+    }
+
+    /// Moves a finished table in as its first of a vocabulary.
+    pub fn move_table(&self, vocabulary: &Vocabulary, table: &Path) -> Result<(), StoreError> {
+        let target = self.table_path(vocabulary);
+        if let Some(parent) = target.parent() {
+            make_dir(parent)?;
+        }
+        std::fs::rename(table, &target).map_err(at(&target))
+    }
+}
+
+/// What `each` gives for 0 to `n` - 1, in order, worked out on every core.
+pub fn in_parallel<T: Send>(n: usize, each: &(dyn Fn(usize) -> T + Sync)) -> Vec<T> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(n.max(1));
+    let mut found: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let work = |core: usize| (core..n).step_by(cores).map(|at| (at, each(at))).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..cores).map(|core| scope.spawn(move || work(core))).collect();
+        let joined =
+            threads.into_iter().map(|thread| thread.join().expect("INVARIANT: work returns its errors"));
+        joined.flatten().collect()
+    });
+    found.sort_by_key(|(at, _)| *at);
+    found.into_iter().map(|(_, one)| one).collect()
+}
+
+/// The folder of the pretend member of this place.
+pub fn folder(root: &Path, n: usize) -> PathBuf {
+    root.join(member_id(n).as_str())
+}
+
+/// Founds a co-operative: for each (name, public roll bound) a folder as `init` and `charter sign` would
+/// leave it. The charter names these vocabularies; tables may lie there already.
 pub fn found(
     root: &Path,
-    vocabulary_text: &str,
+    vocabulary_texts: &[String],
     members: &[(String, u64)],
-    table: &dyn Fn(usize) -> Option<PathBuf>,
 ) -> Result<Vec<Pretender>, CommandError> {
     let failed = |error: &dyn std::fmt::Display| CommandError::failed(error.to_string());
-    let vocabulary = Vocabulary::from_toml(vocabulary_text).map_err(CommandError::usage)?;
+    let read = |text: &String| Ok((Vocabulary::from_toml(text)?, sha256(&[text.as_bytes()])));
+    let vocabularies: Vec<(Vocabulary, Digest)> =
+        vocabulary_texts.iter().map(read).collect::<Result<_, String>>().map_err(CommandError::usage)?;
+    let named: Vec<(&Vocabulary, Digest)> =
+        vocabularies.iter().map(|(vocabulary, hash)| (vocabulary, *hash)).collect();
     let mut cast = vec![];
     for (n, (name, people_max)) in members.iter().enumerate() {
         let addresses = match n < MEETING_POINTS {
@@ -47,28 +86,20 @@ pub fn found(
         };
         // Keys come from the system, whatever a demo's seed: only data is made up.
         let founder = Founder::new(&entropy::seed(), n, name, *people_max, addresses);
-        let home = Home::new(&root.join(founder.id.as_str()));
-        cast.push(Pretender { founder, home });
+        cast.push(Pretender { home: Home::new(&folder(root, n)), founder });
     }
     let founders: Vec<&Founder> = cast.iter().map(|member| &member.founder).collect();
-    let hash = sha256(&[vocabulary_text.as_bytes()]);
-    let mut note = charter_toml(&charter_draft(&founders, (&vocabulary, hash), clock::now().day()));
+    let mut note = charter_toml(&charter_draft(&founders, &named, clock::now().day()));
     for member in &cast {
         note = sign_charter(&note, &member.founder.keys()).map_err(|error| failed(&error))?;
     }
-    for (n, member) in cast.iter().enumerate() {
-        settle(member, vocabulary_text, &vocabulary, &note, table(n)).map_err(|error| failed(&error))?;
+    for member in &cast {
+        settle(member, vocabulary_texts, &note).map_err(|error| failed(&error))?;
     }
     Ok(cast)
 }
 
-fn settle(
-    member: &Pretender,
-    vocabulary_text: &str,
-    vocabulary: &Vocabulary,
-    note: &str,
-    table: Option<PathBuf>,
-) -> Result<(), StoreError> {
+fn settle(member: &Pretender, vocabulary_texts: &[String], note: &str) -> Result<(), StoreError> {
     let home = &member.home;
     drop(Folder::open(home.path())?);
     let config = Config {
@@ -84,14 +115,10 @@ fn settle(
     };
     home.create(&config, &member.founder.identity)?;
     home.adopt_charter(note)?;
-    home.add_vocabulary(vocabulary_text)?;
-    home.write_limits_once(&["demo"])?;
-    let Some(table) = table else { return Ok(()) };
-    let target = engine::table_path(&home.join("tables"), vocabulary, 1);
-    if let Some(parent) = target.parent() {
-        make_dir(parent)?;
+    for text in vocabulary_texts.iter().filter(|text| !SHIPPED_VOCABULARIES.contains(&text.as_str())) {
+        home.add_vocabulary(text)?;
     }
-    std::fs::rename(table, &target).map_err(at(&target))
+    home.write_limits_once(&["demo"])
 }
 
 /// A port that was free a moment ago.

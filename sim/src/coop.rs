@@ -32,13 +32,17 @@ pub struct Founder {
     pub host: String,
 }
 
+/// The id of made-up member `n`, counted from 0.
+pub fn member_id(n: usize) -> MemberId {
+    format!("DEMO-{:03}", n + 1).parse().expect("INVARIANT: a demo id is a member id")
+}
+
 impl Founder {
     /// Number `n` of a co-operative grown from a seed.
     pub fn new(seed: &Seed, n: usize, name: &str, people_max: u64, addresses: Vec<String>) -> Self {
-        let id = format!("DEMO-{:03}", n + 1).parse().expect("INVARIANT: a demo id is a member id");
         let identity = seed.bytes(&format!("identity/{n}"));
         Self {
-            id,
+            id: member_id(n),
             name: name.to_owned(),
             people_max,
             addresses,
@@ -68,10 +72,23 @@ impl Founder {
     }
 }
 
-/// The fields of a demo charter for these members; its hash is not yet known.
-pub fn charter_draft(founders: &[&Founder], vocabulary: (&Vocabulary, Digest), today: Day) -> CharterDraft {
+/// The fields of a demo charter for these members and vocabularies; its hash is not yet known.
+pub fn charter_draft(
+    founders: &[&Founder],
+    vocabularies: &[(&Vocabulary, Digest)],
+    today: Day,
+) -> CharterDraft {
     let voting = u32::try_from(founders.len()).unwrap_or(u32::MAX);
-    let dataset = vocabulary.0.dataset().to_owned();
+    let mut datasets: BTreeMap<&str, Vec<(String, Digest)>> = BTreeMap::new();
+    for (vocabulary, hash) in vocabularies {
+        datasets.entry(vocabulary.dataset()).or_default().push((vocabulary.name().to_owned(), *hash));
+    }
+    let names: Vec<String> = datasets.keys().map(|name| (*name).to_owned()).collect();
+    let dataset = |(name, vocabularies): (&str, Vec<(String, Digest)>)| Dataset {
+        id: name.to_owned(),
+        unit: "person".into(),
+        vocabularies,
+    };
     CharterDraft {
         id: Digest::default(),
         hash: Digest::default(),
@@ -86,16 +103,12 @@ pub fn charter_draft(founders: &[&Founder], vocabulary: (&Vocabulary, Digest), t
         assumed: Assumptions::FLOOR,
         limits: Limits { min_roster: if voting < 5 { 3 } else { 5 }, full_noise: true, ..Limits::floor() },
         members: founders.iter().map(|founder| founder.member()).collect(),
-        datasets: vec![Dataset {
-            id: dataset.clone(),
-            unit: "person".into(),
-            vocabularies: vec![(vocabulary.0.name().to_owned(), vocabulary.1)],
-        }],
+        datasets: datasets.into_iter().map(dataset).collect(),
         purposes: vec![Purpose {
             id: "demo".into(),
             title: "To see how it works".into(),
             plain: "Made-up members ask a question of made-up data.".into(),
-            limits: Limits { datasets: Set::only([dataset]), ..Limits::top() },
+            limits: Limits { datasets: Set::only(names), ..Limits::top() },
             starts: today,
             expires: Day(today.0 + 365),
         }],

@@ -37,7 +37,7 @@ fn victim() -> Victim {
     let vocabulary = datacoop_policy::vocabulary::Vocabulary::from_toml(VOCABULARY).unwrap();
     let hash = sha256(&[VOCABULARY.as_bytes()]);
     let today = Day::parse("2025-12-01").unwrap();
-    let draft = charter_draft(&founders.iter().collect::<Vec<_>>(), (&vocabulary, hash), today);
+    let draft = charter_draft(&founders.iter().collect::<Vec<_>>(), &[(&vocabulary, hash)], today);
     let charter = textless_charter(draft).unwrap();
     let now = today.start();
     let start = Start {

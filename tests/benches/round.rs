@@ -116,11 +116,11 @@ fn disk(folder: &std::path::Path) -> (u128, u128) {
 async fn measure(members: usize) {
     let dir = tempfile::tempdir().unwrap();
     let named: Vec<(String, u64)> = (0..members).map(|n| (format!("School {n}"), 1_300)).collect();
-    let cast = found(dir.path(), &vocabulary(), &named, &|_| None).unwrap();
+    let cast = found(dir.path(), &[vocabulary()], &named).unwrap();
     for member in &cast {
         // An empty table declares the dataset.
         let vocabulary = datacoop_policy::vocabulary::Vocabulary::from_toml(&vocabulary()).unwrap();
-        let table = datacoop::engine::table_path(&member.home.join("tables"), &vocabulary, 1);
+        let table = member.table_path(&vocabulary);
         datacoop::engine::TableWriter::create(&table, &vocabulary).unwrap().finish().unwrap();
     }
     let nodes = start(&cast, None).await.unwrap();

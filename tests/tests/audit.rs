@@ -84,7 +84,8 @@ fn tell() -> Story {
     let hash = sha256(&[VOCABULARY.as_bytes()]);
     let today = Day::parse("2025-12-01").unwrap();
     let founders = founders();
-    let text = charter_toml(&charter_draft(&founders.iter().collect::<Vec<_>>(), (&vocabulary, hash), today));
+    let text =
+        charter_toml(&charter_draft(&founders.iter().collect::<Vec<_>>(), &[(&vocabulary, hash)], today));
     let charter_note = founders.iter().fold(text.clone(), |note, f| sign_charter(&note, &f.keys()).unwrap());
     let charter = Arc::new(parse_charter(&text).unwrap());
     let id = charter.id();

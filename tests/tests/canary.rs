@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use datacoop::demo::{Options, Spreadsheet, run};
+use datacoop::demo::{Data, Options, Spreadsheet, run};
 use datacoop_tests::{QUESTION, VOCABULARY};
 
 const PLANTED: usize = 200;
@@ -97,11 +97,9 @@ async fn no_raw_value_is_sent_written_or_exported() {
     let sent: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
     let record = sent.clone();
     let options = Options {
-        members: 0,
         keep: Some(dir.path().join("coop")),
-        seed: 0,
         rho: None,
-        data: Some(Spreadsheet {
+        data: Data::Spreadsheet(Spreadsheet {
             file,
             by: "school".into(),
             vocabulary,

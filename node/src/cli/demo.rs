@@ -1,7 +1,7 @@
 //! `datacoop demo`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use datacoop_policy::query::Mode;
@@ -10,9 +10,10 @@ use serde_json::json;
 
 use super::show::{audit_lines, figures_json, figures_table, lot_text, plain, reading_text};
 use super::{Common, Printed, Progress};
-use crate::demo::{Options, Shown, Spreadsheet, run};
+use crate::demo::{Alone, Data, Exports, Options, Planted, Shown, Spreadsheet, run};
 use crate::error::{CommandError, Exit};
 use crate::noise::epsilon_text;
+use crate::questions::named;
 use crate::view::can_be_all_corrupt;
 
 #[derive(Args)]
@@ -29,22 +30,22 @@ pub(super) struct DemoArgs {
     /// Privacy loss of the question, as zCDP rho such as 0.05
     #[arg(long)]
     rho: Option<PrivacyLoss>,
-    /// Your own spreadsheet (CSV) instead of made-up schools
-    #[arg(long, value_name = "FILE", requires_all = ["by", "vocabulary", "question"])]
+    /// Instead of made-up schools: a folder of exports, a subfolder a member, or one spreadsheet
+    #[arg(long, value_name = "DIR|FILE")]
     data: Option<PathBuf>,
-    /// The column whose values become pretend members
+    /// Of a spreadsheet: the column whose values become pretend members
     #[arg(long, value_name = "COLUMN", requires = "data")]
     by: Option<String>,
-    /// What the columns mean (TOML)
+    /// Of a spreadsheet: what the columns mean (TOML)
     #[arg(long, value_name = "FILE", requires = "data")]
     vocabulary: Option<PathBuf>,
-    /// The question (TOML)
-    #[arg(long, value_name = "FILE", requires = "data")]
+    /// The question: a shipped one such as event-day, or a file (TOML)
+    #[arg(long, value_name = "ID|FILE", requires = "data")]
     question: Option<PathBuf>,
     /// A parameter of the question; repeat for more
     #[arg(long = "param", value_name = "NAME=VALUE", requires = "data")]
     params: Vec<String>,
-    /// The days it is about [default: the academic year of the newest date]
+    /// The days it is about [default: what the data say]
     #[arg(long, value_name = "FIRST..LAST", requires = "data")]
     period: Option<String>,
 }
@@ -66,27 +67,66 @@ pub(super) fn parse_period(text: &str) -> Result<Period, CommandError> {
     Period::parse(text).ok_or_else(|| CommandError::usage(said))
 }
 
+/// Where the rows come from, as the command line says it.
+fn data(args: &DemoArgs) -> Result<Data, CommandError> {
+    let Some(path) = &args.data else {
+        return Ok(Data::MadeUp { members: usize::from(args.members), seed: args.seed });
+    };
+    let params = parse_params(&args.params)?;
+    let period = args.period.as_deref().map(parse_period).transpose()?;
+    if path.is_dir() {
+        let single = args.by.as_ref().map(|_| "--by").or(args.vocabulary.as_ref().map(|_| "--vocabulary"));
+        if let Some(option) = single {
+            let text = format!("{option} is for a single spreadsheet, and {} is a folder", path.display());
+            return Err(CommandError::usage(text).hint("leave it out: each subfolder is a member"));
+        }
+        let question = args.question.as_deref().unwrap_or(Path::new("event-day"));
+        return Ok(Data::Exports(Exports {
+            folder: path.clone(),
+            question: question_text(question)?,
+            params,
+            period,
+        }));
+    }
+    let (Some(by), Some(vocabulary), Some(question)) = (&args.by, &args.vocabulary, &args.question) else {
+        let text = format!("{}: of a spreadsheet also say --by, --vocabulary and --question", path.display());
+        return Err(CommandError::usage(text));
+    };
+    Ok(Data::Spreadsheet(Spreadsheet {
+        file: path.clone(),
+        by: by.clone(),
+        vocabulary: read(vocabulary)?,
+        question: question_text(question)?,
+        params,
+        period,
+    }))
+}
+
+/// The text of a question: a file's, or that of a shipped one by its id.
+fn question_text(question: &Path) -> Result<String, CommandError> {
+    if question.exists() {
+        return read(&question.to_owned());
+    }
+    let id = question.to_string_lossy();
+    named(&id).map(|known| known.toml.to_owned()).ok_or_else(|| {
+        CommandError::usage(format!("`{id}` is neither a file nor a shipped question"))
+            .hint("see: datacoop questions list")
+    })
+}
+
 pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<Printed, CommandError> {
-    let data = match (args.data, args.by, args.vocabulary, args.question) {
-        (Some(file), Some(by), Some(vocabulary), Some(question)) => Some(Spreadsheet {
-            file,
-            by,
-            vocabulary: read(&vocabulary)?,
-            question: read(&question)?,
-            params: parse_params(&args.params)?,
-            period: args.period.as_deref().map(parse_period).transpose()?,
-        }),
-        _ => None,
+    let data = data(&args)?;
+    let origin = match &data {
+        Data::MadeUp { .. } => "Demo: made-up schools".to_owned(),
+        Data::Spreadsheet(_) => {
+            "Demo: your spreadsheet split into pretend members on this computer".to_owned()
+        }
+        Data::Exports(data) => format!(
+            "Demo: the exports in {}, each folder a pretend member on this computer",
+            data.folder.display()
+        ),
     };
-    let spreadsheet = data.is_some();
-    let options = Options {
-        members: usize::from(args.members),
-        keep: args.keep,
-        seed: args.seed,
-        rho: args.rho,
-        data,
-        recorder: None,
-    };
+    let options = Options { data, keep: args.keep, rho: args.rho, recorder: None };
     let progress = Progress::new(common);
     let shown = run(options, &|what| progress.say(what)).await;
     progress.done();
@@ -95,7 +135,7 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<Printed, Com
         shown.import.iter().for_each(|line| eprintln!("{}", plain(line)));
     }
     let passed = shown.audit.iter().all(|report| report.passed());
-    let mut printed = Printed::new(json_of(&shown), text_of(&shown, spreadsheet));
+    let mut printed = Printed::new(json_of(&shown), text_of(&shown, &origin));
     printed.code = if passed { 0 } else { Exit::Failed as u8 };
     Ok(printed)
 }
@@ -122,21 +162,49 @@ fn json_of(shown: &Shown) -> serde_json::Value {
         "release": { "question": shown.question.question().id(), "cells": figures_json(&shown.figures) },
         "audit": audit,
         "round_ms": u64::try_from(shown.round.as_millis()).unwrap_or(u64::MAX),
+        "planted": planted_json(&shown.planted),
+        "alone": alone_json(&shown.alone),
+        "left_out": shown.import,
         "home": shown.home.as_ref().map(|path| path.display().to_string()),
     })
 }
 
-fn text_of(shown: &Shown, spreadsheet: bool) -> String {
-    let origin = match spreadsheet {
-        true => "Demo: your spreadsheet split into pretend members on this computer",
-        false => "Demo: made-up data",
-    };
+fn planted_json(planted: &[Planted]) -> serde_json::Value {
+    let groups = planted.iter().map(|group| {
+        json!({
+            "pupil_premium": group.pupil_premium,
+            "intended_pp": group.intended,
+            "realised_pp": group.realised,
+            "answer_pp": group.answer.map(|[value, ..]| value),
+            "low_pp": group.answer.map(|[_, low, _]| low),
+            "high_pp": group.answer.map(|[.., high]| high),
+            "contrast": group.contrast,
+            "holds": group.holds(),
+        })
+    });
+    groups.collect()
+}
+
+fn alone_json(alone: &[Alone]) -> serde_json::Value {
+    let schools = alone.iter().map(|school| {
+        json!({
+            "name": school.name,
+            "took_part": school.took_part,
+            "gap_pp": school.gap.is_finite().then_some(school.gap),
+            "chance_pp": school.chance.is_finite().then_some(school.chance),
+        })
+    });
+    schools.collect()
+}
+
+fn text_of(shown: &Shown, origin: &str) -> String {
     let mut out = format!("{origin}\n\n{}\n", shown.question.question().title());
-    if !shown.alone.is_empty() {
+    let params = shown.question.params();
+    if let Some(day) = params.get("event_day").filter(|_| !shown.alone.is_empty()) {
         let took_part = shown.alone.iter().filter(|school| school.took_part).count();
-        let day = crate::made_up::EVENT_DAY;
+        let before = params.get("baseline_days").map_or("", String::as_str).replace(',', " and ");
         out += &format!(
-            "{} made-up schools. {took_part} held Christmas Jumper Day on {day}; {} had an ordinary day.\n",
+            "{} members. {took_part} held the event on {day}; {} had an ordinary day. Compared with {before}.\n",
             shown.members,
             shown.members - took_part
         );
@@ -146,6 +214,7 @@ fn text_of(shown: &Shown, spreadsheet: bool) -> String {
         figures_table(&shown.question, &shown.figures)
     );
     out += &reading_text(&shown.question.question().draft().figure.kind);
+    out += &planted_text(&shown.planted);
     out += &alone_text(shown);
     out += &loss_text(shown);
     out += &format!("\nAudit of every exported log, offline:\n{}", audit_lines(&shown.audit));
@@ -163,6 +232,32 @@ fn text_of(shown: &Shown, spreadsheet: bool) -> String {
     out
 }
 
+/// What was planted beside the answer: the numbers a real co-operative can never see.
+fn planted_text(planted: &[Planted]) -> String {
+    let mut out = String::new();
+    for group in planted {
+        let who = if group.pupil_premium { "Pupil Premium pupils" } else { "other pupils" };
+        let meant =
+            group.intended.map_or_else(String::new, |points| format!("{points:+.1} pp, which came to "));
+        out += &format!("  {who:<21} planted {meant}{:+.1} pp: ", group.realised);
+        out += &match (group.answer, group.holds()) {
+            (Some([value, low, high]), Some(holds)) => {
+                let word = if holds { "holds it" } else { "does not hold it" };
+                format!("the answer {value:+.1} pp ({low:+.1} to {high:+.1}) {word}\n")
+            }
+            (_, _) => "the answer is suppressed\n".to_owned(),
+        };
+    }
+    if out.is_empty() {
+        return out;
+    }
+    let against = match planted.iter().any(|group| group.contrast) {
+        true => "as the difference between members that held the event and those that did not",
+        false => "as the change from the days before, so the season is in it too",
+    };
+    format!("\nThe data are made up, so what was planted is known ({against}):\n{out}")
+}
+
 fn alone_text(shown: &Shown) -> String {
     let schools: Vec<_> = shown.alone.iter().filter(|school| school.took_part).collect();
     if schools.is_empty() {
@@ -176,8 +271,12 @@ fn alone_text(shown: &Shown) -> String {
         let sure = school.gap.abs() > school.chance;
         told += usize::from(sure);
         let word = if sure { "could tell" } else { "could not tell: the range holds 0" };
+        if !(school.gap.is_finite() && school.chance.is_finite()) {
+            out += &format!("  {:<30} has no pupils of one of the groups\n", school.name);
+            continue;
+        }
         out += &format!(
-            "  {:<22} {:>5.1}  ({:.1} to {:.1})   {word}\n",
+            "  {:<30} {:>5.1}  ({:.1} to {:.1})   {word}\n",
             school.name,
             school.gap,
             school.gap - school.chance,

@@ -11,6 +11,8 @@ use crate::reference::suspensions::{FSM_TIMES, PER_100_PUPILS, PRONE, REASONS, Y
 const SUSPENSIONS_MAX: usize = 5;
 /// Longest suspension in school days; most are one or two.
 const SUSPENDED_DAYS_MAX: u32 = 5;
+/// School days in which a pupil is suspended at most once.
+const WEEK: usize = 5;
 /// Incidents of one pupil in a year besides suspensions: the cap is 20 a term.
 const INCIDENTS_MAX: u32 = 20;
 /// Chance that an incident is praise.
@@ -51,16 +53,19 @@ pub fn suspensions(key: &Key, school: &School, at: usize) -> Vec<Incident> {
     let mut dice = key.dice(at as u64);
     let pupil = &school.pupils[at];
     let rate = yearly_rate(pupil, *dice.of(&PRONE));
-    let days = u32::try_from(school.days.len()).expect("INVARIANT: a year has few days");
-    let chance = (rate / u64::from(days)).min(u64::from(MILLION));
-    let chance = u32::try_from(chance).expect("INVARIANT: at most a million");
+    let weeks = u64::try_from(school.days.len().div_ceil(WEEK)).expect("INVARIANT: a year has few weeks");
+    let chance = u32::try_from((rate / weeks).min(u64::from(MILLION))).expect("INVARIANT: at most a million");
     let mut found: Vec<Incident> = vec![];
     if chance == 0 {
         return found;
     }
     let mut free_from = 0;
-    for n in 0..school.days.len() {
-        if !dice.chance(chance) || n < free_from || found.len() == SUSPENSIONS_MAX {
+    for week in (0..school.days.len()).step_by(WEEK) {
+        if !dice.chance(chance) {
+            continue;
+        }
+        let n = (week + dice.below(5) as usize).min(school.days.len() - 1);
+        if n < free_from || found.len() == SUSPENSIONS_MAX {
             continue;
         }
         let reason = REASONS[dice.pick(&REASONS.map(|(_, weight)| weight))].0;

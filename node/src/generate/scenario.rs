@@ -198,6 +198,11 @@ impl Scenario {
         Self::from_toml(BUILT_IN).expect("INVARIANT: a test reads the built-in scenario")
     }
 
+    /// One that plants nothing.
+    pub fn empty(year: i64) -> Self {
+        Self::from_toml(&format!("year = {year}")).expect("INVARIANT: the year of another scenario")
+    }
+
     /// Reads a scenario's TOML. Errors: a sentence that names the field and the remedy.
     pub fn from_toml(text: &str) -> Result<Self, String> {
         let scenario: Self = toml::from_str(text)

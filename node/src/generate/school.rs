@@ -264,6 +264,17 @@ impl Pupil {
     }
 }
 
+/// What schools are like that are all of one kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Alike {
+    /// Their kind.
+    pub phase: Phase,
+    /// Pupils of each.
+    pub pupils: u32,
+    /// Of which so many in a thousand have the Pupil Premium, give or take chance.
+    pub premium_per_mille: u32,
+}
+
 /// A school and its roll.
 #[derive(Clone, Debug)]
 pub struct School {
@@ -289,14 +300,15 @@ impl School {
         format!("{:03}-{}", self.number, self.name.to_lowercase().replace(' ', "-"))
     }
 
-    /// Makes school `number` of a seed. `alike` gives all the same kind and size instead of a mix.
-    pub fn new(seed: u64, number: u64, scenario: &Scenario, alike: Option<(Phase, u32)>) -> Self {
+    /// Makes school `number` of a seed. `alike` gives all one kind and size instead of a mix.
+    pub fn new(seed: u64, number: u64, scenario: &Scenario, alike: Option<Alike>) -> Self {
         let mut dice = Key::new(seed, number, "school", "").dice(0);
         let at = usize::try_from(number - 1).expect("INVARIANT: few schools");
         let (phase, low, high) = KINDS[at % KINDS.len()];
         let drawn = dice.between(low, high);
-        let (phase, size) = alike.unwrap_or((phase, drawn));
-        let fsm = *dice.of(&FSM_PER_MILLE) * 1000;
+        let drawn = Alike { phase, pupils: drawn, premium_per_mille: *dice.of(&FSM_PER_MILLE) };
+        let Alike { phase, pupils: size, premium_per_mille } = alike.unwrap_or(drawn);
+        let fsm = premium_per_mille * 1000;
         let grade_effect = dice.normal() * 35 / 100;
         let late = scenario.other_half_term.as_ref().is_some_and(|other| other.members.contains(&number));
         let days = school_days(scenario.academic_year(), late, &mut dice);

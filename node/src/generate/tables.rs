@@ -30,23 +30,35 @@ pub fn attendance_rows<E>(
 }
 
 /// Writes a school's register as a table of `attendance/1`, as import would leave it, but for what only
-/// a whole term's marks tell (weeks, half-terms, days to a break): those columns stay empty.
+/// a whole term's marks tell (weeks, half-terms, days to a break): those columns stay empty. `last` is
+/// the last day of what will be asked about: it decides who counts.
 pub fn write_attendance(
     table: &Path,
     vocabulary: &Vocabulary,
     (seed, scenario, school): (u64, &Scenario, &School),
     days: &dyn Fn(Day) -> bool,
+    last: Day,
 ) -> Result<Truth, ImportError> {
     let columns: Vec<String> = kept_columns(vocabulary).iter().map(|column| column.name.clone()).collect();
+    // What a mark says changes from row to row; what a pupil is, is written once for all rows of one.
+    let marks: Vec<(usize, MarkColumn)> = columns
+        .iter()
+        .enumerate()
+        .filter_map(|(at, column)| MarkColumn::of(column).map(|column| (at, column)))
+        .collect();
     let mut writer = TableWriter::create(table, vocabulary)?;
-    let last = school.days.iter().rev().map(|day| day.day).find(|day| days(*day)).unwrap_or(Day(0));
     let mut counting = Counting::new(scenario, last);
-    let mut cells = vec![];
+    let (mut cells, mut pupil) = (vec![], None);
     attendance_rows(seed, scenario, school, days, &mut |row| {
         counting.row(row);
+        if pupil != Some(row.at) {
+            pupil = Some(row.at);
+            cells = columns.iter().map(|column| pupil_cell(column, row.pupil, &school.urn, last)).collect();
+        }
         for session in 0..2 {
-            cells.clear();
-            cells.extend(columns.iter().map(|column| mark_cell(column, row, session, last)));
+            for (at, column) in &marks {
+                cells[*at] = column.cell(row, session);
+            }
             writer.push(&cells)?;
         }
         Ok(())
@@ -63,23 +75,57 @@ fn date(day: Day) -> Cell {
     i32::try_from(day.0).map_or(Cell::Null, Cell::Date)
 }
 
-fn mark_cell(column: &str, row: &Row<'_>, session: usize, last: Day) -> Cell {
-    let Mark { code, minutes_late } = row.marks[session];
-    let class = code.class();
-    let whether = |truth: bool| Cell::Integer(i64::from(truth));
-    match column {
-        "date" => date(row.day.day),
-        "session" => text(["AM", "PM"][session]),
-        "code" => text(code.text()),
-        "minutes_late" => minutes_late.map_or(Cell::Null, |minutes| Cell::Integer(i64::from(minutes))),
-        "mark_class" => text(class.name()),
-        "possible" => whether(class.possible()),
-        "attended" => whether(class.attended()),
-        "absent" => whether(class.absent()),
-        "late" => whether(matches!(code.text(), "L" | "U")),
-        "holiday" => whether(code.text() == "G"),
-        "weekday" => text(WEEKDAYS[row.day.weekday]),
-        other => pupil_cell(other, row.pupil, "", last),
+/// A column of `attendance/1` that a mark fills.
+#[derive(Clone, Copy)]
+enum MarkColumn {
+    Date,
+    Session,
+    Code,
+    MinutesLate,
+    MarkClass,
+    Possible,
+    Attended,
+    Absent,
+    Late,
+    Holiday,
+    Weekday,
+}
+
+impl MarkColumn {
+    fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "date" => Self::Date,
+            "session" => Self::Session,
+            "code" => Self::Code,
+            "minutes_late" => Self::MinutesLate,
+            "mark_class" => Self::MarkClass,
+            "possible" => Self::Possible,
+            "attended" => Self::Attended,
+            "absent" => Self::Absent,
+            "late" => Self::Late,
+            "holiday" => Self::Holiday,
+            "weekday" => Self::Weekday,
+            _ => return None,
+        })
+    }
+
+    fn cell(self, row: &Row<'_>, session: usize) -> Cell {
+        let Mark { code, minutes_late } = row.marks[session];
+        let class = code.class();
+        let whether = |truth: bool| Cell::Integer(i64::from(truth));
+        match self {
+            Self::Date => date(row.day.day),
+            Self::Session => text(["AM", "PM"][session]),
+            Self::Code => text(code.text()),
+            Self::MinutesLate => minutes_late.map_or(Cell::Null, |minutes| Cell::Integer(i64::from(minutes))),
+            Self::MarkClass => text(class.name()),
+            Self::Possible => whether(class.possible()),
+            Self::Attended => whether(class.attended()),
+            Self::Absent => whether(class.absent()),
+            Self::Late => whether(matches!(code.text(), "L" | "U")),
+            Self::Holiday => whether(code.text() == "G"),
+            Self::Weekday => text(WEEKDAYS[row.day.weekday]),
+        }
     }
 }
 

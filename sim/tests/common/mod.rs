@@ -65,9 +65,12 @@ impl Story {
         let hash = sha256(&[VOCABULARY.as_bytes()]);
         let founders: Vec<Founder> = (0..members).map(|n| founder(&seed, n)).collect();
         let today = Day::parse("2025-12-01").unwrap();
-        let charter =
-            textless_charter(charter_draft(&founders.iter().collect::<Vec<_>>(), (&vocabulary, hash), today))
-                .unwrap();
+        let charter = textless_charter(charter_draft(
+            &founders.iter().collect::<Vec<_>>(),
+            &[(&vocabulary, hash)],
+            today,
+        ))
+        .unwrap();
         let tabulate = Arc::new(|id: &MemberId, _: &_| {
             let n: i64 = id.as_str()[5..].parse().unwrap();
             vec![100 + n, 50]
