@@ -46,27 +46,6 @@ impl Loaded {
     }
 }
 
-impl Loaded {
-    /// Rows that are in the table.
-    pub fn rows_kept(&self) -> u64 {
-        self.report.rows_kept
-    }
-
-    /// Rows that were left out, in words; nothing where none was.
-    pub fn left_out(&self) -> Vec<String> {
-        if self.report.rows_refused == 0 {
-            return vec![];
-        }
-        let mut said: Vec<String> =
-            self.report.problems.iter().map(|p| problem_text(&self.file, p)).collect();
-        said.push(format!(
-            "{}: {} of {} rows were left out",
-            self.file, self.report.rows_refused, self.report.rows_read
-        ));
-        said
-    }
-}
-
 /// Which vocabulary a file is read by.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -227,19 +227,35 @@ impl Subfolder {
             }
             let own_table = people_vocabulary(vocabulary).is_none_or(|name| name == vocabulary.name());
             for file in about {
-                let choice = Choice::Named(vocabulary.name().to_owned());
-                let loaded = import(home, &self.path.join(file), &choice).map_err(|error| CommandError {
+                let loaded = load(home, &self.path.join(file), vocabulary).map_err(|error| CommandError {
                     text: format!("{}/{}", self.name, error.text),
                     ..error
                 })?;
                 if own_table {
-                    people += loaded.rows_kept();
+                    people += loaded["rows_kept"].as_u64().unwrap_or(0);
                 }
-                said.extend(loaded.left_out().into_iter().map(|line| format!("{}/{line}", self.name)));
+                said.extend(left_out(file, &loaded).into_iter().map(|line| format!("{}/{line}", self.name)));
             }
         }
         Ok((people, said))
     }
+}
+
+/// Imports one file as `datacoop import` does. Returns what that says of it.
+fn load(home: &Home, file: &Path, vocabulary: &Vocabulary) -> Result<Value, CommandError> {
+    Ok(import(home, file, &Choice::Named(vocabulary.name().to_owned()))?.json())
+}
+
+/// Rows of a file that were left out, in words; nothing where none was.
+fn left_out(file: &str, loaded: &Value) -> Vec<String> {
+    let refused = loaded["rows_refused"].as_u64().unwrap_or(0);
+    if refused == 0 {
+        return vec![];
+    }
+    let problems = loaded["problems"].as_array().into_iter().flatten();
+    let mut said: Vec<String> = problems.filter_map(Value::as_str).map(str::to_owned).collect();
+    said.push(format!("{file}: {refused} of {} rows were left out", loaded["rows_read"]));
+    said
 }
 
 /// Members' ids for their folders' names, which may be given instead.
