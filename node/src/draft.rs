@@ -206,7 +206,9 @@ impl<'a> Seen<'a> {
             let found = vocabulary.columns().iter().find(|column| answers(column));
             found.map(|column| Match { vocabulary, column, fits: true })
         });
-        let known = matches.collect();
+        let mut known: Vec<Match> = matches.collect();
+        // Whoever says it of the person first, then those that take it from there.
+        known.sort_by_key(|found| found.column.of.is_some());
         let kinds = [Kind::Bool, Kind::Integer, Kind::Number, Kind::Date].map(|kind| plain(&header, kind));
         Self { at, header, known, kinds: kinds.to_vec(), filled: 0, empty: 0, values: Some(BTreeMap::new()) }
     }
@@ -294,6 +296,7 @@ impl<'a> Seen<'a> {
             derived: false,
             required: known.required && self.empty == 0,
             synonyms: vec![],
+            of: None,
             ..known.clone()
         };
         (column, String::new())

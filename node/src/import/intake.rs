@@ -111,7 +111,7 @@ impl<'a> Intake<'a> {
         report: &mut Report,
     ) -> Result<(), ImportError> {
         let mut more = std::mem::take(&mut self.more);
-        match self.meaning.complete(row, &mut more) {
+        match self.meaning.complete(member, row, &mut more) {
             Ok(stays) => {
                 for row in stays.then_some(&*row).into_iter().chain(more.iter().map(Vec::as_slice)) {
                     self.keep(line, member, row, report)?;
@@ -173,6 +173,6 @@ impl<'a> Intake<'a> {
     pub(super) fn finish(self, name: &str, report: &mut Report) -> Result<(), ImportError> {
         self.count_day(report);
         self.layout.finish().map_err(|what| ImportError(format!("{name}: {what}")))?;
-        self.meaning.finish(report)
+        self.meaning.finish(report).map_err(|what| ImportError(format!("{name}: {what}")))
     }
 }

@@ -1,7 +1,14 @@
 //! Rows in, Parquet out, checked against a Vocabulary row by row. Problems name file, row, column,
 //! rule and fix. Must not know the network: what is read here stays on this computer.
 
+mod ages;
+mod attainment;
+mod attendance;
+mod behaviour;
 mod cells;
+mod charity;
+mod codes;
+pub mod context;
 mod csv_text;
 mod ctf;
 mod dates;
@@ -11,9 +18,16 @@ mod json;
 mod keys;
 mod layout;
 mod meaning;
+mod outcomes;
+mod pupils;
 mod register;
+mod results;
 mod rows;
+mod sessions;
 pub mod source;
+mod spelling;
+pub mod terms;
+mod upn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,12 +38,14 @@ use datacoop_policy::vocabulary::{Column, Unit, Vocabulary};
 use datacoop_policy::{Day, Period};
 
 pub(crate) use cells::read_cell;
+use context::Context;
 pub(crate) use head::folded;
 use intake::Intake;
 use layout::Layout;
-use meaning::Meaning;
+use meaning::{Meaning, Settled};
 use rows::Records;
 use source::Source;
+use terms::Terms;
 
 use crate::engine::{TableWriter, decides_who_counts};
 
@@ -59,6 +75,28 @@ pub struct Options {
     pub columns: BTreeMap<String, String>,
     /// Which way round days such as 03/04/2025 are.
     pub dates: Dates,
+    /// First and last day that rows may be of; others are refused.
+    pub days: Option<(Day, Day)>,
+    /// When terms are.
+    pub terms: Terms,
+    /// What to do about marks that a program lost.
+    pub repair: Repair,
+    /// What the node's other tables say of the rows' people.
+    pub context: Arc<Context>,
+    /// What the first time through the file told; only for the second.
+    pub(crate) settled: Option<Arc<Settled>>,
+}
+
+/// What to do where the afternoon's `\` is lost in nearly all rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Repair {
+    /// Stop and ask.
+    #[default]
+    Ask,
+    /// Leave them as they are: there is no afternoon register.
+    Nothing,
+    /// Whoever was present in the morning was present in the afternoon.
+    PmPresent,
 }
 
 /// Which way round a day of three numbers is.
@@ -154,6 +192,20 @@ pub struct Report {
     pub columns_absent: Vec<String>,
     /// Rows kept of each day, where the vocabulary has a date column.
     pub rows_by_day: BTreeMap<Day, u64>,
+    /// Register marks kept by what they count as.
+    pub marks_by_class: BTreeMap<String, u64>,
+    /// People that the kept rows are about, where that was counted.
+    pub people: u64,
+    /// Days with a session that somebody could have attended.
+    pub open_days: BTreeSet<Day>,
+    /// School days of the term calendar between the first and last day of the file that it lacks.
+    pub days_missing: Vec<Day>,
+    /// Days of the file that are no school days of the term calendar.
+    pub days_outside_terms: Vec<Day>,
+    /// What else a data manager wants to know, a sentence each.
+    pub notes: Vec<String>,
+    /// The file must be read again, with this known: nothing that was handed over counts.
+    pub(crate) again: Option<Arc<Settled>>,
 }
 
 impl Report {
@@ -165,6 +217,16 @@ impl Report {
         if self.problems.len() < PROBLEMS_MAX {
             self.problems.push(Problem { row, column, kind, text });
         }
+    }
+
+    /// Compares the days with marks with the term calendar.
+    fn compare_days(&mut self, terms: &Terms) {
+        let (Some(first), Some(last)) = (self.rows_by_day.keys().next(), self.newest_day()) else { return };
+        let school: BTreeSet<Day> = terms.school_days(*first, last).into_iter().collect();
+        self.days_missing =
+            school.iter().filter(|day| !self.rows_by_day.contains_key(day)).copied().collect();
+        self.days_outside_terms =
+            self.rows_by_day.keys().filter(|day| !school.contains(day)).copied().collect();
     }
 
     /// The newest day of the file.
@@ -266,10 +328,19 @@ pub fn import_csv(
     options: &Options,
     table: &Path,
 ) -> Result<Report, ImportError> {
-    let mut writer = TableWriter::create(table, vocabulary)?;
-    let report = read_file(source, vocabulary, options, None, &mut |_, row| writer.push(row))?;
-    writer.finish()?;
-    Ok(report)
+    let mut options = options.clone();
+    loop {
+        let mut writer = TableWriter::create(table, vocabulary)?;
+        let mut report = read_file(source, vocabulary, &options, None, &mut |_, row| writer.push(row))?;
+        match report.again.take() {
+            // What was written so far is dropped.
+            Some(settled) => options.settled = Some(settled),
+            None => {
+                writer.finish()?;
+                return Ok(report);
+            }
+        }
+    }
 }
 
 /// Imports a data file into one Parquet table for each value of a column; `table` gives its path.
@@ -280,28 +351,36 @@ pub fn import_split(
     by: &str,
     table: &dyn Fn(usize) -> std::path::PathBuf,
 ) -> Result<(Report, Vec<(String, u64)>), ImportError> {
-    let mut writers: BTreeMap<String, (usize, u64, TableWriter)> = BTreeMap::new();
-    let report = read_file(source, vocabulary, &Options::default(), Some(by), &mut |value, row| {
-        if !writers.contains_key(value) {
-            if writers.len() == SPLIT_MAX {
-                return Err(ImportError(format!(
-                    "`{by}` has more than {SPLIT_MAX} different values; a demo runs at most {SPLIT_MAX} members"
-                )));
+    let mut options = Options::default();
+    loop {
+        let mut writers: BTreeMap<String, (usize, u64, TableWriter)> = BTreeMap::new();
+        let mut report = read_file(source, vocabulary, &options, Some(by), &mut |value, row| {
+            if !writers.contains_key(value) {
+                if writers.len() == SPLIT_MAX {
+                    return Err(ImportError(format!(
+                        "`{by}` has more than {SPLIT_MAX} different values; a demo runs at most {SPLIT_MAX} members"
+                    )));
+                }
+                let number = writers.len();
+                let writer = TableWriter::create(&table(number), vocabulary)?;
+                writers.insert(value.to_owned(), (number, 0, writer));
             }
-            let number = writers.len();
-            writers.insert(value.to_owned(), (number, 0, TableWriter::create(&table(number), vocabulary)?));
+            let (_, rows, writer) = writers.get_mut(value).expect("INVARIANT: it was just inserted");
+            *rows += 1;
+            writer.push(row)
+        })?;
+        if let Some(settled) = report.again.take() {
+            options.settled = Some(settled);
+            continue;
         }
-        let (_, rows, writer) = writers.get_mut(value).expect("INVARIANT: it was just inserted");
-        *rows += 1;
-        writer.push(row)
-    })?;
-    let mut members: Vec<(usize, String, u64)> = vec![];
-    for (value, (number, rows, writer)) in writers {
-        writer.finish()?;
-        members.push((number, value, rows));
+        let mut members: Vec<(usize, String, u64)> = vec![];
+        for (value, (number, rows, writer)) in writers {
+            writer.finish()?;
+            members.push((number, value, rows));
+        }
+        members.sort();
+        return Ok((report, members.into_iter().map(|(_, value, rows)| (value, rows)).collect()));
     }
-    members.sort();
-    Ok((report, members.into_iter().map(|(_, value, rows)| (value, rows)).collect()))
 }
 
 /// Takes a row: the member it belongs to, where the file is split, and a cell for each kept column.
@@ -344,7 +423,8 @@ fn read_rows(
         columns_absent: absent.map(|column| column.name.clone()).collect(),
         ..Report::default()
     };
-    let meaning = Meaning::new(vocabulary, read_columns(vocabulary), &|name| layout.has(name), options)?;
+    let meaning = Meaning::new(vocabulary, read_columns(vocabulary), &|name| layout.has(name), options)
+        .map_err(|error| ImportError(format!("{name}: {error}; it has {}", backticked(layout.headers()))))?;
     let mut intake = Intake::new(vocabulary, layout, meaning, each);
     let mut record = csv::StringRecord::new();
     while let Some(line) = records.next(&mut record)? {
@@ -384,3 +464,6 @@ pub fn problem_text(file: &str, problem: &Problem) -> String {
 mod mess_tests;
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod meaning_tests;

@@ -12,4 +12,4 @@ pub mod suspensions;
 pub mod transition;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
