@@ -29,7 +29,7 @@ use crate::error::{CommandError, Exit};
 use crate::export::{snapshot, write_export_aside};
 use crate::folder::{StoreError, write_durably};
 use crate::home::Home;
-use crate::load::Choice;
+use crate::load::Wish;
 use crate::own::basis::BasisText;
 use crate::view::{default_mode, plan_json, release, round_json, stage, status_json, unanswerable};
 use crate::{clock, entropy, load};
@@ -74,15 +74,6 @@ pub struct AskRequest {
     /// Whether to ask although not one figure would answer.
     #[serde(default)]
     pub force: bool,
-}
-
-/// A file to import, by its path on this computer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ImportRequest {
-    /// The CSV file.
-    pub file: PathBuf,
-    /// A vocabulary's name, such as `attendance/1`, or its text.
-    pub vocabulary: Choice,
 }
 
 /// What every handler may use.
@@ -363,10 +354,10 @@ fn find_round(fold: &Fold, id: &str) -> Result<Arc<Round>, CommandError> {
     }
 }
 
-async fn import(State(shared): State<Shared>, Json(request): Json<ImportRequest>) -> Answer {
+async fn import(State(shared): State<Shared>, Json(wish): Json<Wish>) -> Answer {
     let _one_at_a_time = shared.importing.lock().await;
     let home = shared.handle.home().clone();
-    let loaded = tokio::task::spawn_blocking(move || load::import(&home, &request.file, &request.vocabulary));
+    let loaded = tokio::task::spawn_blocking(move || load::import(&home, &wish, &mut |_| {}));
     let loaded = loaded.await.map_err(|error| Failed(CommandError::failed(error.to_string())))??;
     let known = shared.known.contains(&loaded.hash);
     if known {

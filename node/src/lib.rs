@@ -34,5 +34,6 @@ pub mod own;
 pub mod pretend;
 pub mod questions;
 pub mod reference;
+pub mod safe_csv;
 pub mod signed;
 pub mod view;

@@ -4,6 +4,7 @@ mod ask;
 mod charter;
 mod demo;
 mod generate;
+mod import;
 mod node;
 mod objections;
 mod own;
@@ -86,8 +87,8 @@ enum Command {
     /// Read, write and sign the rules
     #[command(subcommand)]
     Charter(charter::CharterCommand),
-    /// Load a data file into your node
-    Import(node::ImportArgs),
+    /// Load a data file into your node, or look at what it would be
+    Import(Box<import::ImportArgs>),
     /// Run the node
     Run,
     /// Say in a few lines how the node is
@@ -174,7 +175,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Generate(args) => generate::generate_command(&common, &args),
         Command::Init(args) => node::init(&common, args),
         Command::Charter(command) => charter::charter(&common, command),
-        Command::Import(args) => node::import(&common, args).await,
+        Command::Import(args) => import::import(&common, *args).await,
         Command::Run => node::run(&common).await,
         Command::Status => node::status(&common),
         Command::Ask(args) => ask::ask(&common, &args),

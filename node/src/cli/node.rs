@@ -1,4 +1,4 @@
-//! Commands about a node of one's own: init, import, run, status, audit, log export.
+//! Commands about a node of one's own: init, run, status, audit, log export.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -9,16 +9,14 @@ use datacoop_policy::charter::PEOPLE_MAX;
 use serde_json::{Value, json};
 
 use super::ask::loss_text;
-use super::demo::read;
-use super::{Common, Printed, Progress};
-use crate::api::{ExportRequest, ImportRequest};
+use super::{Common, Printed};
+use crate::api::ExportRequest;
 use crate::client::Client;
 use crate::driver::{Node, NodeError, Run};
 use crate::error::{CommandError, Exit};
 use crate::folder::{Folder, StoreError};
 use crate::home::{Config, Home, MemberIdText};
-use crate::load::Choice;
-use crate::{api, entropy, load, net};
+use crate::{api, entropy, net};
 
 #[derive(Args)]
 pub(super) struct InitArgs {
@@ -46,15 +44,6 @@ pub(super) struct InitArgs {
     /// Where others reach it; makes it a meeting point
     #[arg(long, value_name = "MULTIADDR")]
     address: Vec<String>,
-}
-
-#[derive(Args)]
-pub(super) struct ImportArgs {
-    /// The CSV file
-    file: PathBuf,
-    /// A vocabulary's name, such as attendance/1, or its TOML file
-    #[arg(long, value_name = "NAME|FILE")]
-    vocabulary: String,
 }
 
 #[derive(Args)]
@@ -151,71 +140,6 @@ pub(super) fn init(common: &Common, args: InitArgs) -> Result<Printed, CommandEr
     ))
 }
 
-pub(super) async fn import(common: &Common, args: ImportArgs) -> Result<Printed, CommandError> {
-    let home = home_of(common)?;
-    let file = std::fs::canonicalize(&args.file)
-        .map_err(|error| CommandError::usage(format!("{}: {error}", args.file.display())))?;
-    let vocabulary = match args.vocabulary.ends_with(".toml") {
-        true => Choice::Text(read(&PathBuf::from(&args.vocabulary))?),
-        false => Choice::Named(args.vocabulary),
-    };
-    let progress = Progress::new(common);
-    progress.say("importing");
-    let done = match Folder::open(home.path()) {
-        Ok(_lock) => {
-            let work = tokio::task::spawn_blocking(move || {
-                load::import(&home, &file, &vocabulary).map(|loaded| loaded.json())
-            });
-            work.await.map_err(|error| CommandError::failed(error.to_string()))?
-        }
-        Err(StoreError::Locked(_)) => {
-            let request = ImportRequest { file, vocabulary };
-            let through = || Client::new(&home)?.post(&home, "import", &request);
-            tokio::task::block_in_place(through)
-                .map_err(|error| if error.exit == Exit::NotRunning { busy(&home) } else { error })
-        }
-        Err(error) => Err(store_error(error)),
-    };
-    progress.done();
-    let json = done?;
-    let mut text = format!(
-        "{} of {} rows imported as {}.\n",
-        json["rows_kept"],
-        json["rows_read"],
-        json["vocabulary"].as_str().unwrap_or("")
-    );
-    if let Some(read_as) = json["read_as"].as_str() {
-        text += &format!("  read as {read_as}\n");
-    }
-    for line in json["problems"].as_array().into_iter().flatten() {
-        text += &format!("  left out: {}\n", line.as_str().unwrap_or(""));
-    }
-    for (field, what) in [
-        ("columns_ignored", "columns not in the vocabulary, ignored"),
-        ("columns_absent", "columns of the vocabulary that the file does not have, left empty"),
-    ] {
-        let names: Vec<&str> =
-            json[field].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        if !names.is_empty() {
-            text += &format!("  {what}: {}\n", names.join(", "));
-        }
-    }
-    if json["restart_needed"] == true {
-        text += "The running node did not know this vocabulary: stop it and start it again (datacoop run), before\nit answers questions on these data.\n";
-    }
-    Ok(Printed::new(json, text))
-}
-
-/// The folder is locked, and no door is open.
-fn busy(home: &Home) -> CommandError {
-    let text = format!("another command works in {}, or its node is starting", home.path().display());
-    CommandError {
-        exit: Exit::NotRunning,
-        text,
-        hint: Some("try again when it has ended, or when the node runs".into()),
-    }
-}
-
 pub(super) async fn run(common: &Common) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
     let door = home.join("run/api");
@@ -265,7 +189,7 @@ pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {
         text += "This node answers nothing: limits.toml is missing or unreadable.\n";
     }
     if json["datasets"].as_array().is_none_or(Vec::is_empty) {
-        text += "No data yet: datacoop import FILE --vocabulary NAME\n";
+        text += "No data yet: datacoop import FILE --as NAME\n";
     }
     for account in json["ledger"].as_array().into_iter().flatten() {
         text += &format!(

@@ -11,6 +11,7 @@ use super::{Common, Printed};
 use crate::clock;
 use crate::engine::local::{Answer, Value, query};
 use crate::error::CommandError;
+use crate::safe_csv::safe_csv_field;
 
 /// Rows shown unless more are asked for: what a person reads, or a spreadsheet takes at a glance.
 const ROWS: usize = 1_000;
@@ -115,7 +116,7 @@ fn decimal_text(number: f64) -> String {
 fn csv_text(answer: &Answer) -> Result<String, CommandError> {
     let failed = |error: &dyn std::fmt::Display| CommandError::failed(format!("no CSV: {error}"));
     let mut writer = csv::Writer::from_writer(vec![]);
-    let header = answer.columns.iter().map(|name| harmless(name));
+    let header = answer.columns.iter().map(|name| safe_csv_field(name).into_owned());
     writer.write_record(header).map_err(|error| failed(&error))?;
     for row in &answer.rows {
         let cells = row.iter().map(|value| match value {
@@ -123,20 +124,12 @@ fn csv_text(answer: &Answer) -> Result<String, CommandError> {
             Value::Integer(number) => number.to_string(),
             Value::Number(number) => number.to_string(),
             Value::Bool(truth) => truth.to_string(),
-            Value::Text(text) => harmless(text),
+            Value::Text(text) => safe_csv_field(text).into_owned(),
         });
         writer.write_record(cells).map_err(|error| failed(&error))?;
     }
     let bytes = writer.into_inner().map_err(|error| failed(&error))?;
     String::from_utf8(bytes).map_err(|error| failed(&error))
-}
-
-/// Text that no spreadsheet takes for a formula.
-fn harmless(text: &str) -> String {
-    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

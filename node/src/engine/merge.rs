@@ -103,14 +103,14 @@ fn ranked_sql(vocabulary: &Vocabulary, key: &[String], rank_sql: &str) -> String
 
 /// Makes staged rows the next snapshot, and drops snapshots beyond [`SNAPSHOTS_KEPT`]. Returns its number.
 ///
-/// With `replaced` the days from its first to its last are replaced by the staged rows, which should
-/// lie in it, and all other rows stay: files of years that neither touches are shared with the snapshot
-/// before. Without it, and where a vocabulary has no date column, the staged rows are all there is.
+/// With `replaced` the days of its stretches are replaced by the staged rows, which should lie in them,
+/// and all other rows stay: files of years that neither touches are shared with the snapshot before.
+/// Without it, and where a vocabulary has no date column, the staged rows are all there is.
 pub fn merge(
     tables: &Path,
     vocabulary: &Vocabulary,
     staged: &Path,
-    replaced: Option<RangeInclusive<Day>>,
+    replaced: Option<&[RangeInclusive<Day>]>,
 ) -> Result<u64, EngineError> {
     let before = newest_table(tables, vocabulary);
     let number = before.as_ref().map_or(1, |(number, _)| number + 1);
@@ -164,12 +164,12 @@ struct Sources<'a> {
     old: &'a Path,
     staged: &'a Path,
     date: &'a str,
-    days: RangeInclusive<Day>,
+    days: &'a [RangeInclusive<Day>],
 }
 
 impl Sources<'_> {
     async fn fill(&self, vocabulary: &Vocabulary, target: &Path) -> Result<(), EngineError> {
-        let touched: BTreeSet<String> = years(&self.days).map(Part::file_name).collect();
+        let touched: BTreeSet<String> = self.days.iter().flat_map(years).map(Part::file_name).collect();
         let (old, new) = (parts_of(self.old)?, parts_of(self.staged)?);
         for part in old.union(&new) {
             let (left, right) = (self.old.join(part), self.staged.join(part));
@@ -191,13 +191,17 @@ impl Sources<'_> {
         let context = context(beside, ONE, MEMORY_BYTES_MAX)?;
         context.register_table("old", table_of(vocabulary, &[self.old.join(part)])?).map_err(failed)?;
         context.register_table("new", table_of(vocabulary, &[self.staged.join(part)])?).map_err(failed)?;
-        let sql = format!(
-            "SELECT * FROM old WHERE {} NOT BETWEEN CAST('{}' AS DATE) AND CAST('{}' AS DATE) \
-             UNION ALL SELECT * FROM new",
-            identifier(self.date),
-            self.days.start(),
-            self.days.end()
-        );
+        let date = identifier(self.date);
+        let outside: Vec<String> = self
+            .days
+            .iter()
+            .map(|days| {
+                let (first, last) = (days.start(), days.end());
+                format!("{date} NOT BETWEEN CAST('{first}' AS DATE) AND CAST('{last}' AS DATE)")
+            })
+            .collect();
+        let outside = if outside.is_empty() { "TRUE".to_owned() } else { outside.join(" AND ") };
+        let sql = format!("SELECT * FROM old WHERE {outside} UNION ALL SELECT * FROM new");
         let rows = context.sql(&sql).await.map_err(failed)?;
         if write_ordered(rows, vocabulary, target).await? == 0 {
             fs::remove_file(target).map_err(failed)?;

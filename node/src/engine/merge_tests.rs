@@ -68,8 +68,8 @@ fn newest(tables: &Path) -> Vec<String> {
     rows(&newest_table(tables, &marks()).unwrap().1)
 }
 
-fn days(first: &str, last: &str) -> Option<RangeInclusive<Day>> {
-    Some(Day::parse(first).unwrap()..=Day::parse(last).unwrap())
+fn days(first: &str, last: &str) -> [RangeInclusive<Day>; 1] {
+    [Day::parse(first).unwrap()..=Day::parse(last).unwrap()]
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn an_import_replaces_its_days_and_leaves_the_others() {
     assert_eq!(merge(tables, &marks(), &stage(tables, &first), None).unwrap(), 1);
     let second = ["a 2025-12-02 I", "b 2025-12-02 I"];
     let replaced = days("2025-12-02", "2025-12-03");
-    assert_eq!(merge(tables, &marks(), &stage(tables, &second), replaced.clone()).unwrap(), 2);
+    assert_eq!(merge(tables, &marks(), &stage(tables, &second), Some(&replaced)).unwrap(), 2);
     let whole = ["a 2024-12-01 /", "a 2025-12-01 /", "a 2025-12-02 I", "b 2025-12-02 I", "c - /"];
     assert_eq!(newest(tables), whole);
     // The year that nothing touched is one file in both.
@@ -115,10 +115,10 @@ fn an_import_replaces_its_days_and_leaves_the_others() {
     };
     assert_eq!(inode(1), inode(2));
     // The same import again gives the same rows.
-    merge(tables, &marks(), &stage(tables, &second), replaced).unwrap();
+    merge(tables, &marks(), &stage(tables, &second), Some(&replaced)).unwrap();
     assert_eq!(newest(tables), whole);
     // Days of which nothing came are empty; a year may end so.
-    merge(tables, &marks(), &stage(tables, &[]), days("2024-09-01", "2025-12-01")).unwrap();
+    merge(tables, &marks(), &stage(tables, &[]), Some(&days("2024-09-01", "2025-12-01"))).unwrap();
     assert_eq!(newest(tables), whole[2..]);
     // Without days to replace all is new.
     merge(tables, &marks(), &stage(tables, &second), None).unwrap();
@@ -154,7 +154,7 @@ fn what_a_crash_left_of_a_merge_is_no_snapshot() {
     fs::create_dir(&half).unwrap();
     fs::write(half.join("2025-26.parquet"), "half").unwrap();
     assert_eq!(newest(tables), ["a 2025-12-01 /"]);
-    assert_eq!(merge(tables, &marks(), &staged, days("2025-12-01", "2025-12-01")).unwrap(), 2);
+    assert_eq!(merge(tables, &marks(), &staged, Some(&days("2025-12-01", "2025-12-01"))).unwrap(), 2);
     assert_eq!(newest(tables), ["a 2025-12-01 I"]);
     stage(tables, &["a 2025-12-01 N"]);
     super::super::remove_unfinished(tables).unwrap();

@@ -4,6 +4,7 @@
 //! Where to start: [`table`] writes a snapshot, [`view`] gives a question its rows, [`tally`] adds up.
 
 pub mod local;
+mod lookup;
 mod merge;
 mod push;
 mod rows;
@@ -17,6 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use datacoop_policy::vocabulary::Vocabulary;
+pub use lookup::lookup;
 pub use merge::{SNAPSHOTS_KEPT, merge, resolve_duplicates, staging_path, undo};
 pub use rows::{TextRows, parquet_rows};
 pub use table::TableWriter;

@@ -7,6 +7,7 @@ use datacoop_policy::vocabulary::Vocabulary;
 use super::keys::{KEYS_MAX, Keys, Seen};
 use super::layout::Layout;
 use super::meaning::Meaning;
+use super::quarantine::Quarantine;
 use super::register::Mark;
 use super::{Cell, Complaint, Each, ImportError, Report, is_kept, read_columns};
 
@@ -29,6 +30,7 @@ pub(super) struct Intake<'a> {
     more: Vec<Vec<Cell>>,
     written: Vec<Cell>,
     marks: Vec<Mark>,
+    quarantine: Option<Quarantine>,
 }
 
 impl<'a> Intake<'a> {
@@ -37,6 +39,7 @@ impl<'a> Intake<'a> {
         layout: Layout<'a>,
         meaning: Meaning<'a>,
         each: Each<'a>,
+        quarantine: Option<Quarantine>,
     ) -> Self {
         let columns = read_columns(vocabulary);
         let place = |name: &str| columns.iter().position(|column| column.name == name);
@@ -46,7 +49,7 @@ impl<'a> Intake<'a> {
         let date = vocabulary.date_column().and_then(|column| place(&column.name));
         let (row, more, written, marks) = (vec![], vec![], vec![], vec![]);
         let (keys, day) = (Keys::default(), (0, 0));
-        Self { layout, meaning, each, keys, key, kept, date, day, row, more, written, marks }
+        Self { layout, meaning, each, keys, key, kept, date, day, row, more, written, marks, quarantine }
     }
 
     /// Takes the record of a file's line. Errors: why the file cannot be imported.
@@ -59,6 +62,9 @@ impl<'a> Intake<'a> {
         if self.layout.is_furniture(record) {
             report.lines_skipped += 1;
             return Ok(());
+        }
+        if let Some(quarantine) = &mut self.quarantine {
+            quarantine.at(record);
         }
         let rows = self.layout.register().map_or(1, |(register, _)| register.marks_per_record());
         report.rows_read += rows as u64;
@@ -165,13 +171,25 @@ impl<'a> Intake<'a> {
         }
     }
 
-    fn refuse(&self, line: u64, mark: Option<usize>, complaint: Complaint, rows: usize, report: &mut Report) {
-        report.refuse(line, self.layout.header(&complaint.column, mark), complaint, rows as u64);
+    fn refuse(
+        &mut self,
+        line: u64,
+        mark: Option<usize>,
+        complaint: Complaint,
+        rows: usize,
+        report: &mut Report,
+    ) {
+        let header = self.layout.header(&complaint.column, mark);
+        if let Some(quarantine) = &mut self.quarantine {
+            quarantine.keep(line, &header, complaint.kind, &complaint.text);
+        }
+        report.refuse(line, header, complaint, rows as u64);
     }
 
     /// Ends the file. Errors: why nothing of it may be imported.
     pub(super) fn finish(self, name: &str, report: &mut Report) -> Result<(), ImportError> {
         self.count_day(report);
+        self.quarantine.map_or(Ok(()), Quarantine::finish)?;
         self.layout.finish().map_err(|what| ImportError(format!("{name}: {what}")))?;
         self.meaning.finish(report).map_err(|what| ImportError(format!("{name}: {what}")))
     }

@@ -110,6 +110,13 @@ pub(super) fn score(records: Vec<StringRecord>, vocabulary: &Vocabulary, options
     Head::find(&records, &|head| names.score(head)).map_or(0, |(score, _)| score)
 }
 
+/// What the header of these records most likely is.
+pub(super) fn header_of(records: &mut Records, vocabulary: &Vocabulary) -> Result<Vec<String>, ImportError> {
+    let names = Names::new(vocabulary, &Options::default(), None);
+    let found = Head::find(records.peek(HEAD_RECORDS_MAX)?, &|head| names.score(head));
+    Ok(found.map_or_else(Vec::new, |(_, head)| head.shown))
+}
+
 impl<'a> Layout<'a> {
     /// Finds the header and what it means; the records up to its end are taken.
     pub(super) fn find(

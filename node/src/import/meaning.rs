@@ -166,6 +166,11 @@ impl<'a> Meaning<'a> {
         row: &mut [Cell],
         more: &mut Vec<Vec<Cell>>,
     ) -> Result<bool, Complaint> {
+        if let (Some(at), Some(day)) = (self.date, self.options.day)
+            && row[at] == Cell::Null
+        {
+            row[at] = date_cell(Some(day));
+        }
         self.check_day(row)?;
         self.check_person(row)?;
         match &mut self.rules {

@@ -20,6 +20,7 @@ mod layout;
 mod meaning;
 mod outcomes;
 mod pupils;
+mod quarantine;
 mod register;
 mod results;
 mod rows;
@@ -31,7 +32,7 @@ mod upn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datacoop_policy::vocabulary::{Column, Unit, Vocabulary};
@@ -43,7 +44,9 @@ pub(crate) use head::folded;
 use intake::Intake;
 use layout::Layout;
 use meaning::{Meaning, Settled};
+use quarantine::Quarantine;
 use rows::Records;
+use serde::{Deserialize, Serialize};
 use source::Source;
 use terms::Terms;
 
@@ -79,16 +82,21 @@ pub struct Options {
     pub days: Option<(Day, Day)>,
     /// When terms are.
     pub terms: Terms,
+    /// The day of rows that have none.
+    pub day: Option<Day>,
     /// What to do about marks that a program lost.
     pub repair: Repair,
     /// What the node's other tables say of the rows' people.
     pub context: Arc<Context>,
     /// What the first time through the file told; only for the second.
     pub(crate) settled: Option<Arc<Settled>>,
+    /// Where rows that are left out are kept.
+    pub quarantine: Option<PathBuf>,
 }
 
 /// What to do where the afternoon's `\` is lost in nearly all rows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Repair {
     /// Stop and ask.
     #[default]
@@ -100,7 +108,8 @@ pub enum Repair {
 }
 
 /// Which way round a day of three numbers is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Dates {
     /// 31/12/2025, as people in England write it.
     #[default]
@@ -312,6 +321,13 @@ pub fn check_columns(
     )))
 }
 
+/// A file's headers, as well as they can be told before anybody says which is which.
+pub(crate) fn header_of(source: &Path, vocabulary: &Vocabulary) -> Result<Vec<String>, ImportError> {
+    let options = Options::default();
+    let source = open(source, vocabulary, &options)?;
+    layout::header_of(&mut Records::new(source), vocabulary)
+}
+
 /// The newest day of a file that can be read and split. Errors: as an import would.
 pub fn newest_day(source: &Path, vocabulary: &Vocabulary, by: &str) -> Result<Option<Day>, ImportError> {
     Ok(read_file(source, vocabulary, &Options::default(), Some(by), &mut |_, _| Ok(()))?.newest_day())
@@ -425,7 +441,8 @@ fn read_rows(
     };
     let meaning = Meaning::new(vocabulary, read_columns(vocabulary), &|name| layout.has(name), options)
         .map_err(|error| ImportError(format!("{name}: {error}; it has {}", backticked(layout.headers()))))?;
-    let mut intake = Intake::new(vocabulary, layout, meaning, each);
+    let mut intake =
+        Intake::new(vocabulary, layout, meaning, each, options.quarantine.as_deref().map(Quarantine::new));
     let mut record = csv::StringRecord::new();
     while let Some(line) = records.next(&mut record)? {
         intake.take(line, &record, &mut report)?;
