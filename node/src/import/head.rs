@@ -104,6 +104,11 @@ impl Head {
         }
     }
 
+    /// Fields that each row has: up to the last that is called something.
+    pub(super) fn width(&self) -> usize {
+        self.shown.iter().rposition(|text| !text.is_empty()).map_or(0, |at| at + 1)
+    }
+
     /// Whether a record is no row: blank, a title, a page number, a total, or the header again. `known`
     /// tells the fields that the vocabulary has.
     pub(super) fn is_furniture(&self, record: &StringRecord, known: &[bool]) -> bool {

@@ -237,7 +237,7 @@ impl<'a> Layout<'a> {
         let wrong = |column: &str, text: String| {
             Err(Complaint { column: column.to_owned(), kind: ProblemKind::BadValue, text })
         };
-        let width = self.head.shown.len();
+        let width = self.head.width();
         if record.len() < width || record.iter().skip(width).any(|text| !clean(text).is_empty()) {
             let fields = record.len();
             let advice = "put text that holds a comma or a line break into double quotes";

@@ -251,6 +251,8 @@ fn rows_that_are_too_short_or_too_long_are_left_out() {
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(said[0].starts_with("f.csv row 37: it has 3 fields, the header 4; put text"), "{said:?}");
     assert!(said[1].starts_with("f.csv row 38: it has 5 fields, the header 4; put text"), "{said:?}");
+    // A comma too many after the header asks for no more.
+    same(&LONG.replace("Mark\n", "Mark,,\n"));
 }
 
 #[test]
@@ -340,4 +342,68 @@ fn json_is_the_same_table() {
     let text = serde_json::json!({ "data": objects }).to_string();
     let (report, rows) = read_bytes("attendance.json", text.as_bytes());
     assert_eq!((report.rows_kept, rows), (8, read(LONG).1));
+}
+
+#[test]
+fn a_week_of_a_workbook_keeps_its_blanks() {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    for (row, cells) in
+        [["Adno", "Week beginning", "Marks"], ["1", "08/12/2025", "/\\  L\\/\\ \\"]].iter().enumerate()
+    {
+        for (at, text) in cells.iter().enumerate() {
+            sheet.write_string(u32::try_from(row).unwrap(), u16::try_from(at).unwrap(), *text).unwrap();
+        }
+    }
+    let (_, rows) = read_bytes("week.xlsx", &book.save_to_buffer().unwrap());
+    assert_eq!(rows.len(), 10);
+    assert_eq!(rows[3], "1 2025-12-09 PM null null null");
+    assert_eq!(rows[4], "1 2025-12-10 AM L null null");
+}
+
+/// Pieces of files put together anyhow: an answer or a refusal, never a panic.
+#[test]
+fn no_file_breaks_the_reader() {
+    let pieces = [
+        LONG,
+        "Adno,Mon 08/12/2025 AM,PM 9/12/25\n",
+        "Adno,Week beginning,Marks\n1,08/12/2025,/\\L\\------\n",
+        ",",
+        "\n",
+        "\"",
+        ";",
+        "\t",
+        "\u{e9}",
+        "\u{a0}",
+        "'-",
+        "Page 1 of 9",
+        "Total",
+        "31/02/2025",
+        "45999",
+        "12:30",
+        "w/c 8 Dec",
+        "\r",
+        "\u{feff}",
+        "\\\\",
+        "am",
+        "Student:",
+        "99999999999999999999",
+        "-",
+        "8-Dec-",
+        "Mon",
+        "\u{1f600}m",
+    ];
+    let mut state = 7_u64;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    for _ in 0..2_000 {
+        let text: String = (0..=next(30)).map(|_| pieces[next(pieces.len())]).collect();
+        let (report, rows) = read_source(Source::of_bytes(text.as_bytes()), &Options::default());
+        if let Ok(report) = report {
+            assert_eq!(report.rows_kept, rows.len() as u64, "{text:?}");
+            assert_eq!(report.rows_kept + report.rows_refused, report.rows_read, "{text:?}");
+        }
+    }
 }

@@ -281,7 +281,8 @@ fn cell_text(cell: &Data) -> String {
         Data::Empty | Data::Error(_) => String::new(),
         Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => {
             let day = text.split_once("T00:00:00").map_or(text.as_str(), |(day, _)| day);
-            day.split_whitespace().collect::<Vec<_>>().join(" ")
+            // Blanks stay: in a week's marks each is one.
+            day.replace("\r\n", " ").replace(['\n', '\r'], " ")
         }
         Data::Float(number) => number.to_string(),
         Data::Int(number) => number.to_string(),
