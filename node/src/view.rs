@@ -63,6 +63,7 @@ pub fn release(round: &Round) -> Option<Release> {
         "accepted": sums.accepted.len(),
         "loss": loss_json(query.loss),
         "cannot_tell": query.question.question().draft().cannot_tell,
+        "clips": query.question.clips(),
         "figure": query.question.question().draft().figure.kind,
         "by": query.question.groupings().iter().map(|by| by.name.as_str()).collect::<Vec<_>>(),
         "cells": figures_json(&figures),

@@ -8,7 +8,7 @@ use datacoop_policy::query::Mode;
 use datacoop_policy::{Period, PrivacyLoss};
 use serde_json::json;
 
-use super::show::{audit_lines, figures_json, figures_table, lot_text, plain, reading_text};
+use super::show::{audit_lines, clips_text, figures_json, figures_table, lot_text, plain, reading_text};
 use super::{Common, Printed, Progress};
 use crate::demo::{Alone, Data, Exports, Options, Planted, Shown, Spreadsheet, run};
 use crate::error::{CommandError, Exit};
@@ -214,6 +214,7 @@ fn text_of(shown: &Shown, origin: &str) -> String {
         figures_table(&shown.question, &shown.figures)
     );
     out += &reading_text(&shown.question.question().draft().figure.kind);
+    out += &clips_text(&shown.question.clips());
     out += &planted_text(&shown.planted);
     out += &alone_text(shown);
     out += &loss_text(shown);

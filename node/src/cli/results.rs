@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::ask::loss_text;
 use super::node::home_of;
 use super::own::{beside_json, beside_text, exact_text, given_json, given_text, like_json, like_text};
-use super::show::{cells_table, lot_text, plain, reading_text};
+use super::show::{cells_table, clips_text, lot_text, plain, reading_text};
 use super::{Common, Printed};
 use crate::client::Client;
 use crate::error::CommandError;
@@ -52,6 +52,8 @@ pub(super) fn release_text(release: &Value) -> String {
     let by: Vec<&str> = release["by"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let kind = release["figure"].as_str().unwrap_or("");
     text += &format!("{}\n{}", cells_table(kind, &by, &release["cells"]), reading_text(kind));
+    let clips: Vec<String> = release["clips"].as_array().into_iter().flatten().map(words).collect();
+    text += &clips_text(&clips);
     if release["committee_can_be_all_corrupt"] == true {
         text += &format!("{}\n", lot_text(true).trim_start());
     }

@@ -116,6 +116,14 @@ fn figure_row(kind: &str, figure: &Value) -> Vec<String> {
     ]
 }
 
+/// What of a person is cut off, which no range holds; empty where nothing is.
+pub(crate) fn clips_text(clips: &[String]) -> String {
+    match clips {
+        [] => String::new(),
+        clips => format!("What lies beyond is cut, and in neither range: {}.\n", plain(&clips.join("; "))),
+    }
+}
+
 /// How to read the ranges of a table.
 pub(crate) fn reading_text(kind: &str) -> String {
     let mut text = String::from(

@@ -6,6 +6,7 @@
 
 mod admit;
 mod bound;
+mod clips;
 mod compile;
 mod draft;
 mod figure;

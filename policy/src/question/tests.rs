@@ -68,6 +68,33 @@ fn a_joint_bound_never_raises_the_sensitivity() {
 }
 
 #[test]
+fn what_is_cut_off_a_person_is_told() {
+    assert_eq!(
+        bind(ATTENDANCE_RATE, ATTENDANCE, &[]).unwrap().clips(),
+        [
+            "in_school counts from 0 to 80 for one pupil",
+            "away counts from 0 to 80 for one pupil",
+            "away and in_school count at most 80 together",
+        ]
+    );
+    assert_eq!(
+        bind(FORMS, ATTENDANCE, &FORMS_PARAMS).unwrap().clips(),
+        [
+            "s counts from -30 to 30 about 30 for one person",
+            "e counts from -30 to 30 about its cell's own centre for one person",
+        ]
+    );
+    let odd = FORMS.replace("cells_per_unit = 2\n", "").replacen(
+        "centre = 30, clamp = [-30, 30], resolution = 1",
+        "centre = \"-0.5\", clamp = [-3, \"7/2\"], resolution = \"1/8\"",
+        1,
+    );
+    let clips = bind(&odd, ATTENDANCE, &FORMS_PARAMS).unwrap().clips();
+    assert_eq!(clips[0], "s counts from -3 to 3.5 about -0.5 for one person");
+    assert_eq!(clips[2], "one person counts in one cell, the first");
+}
+
+#[test]
 fn cells_are_row_major_with_measures_innermost() {
     let event = bind(EVENT_DAY, ATTENDANCE, &EVENT).unwrap();
     let keys: Vec<String> = event
