@@ -56,6 +56,22 @@ pub struct Wish {
     pub day: Option<String>,
 }
 
+impl Wish {
+    /// A file as it is, with nothing said about it.
+    pub fn new(file: &Path, vocabulary: Choice) -> Self {
+        Self {
+            file: file.to_owned(),
+            vocabulary,
+            columns: BTreeMap::new(),
+            dates: None,
+            repair: None,
+            infer_terms: false,
+            replace: None,
+            day: None,
+        }
+    }
+}
+
 /// Which vocabulary a file is read by.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
