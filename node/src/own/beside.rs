@@ -110,6 +110,29 @@ fn is_cell(question: &BoundQuestion, name: &str, value: &str) -> bool {
     question.groupings().iter().any(|by| by.name == name && by.cells.iter().any(|cell| cell == value))
 }
 
+/// What one member can say alone of a gap: its own figure of each cell, where a grouping has its first
+/// value less where it has its second, and the half-width of ordinary chance around that (95 %).
+///
+/// Of the first pair of cells in which it has people: of groups made by member facts it is in one.
+/// `None` where it has people on one side only, or the figure has no chance. Own and exact: show it only
+/// to its owner.
+pub fn own_gap(question: &BoundQuestion, sums: &[i64], across: &str) -> Option<(f64, f64)> {
+    let by = question.groupings().iter().find(|by| by.name == across)?;
+    let [first, second, ..] = by.cells.as_slice() else { return None };
+    let cells = exact(question, sums).cells;
+    let level = |key: &[(String, String)]| -> Option<(f64, f64)> {
+        let figure = cells.iter().find(|cell| cell.key == key)?.figures.first()?;
+        Some((figure.value.parse().ok()?, figure.chance.as_ref()?.parse().ok()?))
+    };
+    cells.iter().find_map(|cell| {
+        let at = cell.key.iter().position(|(name, value)| name == across && value == first)?;
+        let mut other = cell.key.clone();
+        other[at].1.clone_from(second);
+        let ((a, chance_a), (b, chance_b)) = (level(&cell.key)?, level(&other)?);
+        Some((a - b, chance_a.hypot(chance_b)))
+    })
+}
+
 #[cfg(test)]
 #[path = "beside_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-use super::super::like::tests::{GRADES, MEANS, RATE, basis, ours};
+use super::super::like::tests::{GRADES, MEANS, RATE, basis, bound, ours};
 use super::*;
 
 /// (cell, figure, ours, people, place)
@@ -92,4 +92,28 @@ fn our_own_chance_comes_from_our_own_squares() {
     let mean = &beside(&basis, &ours)[0];
     assert!((mean.ours.unwrap() - 7.0).abs() < 1e-6);
     assert!((mean.chance.unwrap() - 1.96 * 0.5).abs() < 1e-6);
+}
+
+#[test]
+fn a_members_own_gap_is_that_of_the_cells_it_is_in() {
+    let event = r#"
+figure = { kind = "event", count = "n", mean = "d", square = "q", contrast = "took_part" }
+param = { took_part = "members" }
+measure = [
+  { name = "n", sql = "1", clamp = [0, 1], resolution = "1/2" },
+  { name = "d", sql = "here", clamp = [-1, 1], resolution = "1/8" },
+  { name = "q", sql = "d * d", clamp = [0, 1], resolution = "1/4" },
+]
+by = [{ column = "premium", cells = ["true", "false"] }, { member = "took_part", cells = ["yes", "no"] }]
+"#;
+    let question = bound(event, &[("took_part", "A,B")]);
+    // Premium: 4 people, two away on the day; others: 8, one away. We took no part: cells 1 and 3.
+    let sums = [0, 0, 0, 8, -16, 8, 0, 0, 0, 16, -8, 4];
+    let (gap, chance) = own_gap(&question, &sums, "premium").unwrap();
+    assert!((gap + 0.5 - 0.125).abs() < 1e-6, "{gap}");
+    // (1/2 - 1/4) / 4 and (1/8 - 1/64) / 8
+    assert!((chance - 1.96 * (0.0625f64 + 0.109_375 / 8.0).sqrt()).abs() < 1e-6, "{chance}");
+    // Nobody of the premium is no gap.
+    assert!(own_gap(&question, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 16, -8, 4], "premium").is_none());
+    assert!(own_gap(&question, &sums, "year").is_none());
 }

@@ -49,12 +49,17 @@ by = [{ column = "year", cells = ["7", "8"] }, { column = "grade", cells = ["low
 "#;
 
 fn question(text: &str) -> BoundQuestion {
+    bound(text, &[])
+}
+
+pub(in crate::own) fn bound(text: &str, params: &[(&str, &str)]) -> BoundQuestion {
     let head =
         "id = \"q\"\nversion = 1\ntitle = \"Q?\"\nvocabulary = \"v/1\"\nloss = 5_000_000\nmatters = \"1\"\n";
+    let params: BTreeMap<String, String> = params.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
     let vocabulary = Vocabulary::from_toml(VOCABULARY).unwrap();
     let draft = QuestionDraft::from_toml(&format!("{head}{text}")).unwrap();
     let period = Period::parse("2025-09-01..2025-10-01").unwrap();
-    Question::admit(draft, &vocabulary).unwrap().bind(&BTreeMap::new(), period).unwrap()
+    Question::admit(draft, &vocabulary).unwrap().bind(&params, period).unwrap()
 }
 
 /// Sums of the cluster as they are released: scaled up by 2, each with a standard error of 2 steps.
