@@ -46,6 +46,13 @@ fn differences_shares_and_quantiles_are_of_the_same_cells() {
     let shares = ["share 0.500000", "share 0.250000", "share 0.250000", "share 0.000000"];
     let nobody = ["share -"; 4];
     check(&share, &[4, 2, 2, 0, 0, 0, 0, 0], &[shares, nobody].concat());
+    let histogram = asking(r#"{ kind = "histogram", of = "n" }"#, N, BINS, r#"matters = "1 pp""#);
+    let counted = |n: u8, share: &str| format!("count {n}.000000, share {share}");
+    let some =
+        [counted(2, "0.500000"), counted(1, "0.250000"), counted(1, "0.250000"), counted(0, "0.000000")];
+    let none = vec![counted(0, "-"); 4];
+    let cells: Vec<&str> = some.iter().chain(&none).map(String::as_str).collect();
+    check(&histogram, &[4, 2, 2, 0, 0, 0, 0, 0], &cells);
     let kind =
         r#"{ kind = "quantile", of = "n", across = "bin", edges = [0, 10, 20, 30, 40], at = ["1/2"] }"#;
     let quantile = asking(kind, N, BINS, r#"matters = "1 point""#);

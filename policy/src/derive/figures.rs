@@ -68,7 +68,7 @@ pub(super) fn shares(
     let counts: Vec<Option<Sum>> = groups.iter().map(|group| group.sum(of)).collect();
     let each = share_of_rows(question, &counts, over);
     let figures = counts.iter().zip(each).map(|(count, share)| {
-        let count = with_counts.then(|| shown("count", count.filter(Sum::is_solid).and_then(Estimate::of)));
+        let count = with_counts.then(|| shown("count", count.filter(Sum::is_shown).and_then(Estimate::of)));
         count.into_iter().chain([shown("share", share)]).collect()
     });
     plain(keys, figures)
