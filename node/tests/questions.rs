@@ -55,6 +55,34 @@ fn questions_are_listed_by_theme_and_found_by_words() {
 }
 
 #[test]
+fn a_question_is_shown_with_what_it_reads_costs_and_cannot_tell() {
+    let (out, _) = said(&["questions", "show", "ks2-to-gcse"], 0);
+    for part in [
+        "From this start, what GCSE grade",
+        "one person changes the sums by at most 1 steps squared",
+        "It cannot tell what one pupil will get.",
+        "With the answer: Use the row as a range",
+        "See also: cluster-progress",
+        "datacoop ask ks2-to-gcse --param subject=... --plan",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    let shown = json(&["questions", "show", "A1"]);
+    assert_eq!(
+        (shown["id"].as_str(), shown["sensitivity2"].as_str()),
+        (Some("attendance-rate"), Some("6400"))
+    );
+    assert_eq!(shown["expected"]["figures"].as_array().unwrap().len(), 10);
+    let (out, _) = said(&["questions", "show", "event-day", "--toml"], 0);
+    assert_eq!(out.trim_end(), named("event-day").unwrap().toml.trim_end());
+    let (_, err) = said(&["questions", "show", "attendance-gaps"], 2);
+    assert!(
+        err.contains("there is no question `attendance-gaps`") && err.contains("attendance-gap,"),
+        "{err}"
+    );
+}
+
+#[test]
 fn a_file_is_checked_and_each_mistake_has_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mine.toml");
@@ -108,4 +136,82 @@ fn sql_is_said_back_in_words_or_refused_with_what_to_write() {
             assert!(bind(&made.draft).sensitivity2() == 500, "{sql}");
         }
     }
+}
+
+#[test]
+fn without_a_node_a_plan_is_for_the_reference_cluster_and_says_so() {
+    let (out, _) = said(&["ask", "ks2-to-gcse", "--param", "subject=Mathematics", "--plan"], 0);
+    for part in [
+        "From this start, what GCSE grade",
+        "no node here: planned for 20 schools of 1,000 pupils",
+        "the last academic year",
+        "rho 0.020000000",
+        "Nothing was spent.",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    let plan = json(&["ask", "ks2-to-gcse", "--param", "subject=Mathematics", "--plan"]);
+    assert_eq!((plan["node"].as_bool(), plan["would_ask"].as_u64()), (Some(false), Some(20)));
+    assert_eq!(plan["expected"]["figures"].as_array().unwrap().len(), 132);
+    assert_eq!((plan["spent"].as_str(), plan["left"].is_null()), (Some("nothing"), true));
+    let (_, err) = said(&["ask", "ks2-to-gcse", "--param", "subject=Maths", "--plan"], 2);
+    assert!(err.contains("`Maths` is not in the list gcse_subjects"), "{err}");
+    let (_, err) = said(&["ask", "ks2-to-gcse", "--plan"], 2);
+    assert!(err.contains("the parameter `subject`"), "{err}");
+    let (out, _) = said(&["ask", "referral-wait", "--plan", "--schools", "7", "--pupils", "90"], 0);
+    assert!(out.contains("planned for 7 charities of 90 people"), "{out}");
+    // Asking itself needs one.
+    let (_, err) = said(&["ask", "attendance-gap"], 10);
+    assert!(err.contains("there is no node in"), "{err}");
+}
+
+#[test]
+fn choices_are_made_by_flags() {
+    let plain = json(&["ask", "attendance-gap", "--plan"]);
+    let split = json(&["ask", "attendance-gap", "--plan", "--by", "sen", "--for", "nc_year=7,8"]);
+    assert_eq!(plain["cells"].as_u64().unwrap() * 3, split["cells"].as_u64().unwrap());
+    assert_eq!(split["params"]["for.nc_year"], "7,8");
+    let (_, err) = said(&["ask", "attendance-gap", "--plan", "--by", "tutor_group"], 2);
+    assert!(err.contains("no optional grouping `tutor_group`; there are nc_year, sen"), "{err}");
+    let (_, err) = said(&["ask", "attendance-gap", "--plan", "--for", "nc_year=77"], 2);
+    assert!(err.contains("`77` is no value that `nc_year` may be narrowed to"), "{err}");
+    let (_, err) = said(&["ask", "attendance-gap", "--plan", "--for", "nc_year"], 2);
+    assert!(err.contains("write COLUMN=VALUE,VALUE"), "{err}");
+}
+
+#[test]
+fn a_plan_that_cannot_answer_says_what_would() {
+    let plan =
+        json(&["ask", "attendance-gap", "--plan", "--schools", "12", "--pupils", "1000", "--rho", "0.001"]);
+    assert_eq!(plan["expected"]["answerable"], false);
+    let levers: Vec<&str> = plan["expected"]["cures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|cure| cure["lever"].as_str().unwrap())
+        .collect();
+    assert!(["loss", "members", "period"].iter().all(|lever| levers.contains(lever)), "{levers:?}");
+    let (out, _) = said(
+        &["ask", "attendance-gap", "--plan", "--schools", "12", "--pupils", "1000", "--rho", "0.001"],
+        0,
+    );
+    assert!(out.contains("the least loss that serves: --rho"), "{out}");
+    // The loss it names serves.
+    let cure = |lever: &str| {
+        let cures = plan["expected"]["cures"].as_array().unwrap();
+        let text = cures.iter().find(|cure| cure["lever"] == lever).unwrap()["text"].as_str().unwrap();
+        text.to_owned()
+    };
+    let text = cure("loss");
+    let rho = text.rsplit(' ').next().unwrap();
+    let cured =
+        json(&["ask", "attendance-gap", "--plan", "--schools", "12", "--pupils", "1000", "--rho", rho]);
+    assert_eq!(cured["expected"]["answerable"], true, "{rho}: {cured}");
+    assert!(cured["expected"]["figures"].as_array().unwrap().iter().any(|f| f["colour"] == "amber"));
+    // So do as many members as it names.
+    let text = cure("members");
+    let members = text.split(' ').next().unwrap();
+    let cured = ["--schools", members, "--pupils", "1000", "--rho", "0.001"];
+    let cured = json(&[&["ask", "attendance-gap", "--plan"][..], &cured].concat());
+    assert_eq!(cured["expected"]["answerable"], true, "{members}: {cured}");
 }

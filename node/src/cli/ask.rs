@@ -269,7 +269,7 @@ fn plan_text(plan: &Value) -> String {
     let sizes = match plan["group_size_known"] == true {
         true => "from public numbers of people and usual shares".to_owned(),
         false => format!(
-            "as if each group had {} people; the charter states no numbers, so real sizes are unknown",
+            "as if each group had {} people: the charter states no numbers",
             plan["group_size_assumed"]
         ),
     };
