@@ -42,15 +42,5 @@ pub fn official_text(period: Period) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn summers_without_key_stage_2_have_no_official_progress_8() {
-        let said = |days: &str| official_text(Period::parse(days).unwrap());
-        assert!(said("2024-09-01..2025-08-31").starts_with("No official Progress 8 exists for summer 2025"));
-        assert!(said("2025-09-01..2026-08-31").starts_with("No official Progress 8 exists"));
-        assert!(said("2026-09-01..2027-08-31").starts_with("This is not the official"));
-        assert!(said("2023-09-01..2024-08-31").starts_with("This is not the official"));
-    }
-}
+#[path = "progress_tests.rs"]
+mod tests;
