@@ -214,6 +214,8 @@ impl<'a> Meaning<'a> {
     /// Ends a file: what only all of its rows tell, such as that it must be read again. Errors: why
     /// nothing of it may be imported.
     pub(super) fn finish(self, report: &mut Report) -> Result<(), ImportError> {
+        // Only a register has a row for every school day.
+        let is_register = matches!(self.rules, Rules::Attendance(_));
         match self.rules {
             Rules::Plain => {}
             Rules::Pupils(rules) => rules.finish(report),
@@ -224,7 +226,7 @@ impl<'a> Meaning<'a> {
             Rules::Participation(rules) => rules.finish(report),
             Rules::Outcomes(rules) => rules.finish(report)?,
         }
-        if self.date.is_some() && report.again.is_none() {
+        if is_register && report.again.is_none() {
             report.compare_days(&self.options.terms);
         }
         Ok(())
