@@ -28,13 +28,13 @@ SUMMED_FIRST = f"""
     FROM read_parquet('{sessions}')
     WHERE date BETWEEN DATE '{first}' AND DATE '{last}' GROUP BY pupil_id)
   SELECT nc_year, pupil_premium, attended, absent
-  FROM summed JOIN ({COUNTED}) USING (pupil_id) WHERE compulsory_age"""
+  FROM summed JOIN ({COUNTED}) AS who USING (pupil_id) WHERE who.compulsory_age"""
 
 JOINED_FIRST = f"""
-  SELECT max(nc_year) AS nc_year, max(pupil_premium) AS pupil_premium,
+  SELECT max(who.nc_year) AS nc_year, max(who.pupil_premium) AS pupil_premium,
     sum(attended) AS attended, sum(absent) AS absent
-  FROM read_parquet('{sessions}') JOIN ({COUNTED}) USING (pupil_id)
-  WHERE compulsory_age AND date BETWEEN DATE '{first}' AND DATE '{last}' GROUP BY pupil_id"""
+  FROM read_parquet('{sessions}') JOIN ({COUNTED}) AS who USING (pupil_id)
+  WHERE who.compulsory_age AND date BETWEEN DATE '{first}' AND DATE '{last}' GROUP BY pupil_id"""
 
 
 def tally(units):
