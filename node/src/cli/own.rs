@@ -257,9 +257,8 @@ pub(super) fn like_text(basis: &Basis, likes: &[Like]) -> String {
         true => format!("Cluster Progress of our {people} {word}, beside {word} with the same start\n\n"),
         false => format!("Our {people} {word}, and {word} like them in the cluster\n\n"),
     };
-    let mut header = ["", "like ours", "noise", "ours", "difference", "likely range (95 %)", ""]
-        .map(str::to_owned)
-        .to_vec();
+    let range = if progress { "range (95 %)" } else { "likely range (95 %)" };
+    let mut header = ["", "like ours", "noise", "ours", "difference", range, ""].map(str::to_owned).to_vec();
     if progress {
         header.push("each slot".into());
     }
@@ -294,7 +293,7 @@ fn like_row(question: &BoundQuestion, progress: bool, like: &Like) -> Vec<String
         match like.verdict() {
             Verdict::Above => "above".into(),
             Verdict::Below => "below".into(),
-            Verdict::NotToldApart => "not told apart".into(),
+            Verdict::NotToldApart => "uncertain".into(),
             Verdict::TooFew => format!("fewer than {PEOPLE_FEW} of ours"),
         },
     ];
@@ -321,7 +320,7 @@ fn notes(basis: &Basis, likes: &[Like]) -> String {
     let mut text = wrapped(
         "Like ours: the cluster's figures, group by group, weighted by our own mix. The range holds the noise \
          in them and ordinary chance, that of who our people are; above or below is said only where all of it \
-         is. About 1 in 20 such ranges misses. Not told apart does not mean that there is no difference.",
+         is. About 1 in 20 such ranges misses. Uncertain does not mean that there is no difference.",
     );
     let Some(first) = likes.first() else { return text };
     if !first.fell_back.is_empty() {
@@ -376,6 +375,33 @@ fn number(value: f64, half: f64, percent: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::own::beside::beside;
+    use crate::own::like::like_ours;
+    use crate::own::progress::tests::school;
+
+    #[test]
+    fn what_a_head_teacher_reads_says_what_it_is_and_fits_the_page() {
+        let (basis, ours) = school();
+        let progress = like_text(&basis, &like_ours(&basis, &ours).ok().unwrap());
+        let beside = beside_text(&basis, &beside(&basis, &ours));
+        for text in [&progress, &beside] {
+            assert!(text.lines().all(|line| line.chars().count() <= 110), "{text}");
+        }
+        let words = progress.split_whitespace().collect::<Vec<_>>().join(" ");
+        for said in [
+            "Cluster Progress of our 40 pupils",
+            "No official Progress 8 exists for summer 2025 and 2026",
+            "a distance from this cluster, not from England",
+            "Uncertain does not mean that there is no difference",
+            "It cannot tell which school adds most.",
+        ] {
+            assert!(words.contains(said), "{said}: {progress}");
+        }
+        let row = |name: &str| progress.lines().find(|line| line.starts_with(name)).unwrap();
+        assert!(row("maths points").contains("+1.5") && row("maths points").contains("above"), "{progress}");
+        assert!(row("ebacc points").contains("below"), "{progress}");
+        assert!(exact_text(&basis).contains("the other 3"));
+    }
 
     #[test]
     fn a_number_has_the_digits_that_its_range_leaves() {

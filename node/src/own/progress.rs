@@ -43,4 +43,4 @@ pub fn official_text(period: Period) -> String {
 
 #[cfg(test)]
 #[path = "progress_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -36,10 +36,9 @@ fn pupil(question: &BoundQuestion, band: usize, points: [i64; 4]) -> [i64; 5] {
     [10, english - centre(1), maths - centre(2), ebacc - centre(3), open - centre(4)]
 }
 
-#[test]
-fn cluster_progress_is_the_mean_distance_from_pupils_of_the_same_start() {
+/// A cluster of two bands, and 40 pupils of ours.
+pub(crate) fn school() -> (Basis, Ours) {
     let question = question();
-    assert!(is_progress(&question));
     // The cluster: 1,000 pupils in band 4 (96 - 99.5) at 8, 7, 10, 11; 2,000 in band 9 (110 - 113) at
     // 14, 13, 19, 19.
     let mut sums = vec![0; question.cells()];
@@ -55,13 +54,21 @@ fn cluster_progress_is_the_mean_distance_from_pupils_of_the_same_start() {
     let basis = Basis {
         me: "A".parse().unwrap(),
         counts_us: true,
-        question: question.clone(),
+        question,
         purpose: "p".into(),
         asked: Day(20_000),
         noise: NoiseScale { noise_std: NonZeroU32::new(512).unwrap(), doublings: 0 },
         accepted: 4,
         sums,
     };
+    (basis, ours)
+}
+
+#[test]
+fn cluster_progress_is_the_mean_distance_from_pupils_of_the_same_start() {
+    let (basis, ours) = school();
+    let question = &basis.question;
+    assert!(is_progress(question));
     let all = like_ours(&basis, &ours).ok().unwrap();
     let names: Vec<&str> = all.iter().map(|like| like.name.as_str()).collect();
     assert_eq!(names, ["english_points", "maths_points", "ebacc_points", "open_points", "attainment_8"]);
@@ -74,10 +81,10 @@ fn cluster_progress_is_the_mean_distance_from_pupils_of_the_same_start() {
     near(all[4].expected, (30.0 * 36.0 + 10.0 * 65.0) / 40.0);
     // As Progress 8 counts: over 2, 2, 3, 3 and 10 slots.
     let each: Vec<f64> =
-        all.iter().map(|like| like.difference() / slots(&question, &like.name).unwrap()).collect();
+        all.iter().map(|like| like.difference() / slots(question, &like.name).unwrap()).collect();
     for (each, expected) in each.into_iter().zip([0.375, 0.75, -0.5 / 3.0, 0.0, 0.175]) {
         near(each, expected);
     }
     assert_eq!((all[0].verdict(), all[2].verdict()), (Verdict::Above, Verdict::Below));
-    assert_eq!(slots(&question, "n"), None);
+    assert_eq!(slots(question, "n"), None);
 }
