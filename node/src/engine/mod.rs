@@ -106,6 +106,8 @@ fn is_unfinished(path: &Path) -> bool {
 #[cfg(test)]
 mod adversary;
 #[cfg(test)]
+mod catalogue_tests;
+#[cfg(test)]
 mod neighbour_tests;
 #[cfg(test)]
 #[path = "store_tests.rs"]
