@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     BODIES_MIN, Cast, MEMBERS_MIN, Progress, Script, members_error, people_max, shipped_of, without_fact,
 };
-use crate::engine::people_vocabulary;
+use crate::engine::{TableWriter, people_vocabulary, table_path};
 use crate::error::CommandError;
 use crate::folder::Folder;
 use crate::home::Home;
@@ -223,6 +223,9 @@ impl Subfolder {
             let about: Vec<&String> = files.iter().filter(|file| is_about(file, vocabulary.name())).collect();
             if about.is_empty() {
                 // A charity has no pupils: it adds noise to zeros, which tells nobody so.
+                let table = table_path(&home.join("tables"), vocabulary, 1);
+                let empty = TableWriter::create(&table, vocabulary).and_then(TableWriter::finish);
+                empty.map_err(|error| CommandError::failed(error.to_string()))?;
                 continue;
             }
             let own_table = people_vocabulary(vocabulary).is_none_or(|name| name == vocabulary.name());
@@ -251,15 +254,18 @@ fn load(home: &Home, file: &Path, vocabulary: &Vocabulary) -> Result<Value, Comm
     Ok(import(home, &wish, &mut |_| {})?.json())
 }
 
-/// Rows of a file that were left out, in words; nothing where none was.
+/// What there is to say of a file: what was repaired, and rows that were left out.
 fn left_out(file: &str, loaded: &Value) -> Vec<String> {
+    let texts = |name: &str| {
+        let list = loaded[name].as_array().into_iter().flatten();
+        list.filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut said: Vec<String> = texts("notes").iter().map(|note| format!("{file}: {note}")).collect();
+    said.extend(texts("problems"));
     let refused = loaded["rows_refused"].as_u64().unwrap_or(0);
-    if refused == 0 {
-        return vec![];
+    if refused > 0 {
+        said.push(format!("{file}: {refused} of {} rows were left out", loaded["rows_read"]));
     }
-    let problems = loaded["problems"].as_array().into_iter().flatten();
-    let mut said: Vec<String> = problems.filter_map(Value::as_str).map(str::to_owned).collect();
-    said.push(format!("{file}: {refused} of {} rows were left out", loaded["rows_read"]));
     said
 }
 
