@@ -29,12 +29,13 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::{
     ColumnarValue, LogicalPlan, LogicalPlanBuilder, ScalarUDF, Volatility, create_udf,
 };
-use datafusion::parquet::file::metadata::ParquetMetaData;
+use datafusion::parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use datafusion::parquet::file::reader::FileReader as _;
 use datafusion::parquet::file::serialized_reader::SerializedFileReader;
+use datafusion::parquet::file::statistics::Statistics;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use super::push::{Split, aggregate_before_join, is_rows};
+use super::push::{Facts, Split, aggregate_before_join, is_rows};
 use super::table::{Part, schema};
 use super::who::{WhoCounts, compulsory_age_sql, names_purpose};
 use super::{EngineError, UNFINISHED, failed};
@@ -254,6 +255,7 @@ async fn joined(
         unit: unit.to_owned(),
         person: people_unit(people).to_owned(),
         only_people: shared.iter().map(|c| c.name.clone()).filter(|name| !has_own.contains(name)).collect(),
+        facts: facts_of(files)?,
         both: has_own.into_iter().filter(|name| of_people(name)).collect(),
     };
     Ok((rows, (!everyone).then_some(split)))
@@ -375,6 +377,36 @@ fn url_of(file: &Path) -> Result<ListingTableUrl, EngineError> {
 pub(super) fn metadata_of(file: &Path) -> Result<ParquetMetaData, EngineError> {
     let reader = SerializedFileReader::new(File::open(file).map_err(failed)?).map_err(failed)?;
     Ok(reader.metadata().clone())
+}
+
+/// What is true of every row of these files.
+fn facts_of(files: &[PathBuf]) -> Result<Facts, EngineError> {
+    let mut facts = Facts::default();
+    let (mut may_be_null, mut may_be_any) = (BTreeSet::new(), BTreeSet::new());
+    for file in files.iter().filter(|file| file.exists()) {
+        for column in metadata_of(file)?.row_groups().iter().flat_map(RowGroupMetaData::columns) {
+            let name = column.column_path().string();
+            facts.never_null.insert(name.clone());
+            if column.statistics().and_then(Statistics::null_count_opt) != Some(0) {
+                may_be_null.insert(name.clone());
+            }
+            // Days are whole numbers since 1970. Other whole numbers nobody asks for here.
+            let days = column.statistics().and_then(|statistics| {
+                let Statistics::Int32(days) = statistics else { return None };
+                days.min_opt().zip(days.max_opt())
+            });
+            let Some((first, last)) = days else {
+                may_be_any.insert(name);
+                continue;
+            };
+            let (first, last) = (Day(i64::from(*first)), Day(i64::from(*last)));
+            let known = facts.days.entry(name).or_insert((first, last));
+            *known = (known.0.min(first), known.1.max(last));
+        }
+    }
+    facts.never_null.retain(|name| !may_be_null.contains(name));
+    facts.days.retain(|name, _| !may_be_any.contains(name));
+    Ok(facts)
 }
 
 /// Columns of which some row of these files has a value, by the files' own statistics.

@@ -153,6 +153,29 @@ async fn the_sums_are_made_below_the_join_where_they_can_be() {
 }
 
 #[tokio::test]
+async fn what_a_file_says_of_all_its_rows_is_asked_of_none() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &shipped("pupils/1"), &PUPILS);
+    for (rows, filtered) in [
+        (&ROWS_OF_MARKS[..4], false),
+        // A day outside the period.
+        (&ROWS_OF_MARKS[..], true),
+        (&["child=a date=2025-12-01 attended=1", "child=a date=2025-11-30 attended=1"][..], true),
+        // A row of nobody.
+        (&["child=a date=2025-12-01 attended=1", "date=2025-12-01 attended=1"][..], true),
+    ] {
+        write(dir.path(), &marks(), rows);
+        let sources = sources(dir.path(), &marks(), "pupils/1");
+        let question = question("", "SUM(attended)");
+        let view = view_of(&sources, &question).await.unwrap().unwrap();
+        let plan =
+            view.sql(&question.unit_sql().text).await.unwrap().logical_plan().display_indent().to_string();
+        assert_eq!(plan.contains("Filter: rows."), filtered, "{plan}");
+        answer(&sources, &question).await;
+    }
+}
+
+#[tokio::test]
 async fn a_files_own_column_wins_over_the_table_of_people() {
     let dir = tempfile::tempdir().unwrap();
     let own = ["child=a date=2025-12-01 attended=1 nc_year=8", "child=b date=2025-12-01 attended=1"];
