@@ -72,6 +72,11 @@ pub(crate) fn figures_table(question: &BoundQuestion, figures: &Figures) -> Stri
 
 /// Cells, as JSON has them, as a table: the dimensions, then the figures.
 pub(crate) fn cells_table(kind: &str, by: &[&str], cells: &Value) -> String {
+    if let ("transition", [rows @ .., columns]) = (kind, by)
+        && !rows.is_empty()
+    {
+        return matrix(rows, columns, cells);
+    }
     let mut header: Vec<String> = by.iter().map(|name| plain(&name.replace('_', " "))).collect();
     header.extend(["", "estimate", "likely range (95 %)", "noise", "chance"].map(str::to_owned));
     let mut rows = vec![];
@@ -82,6 +87,35 @@ pub(crate) fn cells_table(kind: &str, by: &[&str], cells: &Value) -> String {
         }
     }
     table_of(header, rows)
+}
+
+/// A transition as people read one: a line a start, a column an end, the row's shares in percent.
+fn matrix(by: &[&str], across: &str, cells: &Value) -> String {
+    let word = |cell: &Value, name: &str| plain(cell["key"][name].as_str().unwrap_or(""));
+    let (mut ends, mut lines): (Vec<String>, Vec<(Vec<String>, Vec<String>)>) = (vec![], vec![]);
+    for cell in cells.as_array().into_iter().flatten() {
+        let start: Vec<String> = by.iter().map(|name| word(cell, name)).collect();
+        let end = word(cell, across);
+        if !ends.contains(&end) {
+            ends.push(end);
+        }
+        if lines.last().is_none_or(|(held, _)| *held != start) {
+            lines.push((start, vec![]));
+        }
+        let figures = cell["figures"].as_array().into_iter().flatten();
+        let share = figures.filter(|figure| figure["name"] == "share" && figure["status"] == "estimated");
+        let show = |text: &Value| percent(text.as_str().unwrap_or(""));
+        let share = share.map(|figure| format!("{}\u{b1}{}", show(&figure["value"]), show(&figure["noise"])));
+        if let Some((_, shares)) = lines.last_mut() {
+            shares.push(share.last().unwrap_or_else(|| "\u{b7}".to_owned()));
+        }
+    }
+    let header = by.iter().map(|name| plain(&name.replace('_', " "))).chain(ends).collect();
+    let table = table_of(header, lines.into_iter().map(|(start, shares)| [start, shares].concat()).collect());
+    format!(
+        "{table}\n{} of each line, in percent, with the privacy noise (95 %); \u{b7} is too few or too noisy to show.\nCounts, chance and likely ranges: --json",
+        plain(&across.replace('_', " "))
+    )
 }
 
 /// Rows under a header and a line, without borders.
@@ -216,6 +250,31 @@ mod tests {
     fn text_of_others_cannot_move_the_cursor() {
         assert_eq!(plain("a\u{1b}[2Jb\n\u{202e}c"), "a\\u{1b}[2Jb\\n\\u{202e}c");
         assert_eq!(plain_lines("a\nb\r"), "a\nb\\r");
+    }
+
+    #[test]
+    fn a_transition_is_a_line_a_start_and_a_column_an_end() {
+        let cell = |band: &str, grade: &str, share: Option<(&str, &str)>| {
+            let share = match share {
+                Some((value, noise)) => {
+                    json!({ "name": "share", "value": value, "noise": noise, "status": "estimated" })
+                }
+                None => json!({ "name": "share", "status": "suppressed" }),
+            };
+            json!({ "key": { "band": band, "grade": grade }, "figures": [{ "name": "count", "status": "suppressed" }, share] })
+        };
+        let cells = json!([
+            cell("low", "1", Some(("0.30", "0.041"))),
+            cell("low", "2", None),
+            cell("high", "1", None),
+            cell("high", "2", Some(("0.6", "0.02"))),
+        ]);
+        let text = cells_table("transition", &["band", "grade"], &cells);
+        let lines: Vec<String> =
+            text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(lines[0], "band 1 2");
+        assert_eq!(lines[2..4], ["low 30\u{b1}4.1 \u{b7}", "high \u{b7} 60\u{b1}2"]);
+        assert!(text.contains("grade of each line, in percent"), "{text}");
     }
 
     #[test]
