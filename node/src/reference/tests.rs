@@ -175,3 +175,12 @@ fn transitions_are_those_published() {
     }
     assert_eq!(compared, TRANSITIONS.len() * 2 * bands.len());
 }
+
+#[test]
+fn named_lists_of_questions_are_those_published() {
+    let Some(lists) = published("lists") else { return };
+    for name in ["ks2_bands", "gcse_grades", "gcse_subjects"] {
+        let values = datacoop_policy::lists::named(name).unwrap();
+        assert_eq!(lists[name], serde_json::json!(values), "{name}");
+    }
+}
