@@ -92,26 +92,28 @@ pub(crate) fn cells_table(kind: &str, by: &[&str], cells: &Value) -> String {
 /// A transition as people read one: a line a start, a column an end, the row's shares in percent.
 fn matrix(by: &[&str], across: &str, cells: &Value) -> String {
     let word = |cell: &Value, name: &str| plain(cell["key"][name].as_str().unwrap_or(""));
-    let (mut ends, mut lines): (Vec<String>, Vec<(Vec<String>, Vec<String>)>) = (vec![], vec![]);
+    let mut ends: Vec<String> = vec![];
+    let (mut starts, mut lines): (Vec<Vec<String>>, Vec<Vec<String>>) = (vec![], vec![]);
     for cell in cells.as_array().into_iter().flatten() {
         let start: Vec<String> = by.iter().map(|name| word(cell, name)).collect();
         let end = word(cell, across);
         if !ends.contains(&end) {
             ends.push(end);
         }
-        if lines.last().is_none_or(|(held, _)| *held != start) {
-            lines.push((start, vec![]));
+        if starts.last() != Some(&start) {
+            lines.push(start.clone());
+            starts.push(start);
         }
-        let figures = cell["figures"].as_array().into_iter().flatten();
-        let share = figures.filter(|figure| figure["name"] == "share" && figure["status"] == "estimated");
+        let mut figures = cell["figures"].as_array().into_iter().flatten();
+        let share = figures.find(|figure| figure["name"] == "share" && figure["status"] == "estimated");
         let show = |text: &Value| percent(text.as_str().unwrap_or(""));
         let share = share.map(|figure| format!("{}\u{b1}{}", show(&figure["value"]), show(&figure["noise"])));
-        if let Some((_, shares)) = lines.last_mut() {
-            shares.push(share.last().unwrap_or_else(|| "\u{b7}".to_owned()));
+        if let Some(line) = lines.last_mut() {
+            line.push(share.unwrap_or_else(|| "\u{b7}".to_owned()));
         }
     }
     let header = by.iter().map(|name| plain(&name.replace('_', " "))).chain(ends).collect();
-    let table = table_of(header, lines.into_iter().map(|(start, shares)| [start, shares].concat()).collect());
+    let table = table_of(header, lines);
     format!(
         "{table}\n{} of each line, in percent, with the privacy noise (95 %); \u{b7} is too few or too noisy to show.\nCounts, chance and likely ranges: --json",
         plain(&across.replace('_', " "))
