@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 pub(crate) use show::{audit_json, audit_text, figures_json};
 use show::{plain, plain_lines};
 
+use crate::engine::STACK_BYTES;
 use crate::error::{CommandError, Exit};
 
 /// What the program is, in the words of its help.
@@ -143,7 +144,9 @@ impl Printed {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_tracing(&cli.common);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build();
+    // The engine walks a Question's longest expression on its stack: see `engine::STACK_BYTES`.
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.thread_stack_size(STACK_BYTES).worker_threads(workers()).enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => {
             let common = cli.common.clone();

@@ -331,3 +331,53 @@ async fn no_person_moves_any_form_by_more_than_delta() {
         assert!(reached * 100 >= delta2 * 95, "{name}: the bound is nearly reached: {reached} of {delta2}");
     }
 }
+
+/// Whatever is admitted is answered: a member with rows that failed would be told from one without.
+#[test]
+fn the_deepest_expressions_that_are_admitted_are_answered() {
+    let nest = |open: &str, inner: &str, close: &str, n: usize| {
+        format!("{}{inner}{}", open.repeat(n), close.repeat(n))
+    };
+    let forms: [(&str, &str, &str); 7] = [
+        ("", "own", " + 0"),
+        ("(0 + ", "own", ")"),
+        ("CASE WHEN flag THEN ", "own", " ELSE 1 END"),
+        ("NULLIF(", "SUM(x)", ", 7)"),
+        ("", "MAX(x)", " - own"),
+        ("- (", "COUNT(x)", ")"),
+        ("COALESCE(0 + ", "own", ", 1)"),
+    ];
+    let text = |sql: &str| {
+        format!(
+            r#"id = "q"
+            version = 1
+            title = "?"
+            vocabulary = "marks/1"
+            loss = 1
+            matters = "1"
+            figure = {{ kind = "mean", of = "s", count = "n" }}
+            measure = [
+              {{ name = "n", sql = "1", clamp = [0, 1], resolution = 1 }},
+              {{ name = "s", sql = "{sql}", clamp = [-4, 4], resolution = 1 }},
+            ]
+            by = [{{ column = "flag", cells = ["true", "false"] }}]"#
+        )
+    };
+    let vocabulary = Vocabulary::from_toml(MARKS).unwrap();
+    let admit = |sql: &str| Question::admit(QuestionDraft::from_toml(&text(sql)).unwrap(), &vocabulary).ok();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(crate::engine::STACK_BYTES)
+        .enable_all()
+        .build()
+        .unwrap();
+    for (open, inner, close) in forms {
+        let deepest = (1..149).rev().find_map(|n| admit(&nest(open, inner, close, n))).unwrap();
+        let question =
+            deepest.bind(&BTreeMap::new(), Period::parse("2025-09-01..2025-12-19").unwrap()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let sources = write(&[(1, "a", true, 1.0, "low", true, 2.0)], dir.path());
+        let told = runtime.spawn(async move { tabulate(&sources, &question, &"A".parse().unwrap()).await });
+        let tally = runtime.block_on(told).unwrap();
+        assert!(tally.is_ok(), "{open}{inner}{close}: {}", tally.unwrap_err());
+    }
+}

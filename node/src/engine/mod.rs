@@ -27,6 +27,11 @@ pub use view::{Sources, people_vocabulary};
 
 use crate::folder::{StoreError, at};
 
+/// Stack of the threads that the engine runs on. Of the deepest expression that a Question may hold
+/// (`policy::sql::RENDERED_DEPTH_MAX`) each level takes up to 70 KB where nothing is optimised; with the 2 MB
+/// that threads have by themselves, one Question would end every node that has rows. Only what is used is held.
+pub const STACK_BYTES: usize = 16 * 1024 * 1024;
+
 /// What a folder is called that is still being written. Crash here: whatever ends so was never a table.
 const UNFINISHED: &str = "tmp";
 

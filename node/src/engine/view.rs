@@ -204,8 +204,10 @@ async fn joined(
     period: Period,
 ) -> Result<(DataFrame, Option<Split>), EngineError> {
     let Some((people, folder)) = &sources.people else {
-        let rows = context.sql(&own_sql(vocabulary, Some(unit))).await.map_err(failed)?;
-        return Ok((rows, None));
+        // Who consents stands in the table of people: without it nobody is known to.
+        let nobody = if WhoCounts::needs_people(vocabulary.dataset()) { " WHERE FALSE" } else { "" };
+        let rows = format!("{}{nobody}", own_sql(vocabulary, Some(unit)));
+        return Ok((context.sql(&rows).await.map_err(failed)?, None));
     };
     let Unit::Column(person) = people.unit() else {
         return Err(failed("the people's own table does not name them"));

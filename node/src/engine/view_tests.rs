@@ -349,3 +349,14 @@ async fn every_form_of_a_split_is_the_same_above_and_below_the_join() {
         assert_eq!(answer(&sources, &ask(&marks(), "", measure, &by)).await, expected, "{measure} {by}");
     }
 }
+
+/// Participation without the table that says who consented: taken back, or never imported.
+#[tokio::test]
+async fn nobody_consents_where_no_table_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let hours = Vocabulary::from_toml(HOURS).unwrap();
+    write(dir.path(), &hours, &["person_id=a date=2025-11-10 hours=2 sex=F"]);
+    let table = newest_table(dir.path(), &hours).map(|(_, folder)| folder);
+    let asked = ask(&hours, "", "1", r#"{ column = "sex", cells = ["F", "M"] }"#);
+    assert_eq!(answer(&Sources::new(table), &asked).await, [0, 0]);
+}

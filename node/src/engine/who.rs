@@ -40,6 +40,12 @@ impl WhoCounts {
         }
     }
 
+    /// Whether rows of a dataset count only beside a table of its people: who has not consented is never
+    /// counted, and a table that was taken back, or never imported, consents to nothing.
+    pub(super) fn needs_people(dataset: &str) -> bool {
+        dataset == "people"
+    }
+
     /// Columns that the rule reads: a table keeps them even where no Question may.
     pub(super) fn reads(self) -> &'static [&'static str] {
         match self {

@@ -20,6 +20,9 @@ pub const SQL_BYTES_MAX: usize = 4_000;
 /// Longest rendered SQL of one expression: the longest of the catalogue has 1 KB, and an engine that
 /// is given gigabytes dies.
 pub const RENDERED_BYTES_MAX: usize = 128 * 1024;
+/// Deepest rendered SQL of one expression, in calls of an engine's parser: DataFusion's takes 50, of which
+/// a few stand around each expression. Beyond, members with rows would fail where those without answer.
+pub const RENDERED_DEPTH_MAX: usize = 44;
 
 /// What an expression gives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

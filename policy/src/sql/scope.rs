@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Bound, Expr, RENDERED_BYTES_MAX, Type, identifier, quoted};
+use super::{Bound, Expr, RENDERED_BYTES_MAX, RENDERED_DEPTH_MAX, Type, identifier, quoted};
 use crate::vocabulary::{Kind, Vocabulary};
 
 /// At most this is written of one node beside its children.
@@ -54,6 +54,12 @@ impl Scope<'_> {
         if self.rendered_bytes(expr) > RENDERED_BYTES_MAX {
             return Err("it becomes too long when measures and ABS are written out; nest them less".into());
         }
+        if self.rendered_depth(expr) > RENDERED_DEPTH_MAX {
+            return Err(
+                "it nests too deep, measures written out; write IN (..) for many ORs, and shorter chains"
+                    .into(),
+            );
+        }
         Ok(found)
     }
 
@@ -93,6 +99,30 @@ impl Scope<'_> {
             }
         };
         inner.saturating_add(NODE_BYTES)
+    }
+
+    /// A bound on how often a parser of the rendered SQL calls itself: once for each bracket and argument,
+    /// and once for what stands right of a sign.
+    pub(super) fn rendered_depth(&self, expr: &Expr) -> usize {
+        let own = match expr {
+            // `(- CAST(.. AS DOUBLE))`, or `MAX(CAST(.. AS DOUBLE))`.
+            Expr::Number(_) | Expr::Text(_) | Expr::Bool(_) | Expr::Param(_) => 3,
+            Expr::Name(name) => {
+                self.measure(name).map_or(3, |measure| 3 + self.rendered_depth(&measure.expr))
+            }
+            Expr::IsNull(..) => 1,
+            // A day less a day is cast twice.
+            Expr::Binary("-", ..) if expr.children().into_iter().any(|side| self.is_day(side, None)) => 4,
+            // Chains grow to the left.
+            Expr::Binary(_, left, right) => {
+                return (self.rendered_depth(left) + 1).max(self.rendered_depth(right) + 2);
+            }
+            Expr::Call("ABS", _) => 3,
+            Expr::Call(..) => 1,
+            Expr::Negative(_) | Expr::Not(_) | Expr::In(..) | Expr::Between(..) | Expr::Case(..) => 2,
+            Expr::Aggregate(..) => 5,
+        };
+        own + expr.children().into_iter().map(|child| self.rendered_depth(child)).max().unwrap_or(0)
     }
 
     fn type_of(&self, expr: &Expr, inside: bool) -> Result<Type, String> {

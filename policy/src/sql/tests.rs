@@ -146,7 +146,8 @@ fn what_nests_is_checked_in_no_time() {
         ("LEAST(1, ", ")"),
     ] {
         let text = format!("{}score{}", open.repeat(30), close.repeat(30));
-        assert!(check(&text, false).is_ok(), "{text}");
+        let too_deep = matches!(open, "CASE WHEN TRUE THEN " | "(1 - ");
+        assert_eq!(check(&text, false).is_err(), too_deep, "{text}");
     }
 }
 
@@ -154,4 +155,24 @@ fn what_nests_is_checked_in_no_time() {
 fn no_name_or_text_escapes_its_quotes() {
     assert_eq!(identifier("a\"b"), "\"a\"\"b\"");
     assert_eq!(quoted("a'; DROP"), "'a''; DROP'");
+}
+
+/// What an engine's parser refuses would be answered only by members without rows, who need no engine.
+#[test]
+fn what_an_engine_cannot_read_is_refused_before_it_is_asked() {
+    let chain = |n: usize| format!("score{}", " + 0".repeat(n));
+    assert!(check(&chain(35), false).is_ok());
+    let cases = format!("{}score{}", "CASE WHEN TRUE THEN ".repeat(28), " END".repeat(28));
+    let or = format!("CASE WHEN score = 0{} THEN 1 END", " OR score = 1".repeat(60));
+    for text in [chain(60), cases, or] {
+        assert!(check(&text, false).unwrap_err().contains("too deep"), "{text}");
+    }
+    // Measures of measures go as deep as both.
+    let vocabulary = Vocabulary::from_toml(EXAM).unwrap();
+    let measures = [measure(parse(&chain(30)).unwrap())];
+    let scope =
+        Scope { vocabulary: &vocabulary, params: &BTreeMap::new(), measures: &measures, grouped: false };
+    let sum = |n: usize| parse(&format!("m{}", " + 0".repeat(n))).unwrap();
+    assert!(scope.check(&sum(2)).is_ok());
+    assert!(scope.check(&sum(20)).unwrap_err().contains("too deep"));
 }
