@@ -4,16 +4,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
 
 use datacoop_policy::question::{BoundQuestion, Narrowing, Question, QuestionDraft};
 use datacoop_policy::vocabulary::{Unit, Vocabulary};
-use datacoop_policy::{MemberId, adhoc};
+use datacoop_policy::{MemberId, Period, adhoc};
 use datacoop_protocol::fold::{question_hash, question_value};
 
 use super::adversary::{Adversary, Dice, PURPOSE, Person, example, write};
 use super::tally::{for_each_unit, tabulate};
 use super::view::view_of;
-use super::{Sources, TableWriter, table_path};
+use super::{Sources, TableWriter, people_vocabulary, table_path};
 use crate::home::SHIPPED_VOCABULARIES;
 use crate::import::{Cell, kept_columns};
 use crate::questions::{catalogue, named, shipped_vocabulary};
@@ -70,6 +72,13 @@ impl Table {
         let table = table_path(folder.path(), vocabulary, 1);
         write(&table, vocabulary, people, dice);
         let sources = Sources::new(Some(table)).asked(PURPOSE, question.period().last());
+        let owner = people_vocabulary(vocabulary).filter(|owner| *owner != vocabulary.name());
+        let owner = owner.map(|owner| Arc::new(shipped_vocabulary(owner).unwrap()));
+        let sources = sources.with_people(owner.map(|owner| {
+            let table = table_path(folder.path(), &owner, 1);
+            write_owners(&table, &owner, people, question.period());
+            (owner, table)
+        }));
         Self { _folder: folder, sources }
     }
 
@@ -96,6 +105,22 @@ impl Table {
         .unwrap();
         vectors
     }
+}
+
+/// A table of these people, all of whom count, and of whom it says nothing else.
+fn write_owners(table: &Path, owner: &Vocabulary, people: &[Person], period: Period) {
+    let mut writer = TableWriter::create(table, owner).unwrap();
+    for id in people.iter().filter_map(|person| person.id.as_deref()) {
+        let cell = |name: &str| match name {
+            "on_roll_from" => Cell::Date(i32::try_from(period.first().0 - 90).unwrap()),
+            "consent_purposes" => Cell::Text(PURPOSE.into()),
+            name if *owner.unit() == Unit::Column(name.to_owned()) => Cell::Text(id.into()),
+            _ => Cell::Null,
+        };
+        let row: Vec<Cell> = kept_columns(owner).iter().map(|column| cell(&column.name)).collect();
+        writer.push(&row).unwrap();
+    }
+    writer.finish().unwrap();
 }
 
 fn add(tally: &mut [i64], vector: &[(usize, Vec<i64>)]) {
