@@ -104,8 +104,8 @@ fn a_folder_of_exports_is_asked_about_its_planted_day() {
     let truth = datacoop(&[&make[..], &days].concat());
     assert_eq!(truth["members"].as_array().unwrap().len(), 6);
     let shown = datacoop(&["demo", "--json", "--data", folder, "--question", "event-day"]);
-    // Charities have no pupils and answer all the same.
-    assert_eq!((shown["members"].as_u64(), shown["accepted"].as_u64()), (Some(12), Some(12)));
+    // Charities have no attendance to answer with.
+    assert_eq!((shown["members"].as_u64(), shown["accepted"].as_u64()), (Some(6), Some(6)));
     let planted = shown["planted"].as_array().unwrap();
     assert_eq!(planted.len(), 2);
     for group in planted {
@@ -115,5 +115,20 @@ fn a_folder_of_exports_is_asked_about_its_planted_day() {
         // Twice the range misses once in ten thousand.
         let wide = of("high_pp") - of("low_pp");
         assert!((of("answer_pp") - of("realised_pp")).abs() < wide, "{group}");
+    }
+    // Schools have no beneficiaries, and results are of August, after the days of the marks.
+    for (question, vocabulary) in
+        [("people-reached", "beneficiaries"), ("lives-better", "outcomes"), ("progress-8", "attainment")]
+    {
+        let shown = datacoop(&["demo", "--json", "--data", folder, "--question", question, "--rho", "0.05"]);
+        assert_eq!((shown["members"].as_u64(), shown["accepted"].as_u64()), (Some(6), Some(6)), "{question}");
+        let left_out = shown["left_out"][0].as_str().unwrap();
+        assert!(
+            left_out.starts_with(&format!("not asked, because no file of theirs is named {vocabulary}")),
+            "{left_out}"
+        );
+        let cells = shown["release"]["cells"].as_array().unwrap();
+        let told = |cell: &Value| cell["figures"][0]["status"] != "suppressed";
+        assert!(cells.iter().any(told), "{question}: {cells:?}");
     }
 }

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use datacoop_policy::Period;
 use datacoop_policy::question::{Question, QuestionDraft};
 use datacoop_policy::vocabulary::Vocabulary;
+use datacoop_policy::{AcademicYear, Period};
 use datacoop_sim::coop::member_id;
 use serde_json::Value;
 
 use super::{
     BODIES_MIN, Cast, MEMBERS_MIN, Progress, Script, members_error, people_max, shipped_of, without_fact,
 };
+use crate::clock;
 use crate::engine::{TableWriter, people_vocabulary, table_path};
 use crate::error::CommandError;
 use crate::folder::Folder;
@@ -25,6 +26,8 @@ use crate::questions::shipped_vocabulary;
 const TRUTH_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The attribute whose values the answer's parameters name, which exports cannot say.
 const TOOK_PART: &str = "took_part";
+/// The vocabularies with rows of the days that `truth.json` names.
+const OF_SCHOOL_DAYS: [&str; 2] = ["attendance/1", "behaviour/1"];
 
 /// A folder of exports.
 pub struct Exports {
@@ -57,19 +60,25 @@ impl Exports {
     /// Question, parameters and period fit together. Errors: what does not.
     pub(super) fn script(&self) -> Result<Script, CommandError> {
         let usage = CommandError::usage;
-        let members = self.members()?;
-        if !(MEMBERS_MIN..=SPLIT_MAX).contains(&members.len()) {
-            let hint = "a folder of exports has a subfolder for each member";
-            return Err(members_error(members.len()).hint(hint));
-        }
-        let truth = self.truth()?;
         let mut question =
             QuestionDraft::from_toml(&self.question).map_err(|error| usage(format!("question: {error}")))?;
         let vocabulary = shipped(&question.vocabulary)?;
-        let period = self.period.or_else(|| truth.as_ref().and_then(period_of)).ok_or_else(|| {
-            usage(format!("{} does not say which days it is about", self.folder.display()))
-                .hint("name a --period FIRST..LAST")
-        })?;
+        let (members, without) = self.members(&vocabulary)?;
+        if !(MEMBERS_MIN..=SPLIT_MAX).contains(&members.len()) {
+            let id = id_of(vocabulary.name());
+            let hint = match without.is_empty() {
+                true => "a folder of exports has a subfolder for each member".to_owned(),
+                false => format!(
+                    "the question is about `{}`, and {} of {} subfolders have no file named {id}...",
+                    vocabulary.name(),
+                    without.len(),
+                    members.len() + without.len()
+                ),
+            };
+            return Err(members_error(members.len()).hint(&hint));
+        }
+        let truth = self.truth()?;
+        let period = self.period(&vocabulary, truth.as_ref())?;
         let mut params = self.params(&question, &members, truth.as_ref())?;
         // Neither side of a member fact may have fewer than so many bodies.
         if let Some(held) = params.get(TOOK_PART).filter(|_| question.param.contains_key(TOOK_PART)) {
@@ -84,6 +93,25 @@ impl Exports {
             .bind(&params, period)
             .map_err(|error| usage(format!("question: {error}")).hint(PARAM_HINT))?;
         Ok(Script { vocabulary, question, params, period })
+    }
+
+    /// The period as given; of data without dates, the academic year we are in, as the floor has it; else
+    /// what `truth.json` says. Results and a charity's figures lie anywhere in its academic year.
+    fn period(&self, vocabulary: &Vocabulary, truth: Option<&Value>) -> Result<Period, CommandError> {
+        let whole = |year: AcademicYear| Period::parse(&format!("{}-09-01..{}-08-31", year.0, year.0 + 1));
+        let known = match (self.period, vocabulary.date_column()) {
+            (Some(given), _) => Some(given),
+            (None, None) => whole(clock::now().day().academic_year()),
+            (None, Some(_)) => {
+                let days = truth.and_then(period_of);
+                let all = OF_SCHOOL_DAYS.contains(&vocabulary.name());
+                if all { days } else { days.and_then(|days| whole(days.year())) }
+            }
+        };
+        known.ok_or_else(|| {
+            CommandError::usage(format!("{} does not say which days it is about", self.folder.display()))
+                .hint("name a --period FIRST..LAST")
+        })
     }
 
     /// Parameters as given, and what is planted where they are not.
@@ -113,8 +141,9 @@ impl Exports {
         Ok(params)
     }
 
-    /// The members' folders, by name.
-    fn members(&self) -> Result<Vec<Subfolder>, CommandError> {
+    /// The members' folders that have a file about a vocabulary, by name; and the names of the others,
+    /// which have nothing to answer with.
+    fn members(&self, vocabulary: &Vocabulary) -> Result<(Vec<Subfolder>, Vec<String>), CommandError> {
         let wrong =
             |error: std::io::Error| CommandError::usage(format!("{}: {error}", self.folder.display()));
         let mut found = vec![];
@@ -126,7 +155,12 @@ impl Exports {
             }
         }
         found.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(found)
+        let (mut members, mut without) = (vec![], vec![]);
+        for member in found {
+            let about = member.files()?.iter().any(|file| is_about(file, vocabulary.name()));
+            if about { members.push(member) } else { without.push(member.name) }
+        }
+        Ok((members, without))
     }
 
     /// What `generate` wrote beside the data; `None` beside real exports.
@@ -153,7 +187,7 @@ impl Exports {
         progress: Progress<'_>,
     ) -> Result<Cast, CommandError> {
         let truth = self.truth()?;
-        let members = self.members()?;
+        let (members, without) = self.members(&script.vocabulary)?;
         let needed = needed(script)?;
         progress(&format!("importing the exports of {} members", members.len()));
         let each = |n: usize| {
@@ -162,6 +196,10 @@ impl Exports {
             imported
         };
         let (mut named, mut said) = (vec![], vec![]);
+        if !without.is_empty() {
+            let (id, names) = (id_of(script.vocabulary.name()), without.join(", "));
+            said.push(format!("not asked, because no file of theirs is named {id}...: {names}"));
+        }
         for (member, imported) in members.iter().zip(in_parallel(members.len(), &each)) {
             let (people, left_out) = imported?;
             named.push((name_of(&member.name, truth.as_ref()), people_max(people)));
@@ -198,31 +236,42 @@ fn needed(script: &Script) -> Result<Vec<Vocabulary>, CommandError> {
 /// Whether a file's name says that it is about a vocabulary: it begins with its id, for charities with
 /// or without `vcse_`.
 fn is_about(file: &str, vocabulary: &str) -> bool {
+    let (file, id) = (file.to_lowercase(), id_of(vocabulary));
+    file.starts_with(id) || file.strip_prefix("vcse_").is_some_and(|file| file.starts_with(id))
+}
+
+/// What the names of files about a vocabulary begin with.
+fn id_of(vocabulary: &str) -> &str {
     let id = vocabulary.split('/').next().unwrap_or(vocabulary);
-    let file = file.to_lowercase();
-    file.starts_with(id) || id.strip_prefix("vcse_").is_some_and(|short| file.starts_with(short))
+    id.strip_prefix("vcse_").unwrap_or(id)
 }
 
 impl Subfolder {
-    /// Imports the files about these vocabularies into a node's folder. Returns how many people the member
-    /// has, and what was left out.
-    fn import(&self, home: &Home, needed: &[Vocabulary]) -> Result<(u64, Vec<String>), CommandError> {
-        let wrong =
-            |error: &dyn std::fmt::Display| CommandError::usage(format!("{}: {error}", self.path.display()));
-        drop(Folder::open(home.path()).map_err(|error| CommandError::failed(error.to_string()))?);
+    /// The names of its files, sorted.
+    fn files(&self) -> Result<Vec<String>, CommandError> {
+        let wrong = |error: std::io::Error| CommandError::usage(format!("{}: {error}", self.path.display()));
         let mut files: Vec<String> = vec![];
-        for entry in std::fs::read_dir(&self.path).map_err(|error| wrong(&error))? {
-            let entry = entry.map_err(|error| wrong(&error))?;
+        for entry in std::fs::read_dir(&self.path).map_err(wrong)? {
+            let entry = entry.map_err(wrong)?;
             if entry.path().is_file() {
                 files.push(entry.file_name().to_string_lossy().into_owned());
             }
         }
         files.sort();
+        Ok(files)
+    }
+
+    /// Imports the files about these vocabularies into a node's folder. Returns how many people the member
+    /// has, and what was left out.
+    fn import(&self, home: &Home, needed: &[Vocabulary]) -> Result<(u64, Vec<String>), CommandError> {
+        drop(Folder::open(home.path()).map_err(|error| CommandError::failed(error.to_string()))?);
+        let files = self.files()?;
         let (mut people, mut said) = (0, vec![]);
         for vocabulary in needed {
             let about: Vec<&String> = files.iter().filter(|file| is_about(file, vocabulary.name())).collect();
             if about.is_empty() {
-                // A charity has no pupils: it adds noise to zeros, which tells nobody so.
+                // What nobody wrote down is empty, and the question may need it all the same.
+                said.push(format!("{}: no file is named {}...", self.name, id_of(vocabulary.name())));
                 let table = table_path(&home.join("tables"), vocabulary, 1);
                 let empty = TableWriter::create(&table, vocabulary).and_then(TableWriter::finish);
                 empty.map_err(|error| CommandError::failed(error.to_string()))?;
