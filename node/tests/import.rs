@@ -165,6 +165,8 @@ fn the_same_file_again_changes_nothing_and_another_replaces_only_its_days() {
     assert!(desk.done(&["import", "term.csv", "--as", "attendance/1"]).contains("nothing changed"));
     // A correction of two days that leaves out the one between.
     desk.write("fix.csv", &marks(&["2025-12-08", "2025-12-10"], "I"));
+    let looked = desk.done(&["import", "fix.csv", "--as", "attendance", "--dry-run"]);
+    assert!(looked.contains("  replaces: 120 rows imported before\n"), "{looked}");
     desk.done(&["import", "fix.csv", "--as", "attendance"]);
     let query = "SELECT CAST(date AS VARCHAR) AS day, SUM(absent) AS away FROM attendance GROUP BY date ORDER BY date";
     assert_eq!(desk.sql(query), ["2025-12-08,30", "2025-12-09,0", "2025-12-10,30"]);
@@ -176,7 +178,9 @@ fn the_same_file_again_changes_nothing_and_another_replaces_only_its_days() {
     assert_eq!(desk.sql(query)[0], "2025-12-08,30");
     // A period that the file stands for loses the days it lacks.
     desk.write("one.csv", &marks(&["2025-12-09"], "/"));
-    desk.done(&["import", "one.csv", "--as", "attendance", "--replace", "2025-12-08..2025-12-09"]);
+    let said = desk.done(&["import", "one.csv", "--as", "attendance", "--replace", "2025-12-08..2025-12-09"]);
+    let other = "120 rows imported before, 60 of them of days that this file has no row of; --undo";
+    assert!(said.contains(other), "{said}");
     assert_eq!(desk.sql(query), ["2025-12-09,0", "2025-12-10,30"]);
     desk.refused(&["import", "one.csv", "--as", "attendance", "--replace", "2025-12-09"], "is no period");
     desk.refused(
@@ -307,4 +311,13 @@ fn results_without_a_day_are_given_one() {
     let rows = desk
         .sql("SELECT stage, COUNT(*), MIN(ks2_avg), MAX(a8) FROM attainment GROUP BY stage ORDER BY stage");
     assert_eq!(rows, ["KS2,60,100.5,", "KS4,30,100.5,18"]);
+    // A pupil list from before the results knows no starting point; the same file again does.
+    let early = Desk::new();
+    early.write("pupils.csv", &pupils());
+    early.write("ks2.csv", &format!("{header}{ks2}"));
+    early.done(&["import", "pupils.csv", "--as", "pupils"]);
+    let said = early.done(&["import", "ks2.csv", "--as", "attainment", "--day", "2020-07-07"]);
+    assert!(said.contains("import it once more"), "{said}");
+    assert!(early.done(&["import", "pupils.csv", "--as", "pupils"]).contains("replaces: 30 rows"));
+    assert_eq!(early.sql("SELECT COUNT(*) FROM pupils WHERE ks2_band IS NULL"), ["0"]);
 }

@@ -97,6 +97,10 @@ impl ImportArgs {
         let file = self.file.clone().unwrap_or_default();
         let file = std::fs::canonicalize(&file)
             .map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
+        if file.is_dir() {
+            let text = format!("{} is a folder; name one file in it", file.display());
+            return Err(CommandError::usage(text));
+        }
         let mut columns = BTreeMap::new();
         for said in &self.column {
             let (column, header) = said.split_once('=').ok_or_else(|| {

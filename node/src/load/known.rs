@@ -132,3 +132,17 @@ pub(super) fn roll_warning(home: &Home, vocabulary: &Vocabulary, report: &Report
         )
     })
 }
+
+/// Says so where results came after the pupil list, which was read without anybody's starting point.
+pub(super) fn pupils_warning(home: &Home, vocabulary: &Vocabulary) -> Option<String> {
+    if vocabulary.name() != "attainment/1" {
+        return None;
+    }
+    let (pupils, folder) = table(home, "pupils/1").ok()??;
+    let rows = lookup(&folder, &pupils, "SELECT COUNT(ks2_band) FROM t").ok()?;
+    (rows.first()?.first()?.as_deref() == Some("0")).then(|| {
+        "the pupil list was imported before any results: import it once more, or questions about attendance \
+         and behaviour know nobody's starting point"
+            .to_owned()
+    })
+}

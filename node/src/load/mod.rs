@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::clock;
-use crate::engine::{TableWriter, merge, resolve_duplicates, staging_path, undo as undo_newest};
+use crate::engine::{TableWriter, lookup, merge, resolve_duplicates, staging_path, undo as undo_newest};
 use crate::error::CommandError;
 use crate::folder::{StoreError, make_dir};
 use crate::home::Home;
@@ -97,6 +97,16 @@ pub struct Loaded {
     quarantine: Option<PathBuf>,
     /// What the node's own figures say about it.
     warnings: Vec<String>,
+    /// Rows imported before whose place it takes.
+    replaces: Replaces,
+}
+
+/// Rows imported before whose place a file takes.
+#[derive(Clone, Copy, Default)]
+struct Replaces {
+    rows: u64,
+    /// Of them, those of days that the file has no row of.
+    of_other_days: u64,
 }
 
 /// What became of an import.
@@ -135,6 +145,8 @@ impl Loaded {
             "rows_read": report.rows_read,
             "rows_kept": report.rows_kept,
             "rows_refused": report.rows_refused,
+            "rows_replaced": self.replaces.rows,
+            "rows_replaced_of_other_days": self.replaces.of_other_days,
             "refused_by_kind": kinds,
             "columns_ignored": report.columns_ignored,
             "columns_absent": report.columns_absent,
@@ -181,7 +193,8 @@ pub fn look(home: &Home, wish: &Wish, progress: &mut dyn FnMut(u64)) -> Result<L
     };
     let plan = plan(home, wish, hash, vocabulary)?;
     let report = read(&plan, wish, None, progress)?;
-    Ok(loaded(home, wish, &plan, report, Outcome::Looked, None))
+    let replaces = replaces(home, &plan, &report)?;
+    Ok(Loaded { replaces, ..loaded(home, wish, &plan, report, Outcome::Looked, None) })
 }
 
 /// Imports a data file as part of the next snapshot of a vocabulary's table. The folder must be locked
@@ -220,14 +233,15 @@ pub fn import(home: &Home, wish: &Wish, progress: &mut dyn FnMut(u64)) -> Result
     })?;
     // Copies are settled already; what this adds is the files' order.
     resolve_duplicates(&staged, &plan.vocabulary, "0").map_err(failed)?;
-    let days = replaced(&plan, &report)?;
+    let days = replaced(&plan, &report);
+    let replaces = replaces(home, &plan, &report)?;
     let number = merge(&tables, &plan.vocabulary, &staged, days.as_deref()).map_err(failed)?;
     let aside = quarantine.join(format!("{stem}-{number:06}.csv"));
     let aside = fs::rename(&kept_aside, &aside).ok().map(|()| aside);
     records.add(Record::new(wish, &plan.fingerprint, plan.vocabulary.name(), number, days, &report));
     records.write(home).map_err(failed)?;
     remember(home, wish, &plan)?;
-    Ok(loaded(home, wish, &plan, report, Outcome::Imported(number), aside))
+    Ok(Loaded { replaces, ..loaded(home, wish, &plan, report, Outcome::Imported(number), aside) })
 }
 
 /// Takes a vocabulary's newest import back. Returns what is in force now, in words.
@@ -351,12 +365,10 @@ fn read(
 }
 
 /// The stretches of days that the file replaces; `None` where it replaces all there is.
-fn replaced(plan: &Plan, report: &Report) -> Result<Option<Vec<RangeInclusive<Day>>>, CommandError> {
-    if plan.vocabulary.date_column().is_none() {
-        return Ok(None);
-    }
+fn replaced(plan: &Plan, report: &Report) -> Option<Vec<RangeInclusive<Day>>> {
+    plan.vocabulary.date_column()?;
     if let Some(period) = plan.replace {
-        return Ok(Some(vec![period.first()..=period.last()]));
+        return Some(vec![period.first()..=period.last()]);
     }
     let mut stretches: Vec<RangeInclusive<Day>> = vec![];
     for day in report.rows_by_day.keys() {
@@ -365,7 +377,32 @@ fn replaced(plan: &Plan, report: &Report) -> Result<Option<Vec<RangeInclusive<Da
             Some(_) | None => stretches.push(*day..=*day),
         }
     }
-    Ok(Some(stretches))
+    Some(stretches)
+}
+
+/// How many rows of the newest snapshot a file takes the place of.
+fn replaces(home: &Home, plan: &Plan, report: &Report) -> Result<Replaces, CommandError> {
+    let Some((_, folder)) = home.table(&plan.vocabulary) else { return Ok(Replaces::default()) };
+    let rows = |sql: &str| lookup(&folder, &plan.vocabulary, sql).map_err(failed);
+    let number = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let (Some(date), Some(stretches)) = (plan.vocabulary.date_column(), replaced(plan, report)) else {
+        let all = rows("SELECT COUNT(*) FROM t")?;
+        let rows = all.first().and_then(|row| row.first()).map_or(0, number);
+        return Ok(Replaces { rows, of_other_days: 0 });
+    };
+    let name = &date.name;
+    let mut replaces = Replaces::default();
+    for row in rows(&format!("SELECT CAST({name} AS VARCHAR), COUNT(*) FROM t GROUP BY 1"))? {
+        let [Some(day), rows] = row.as_slice() else { continue };
+        let Some(day) = Day::parse(day).filter(|day| stretches.iter().any(|days| days.contains(day))) else {
+            continue;
+        };
+        replaces.rows += number(rows);
+        if !report.rows_by_day.contains_key(&day) {
+            replaces.of_other_days += number(rows);
+        }
+    }
+    Ok(replaces)
 }
 
 /// Keeps what a person said about this kind of file, for the next one.
@@ -391,7 +428,8 @@ fn loaded(
     quarantine: Option<PathBuf>,
 ) -> Loaded {
     let name = wish.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let warnings = known::roll_warning(home, &plan.vocabulary, &report).into_iter().collect();
+    let warnings = known::roll_warning(home, &plan.vocabulary, &report).into_iter();
+    let warnings = warnings.chain(known::pupils_warning(home, &plan.vocabulary)).collect();
     Loaded {
         dataset: plan.vocabulary.dataset().to_owned(),
         hash: plan.hash,
@@ -401,6 +439,7 @@ fn loaded(
         outcome,
         quarantine,
         warnings,
+        replaces: Replaces::default(),
     }
 }
 

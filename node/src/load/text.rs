@@ -54,6 +54,7 @@ pub fn page(json: &Value) -> String {
         line(format!("  people: {}", number("people")));
     }
     coverage(json, &mut line);
+    replaced(json, &mut line);
     refused(json, &mut line);
     for (field, what) in [
         ("columns_ignored", "columns not in the vocabulary, ignored"),
@@ -100,6 +101,21 @@ fn coverage(json: &Value, line: &mut dyn FnMut(String)) {
     if !marks.is_empty() {
         line(format!("  marks: {}", marks.join(", ")));
     }
+}
+
+/// Rows imported before that are gone from the figures: `--undo` brings them back.
+fn replaced(json: &Value, line: &mut dyn FnMut(String)) {
+    let number = |name: &str| json[name].as_u64().unwrap_or(0);
+    let (all, of_other_days) = (number("rows_replaced"), number("rows_replaced_of_other_days"));
+    if all == 0 {
+        return;
+    }
+    let undo = if json["outcome"] == "looked" { "" } else { "; --undo brings them back" };
+    let other = match of_other_days {
+        0 => String::new(),
+        rows => format!(", {rows} of them of days that this file has no row of"),
+    };
+    line(format!("  replaces: {all} rows imported before{other}{undo}"));
 }
 
 /// Rows that were left out, by rule, and the first of them.
