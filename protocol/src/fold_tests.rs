@@ -7,6 +7,7 @@ const FORMS: &str = r#"
     title = "Every form"
     vocabulary = "marks/1"
     period = "term"
+    everyone = true
     param = { subject = "gcse_subjects", least = "number" }
     figure = { kind = "quantile", of = "n", across = "bin", edges = [0, "0.5", "7/2"], at = ["1/2"] }
     loss = 1
@@ -34,6 +35,8 @@ fn every_form_of_a_question_stands_in_the_log_and_reads_back() {
     assert!(text.contains("\"optional\":1") && text.contains("\"for\":["), "{text}");
     for (from, to) in [
         ("\"optional\":1", "\"optional\":0"),
+        ("\"everyone\":1", "\"everyone\":0"),
+        ("\"everyone\":1", "\"everyone\":2"),
         ("\"optional\":1", "\"optional\":2"),
         ("\"optional\":1", "\"optional\":\"yes\""),
         ("\"cells_per_unit\":2", "\"cells_per_unit\":\"2\""),

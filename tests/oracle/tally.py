@@ -174,25 +174,35 @@ def make_rows(db, asked):
         db.execute(f"CREATE VIEW rows AS SELECT {shown} FROM own WHERE {counts} AND {free.format('own')}")
         return True
     theirs = {column["name"] for column in asked.vocabularies[people]["column"]}
-    columns = []
+    columns, alone = [], []
+    person, last = asked.vocabularies[people]["unit"], day(document["last"])
     for column, about in asked.columns.items():
-        own = f"own.{name(column)}"
+        own, value = f"own.{name(column)}", "NULL"
         if about.get("of") == people and column in theirs:
             value = f"persons.{name(column)}"
             if column == "compulsory_age" and "compulsory_from" in theirs:
-                last = day(document["last"])
                 value = (
                     f"(CASE WHEN persons.compulsory_from IS NULL THEN {value} ELSE persons.compulsory_from <= {last}"
                     f" AND (persons.compulsory_to IS NULL OR persons.compulsory_to >= {last}) END)"
                 )
             own = f"coalesce({own}, {value})"
         columns.append(f"{own} AS {name(column)}")
-    person = asked.vocabularies[people]["unit"]
-    db.execute(
-        f"CREATE VIEW rows AS SELECT {', '.join(columns)} FROM own JOIN persons"
-        f" ON own.{name(unit)} = persons.{name(person)}"
-        f" WHERE {counting(asked.vocabularies[people], document)} AND {free.format('own')}"
+        value = {unit: f"persons.{name(person)}", "date": last}.get(column, value)
+        alone.append(f"{value} AS {name(column)}")
+    counts = counting(asked.vocabularies[people], document)
+    rows = (
+        f"SELECT {', '.join(columns)} FROM own JOIN persons ON own.{name(unit)} = persons.{name(person)}"
+        f" WHERE {counts} AND {free.format('own')}"
     )
+    if asked.question.get("everyone"):
+        # Who has no row in the period is a row of their own columns alone.
+        rows += (
+            f" UNION ALL SELECT {', '.join(alone)} FROM persons WHERE {counts}"
+            f" AND persons.{name(person)} NOT IN (SELECT id FROM objections)"
+            f" AND NOT EXISTS (SELECT 1 FROM own WHERE own.{name(unit)} = persons.{name(person)}"
+            f" AND own.date BETWEEN {day(document['first'])} AND {last})"
+        )
+    db.execute(f"CREATE VIEW rows AS {rows}")
     return True
 
 

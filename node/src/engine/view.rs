@@ -1,10 +1,11 @@
 //! The rows a Question is about: a view called `rows`, of the file that its period needs, joined with
 //! the table of the people the rows are about, without those who do not count. No `never` column but
-//! the unit's own is in it.
+//! the unit's own is in it. Of a Question about everyone it holds one more row for each person who counts,
+//! whether or not the period has rows of theirs; not where no snapshot of its vocabulary was ever imported.
 //!
 //! Must not know figures; who counts is told to it, and how many do not is told to nobody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -157,17 +158,17 @@ pub(super) async fn view_of(
         None => Part::All,
     };
     let files = vec![folder.join(part.file_name())];
-    view(sources, folder, vocabulary, &files, question.period()).await.map(Some)
+    view(sources, folder, question, &files).await.map(Some)
 }
 
 /// The view over these files of a vocabulary's table.
 async fn view(
     sources: &Sources,
     folder: &Path,
-    vocabulary: &Vocabulary,
+    question: &BoundQuestion,
     files: &[PathBuf],
-    period: Period,
 ) -> Result<View, EngineError> {
+    let (vocabulary, period) = (question.question().vocabulary(), question.period());
     let context = context(folder.parent().unwrap_or(folder), cores(), MEMORY_BYTES_MAX)?;
     context.register_udf(names_purpose_function());
     let own = table_of(vocabulary, files)?;
@@ -185,7 +186,7 @@ async fn view(
                 (context.sql(&sql).await.map_err(failed)?, None)
             } else {
                 context.register_table("own", own).map_err(failed)?;
-                joined(&context, sources, vocabulary, unit, files, period).await?
+                joined(&context, sources, question, unit, files).await?
             }
         }
     };
@@ -198,11 +199,11 @@ async fn view(
 async fn joined(
     context: &SessionContext,
     sources: &Sources,
-    vocabulary: &Vocabulary,
+    question: &BoundQuestion,
     unit: &str,
     files: &[PathBuf],
-    period: Period,
 ) -> Result<(DataFrame, Option<Split>), EngineError> {
+    let (vocabulary, period) = (question.question().vocabulary(), question.period());
     let Some((people, folder)) = &sources.people else {
         // Who consents stands in the table of people: without it nobody is known to.
         let nobody = if WhoCounts::needs_people(vocabulary.dataset()) { " WHERE FALSE" } else { "" };
@@ -248,6 +249,13 @@ async fn joined(
              LEFT ANTI JOIN objections ON own.{unit_name} = objections.id"
         ),
     };
+    if question.question().counts_everyone() {
+        let shared: BTreeMap<&str, bool> =
+            shared.iter().map(|column| (column.name.as_str(), has_own.contains(&column.name))).collect();
+        let extra = everyone_sql(vocabulary, unit, people_unit(people), &shared, period);
+        // Sums below the join would miss who has no row.
+        return Ok((context.sql(&format!("{rows} UNION ALL {extra}")).await.map_err(failed)?, None));
+    }
     let rows = context.sql(&rows).await.map_err(failed)?;
     let own = context.sql(&own_sql(vocabulary, None)).await.map_err(failed)?;
     let of_people = |name: &str| shared.iter().any(|column| column.name == name);
@@ -261,6 +269,52 @@ async fn joined(
         both: has_own.into_iter().filter(|name| of_people(name)).collect(),
     };
     Ok((rows, (!everyone).then_some(split)))
+}
+
+/// One row for each person who counts, whatever rows they have: their own columns (`true`: the file has
+/// some value of it), the date, and nothing else.
+///
+/// Why the file's own value comes first here too: a person of rows stays in the cell they were in.
+fn everyone_sql(
+    vocabulary: &Vocabulary,
+    unit: &str,
+    person: &str,
+    shared: &BTreeMap<&str, bool>,
+    period: Period,
+) -> String {
+    let date = vocabulary.date_column().map(|column| column.name.as_str());
+    let day = |day: Day| format!("CAST('{day}' AS DATE)");
+    let column_sql = |column: &Column| {
+        let name = identifier(&column.name);
+        let value = match shared.get(column.name.as_str()) {
+            _ if column.name == unit => format!("counted.{}", identifier(person)),
+            _ if date == Some(&column.name) => day(period.last()),
+            Some(true) => {
+                format!("CASE WHEN said.{name} IS NOT NULL THEN said.{name} ELSE counted.{name} END")
+            }
+            Some(false) => format!("counted.{name}"),
+            None => "NULL".to_owned(),
+        };
+        format!("{value} AS {name}")
+    };
+    let columns: Vec<String> = visible(vocabulary).into_iter().map(column_sql).collect();
+    let columns = columns.join(", ");
+    let own = shared.iter().filter(|(_, has_own)| **has_own).map(|(name, _)| identifier(name));
+    let own: Vec<String> = own.map(|name| format!("MAX(own.{name}) AS {name}")).collect();
+    if own.is_empty() {
+        return format!("SELECT {columns} FROM counted");
+    }
+    let unit = identifier(unit);
+    let inside = date.map_or(String::new(), |date| {
+        let (date, first, last) = (identifier(date), day(period.first()), day(period.last()));
+        format!(" WHERE own.{date} BETWEEN {first} AND {last}")
+    });
+    format!(
+        "SELECT {columns} FROM counted LEFT JOIN (SELECT own.{unit} AS {unit}, {} FROM own{inside} \
+         GROUP BY own.{unit}) AS said ON counted.{} = said.{unit}",
+        own.join(", "),
+        identifier(person)
+    )
 }
 
 fn people_unit(people: &Vocabulary) -> &str {

@@ -249,6 +249,105 @@ async fn who_objects_does_not_count_with_or_without_a_table_of_people() {
     assert_eq!(answer(&pupils, &themselves).await, [1, 1]);
 }
 
+/// Which pupils have so many incidents, in this part of December 2025: none by year group, some by year group.
+fn incidents() -> BoundQuestion {
+    let by = r#"{ column = "nc_year", cells = ["7", "8"] },
+      { name = "incidents", sql = "CASE WHEN COUNT(type) FILTER (WHERE type <> 'positive') = 0 THEN '0' ELSE '1+' END", cells = ["0", "1+"] }"#;
+    let text = r#"id = "q"
+      version = 1
+      title = "Q"
+      vocabulary = "behaviour/1"
+      period = "term"
+      everyone = true
+      figure = { kind = "count", of = "n" }
+      loss = 1
+      matters = "1"
+      measure = [
+        { name = "n", sql = "1", clamp = [0, 1], resolution = 1 },
+        { name = "lost", sql = "COALESCE(SUM(sessions_lost), 0)", clamp = [0, 10], resolution = 1 },
+      ]
+      by = ["#;
+    let draft = QuestionDraft::from_toml(&format!("{text}{by}]")).unwrap();
+    let question = Question::admit(draft, &shipped("behaviour/1")).unwrap();
+    question.bind(&BTreeMap::new(), Period::parse("2025-12-01..2025-12-19").unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn everyone_who_counts_is_counted_with_or_without_a_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let behaviour = shipped("behaviour/1");
+    let rows = [
+        "pupil_id=a date=2025-12-02 type=suspension sessions_lost=4",
+        "pupil_id=a date=2025-12-03 type=positive",
+        // Of the same year's file, outside the period.
+        "pupil_id=b date=2025-11-03 type=detention sessions_lost=1",
+        "pupil_id=gone date=2025-12-02 type=detention",
+    ];
+    write(dir.path(), &behaviour, &rows);
+    // Nobody has a year group without a table of pupils; who has no row is not made up.
+    assert_eq!(answer(&sources(dir.path(), &behaviour, "pupils/1"), &incidents()).await, [0; 8]);
+    let pupils = [
+        PUPILS[0],
+        PUPILS[1],
+        PUPILS[2],
+        "pupil_id=d nc_year=8 on_roll_from=2024-09-01 on_roll_to=2025-12-18",
+        "pupil_id=e nc_year=8 on_roll_from=2024-09-01 enrolment_status=S",
+        "pupil_id=gone nc_year=8 on_roll_from=2020-09-01 on_roll_to=2024-07-31",
+    ];
+    write(dir.path(), &shipped("pupils/1"), &pupils);
+    let sources = sources(dir.path(), &behaviour, "pupils/1");
+    // a lost four sessions; b and c of Year 8 have nothing; d, e and the one who left are not on roll.
+    assert_eq!(answer(&sources, &incidents()).await, [0, 0, 1, 4, 2, 0, 0, 0]);
+    let objecting = sources.clone().with_objections(BTreeSet::from(["b".to_owned(), "a".to_owned()]));
+    assert_eq!(answer(&objecting, &incidents()).await, [0, 0, 0, 0, 1, 0, 0, 0]);
+    // A year without a file is one in which nobody has a row; where nothing was ever imported nobody counts.
+    let later = incidents().question().clone();
+    let later = later.bind(&BTreeMap::new(), Period::parse("2026-10-01..2026-10-31").unwrap()).unwrap();
+    assert_eq!(answer(&sources, &later).await, [1, 0, 0, 0, 2, 0, 0, 0]);
+    let nothing = Sources { table: None, ..sources };
+    assert_eq!(tabulate(&nothing, &incidents(), &"A".parse().unwrap()).await.unwrap(), [0; 8]);
+}
+
+#[tokio::test]
+async fn the_files_own_value_puts_a_person_in_the_same_cell_when_everyone_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let behaviour = shipped("behaviour/1");
+    let rows = [
+        "pupil_id=b date=2025-12-02 type=detention nc_year=7",
+        // Outside the period nothing is said.
+        "pupil_id=c date=2025-11-03 type=detention nc_year=7",
+    ];
+    write(dir.path(), &behaviour, &rows);
+    write(dir.path(), &shipped("pupils/1"), &PUPILS);
+    let sources = sources(dir.path(), &behaviour, "pupils/1");
+    assert_eq!(answer(&sources, &incidents()).await, [1, 0, 1, 0, 1, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn everyone_whose_consent_lives_has_hours_of_contact() {
+    let dir = tempfile::tempdir().unwrap();
+    let participation = shipped("vcse_participation/1");
+    let rows = ["person_id=p date=2025-12-03 hours=2", "person_id=p date=2025-12-04 hours=0.5"];
+    write(dir.path(), &participation, &rows);
+    let consent = "first_contact=2025-01-01 consent_purposes=learn";
+    let people = [
+        format!("person_id=p age_band=18-24 {consent}"),
+        format!("person_id=q age_band=18-24 {consent}"),
+        format!("person_id=r age_band=65+ {consent} consent_expires=2025-12-30"),
+        "person_id=s age_band=65+ first_contact=2025-01-01".to_owned(),
+    ];
+    write(dir.path(), &shipped("vcse_beneficiaries/1"), &people.each_ref().map(String::as_str));
+    let question = crate::questions::named("contact-hours").unwrap();
+    let question = Question::admit(question.draft.clone(), &participation).unwrap();
+    let period = Period::parse("2025-09-01..2026-08-31").unwrap();
+    let sources = sources(dir.path(), &participation, "vcse_beneficiaries/1")
+        .asked("learn", Day::parse("2025-12-31").unwrap());
+    let hours = answer(&sources, &question.bind(&BTreeMap::new(), period).unwrap()).await;
+    assert_eq!(hours, [1, 0, 1, 0, 0, 0, 0, 0, 0, 0], "q has none");
+    let older = BTreeMap::from([("for.age_band".to_owned(), "65+".to_owned())]);
+    assert_eq!(answer(&sources, &question.bind(&older, period).unwrap()).await, [0; 10]);
+}
+
 #[tokio::test]
 async fn people_count_while_their_consent_names_the_purpose_and_lives() {
     let dir = tempfile::tempdir().unwrap();

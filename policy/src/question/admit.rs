@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::everyone;
 use super::figure::admit_figure;
 use super::grouping::{
     admit_cells_per_unit, admit_columns, admit_groupings, admit_narrowings, check_cells_max,
@@ -31,6 +32,10 @@ impl Question {
         let narrowings = admit_narrowings(&draft.narrowing, vocabulary)?;
         let at_most = draft.at_most.as_ref().map(|bound| admit_at_most(bound, &measures)).transpose()?;
         let figure = admit_figure(&draft.figure, &measures, &groupings)?;
+        if draft.everyone {
+            let narrowed = narrowings.iter().map(|one| one.column.as_str());
+            everyone::admit(vocabulary, filter.as_ref(), narrowed.collect(), &measures, &groupings)?;
+        }
         Ok(Self {
             draft,
             vocabulary: vocabulary.clone(),

@@ -205,6 +205,13 @@ pub struct QuestionDraft {
     /// What the answer does not say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cannot_tell: Vec<String>,
+    /// Whether people who count are counted also where they have no row in the period. The view `rows`
+    /// then has, besides the rows, one more row for each of them: of its columns the unit, the person's own
+    /// (`of` another vocabulary) and the date, which is the period's last day, have values, all others are
+    /// empty. So `COUNT(column)` of nobody's rows is 0 and `SUM` is empty: write `COALESCE(SUM(x), 0)`. Where
+    /// a member has no table of people, people with rows count alone.
+    #[serde(default, skip_serializing_if = "is_off", deserialize_with = "flag")]
+    pub everyone: bool,
     /// A joint bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<AtMostDraft>,

@@ -1,7 +1,7 @@
 //! A Question: what each person contributes, clipped and rounded, and into which cells. It compiles
 //! to a vector of bounded integer sums whose sensitivity is exact.
 //!
-//! `draft` is what people write, `admit`, `grouping` and `figure` check it, `bound` adds a Query's parameters,
+//! `draft` is what people write, `admit`, `grouping`, `everyone` and `figure` check it, `bound` adds a Query's parameters,
 //! choices and period, `compile` renders the SQL. Source: DATA section 6.
 
 mod admit;
@@ -9,6 +9,7 @@ mod bound;
 mod clips;
 mod compile;
 mod draft;
+mod everyone;
 mod figure;
 mod grouping;
 mod number;
@@ -143,6 +144,12 @@ impl Question {
     /// The draft it was made of.
     pub fn draft(&self) -> &QuestionDraft {
         &self.draft
+    }
+
+    /// Whether people who count are counted also where they have no row: `everyone` of
+    /// [`QuestionDraft`].
+    pub fn counts_everyone(&self) -> bool {
+        self.draft.everyone
     }
 
     /// Its name.

@@ -6,6 +6,7 @@ use crate::time::Period;
 use crate::vocabulary::tests::EXAM;
 
 pub(super) const ATTENDANCE: &str = include_str!("../../../node/src/vocab/attendance.toml");
+const BEHAVIOUR: &str = include_str!("../../../node/src/vocab/behaviour.toml");
 const EVENT_DAY: &str = include_str!("../../../node/src/questions/catalogue/event-day.toml");
 const ATTENDANCE_RATE: &str = include_str!("../../../node/src/questions/catalogue/attendance-rate.toml");
 
@@ -528,4 +529,83 @@ fn private_days_split_only_by_how_far_apart_they_are() {
 fn a_long_chain_is_checked_in_no_time() {
     let chain = format!("score{}", " - 1".repeat(30));
     assert!(admit(&MEAN.replacen("sql = \"score\"", &format!("sql = \"{chain}\""), 1), EXAM).is_ok());
+}
+
+const EVERYONE: &str = r#"
+    id = "everyone"
+    version = 1
+    title = "Who has incidents?"
+    vocabulary = "behaviour/1"
+    where = "compulsory_age"
+    everyone = true
+    figure = { kind = "count", of = "n" }
+    loss = 1
+    matters = "1"
+    measure = [
+      { name = "n", sql = "1", clamp = [0, 1], resolution = 1 },
+      { name = "k", sql = "COUNT(type) FILTER (WHERE type = 'detention' AND date > :from)", clamp = [0, 5], resolution = 1 },
+      { name = "last", sql = "MAX(date) FILTER (WHERE type = 'detention') - :from", clamp = [0, 5], resolution = 1 },
+    ]
+    param = { from = "date" }
+    by = [{ column = "nc_year", cells = ["7", "8"] }, { name = "some", sql = "CASE WHEN k > 0 THEN 'yes' ELSE 'no' END", cells = ["yes", "no"] }]
+    for = [{ column = "nc_year", values = ["7"] }]"#;
+
+#[test]
+fn a_question_about_everyone_counts_nobodys_empty_row() {
+    assert!(admit(EVERYONE, BEHAVIOUR).unwrap().counts_everyone());
+    for (from, to, said) in [
+        ("COUNT(type)", "COUNT(*)", "measure `k`: with `everyone` COUNT(*) would count the empty row"),
+        (
+            "COUNT(type)",
+            "COUNT(nc_year)",
+            "this COUNT would count the empty row of who has none; count a column of the rows, such as COUNT(type)",
+        ),
+        ("COUNT(type)", "SUM(1)", "measure `k`: with `everyone` this SUM would count"),
+        ("COUNT(type)", "COUNT(date)", "this COUNT would count"),
+        ("COUNT(type)", "1 + COUNT(*)", "COUNT(*) would count"),
+        ("k > 0", "COUNT(*) > 0", "by `some`: with `everyone` COUNT(*) would count"),
+        (
+            "MAX(date) FILTER (WHERE type = 'detention')",
+            "MAX(date)",
+            "measure `last`: with `everyone` this MAX would take the period's last day for who has no row; add FILTER (WHERE type IS NOT NULL)",
+        ),
+        (
+            "where = \"compulsory_age\"",
+            "where = \"compulsory_age AND type = 'detention'\"",
+            "where: `type` is of rows",
+        ),
+        ("where = \"compulsory_age\"", "where = \"date > :from\"", "where: `date` is of rows"),
+        (
+            "for = [{ column = \"nc_year\", values = [\"7\"] }]",
+            "for = [{ column = \"slot\", values = [\"AM\"] }]",
+            "for: `slot` is of rows",
+        ),
+        ("everyone = true", "everyone = 2", "a flag is true or false"),
+    ] {
+        let text = EVERYONE.replacen(from, to, 1);
+        assert_ne!(text, EVERYONE);
+        let error = admit(&text, BEHAVIOUR).expect_err(to).0;
+        assert!(error.contains(said), "{to}: {error}");
+        let plain = text.replacen("everyone = true", "everyone = false", 1);
+        assert!(said.starts_with("a flag") || admit(&plain, BEHAVIOUR).is_ok(), "{to}: allowed without");
+    }
+    // Rows about nobody, and people of whom no table tells.
+    let row = MEAN.replacen("version = 1", "version = 1\neveryone = true", 1);
+    let error = admit(&row, EXAM).unwrap_err().0;
+    assert!(
+        error.contains("everyone: no table says who the people of `exam/1` are; leave `everyone` out"),
+        "{error}"
+    );
+    let alone: String = BEHAVIOUR
+        .lines()
+        .filter(|line| !line.contains("of = \"pupils/1\""))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let text = EVERYONE
+        .replace("where = \"compulsory_age\"\n", "")
+        .replace("nc_year", "type")
+        .replace("[\"7\"", "[\"positive\"")
+        .replace(", \"8\"]", "]");
+    let error = admit(&text, &alone).unwrap_err().0;
+    assert!(error.contains("everyone: no table says who the people of `behaviour/1` are"), "{error}");
 }

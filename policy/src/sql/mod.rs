@@ -86,7 +86,8 @@ pub enum Expr {
 const CALLS: [&str; 5] = ["COALESCE", "NULLIF", "ABS", "LEAST", "GREATEST"];
 const AGGREGATES: [&str; 5] = ["COUNT", "SUM", "MIN", "MAX", "AVG"];
 impl Expr {
-    fn children(&self) -> Vec<&Expr> {
+    /// The expressions it is made of.
+    pub(crate) fn children(&self) -> Vec<&Expr> {
         match self {
             Self::Number(_) | Self::Text(_) | Self::Bool(_) | Self::Param(_) | Self::Name(_) => vec![],
             Self::Negative(a) | Self::Not(a) | Self::IsNull(a, _) => vec![a],
