@@ -213,12 +213,7 @@ async fn joined(
     let Unit::Column(person) = people.unit() else {
         return Err(failed("the people's own table does not name them"));
     };
-    let theirs = |column: &&Column| {
-        let said = people.column(&column.name);
-        let same = said.is_some_and(|said| said.kind == column.kind && !said.never);
-        column.of.as_deref() == Some(people.name()) && same
-    };
-    let shared: Vec<&Column> = vocabulary.columns().iter().filter(theirs).collect();
+    let shared = shared_columns(vocabulary, people);
     let table = table_of(people, &[folder.join(Part::All.file_name())])?;
     context.register_table("people", table).map_err(failed)?;
     let names: Vec<&Column> = shared.iter().filter_map(|column| people.column(&column.name)).collect();
@@ -269,6 +264,16 @@ async fn joined(
         both: has_own.into_iter().filter(|name| of_people(name)).collect(),
     };
     Ok((rows, (!everyone).then_some(split)))
+}
+
+/// Columns of a vocabulary whose values the people's table has.
+fn shared_columns<'a>(vocabulary: &'a Vocabulary, people: &Vocabulary) -> Vec<&'a Column> {
+    let theirs = |column: &&Column| {
+        let said = people.column(&column.name);
+        let same = said.is_some_and(|said| said.kind == column.kind && !said.never);
+        column.of.as_deref() == Some(people.name()) && same
+    };
+    vocabulary.columns().iter().filter(theirs).collect()
 }
 
 /// One row for each person who counts, whatever rows they have: their own columns (`true`: the file has

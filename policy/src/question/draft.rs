@@ -209,7 +209,7 @@ pub struct QuestionDraft {
     /// then has, besides the rows, one more row for each of them: of its columns the unit, the person's own
     /// (`of` another vocabulary) and the date, which is the period's last day, have values, all others are
     /// empty. So `COUNT(column)` of nobody's rows is 0 and `SUM` is empty: write `COALESCE(SUM(x), 0)`. Where
-    /// a member has no table of people, people with rows count alone.
+    /// a member has no table of people, nobody is added.
     #[serde(default, skip_serializing_if = "is_off", deserialize_with = "flag")]
     pub everyone: bool,
     /// A joint bound.
