@@ -8,6 +8,7 @@ mod lookup;
 mod merge;
 mod push;
 mod rows;
+mod runs;
 mod table;
 mod tally;
 mod view;

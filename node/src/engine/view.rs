@@ -27,6 +27,7 @@ use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{
     ColumnarValue, LogicalPlan, LogicalPlanBuilder, ScalarUDF, Volatility, create_udf,
 };
@@ -37,6 +38,7 @@ use datafusion::parquet::file::statistics::Statistics;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::push::{Facts, Split, aggregate_before_join, is_rows};
+use super::runs::AddUpRuns;
 use super::table::{Part, schema};
 use super::who::{WhoCounts, compulsory_age_sql, names_purpose};
 use super::{EngineError, UNFINISHED, failed};
@@ -112,7 +114,9 @@ pub(super) fn context(
     make_dir(&spill).map_err(failed)?;
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).with_temp_file_path(spill);
     let runtime = runtime.build_arc().map_err(failed)?;
-    Ok(SessionContext::new_with_config_rt(config, runtime))
+    let state = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime);
+    let state = state.with_default_features().with_physical_optimizer_rule(Arc::new(AddUpRuns));
+    Ok(SessionContext::new_with_state(state.build()))
 }
 
 /// An engine and a Question's rows.
