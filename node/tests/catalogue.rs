@@ -242,6 +242,10 @@ fn who_says_it_in_their_own_words_finds_the_question() {
     // What somebody says, the question, and up to which place it may stand.
     for (words, id, place) in [
         ("why are children off on Fridays", "attendance-weekday", 1),
+        ("did our mentoring help", "lives-better", 1),
+        ("how many bullies have we", "repeat-incidents", 3),
+        ("attendance of children with sen", "attendance-sen", 1),
+        ("who sends people to us", "referral-sources", 1),
         ("holidays in term time", "term-time-holidays", 1),
         ("which kids are skiving on Mondays", "attendance-weekday", 1),
         ("do poor pupils miss more school", "attendance-gap", 1),

@@ -63,7 +63,8 @@ fn objections_are_kept_listed_and_taken_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let node = node(folder.path());
     assert!(ok(&node, &["objections", "list"]).contains("Nobody objects"));
-    ok(&node, &["objections", "add", "p1", "00012", "--dataset", "pupils"]);
+    let said = ok(&node, &["objections", "add", "p1", "00012", "--dataset", "pupils"]);
+    assert!(said.contains("2 added") && said.contains("No table here has 00012;"), "{said}");
     let list: serde_json::Value =
         serde_json::from_str(&ok(&node, &["objections", "list", "--json"])).expect("one object");
     assert_eq!(list["objections"], serde_json::json!({ "pupils": ["00012", "p1"] }));

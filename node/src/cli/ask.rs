@@ -173,7 +173,10 @@ pub(super) fn ask(common: &Common, args: &AskArgs) -> Result<Printed, CommandErr
     let home = if args.plan { Home::new(&common.node) } else { home_of(common)? };
     let wanted = wanted(common, args)?;
     if args.plan && !home.exists() {
-        return plan_without_node(args, &wanted);
+        return plan_without_node(args, &wanted, "no node here");
+    }
+    if args.plan && Client::new(&home).is_err_and(|error| error.exit == Exit::NotRunning) {
+        return plan_without_node(args, &wanted, "the node here is not running");
     }
     if args.schools.is_some() || args.pupils.is_some() {
         let text =
@@ -224,7 +227,7 @@ pub(super) fn ask(common: &Common, args: &AskArgs) -> Result<Printed, CommandErr
 }
 
 /// A plan from public facts alone, for a cluster that is said or the reference cluster.
-fn plan_without_node(args: &AskArgs, wanted: &Wanted) -> Result<Printed, CommandError> {
+fn plan_without_node(args: &AskArgs, wanted: &Wanted, why: &str) -> Result<Printed, CommandError> {
     let bound = wanted.question.bind(&wanted.params, wanted.period);
     let bound = bound.map_err(|error| CommandError::usage(error.0))?;
     let dataset = wanted.question.vocabulary().dataset();
@@ -238,8 +241,7 @@ fn plan_without_node(args: &AskArgs, wanted: &Wanted) -> Result<Printed, Command
     let plan = reckoned_json(&bound, &cluster, mode, Assumptions::FLOOR, loss);
     let plan = plan.map_err(|(rule, text)| CommandError::refused(rule, text))?;
     let (members, people) = if dataset == "pupils" { ("schools", "pupils") } else { ("charities", "people") };
-    let note =
-        format!("no node here: planned for {} {members} of {} {people}\n", cluster.members, thousands(each));
+    let note = format!("{why}: planned for {} {members} of {} {people}\n", cluster.members, thousands(each));
     let text = format!("{}{note}{}Nothing was spent.\n", wanted.said, plan_text(&plan));
     Ok(Printed::new(plan, text))
 }

@@ -2,11 +2,14 @@
 //! running node heeds a change from its next question on.
 
 use clap::{Args, Subcommand};
+use datacoop_policy::sql::{identifier, quoted};
+use datacoop_policy::vocabulary::Unit;
 use serde_json::json;
 
 use super::node::{home_of, store_error};
 use super::show::plain;
 use super::{Common, Printed};
+use crate::engine::lookup;
 use crate::error::CommandError;
 use crate::home::Home;
 use crate::objections::{ID_BYTES_MAX, change, read};
@@ -66,7 +69,34 @@ fn add(home: &Home, people: &People) -> Result<Printed, CommandError> {
     if added < people.id.len() {
         text += "The others were on the list already.\n";
     }
-    Ok(Printed::new(json!({ "schema": "datacoop.objections/1", "added": added }), text))
+    // A mistyped id would leave the person who objects counted.
+    let unknown = unknown_ids(home, people)?;
+    if !unknown.is_empty() {
+        let ids: Vec<String> = unknown.iter().map(|id| plain(id)).collect();
+        text += &format!("No table here has {}; check the spelling.\n", ids.join(", "));
+    }
+    let json = json!({ "schema": "datacoop.objections/1", "added": added, "unknown": unknown });
+    Ok(Printed::new(json, text))
+}
+
+/// Those of the ids that no table of the dataset has. Without a table nothing is known of any.
+fn unknown_ids(home: &Home, people: &People) -> Result<Vec<String>, CommandError> {
+    let known = home.vocabularies().map_err(store_error)?;
+    let list: Vec<String> = people.id.iter().map(|id| quoted(id)).collect();
+    let (mut unknown, mut tables) = (people.id.clone(), 0);
+    for (_, vocabulary) in known.values().filter(|(_, known)| known.dataset() == people.dataset) {
+        let (Unit::Column(unit), Some((_, table))) = (vocabulary.unit(), home.table(vocabulary)) else {
+            continue;
+        };
+        tables += 1;
+        let unit = identifier(unit);
+        let sql = format!("SELECT DISTINCT {unit} FROM t WHERE {unit} IN ({})", list.join(", "));
+        let found =
+            lookup(&table, vocabulary, &sql).map_err(|error| CommandError::failed(error.to_string()))?;
+        let found: Vec<String> = found.into_iter().flatten().flatten().collect();
+        unknown.retain(|id| !found.contains(id));
+    }
+    Ok(if tables == 0 { vec![] } else { unknown })
 }
 
 fn remove(home: &Home, people: &People) -> Result<Printed, CommandError> {

@@ -26,13 +26,13 @@ pub(super) const SOUGHT_MAX: usize = 300;
 
 /// Words that say nothing of what is asked.
 const STOP: &str = "a about all an and any are as at be been before but by can could did do does doing for from get \
-    gets getting give go going had has have having he her his how i if in into is it its just kind know let like \
+    gets getting give go going had has have having he help helped helping helps her his how i if in into is it its just kind know let like \
     many may me much my need no nor not of on or other our out over own per really s same see she should show so some \
     such t tell than that the their them then there these they this those to too up us use used want was we were what \
     when where which while who why will with would you your";
 
 /// What several words say together, or a short form, as one word. Longest first.
-const JOINED: [(&str, &str); 36] = [
+const JOINED: [(&str, &str); 39] = [
     ("persistently absent", "persistent absence"),
     ("free school meals", "disadvantage"),
     ("free school meal", "disadvantage"),
@@ -69,6 +69,10 @@ const JOINED: [(&str, &str); 36] = [
     ("first contact", "contactfirst"),
     ("value for money", "cost"),
     ("day off", "absence"),
+    // A verb here, where `send` alone is a pupil's needs.
+    ("sends", "refers"),
+    ("sending", "refers"),
+    ("sent", "refers"),
 ];
 
 /// Words that mean the same in the field: the first stands for all.
@@ -85,13 +89,13 @@ const SAME: [&str; 32] = [
     "late lateness tardy tardiness punctual punctuality",
     "pupil pupils child children kid kids student students learner learners youngster youngsters",
     "suspension suspensions suspend suspended suspending exclusion exclusions exclude excluded excluding expelled",
-    "behaviour behavior misbehave misbehaving misbehaviour naughty incident incidents detention detentions",
+    "behaviour behavior misbehave misbehaving misbehaviour naughty bully bullies bullied bullying incident incidents detention detentions",
     "friday fridays monday mondays tuesday tuesdays wednesday wednesdays thursday thursdays weekday weekdays",
     "wait waits waiting queue delay delays delayed backlog",
     "referral referrals refer refers referred referrer",
     "client clients person people beneficiary beneficiaries user users participant participants",
     "cost costs price money spend spending expensive worth sroi",
-    "improve improves improved improvement improvements better change changes impact difference",
+    "improve improves improved improvement improvements better change changes impact difference mentor mentoring intervention interventions",
     "wellbeing wellness happiness happier anxiety depression",
     "hour hours time dosage",
     "birthday birthdays",
