@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use datacoop_policy::charter::Charter;
 use datacoop_policy::query::{Mode, WINDOW_MAX};
-use datacoop_policy::question::QuestionDraft;
+use datacoop_policy::question::{QuestionDraft, tidy_params};
 use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, Span, Time};
 use datacoop_protocol::audit::{LogReport, audit};
 use datacoop_protocol::entry::{Lay, QueryBody};
@@ -273,7 +273,7 @@ async fn body_of(handle: &Handle, request: AskRequest) -> Result<QueryBody, Fail
     Ok(QueryBody {
         question: question_value(&draft).map_err(usage)?,
         vocabulary: draft.vocabulary.clone(),
-        params: request.params,
+        params: tidy_params(&draft, &request.params),
         period: Period::parse(&request.period)
             .ok_or_else(|| usage(format!("`{}` is no period", request.period)))?,
         purpose,

@@ -266,7 +266,7 @@ fn what_may_be_asked_and_by_whose_rule() {
     check(|c| c.query.mode = Mode::FullNoise, "full_noise charter");
     check(|c| c.own = own(|l| l.min_cosigners = 1), "min_cosigners member");
     check(|c| c.declared = false, "no_data member");
-    check(|c| c.query.question = question(&format!("{},GB-CHC-9", took_part(8))), "member_fact member");
+    check(|c| c.query.question = question(&format!("GB-CHC-9,{}", took_part(8))), "member_fact member");
 }
 
 #[test]

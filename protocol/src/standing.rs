@@ -301,10 +301,11 @@ impl Standing {
 
 /// Rosters of the same question and parameters are compared. Lists of members aside: those are
 /// compared as groups. Choices of groupings and narrowings aside too: one choice's cells add up to
-/// another's, so between them a Roster that changed would show as well.
+/// another's, so between them a Roster that changed would show as well. And free texts and numbers: one more digit asks
+/// the same.
 fn repeat_key(query: &Query) -> Digest {
     let listed = query.question.listed_params();
-    let kept = |name: &str| !listed.contains(name) && !is_choice(name);
+    let kept = |name: &str| !listed.contains(name) && !is_choice(name) && !query.question.is_free_param(name);
     let params = query.question.params().iter().filter(|(name, _)| kept(name));
     let mut bytes = query.question_hash.0.to_vec();
     for (name, value) in params {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use datacoop_policy::query::{Assumptions, Mode};
-use datacoop_policy::question::{PERIODS, Question, QuestionDraft, QuestionError};
+use datacoop_policy::question::{PERIODS, Question, QuestionDraft, QuestionError, tidy_params};
 use datacoop_policy::{Period, PrivacyLoss};
 use serde_json::{Value, json};
 
@@ -147,7 +147,7 @@ fn wanted(common: &Common, args: &AskArgs) -> Result<Wanted, CommandError> {
         said += &format!("No --period given: {period}, {name} as most schools keep it\n");
         period
     });
-    let mut params = parse_params(&args.params)?;
+    let mut params = tidy_params(question.draft(), &parse_params(&args.params)?);
     params.extend(question.choices(&args.by, &parse_narrowings(&args.narrow)?).map_err(usage)?);
     Ok(Wanted { text, question, params, period, said })
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use datacoop_policy::question::{Question, QuestionDraft};
+use datacoop_policy::question::{Question, QuestionDraft, tidy_params};
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{AcademicYear, Period};
 use datacoop_sim::coop::member_id;
@@ -79,7 +79,7 @@ impl Exports {
         }
         let truth = self.truth()?;
         let period = self.period(&vocabulary, truth.as_ref())?;
-        let mut params = self.params(&question, &members, truth.as_ref())?;
+        let mut params = tidy_params(&question, &self.params(&question, &members, truth.as_ref())?);
         // Neither side of a member fact may have fewer than so many bodies.
         if let Some(held) = params.get(TOOK_PART).filter(|_| question.param.contains_key(TOOK_PART)) {
             let held = held.split(',').filter(|id| !id.is_empty()).count();

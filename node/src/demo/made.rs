@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use datacoop_policy::question::{Question, QuestionDraft};
+use datacoop_policy::question::{Question, QuestionDraft, tidy_params};
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, Period};
 use datacoop_sim::coop::member_id;
@@ -47,11 +47,12 @@ pub(super) fn script(members: usize) -> Result<Script, CommandError> {
     let days: Vec<String> = event.baseline.iter().map(Day::to_string).collect();
     let held = (0..members).filter(|n| !event.ordinary.contains(&(*n as u64 + 1)));
     let held: Vec<String> = held.map(|n| member_id(n).to_string()).collect();
-    let mut params = BTreeMap::from([
+    let params = BTreeMap::from([
         ("event_day".to_owned(), event.date.to_string()),
         ("baseline_days".to_owned(), days.join(",")),
         ("took_part".to_owned(), held.join(",")),
     ]);
+    let mut params = tidy_params(&question, &params);
     if members < 2 * BODIES_MIN {
         without_fact(&mut question, &mut params, "took_part");
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use datacoop_policy::Period;
-use datacoop_policy::question::{Question, QuestionDraft};
+use datacoop_policy::question::{Question, QuestionDraft, tidy_params};
 use datacoop_policy::vocabulary::Vocabulary;
 
 use super::{Cast, MEMBERS_MIN, Script, members_error, people_max};
@@ -66,10 +66,9 @@ impl Spreadsheet {
                 ..usage(format!("data without dates is asked about in the academic year we are in, {now}"))
             });
         }
-        let bound =
-            question.bind(&self.params, period).map_err(|error| usage(format!("question: {error}")))?;
+        let params = tidy_params(&draft, &self.params);
+        let bound = question.bind(&params, period).map_err(|error| usage(format!("question: {error}")))?;
         check_columns(&self.file, &vocabulary, &self.by, &bound.columns()).map_err(|error| usage(error.0))?;
-        let params = self.params.clone();
         Ok(Script { vocabulary, question: draft, params, period })
     }
 

@@ -28,6 +28,7 @@ impl Question {
         let groupings = admit_groupings(&draft, vocabulary, &params, &measures, columns)?;
         let always = groupings.iter().filter(|by| !by.optional);
         check_cells_max(always, measures.len())?;
+        check_params_used(&draft, filter.as_ref(), &measures, &groupings)?;
         let cells_per_unit = admit_cells_per_unit(&draft, &groupings)?;
         let narrowings = admit_narrowings(&draft.narrowing, vocabulary)?;
         let at_most = draft.at_most.as_ref().map(|bound| admit_at_most(bound, &measures)).transpose()?;
@@ -135,6 +136,29 @@ fn param_types(draft: &QuestionDraft) -> Result<BTreeMap<String, Type>, Question
         types.insert(name.clone(), found);
     }
     Ok(types)
+}
+
+/// Each parameter changes what is computed in every Query that gives it: one that does not would give
+/// one Question many spellings, and each spelling an answer with noise of its own.
+fn check_params_used(
+    draft: &QuestionDraft,
+    filter: Option<&Expr>,
+    measures: &[Measure],
+    groupings: &[Grouping],
+) -> Result<(), QuestionError> {
+    let by = groupings.iter().filter_map(|by| match &by.source {
+        Source::Sql(expr) if !by.optional => Some(expr),
+        Source::Sql(_) | Source::Column | Source::Varying | Source::Member => None,
+    });
+    let read = filter.into_iter().chain(measures.iter().map(|measure| &measure.expr)).chain(by);
+    let mut used: BTreeSet<String> = read.flat_map(Expr::params).collect();
+    used.extend(groupings.iter().filter(|by| by.is_member_fact()).map(|by| by.name.clone()));
+    match draft.param.keys().find(|name| !used.contains(*name)) {
+        Some(unused) => wrong(format!(
+            "parameter `{unused}` is used by no `where`, no measure and no `by` that is not optional; remove it, or use it"
+        )),
+        None => Ok(()),
+    }
 }
 
 fn admit_filter(text: &str, scope: &Scope<'_>) -> Result<Expr, QuestionError> {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::grouping::{check_cells_max, varying_cells};
 use super::{
-    DATES_MAX, Figure, Grouping, Measure, Narrowing, PERIODS, Question, QuestionError, Source,
+    DATES_MAX, Figure, Grouping, Measure, Narrowing, PERIODS, Question, QuestionDraft, QuestionError, Source,
     TEXT_BYTES_MAX, wrong,
 };
 use crate::id::MemberId;
@@ -26,6 +26,18 @@ const NUMBER_BYTES_MAX: usize = 15;
 /// Whether a parameter is a choice of groupings or narrowings, not one that the Question declares.
 pub fn is_choice(param: &str) -> bool {
     param.starts_with(BY) || param.starts_with(FOR)
+}
+
+/// Parameters in the one spelling that a Query takes, from what a person types: lists of days and of
+/// members sorted, without spaces, each once. Others stay as they are.
+pub fn tidy_params(draft: &QuestionDraft, params: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let is_list = |name: &String| {
+        draft.param.get(name).is_some_and(|kind| matches!(kind.as_str(), "date" | "dates" | "members"))
+    };
+    let tidy = |(name, text): (&String, &String)| {
+        (name.clone(), if is_list(name) { tidy_list(text) } else { text.clone() })
+    };
+    params.iter().map(tidy).collect()
 }
 
 impl Question {
@@ -239,16 +251,35 @@ fn read_number(name: &str, text: &str) -> Result<Bound, QuestionError> {
     Ok(Bound::Number(text.to_owned()))
 }
 
+/// The parts of a list, tidied: no spaces, sorted, each once.
+fn tidy_list(text: &str) -> String {
+    let parts: BTreeSet<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    parts.into_iter().collect::<Vec<_>>().join(",")
+}
+
+/// Of one list there is one spelling: two would buy one answer twice.
+fn check_spelling(name: &str, text: &str) -> Result<(), QuestionError> {
+    let tidy = tidy_list(text);
+    if tidy == text {
+        Ok(())
+    } else {
+        wrong(format!(
+            "parameter `{name}` is written `{}`: sorted, without spaces, each once",
+            tidy.escape_debug()
+        ))
+    }
+}
+
 fn read_members(name: &str, text: &str) -> Result<BTreeSet<MemberId>, QuestionError> {
     let mut members = BTreeSet::new();
     for id in text.split(',').map(str::trim).filter(|id| !id.is_empty()) {
         members.insert(id.parse().map_err(|error| QuestionError(format!("parameter `{name}`: {error}")))?);
     }
     if members.is_empty() {
-        wrong(format!("parameter `{name}`: list member ids, separated by commas"))
-    } else {
-        Ok(members)
+        return wrong(format!("parameter `{name}`: list member ids, separated by commas"));
     }
+    check_spelling(name, text)?;
+    Ok(members)
 }
 
 fn read_days(name: &str, text: &str, most: usize, period: Period) -> Result<Vec<String>, QuestionError> {
@@ -266,6 +297,7 @@ fn read_days(name: &str, text: &str, most: usize, period: Period) -> Result<Vec<
     if days.len() > most || distinct.len() != days.len() {
         return wrong(format!("parameter `{name}`: at most {most} days, each once"));
     }
+    check_spelling(name, text)?;
     Ok(days.into_iter().map(str::to_owned).collect())
 }
 
@@ -429,6 +461,13 @@ impl BoundQuestion {
     /// Parameters that list members.
     pub fn listed_params(&self) -> BTreeSet<&str> {
         self.members.keys().map(String::as_str).collect()
+    }
+
+    /// Whether a parameter takes any text or number: a value that changes next to nothing is easily
+    /// found, so such a value tells no two Queries apart where their Rosters are compared.
+    pub fn is_free_param(&self, name: &str) -> bool {
+        let kind = self.question.draft.param.get(name).map(String::as_str);
+        matches!(kind, Some("text" | "number"))
     }
 
     /// Every member that a parameter lists.

@@ -20,7 +20,7 @@ use std::fmt;
 use crate::sql::Expr;
 use crate::vocabulary::Vocabulary;
 
-pub use bound::{BoundQuestion, is_choice};
+pub use bound::{BoundQuestion, is_choice, tidy_params};
 pub use compile::UnitSql;
 pub use draft::{
     AtMostDraft, ByDraft, CellsDraft, CentreDraft, FigureDraft, ForDraft, MeasureDraft, Names, QuestionDraft,

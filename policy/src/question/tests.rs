@@ -37,7 +37,7 @@ fn bind(text: &str, vocabulary: &str, params: &[(&str, &str)]) -> Result<BoundQu
 
 const EVENT: [(&str, &str); 3] = [
     ("event_day", "2025-12-12"),
-    ("baseline_days", "2025-11-14, 2025-11-21"),
+    ("baseline_days", "2025-11-14,2025-11-21"),
     ("took_part", "GB-EDU-000001,GB-EDU-000002"),
 ];
 
@@ -136,6 +136,12 @@ fn a_parameter_is_checked_at_the_border() {
         ("took_part", "", "list member ids"),
         ("took_part", "nobody", "not a member id"),
         ("colour", "red", "no parameter `colour`"),
+        ("event_day", " 2025-12-12", "`event_day` is written `2025-12-12`"),
+        ("baseline_days", "2025-11-21,2025-11-14", "is written `2025-11-14,2025-11-21`: sorted"),
+        ("baseline_days", "2025-11-14, 2025-11-21", "is written `2025-11-14,2025-11-21`: sorted"),
+        ("baseline_days", "2025-11-14,2025-11-14", "each once"),
+        ("took_part", "B-2,A-1,B-2", "`took_part` is written `A-1,B-2`: sorted, without spaces, each once"),
+        ("took_part", "A-1,", "`took_part` is written `A-1`"),
     ] {
         let mut params = EVENT.to_vec();
         params.retain(|(known, _)| *known != name);
@@ -220,7 +226,7 @@ pub(super) const FORMS: &str = r#"
     title = "Every form a question may use"
     vocabulary = "attendance/1"
     period = "half_term"
-    where = "compulsory_age AND minutes_late < :most"
+    where = "compulsory_age AND minutes_late < :most AND session <> :subject"
     param = { most = "number", subject = "gcse_subjects", took_part = "members" }
     figure = { kind = "share", of = "n" }
     loss = 1
@@ -275,6 +281,40 @@ fn every_form_is_read_bound_and_rendered() {
     params.push(("for.pupil_premium", "true"));
     let premium = bind(FORMS, ATTENDANCE, &params).unwrap();
     assert!(premium.filter_sql().unwrap().contains("(\"pupil_premium\" IN (true))"));
+}
+
+#[test]
+fn what_a_person_types_is_tidied() {
+    let draft = QuestionDraft::from_toml(EVENT_DAY).unwrap();
+    let typed = [
+        ("event_day", " 2025-12-12"),
+        ("baseline_days", "2025-11-21, 2025-11-14,2025-11-21"),
+        ("took_part", "GB-EDU-000002 , GB-EDU-000001,"),
+        ("colour", " b, a"),
+    ];
+    let typed = typed.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let mut tidy = tidy_params(&draft, &BTreeMap::from(typed));
+    assert_eq!(tidy.remove("colour").as_deref(), Some(" b, a"), "what is no list stays");
+    assert_eq!(tidy, EVENT.map(|(name, text)| (name.to_owned(), text.to_owned())).into());
+}
+
+/// Or `tag` = a and `tag` = b would be two Queries with one answer.
+#[test]
+fn a_parameter_that_changes_nothing_is_refused() {
+    let unused = |text: &str| admit(text, ATTENDANCE).unwrap_err().0;
+    for kind in ["text", "number", "date", "dates", "gcse_subjects", "members"] {
+        let error = unused(&FORMS.replacen("param = {", &format!("param = {{ tag = \"{kind}\","), 1));
+        assert!(error.contains("parameter `tag` is used by no `where`"), "{kind}: {error}");
+    }
+    let text = FORMS.replacen(" AND session <> :subject", "", 1);
+    let used = text.replacen("nc_year = '7' THEN", "nc_year <> :subject THEN", 1);
+    assert!(admit(&used, ATTENDANCE).is_ok());
+    let optional = used.replacen(
+        "cells = [\"yes\", \"no\"] },\n    ]",
+        "cells = [\"yes\", \"no\"], optional = true },\n    ]",
+        1,
+    );
+    assert!(unused(&optional).contains("parameter `subject` is used by no `where`"));
 }
 
 #[test]
