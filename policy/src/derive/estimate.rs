@@ -179,6 +179,14 @@ impl Group<'_> {
         self.sum(name).filter(Sum::is_shown).and_then(Estimate::of)
     }
 
+    /// A sum; one of ones is a count, by whatever name.
+    pub(super) fn total(&self, name: &str) -> Option<Estimate> {
+        match self.measure(name)?.0.counts_people() {
+            true => self.count(name),
+            false => self.sum(name).and_then(Estimate::of),
+        }
+    }
+
     /// What was taken off a measure here.
     pub(super) fn centre(&self, name: &str) -> i128 {
         self.measure(name).map_or(0, |(measure, _)| centre_of(measure, self.first))

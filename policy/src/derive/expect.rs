@@ -225,7 +225,12 @@ impl Setting<'_> {
         let keys = self.question.groups();
         match self.question.figure() {
             Figure::Count { of } => self.each(&keys, "count", false, |at| self.count(of, at)),
-            Figure::Sum { of } => self.each(&keys, "sum", false, |_| Estimate::straight(0, self.error(of)?)),
+            Figure::Sum { of } => {
+                self.each(&keys, "sum", false, |at| match self.measure(of)?.counts_people() {
+                    true => self.count(of, at),
+                    false => Estimate::straight(0, self.error(of)?),
+                })
+            }
             Figure::Mean(mean) => self.means(&keys, mean),
             Figure::Rate(rate) => self.each(&keys, "rate", false, |at| self.rate(rate, at)),
             Figure::Gap { of, across } => self.gaps(&keys, of, across),

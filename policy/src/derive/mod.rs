@@ -96,7 +96,7 @@ pub fn derive(question: &BoundQuestion, noise: &NoiseScale, accepted: u32, sums:
     let each = |figures: &dyn Fn(&Group<'_>) -> Vec<FigureValue>| plain(&keys, groups.iter().map(figures));
     let cells = match question.figure() {
         Figure::Count { of } => each(&|group| vec![shown("count", group.count(of))]),
-        Figure::Sum { of } => each(&|group| vec![shown("sum", group.sum(of).and_then(Estimate::of))]),
+        Figure::Sum { of } => each(&|group| vec![shown("sum", group.total(of))]),
         Figure::Mean(mean) => each(&|group| {
             let means = group.means(mean).into_iter().map(|(name, estimate)| shown(&name, estimate));
             means.chain([shown("count", group.count(&mean.count))]).collect()

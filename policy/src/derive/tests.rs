@@ -68,6 +68,17 @@ pub(super) fn lines(figures: &Figures) -> Vec<String> {
 
 #[test]
 fn a_count_is_rounded_to_its_noise() {
+    for kind in ["count", "sum"] {
+        let few = derive(
+            &question(&format!(r#"{{ kind = "{kind}", of = "n" }}"#), N),
+            &scale(512, 0),
+            4,
+            &[500, 9],
+        );
+        assert_eq!(lines(&few)[1], format!("M: {kind} suppressed"));
+    }
+    let scores = question(r#"{ kind = "sum", of = "s" }"#, S);
+    assert_eq!(lines(&derive(&scores, &scale(512, 0), 4, &[500, 9]))[1].split(" [").next(), Some("M: sum 5"));
     let count = question(r#"{ kind = "count", of = "n" }"#, N);
     // sigma 2, 4 members: SD 4, half-width 7.84, step 1.
     let figures = derive(&count, &scale(512, 0), 4, &[500, 12]);

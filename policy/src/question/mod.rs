@@ -82,6 +82,14 @@ pub struct Measure {
     pub resolution: Ratio,
 }
 
+impl Measure {
+    /// Whether each person adds 0 to 1, so that a sum of it is of at least as many people.
+    pub fn counts_people(&self) -> bool {
+        let one = self.high_steps.checked_mul(self.resolution.numerator);
+        self.low_steps == 0 && one == Some(self.resolution.denominator)
+    }
+}
+
 /// Where a person's value of a grouping comes from.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Source {
