@@ -224,6 +224,12 @@ impl Vocabulary {
         &self.unit
     }
 
+    /// Whether a column names the person that a row is about: then no Question may read it, whatever
+    /// its flags say.
+    pub fn names_unit(&self, column: &str) -> bool {
+        matches!(&self.unit, Unit::Column(unit) if *unit == *column)
+    }
+
     /// Columns that together no two rows share; empty when rows may repeat.
     pub fn key(&self) -> &[String] {
         &self.key

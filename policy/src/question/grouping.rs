@@ -61,7 +61,7 @@ fn admit_column(
             let column = vocabulary
                 .column(name)
                 .ok_or_else(|| QuestionError(format!("by: there is no column `{}`", name.escape_debug())))?;
-            check_values(column, &listed(&by.cells, "by")?, "by", "cells")?;
+            check_values(vocabulary, column, &listed(&by.cells, "by")?, "by", "cells")?;
             let varies = column.varies && is_grouped(vocabulary);
             (name, if varies { Source::Varying } else { Source::Column })
         }
@@ -124,7 +124,7 @@ fn admit_sql_grouping(by: &ByDraft, scope: &Scope<'_>) -> Result<Grouping, Quest
     }
     if let Some(private) = private_cell(&expr, scope) {
         return Err(about(format!(
-            "results may not be split by `{private}`, which is private; use it in `where`, or a day less another"
+            "results may not be split by `{private}`, which is private; use it in `where`, or a private day less another"
         )));
     }
     let cells = listed(&by.cells, "by")?;
@@ -140,7 +140,8 @@ fn private_cell(expr: &Expr, scope: &Scope<'_>) -> Option<String> {
     let is_private = |name: &String| column(name).is_some_and(|column| column.private);
     let measures = scope.measures.iter().filter(|measure| expr.names().contains(&measure.name));
     let read: Vec<&Expr> = measures.map(|measure| &measure.expr).chain([expr]).collect();
-    let beside: BTreeSet<String> = read.iter().flat_map(|expr| expr.names_beside_differences()).collect();
+    let beside: BTreeSet<String> =
+        read.iter().flat_map(|expr| expr.names_beside_differences(&is_private)).collect();
     let all: BTreeSet<String> = read.iter().flat_map(|expr| expr.names()).collect();
     all.into_iter().find(|name| is_private(name) && (!days(name) || beside.contains(name)))
 }
@@ -161,9 +162,15 @@ fn check_list(values: &[String]) -> Result<(), String> {
 }
 
 /// Values of a column that results may be split by, or narrowed to.
-fn check_values(column: &Column, cells: &[String], place: &str, what: &str) -> Result<(), QuestionError> {
+fn check_values(
+    vocabulary: &Vocabulary,
+    column: &Column,
+    cells: &[String],
+    place: &str,
+    what: &str,
+) -> Result<(), QuestionError> {
     let name = &column.name;
-    if !column.group {
+    if !column.group || vocabulary.names_unit(name) {
         return wrong(format!(
             "{place}: results may not be split by `{name}`; its vocabulary does not allow it"
         ));
@@ -221,7 +228,7 @@ pub(super) fn admit_narrowings(
             .column(name)
             .ok_or_else(|| QuestionError(format!("for: there is no column `{}`", name.escape_debug())))?;
         let values = listed(&draft.values, "for")?;
-        check_values(column, &values, "for", "values")?;
+        check_values(vocabulary, column, &values, "for", "values")?;
         if values.iter().any(|value| value.contains(',')) {
             return wrong(format!(
                 "for: values of `{name}` hold commas, which separate them; leave those out"

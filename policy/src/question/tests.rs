@@ -547,7 +547,9 @@ fn private_days_split_only_by_how_far_apart_they_are() {
             by = [{{ name = "band", sql = "CASE WHEN {sql} THEN 'long' ELSE 'short' END", cells = ["long", "short"] }}]"#
         )
     };
-    let wait = bind(&text("first_contact - referred_on > 28"), PEOPLE, &[]).unwrap();
+    let open = "column = [\n  { name = \"met_on\", type = \"date\" },";
+    let people = PEOPLE.replacen("column = [", open, 1);
+    let wait = bind(&text("first_contact - referred_on > 28"), &people, &[]).unwrap();
     let sql = wait.unit_sql().text;
     let days = "(CAST(CAST(MAX(\"first_contact\") AS INT) AS DOUBLE) - CAST(CAST(MAX(\"referred_on\") AS INT) AS DOUBLE))";
     assert!(sql.contains(days), "{sql}");
@@ -556,11 +558,40 @@ fn private_days_split_only_by_how_far_apart_they_are() {
         ("first_contact - referred_on > 28 AND referred_on IS NULL", "by `referred_on`, which is private"),
         ("first_contact - MAX(referred_on) > 28", "by `first_contact`, which is private"),
         ("late = 1", "by `first_contact`, which is private"),
+        ("first_contact - met_on > 28", "by `first_contact`, which is private"),
         ("first_contact - 28 > 0", "only a day can be taken"),
         ("28 - first_contact > 0", "a date stands where a number is needed"),
     ] {
-        let error = admit(&text(sql), PEOPLE).expect_err(sql).0;
+        let error = admit(&text(sql), &people).expect_err(sql).0;
         assert!(error.contains(said), "{sql}: {error}");
+    }
+}
+
+/// A vocabulary may have forgotten `never` on the column that names a person.
+#[test]
+fn a_unit_is_never_in_a_question() {
+    let careless = ATTENDANCE.replacen("required = true, never = true", "required = true", 1);
+    let grouped = ATTENDANCE.replacen(
+        "required = true, never = true",
+        "required = true, values = [\"7\"], group = true",
+        1,
+    );
+    assert!(careless != ATTENDANCE && grouped != careless);
+    for text in [
+        FORMS.replacen("SUM(attended)", "COUNT(pupil_id)", 1),
+        FORMS.replacen("compulsory_age", "pupil_id = '7'", 1),
+    ] {
+        let error = admit(&text, &careless).unwrap_err().0;
+        assert!(error.contains("the column `pupil_id` may never stand in a question"), "{error}");
+    }
+    for from in
+        ["column = \"nc_year\", cells = [\"7\", \"8\"]", "column = \"nc_year\", values = \"nc_years\""]
+    {
+        let to = from.replace("nc_year\"", "pupil_id\"").replace("[\"7\", \"8\"]", "[\"7\"]");
+        let to = to.replace("\"nc_years\"", "[\"7\"]");
+        let text = FORMS.replacen(", centre = [30, \"30.5\"]", "", 1).replacen(from, &to, 1);
+        let error = admit(&text, &grouped).unwrap_err().0;
+        assert!(error.contains("results may not be split by `pupil_id`"), "{error}");
     }
 }
 

@@ -111,16 +111,19 @@ impl Expr {
         names
     }
 
-    /// Every name in it but those that stand in a difference of two names: of two days only how far
-    /// apart they are is told.
-    pub fn names_beside_differences(&self) -> BTreeSet<String> {
+    /// Every name in it but those that stand in a difference of two hidden names: of two private days
+    /// only how far apart they are is told. Beside a day that is known, a difference tells the other.
+    pub fn names_beside_differences(&self, is_hidden: &dyn Fn(&String) -> bool) -> BTreeSet<String> {
         if let Self::Binary("-", a, b) = self
-            && matches!((&**a, &**b), (Self::Name(_), Self::Name(_)))
+            && let (Self::Name(a), Self::Name(b)) = (&**a, &**b)
+            && is_hidden(a)
+            && is_hidden(b)
         {
             return BTreeSet::new();
         }
         let own = if let Self::Name(name) = self { Some(name.clone()) } else { None };
-        own.into_iter().chain(self.children().into_iter().flat_map(Self::names_beside_differences)).collect()
+        let below = self.children().into_iter().flat_map(|child| child.names_beside_differences(is_hidden));
+        own.into_iter().chain(below).collect()
     }
 
     /// Every parameter in it.

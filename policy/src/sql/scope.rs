@@ -258,7 +258,7 @@ impl Scope<'_> {
             let known: Vec<_> = self.vocabulary.columns().iter().map(|column| column.name.as_str()).collect();
             format!("there is no column `{name}` in {}; it has {}", self.vocabulary.name(), known.join(", "))
         })?;
-        if column.never || column.role.is_some() {
+        if column.never || column.role.is_some() || self.vocabulary.names_unit(name) {
             return Err(format!("the column `{name}` may never stand in a question"));
         }
         if self.grouped && !inside && column.varies {
