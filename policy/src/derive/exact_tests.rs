@@ -7,7 +7,7 @@ const N: &str = r#"{ name = "n", sql = "1", clamp = [0, 1], resolution = "1/2" }
 const SCORES: &str = r#"
   { name = "n", sql = "1", clamp = [0, 1], resolution = "1/2" },
   { name = "s", sql = "score", centre = 1, clamp = [-20, 20], resolution = "1/4" },
-  { name = "q", sql = "score * score", clamp = [0, 400], resolution = 1 }"#;
+  { name = "q", sql = "s * s", clamp = [0, 400], resolution = 1 }"#;
 const BINS: &str = r#"{ column = "sex", cells = ["F", "M"] }, { name = "bin", sql = "CASE WHEN score < -2 THEN 'a' WHEN score < 0 THEN 'b' WHEN score < 2 THEN 'c' ELSE 'd' END", cells = ["a", "b", "c", "d"] }"#;
 
 /// Cells and figures as text: numbers to six decimals, `-` where nobody is.

@@ -23,7 +23,13 @@ fn hundredths(width: Option<i128>) -> f64 {
 }
 
 fn measure(name: &str, clamp: &str, resolution: &str) -> String {
-    format!(r#"{{ name = "{name}", sql = "score", clamp = {clamp}, resolution = {resolution} }}"#)
+    let sql = match name {
+        "xx" => "x * x",
+        "xy" => "x * y",
+        "yy" => "y * y",
+        _ => "score",
+    };
+    format!(r#"{{ name = "{name}", sql = "{sql}", clamp = {clamp}, resolution = {resolution} }}"#)
 }
 
 fn bins(n: usize) -> String {
@@ -100,8 +106,10 @@ fn events_quantiles_fits_and_counts_are_those_of_the_catalogue() {
 fn a_plan_names_what_a_release_shows() {
     let by =
         r#"{ column = "sex", cells = ["F", "M"] }, { name = "bin", sql = "'0'", cells = ["0", "1", "2"] }"#;
-    let measures: Vec<String> =
-        ["x", "y", "xx", "xy", "yy"].iter().map(|name| measure(name, "[0, 4]", "1")).collect();
+    let measures: Vec<String> = ["x", "y", "xx", "xy", "yy"]
+        .iter()
+        .map(|name| measure(name, if name.len() > 1 { "[0, 16]" } else { "[0, 4]" }, "1"))
+        .collect();
     let measures = format!("{N}, {}", measures.join(","));
     for kind in [
         r#"{ kind = "count", of = "n" }"#,

@@ -8,9 +8,20 @@ use super::*;
 
 const N: &str = r#"{ name = "n", sql = "1", clamp = [0, 1], resolution = 1 }"#;
 
-/// A measure of the score with steps of 1, so that a sum's standard error is 4 below.
+/// What a measure is, by its name.
+fn sql(name: &str) -> &'static str {
+    match name {
+        "q" | "xx" => "x * x",
+        "xy" => "x * y",
+        "yy" => "y * y",
+        _ => "score",
+    }
+}
+
+/// A measure with steps of 1, so that a sum's standard error is 4 below.
 fn measure(name: &str) -> String {
-    format!(r#"{{ name = "{name}", sql = "score", clamp = [-20, 20], resolution = 1 }}"#)
+    let most = if sql(name) == "score" { 20 } else { 400 };
+    format!(r#"{{ name = "{name}", sql = "{}", clamp = [-{most}, {most}], resolution = 1 }}"#, sql(name))
 }
 
 fn measures(names: &[&str]) -> String {
@@ -285,12 +296,13 @@ fn no_kind_panics_or_lies_at_the_ends() {
         r#"{ kind = "fit", count = "n", x = "x", y = "y", xx = "xx", xy = "xy", yy = "yy" }"#,
     ];
     let wide = |name: &str, low: i64| {
-        format!(
-            r#"{{ name = "{name}", sql = "score", centre = 1000000, clamp = [{low}, 1000000], resolution = 1 }}"#
-        )
+        let sql = sql(name);
+        let centre = if sql == "score" { "centre = 1000, " } else { "" };
+        let most = if sql == "score" { 1_000 } else { 1_000_000 };
+        format!(r#"{{ name = "{name}", sql = "{sql}", {centre}clamp = [{low}, {most}], resolution = 1 }}"#)
     };
-    let all =
-        [N.to_owned(), wide("x", -1), wide("y", -1), wide("xx", 0), wide("xy", -1), wide("yy", 0)].join(",");
+    let all = [N.to_owned(), wide("x", -1), wide("y", -1), wide("xx", 0), wide("xy", -1_000), wide("yy", 0)]
+        .join(",");
     let ends = [i64::MIN, -(1 << 53), -1, 0, 1, 11, 1000, 1 << 40, 1 << 53, i64::MAX];
     for kind in kinds {
         let question = asking(kind, &all, BINS, "matters = \"1 pp\"\npupil_sd = \"1000000\"");

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{FigureDraft, Grouping, Measure, QuestionError, Ratio, wrong};
+use crate::sql::Expr;
 
 /// Most quantiles of one Question.
 const QUANTILES_MAX: usize = 9;
@@ -203,8 +204,28 @@ impl Fields<'_> {
         }
     }
 
-    fn optional(&self, what: &str, name: Option<String>) -> Result<Option<String>, QuestionError> {
-        name.map(|name| self.measure(what, Some(name))).transpose()
+    /// The measure that is one measure times another, all of it: of another thing, or cut off below
+    /// what the two allow, spreads and chance would come out smaller than they are.
+    fn times(&self, what: &str, name: Option<String>, a: &str, b: &str) -> Result<String, QuestionError> {
+        let name = self.measure(what, name)?;
+        let find = |name: &str| self.measures.iter().find(|measure| measure.name == *name);
+        let (Some(product), Some(left), Some(right)) = (find(&name), find(a), find(b)) else {
+            return wrong(format!("figure: `{what}` is missing"));
+        };
+        let of = |a: &str, b: &str| {
+            Expr::Binary("*", Box::new(Expr::Name(a.into())), Box::new(Expr::Name(b.into())))
+        };
+        if product.expr != of(a, b) && product.expr != of(b, a) {
+            return wrong(format!(
+                "figure: `{what}` is `{a}` times `{b}`; write the measure `{name}` as sql = \"{a} * {b}\", without a centre"
+            ));
+        }
+        if holds_product(product, left, right) != Some(true) {
+            return wrong(format!(
+                "figure: the clamp of `{name}` cuts `{a} * {b}`; widen it to all that the clamps of `{a}` and `{b}` allow"
+            ));
+        }
+        Ok(name)
     }
 
     /// `of`, one measure.
@@ -267,12 +288,11 @@ impl Fields<'_> {
         if together.as_ref().is_some_and(|name| of.len() < 2 || !plain(name)) {
             return wrong("figure: `together` is a short name for the sum of several means");
         }
-        Ok(MeanOf {
-            of,
-            count: self.measure("count", count)?,
-            square: self.optional("square", square)?,
-            together,
-        })
+        let square = match (square, of.as_slice()) {
+            (Some(square), [one]) => Some(self.times("square", Some(square), one, one)?),
+            _ => None,
+        };
+        Ok(MeanOf { count: self.measure("count", count)?, square, of, together })
     }
 
     fn rate(&mut self) -> Result<RateOf, QuestionError> {
@@ -355,7 +375,7 @@ impl Fields<'_> {
         let (count, mean, square) = (self.rest.count.take(), self.rest.mean.take(), self.rest.square.take());
         let count = self.measure("count", count)?;
         let mean = self.measure("mean", mean)?;
-        let square = self.measure("square", square)?;
+        let square = self.times("square", square, &mean, &mean)?;
         distinct("spread", &[&count, &mean, &square])?;
         Ok(Figure::Spread { count, mean, square })
     }
@@ -364,13 +384,15 @@ impl Fields<'_> {
         let rest = &mut self.rest;
         let (count, x, y) = (rest.count.take(), rest.x.take(), rest.y.take());
         let (xx, xy, yy) = (rest.xx.take(), rest.xy.take(), rest.yy.take());
+        let (count, x, y) = (self.measure("count", count)?, self.measure("x", x)?, self.measure("y", y)?);
+        distinct("fit", &[&count, &x, &y])?;
         let fit = FitOf {
-            count: self.measure("count", count)?,
-            x: self.measure("x", x)?,
-            y: self.measure("y", y)?,
-            xx: self.measure("xx", xx)?,
-            xy: self.measure("xy", xy)?,
-            yy: self.measure("yy", yy)?,
+            xx: self.times("xx", xx, &x, &x)?,
+            xy: self.times("xy", xy, &x, &y)?,
+            yy: self.times("yy", yy, &y, &y)?,
+            count,
+            x,
+            y,
         };
         distinct("fit", &[&fit.count, &fit.x, &fit.y, &fit.xx, &fit.xy, &fit.yy])?;
         Ok(Figure::Fit(fit))
@@ -383,13 +405,31 @@ impl Fields<'_> {
             return wrong("figure: `contrast` names a member fact under `by`");
         }
         let (count, mean, square) = (self.rest.count.take(), self.rest.mean.take(), self.rest.square.take());
-        Ok(Figure::Event {
-            count: self.measure("count", count)?,
-            mean: self.measure("mean", mean)?,
-            square: self.measure("square", square)?,
-            contrast,
-        })
+        let mean = self.measure("mean", mean)?;
+        let square = self.times("square", square, &mean, &mean)?;
+        Ok(Figure::Event { count: self.measure("count", count)?, mean, square, contrast })
     }
+}
+
+/// Whether a clip holds each product of two clipped values; `None` where that is beyond 128 bits.
+fn holds_product(product: &Measure, a: &Measure, b: &Measure) -> Option<bool> {
+    let step = |measure: &Measure| i128::from(measure.resolution.numerator);
+    let parts = |measure: &Measure| i128::from(measure.resolution.denominator);
+    let below = parts(a).checked_mul(parts(b))?;
+    let bound = |steps: i64| i128::from(steps).checked_mul(step(product))?.checked_mul(below);
+    let (low, high) = (bound(product.low_steps)?, bound(product.high_steps)?);
+    let scale = step(a).checked_mul(step(b))?.checked_mul(parts(product))?;
+    let square = a.name == b.name;
+    for left in [a.low_steps, a.high_steps] {
+        for right in [b.low_steps, b.high_steps] {
+            let right = if square { left } else { right };
+            let corner = i128::from(left).checked_mul(i128::from(right))?.checked_mul(scale)?;
+            if corner < low || high < corner {
+                return Some(false);
+            }
+        }
+    }
+    Some(true)
 }
 
 /// Sums whose noise is taken to be independent are different sums.

@@ -477,7 +477,7 @@ fn each_kind_of_figure_takes_its_own_fields() {
         r#"{ kind = "share", of = "n" }"#,
         r#"{ kind = "quantile", of = "n", across = "band", edges = [-4, 0, "4.5"], at = ["1/4", "0.5"] }"#,
         r#"{ kind = "transition", rows = "sex", columns = "band" }"#,
-        r#"{ kind = "spread", count = "n", mean = "x", square = "a" }"#,
+        r#"{ kind = "spread", count = "n", mean = "x", square = "b" }"#,
         r#"{ kind = "fit", count = "n", x = "x", y = "a", xx = "b", xy = "c", yy = "d" }"#,
     ] {
         check(figure).unwrap_or_else(|error| panic!("{figure}: {error}"));
@@ -508,7 +508,18 @@ fn each_kind_of_figure_takes_its_own_fields() {
         ),
         (r#"{ kind = "transition", rows = "sex", columns = "sex" }"#, "two groupings"),
         (r#"{ kind = "fit", count = "n", x = "x" }"#, "`y` is missing"),
-        (r#"{ kind = "spread", count = "n", mean = "x", square = "x" }"#, "different measures"),
+        (r#"{ kind = "spread", count = "b", mean = "x", square = "b" }"#, "different measures"),
+        (
+            r#"{ kind = "spread", count = "n", mean = "x", square = "x" }"#,
+            "write the measure `x` as sql = \"x * x\", without a centre",
+        ),
+        (r#"{ kind = "mean", of = "x", count = "n", square = "d" }"#, "`square` is `x` times `x`"),
+        (r#"{ kind = "gap", of = "x", count = "n", square = "c", across = "sex" }"#, "`x` times `x`"),
+        (r#"{ kind = "event", count = "n", mean = "a", square = "b" }"#, "`square` is `a` times `a`"),
+        (
+            r#"{ kind = "fit", count = "n", x = "x", y = "a", xx = "b", xy = "d", yy = "c" }"#,
+            "`xy` is `x` times `a`",
+        ),
         (
             r#"{ kind = "fit", count = "n", x = "x", y = "x", xx = "b", xy = "c", yy = "d" }"#,
             "different measures",
@@ -518,6 +529,14 @@ fn each_kind_of_figure_takes_its_own_fields() {
         let error = check(figure).expect_err(figure);
         assert!(error.contains(said), "{figure}: {error}");
     }
+    let fit = r#"{ kind = "fit", count = "n", x = "a", y = "x", xx = "d", xy = "c", yy = "b" }"#;
+    assert!(check(fit).is_ok(), "x * a is a * x");
+    let cut = base.replace("x * x\", clamp = [0, 16]", "x * x\", clamp = [0, 15]");
+    let error = admit(&cut.replace("FIGURE", fit), EXAM).unwrap_err().0;
+    assert!(error.contains("the clamp of `b` cuts `x * x`"), "{error}");
+    let cut = base.replace("x * a\", clamp = [-16, 16]", "x * a\", clamp = [-15, 16]");
+    let error = admit(&cut.replace("FIGURE", fit), EXAM).unwrap_err().0;
+    assert!(error.contains("the clamp of `c` cuts `a * x`"), "{error}");
     // The last grouping may wait for the Query: shares are then of the one before.
     let optional = base.replace("\"high\"] },", "\"high\"], optional = true },");
     let share = admit(&optional.replace("FIGURE", r#"{ kind = "share", of = "n" }"#), EXAM).unwrap();
