@@ -303,7 +303,9 @@ impl Maker<'_> {
     fn sum(&self, expr: &Expr, clamp: Option<Range>) -> Result<Figure, QuestionError> {
         let made = self.summed("total", expr, clamp)?;
         let person = self.person();
-        let counts = matches!(expr, Expr::Aggregate("COUNT", ..));
+        // A count is of people; what one of them has several of is a sum.
+        let once = made.range.low == Fraction::ZERO && made.range.high == Fraction::ONE;
+        let counts = once && matches!(expr, Expr::Aggregate("COUNT", ..));
         let words = format!(
             "for each {person}: {}, clipped to {} to {}; these are added up",
             said(expr),

@@ -138,7 +138,7 @@ async fn forms_compile_to_what_they_say() {
     assert_eq!(tally(&rows, &bound(body, &[("much", "-7"), ("for.late", "false")])).await, [0, 2]);
     // True and false that vary by row are two cells.
     let late = bound(
-        r#"figure = { kind = "share", of = "n" }
+        r#"figure = { kind = "sum", of = "n" }
         cells_per_unit = 2
         measure = [{ name = "n", sql = "COUNT(*)", clamp = [0, 5], resolution = 1 }]
         by = [{ column = "late", cells = ["true", "false"] }]"#,

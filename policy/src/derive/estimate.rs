@@ -278,7 +278,7 @@ fn mean_estimate(mean: i128, error: i128, n: Sum) -> Option<Estimate> {
 }
 
 /// x of the sum of a row of so many cells, whose noise is independent and of one size, with chance.
-pub(super) fn share(x: Sum, total: Sum, cells: usize) -> Option<Estimate> {
+pub(super) fn share(x: Sum, total: Sum, cells: usize, each: usize) -> Option<Estimate> {
     let p = divided(x, total)?;
     let cells = i128::try_from(cells).ok().filter(|cells| *cells > 0)?;
     let rest = ONE.checked_sub(p)?;
@@ -287,7 +287,9 @@ pub(super) fn share(x: Sum, total: Sum, cells: usize) -> Option<Estimate> {
     let bend =
         Bend { whole: product(root(spread)?, x.error)?, apart: product(root(ONE - tilt)?, x.error)?, tilt };
     let inside = p.clamp(0, ONE);
-    let chance = root(ratio(product(inside, ONE - inside)?, total.value)?)?;
+    // A person enters the total up to `each` times, so it is of that many fewer people.
+    let spread = product(inside, ONE - inside)?.checked_mul(i128::try_from(each).ok()?)?;
+    let chance = root(ratio(spread, total.value)?)?;
     quotient(p, total, &bend)?.with_chance(Some(chance), false)
 }
 

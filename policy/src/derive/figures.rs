@@ -82,8 +82,10 @@ pub(super) fn share_of_rows(
 ) -> Vec<Option<Estimate>> {
     let Some(rows) = Rows::over(question, over) else { return vec![None; counts.len()] };
     let totals = rows.totals(counts);
-    let of_row =
-        |(at, count): (usize, &Option<Sum>)| share((*count)?, *totals.get(&rows.start_of(at))?, rows.size);
+    let each = question.cells_per_unit();
+    let of_row = |(at, count): (usize, &Option<Sum>)| {
+        share((*count)?, *totals.get(&rows.start_of(at))?, rows.size, each)
+    };
     counts.iter().enumerate().map(of_row).collect()
 }
 
@@ -207,7 +209,8 @@ pub(super) fn quantiles(
                 rows.row(start).map(|at| counts.get(at).copied().flatten()).collect::<Option<Vec<Sum>>>();
             let key = keys[start].iter().filter(|(name, _)| name != across).cloned().collect();
             let figure = |q: &Ratio| {
-                let range = bins.as_deref().and_then(|bins| quantile(bins, &edges, *q));
+                let range =
+                    bins.as_deref().and_then(|bins| quantile(bins, &edges, *q, question.cells_per_unit()));
                 shown_between(&quantile_name(*q), range, &edges)
             };
             FigureCell { key, figures: at.iter().map(figure).collect() }
@@ -232,7 +235,8 @@ pub(super) struct Range {
     pub(super) both: (i128, i128),
 }
 
-fn quantile(bins: &[Sum], edges: &[i128], q: Ratio) -> Option<Range> {
+/// `each`: in how many bins a person may be, so that many fewer people chance is of.
+fn quantile(bins: &[Sum], edges: &[i128], q: Ratio, each: usize) -> Option<Range> {
     let total = bins.iter().try_fold(Sum { value: 0, error: 0 }, |sum, bin| sum.plus(*bin))?;
     let total = Some(total).filter(Sum::is_solid)?;
     let (above, below) = (i128::from(q.numerator), i128::from(q.denominator));
@@ -246,7 +250,7 @@ fn quantile(bins: &[Sum], edges: &[i128], q: Ratio) -> Option<Range> {
         .map(|k| half_width(rank_error(one, k, bins.len(), q)?))
         .collect::<Option<Vec<i128>>>()?;
     let spread = total.value.checked_mul(above.checked_mul(below - above)?)? / below.checked_mul(below)?;
-    let chance = half_width(root(spread)?)?;
+    let chance = half_width(root(spread.checked_mul(i128::try_from(each).ok()?)?)?)?;
     let first = cumulative.iter().skip(1).position(|count| *count >= target)?;
     let between = |half: &dyn Fn(usize) -> Option<i128>| -> Option<(i128, i128)> {
         let mut range = None;

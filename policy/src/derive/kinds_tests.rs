@@ -47,7 +47,7 @@ fn fiellers_intervals_are_his() {
     near(mean.value - mean.below, 0.276_102_285);
     near(mean.value + mean.above, 0.905_461_538);
     // x = 15 of 40 in a row of four cells, 4 each: x shares a quarter of the row's variance.
-    let part = share(sum(15, 4), sum(40, 8), 4).unwrap();
+    let part = share(sum(15, 4), sum(40, 8), 4, 1).unwrap();
     near(part.value - part.below, 0.204_316_998);
     near(part.value + part.above, 0.591_073_957);
     // Under four standard errors nothing is shown, from eight on the interval is straight.
@@ -322,6 +322,34 @@ fn no_kind_panics_or_lies_at_the_ends() {
             }
         }
     }
+}
+
+/// Two cells of a person make a row of 1,000 one of 500 people: chance is larger by the root of two.
+#[test]
+fn who_counts_in_several_cells_is_one_person_to_chance() {
+    let asked = |figure: &str, cells: u8| {
+        let text = format!(
+            r#"id = "q"
+            version = 1
+            title = "?"
+            vocabulary = "attendance/1"
+            figure = {figure}
+            loss = 1
+            matters = "1 pp"
+            cells_per_unit = {cells}
+            measure = [{N}]
+            by = [{{ column = "weekday", cells = ["Monday", "Friday"] }}]"#
+        );
+        let figures = derive(&super::tests::attendance(&text, &[]), &scale(512, 0), 4, &[500, 500]);
+        figures.cells[0].figures[0].chance.clone().unwrap().parse::<f64>().unwrap()
+    };
+    let share = r#"{ kind = "share", of = "n" }"#;
+    assert_eq!((asked(share, 1), asked(share, 2)), (0.031, 0.044));
+    let quantile = |at: &str| {
+        format!(r#"{{ kind = "quantile", of = "n", across = "weekday", edges = [0, 1, 2], at = ["{at}"] }}"#)
+    };
+    // 460 is 40 from the edge at 500: half-widths are 31 and 44, so two bins may hold it.
+    assert!(asked(&quantile("46/100"), 2) > asked(&quantile("46/100"), 1));
 }
 
 /// Noise like that of a release: nearly normal, whole steps, the same each time.

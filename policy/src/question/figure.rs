@@ -147,8 +147,8 @@ pub enum Figure {
     },
 }
 
-/// Checks a draft's figure. Errors: a kind, measure or grouping that is not there, or a field that
-/// belongs to another kind.
+/// Checks a draft's figure. Errors: a kind, measure or grouping that is not there, a field that belongs
+/// to another kind, a count that counts no people, or a square that is none.
 pub(super) fn admit_figure(
     draft: &FigureDraft,
     measures: &[Measure],
@@ -156,18 +156,18 @@ pub(super) fn admit_figure(
 ) -> Result<Figure, QuestionError> {
     let mut fields = Fields { rest: draft.clone(), measures, groupings };
     let (made, takes) = match draft.kind.as_str() {
-        "count" => (Figure::Count { of: fields.one()? }, "of"),
+        "count" => (Figure::Count { of: fields.one_counting()? }, "of"),
         "sum" => (Figure::Sum { of: fields.one()? }, "of"),
         "mean" => (Figure::Mean(fields.mean()?), "of, count, square, together"),
         "rate" => (Figure::Rate(fields.rate()?), "of and either against or over"),
         "gap" => (fields.gap()?, "the fields of a mean or a rate, and across"),
         "histogram" => {
             let over = fields.last_grouping()?;
-            (Figure::Histogram { of: fields.one()?, over }, "of")
+            (Figure::Histogram { of: fields.one_counting()?, over }, "of")
         }
         "share" => {
             let over = fields.last_grouping()?;
-            (Figure::Share { of: fields.one()?, over }, "of")
+            (Figure::Share { of: fields.one_counting()?, over }, "of")
         }
         "quantile" => (fields.quantile()?, "of, across, edges, at"),
         "transition" => (fields.transition()?, "of, rows, columns"),
@@ -226,6 +226,24 @@ impl Fields<'_> {
             ));
         }
         Ok(name)
+    }
+
+    /// A measure that counts people: of other things, or of one person several times, what is said of
+    /// chance and of small groups would not be true.
+    fn counting(&self, what: &str, name: Option<String>) -> Result<String, QuestionError> {
+        let name = self.measure(what, name)?;
+        match self.measures.iter().find(|measure| measure.name == name) {
+            Some(measure) if measure.counts_people() => Ok(name),
+            _ => wrong(format!(
+                "figure: `{what}` counts people, each of whom adds 0 to 1; write clamp = [0, 1] for the measure `{name}`, or show it as a sum or a rate"
+            )),
+        }
+    }
+
+    /// `of`, one measure that counts people.
+    fn one_counting(&mut self) -> Result<String, QuestionError> {
+        let one = self.one()?;
+        self.counting("of", Some(one))
     }
 
     /// `of`, one measure.
@@ -292,7 +310,7 @@ impl Fields<'_> {
             (Some(square), [one]) => Some(self.times("square", Some(square), one, one)?),
             _ => None,
         };
-        Ok(MeanOf { count: self.measure("count", count)?, square, of, together })
+        Ok(MeanOf { count: self.counting("count", count)?, square, of, together })
     }
 
     fn rate(&mut self) -> Result<RateOf, QuestionError> {
@@ -329,7 +347,7 @@ impl Fields<'_> {
     }
 
     fn quantile(&mut self) -> Result<Figure, QuestionError> {
-        let of = self.one()?;
+        let of = self.one_counting()?;
         let across = self.rest.across.take();
         let across = self.grouping("across", across)?;
         let bins = self.groupings.iter().find(|by| by.name == across).map_or(0, |by| by.cells.len());
@@ -362,7 +380,7 @@ impl Fields<'_> {
         if self.rest.of.is_none() {
             self.rest.of = self.measures.first().map(|measure| super::Names::One(measure.name.clone()));
         }
-        let of = self.one()?;
+        let of = self.one_counting()?;
         let (rows, columns) = (self.rest.rows.take(), self.rest.columns.take());
         let (rows, columns) = (self.grouping("rows", rows)?, self.grouping("columns", columns)?);
         if rows == columns {
@@ -373,7 +391,7 @@ impl Fields<'_> {
 
     fn spread(&mut self) -> Result<Figure, QuestionError> {
         let (count, mean, square) = (self.rest.count.take(), self.rest.mean.take(), self.rest.square.take());
-        let count = self.measure("count", count)?;
+        let count = self.counting("count", count)?;
         let mean = self.measure("mean", mean)?;
         let square = self.times("square", square, &mean, &mean)?;
         distinct("spread", &[&count, &mean, &square])?;
@@ -384,7 +402,7 @@ impl Fields<'_> {
         let rest = &mut self.rest;
         let (count, x, y) = (rest.count.take(), rest.x.take(), rest.y.take());
         let (xx, xy, yy) = (rest.xx.take(), rest.xy.take(), rest.yy.take());
-        let (count, x, y) = (self.measure("count", count)?, self.measure("x", x)?, self.measure("y", y)?);
+        let (count, x, y) = (self.counting("count", count)?, self.measure("x", x)?, self.measure("y", y)?);
         distinct("fit", &[&count, &x, &y])?;
         let fit = FitOf {
             xx: self.times("xx", xx, &x, &x)?,
@@ -407,7 +425,7 @@ impl Fields<'_> {
         let (count, mean, square) = (self.rest.count.take(), self.rest.mean.take(), self.rest.square.take());
         let mean = self.measure("mean", mean)?;
         let square = self.times("square", square, &mean, &mean)?;
-        Ok(Figure::Event { count: self.measure("count", count)?, mean, square, contrast })
+        Ok(Figure::Event { count: self.counting("count", count)?, mean, square, contrast })
     }
 }
 

@@ -508,7 +508,22 @@ fn each_kind_of_figure_takes_its_own_fields() {
         ),
         (r#"{ kind = "transition", rows = "sex", columns = "sex" }"#, "two groupings"),
         (r#"{ kind = "fit", count = "n", x = "x" }"#, "`y` is missing"),
-        (r#"{ kind = "spread", count = "b", mean = "x", square = "b" }"#, "different measures"),
+        (r#"{ kind = "count", of = "a" }"#, "`of` counts people, each of whom adds 0 to 1; write clamp"),
+        (r#"{ kind = "histogram", of = "x" }"#, "`of` counts people"),
+        (r#"{ kind = "share", of = "a" }"#, "`of` counts people"),
+        (
+            r#"{ kind = "quantile", of = "a", across = "band", edges = [-4, 0, 4], at = ["1/2"] }"#,
+            "`of` counts people",
+        ),
+        (r#"{ kind = "transition", of = "d", rows = "sex", columns = "band" }"#, "`of` counts people"),
+        (r#"{ kind = "mean", of = "x", count = "a" }"#, "`count` counts people"),
+        (r#"{ kind = "gap", of = "x", count = "x", across = "sex" }"#, "`count` counts people"),
+        (r#"{ kind = "spread", count = "a", mean = "x", square = "b" }"#, "`count` counts people"),
+        (r#"{ kind = "event", count = "d", mean = "x", square = "b" }"#, "`count` counts people"),
+        (
+            r#"{ kind = "fit", count = "x", x = "x", y = "a", xx = "b", xy = "c", yy = "d" }"#,
+            "`count` counts people",
+        ),
         (
             r#"{ kind = "spread", count = "n", mean = "x", square = "x" }"#,
             "write the measure `x` as sql = \"x * x\", without a centre",
