@@ -306,6 +306,11 @@ fn a_parameter_that_changes_nothing_is_refused() {
         let error = unused(&FORMS.replacen("param = {", &format!("param = {{ tag = \"{kind}\","), 1));
         assert!(error.contains("parameter `tag` is used by no `where`"), "{kind}: {error}");
     }
+    // Of any text or number there are as many spellings as one likes: no Roster is told apart by one.
+    let text = FORMS.replacen("subject = \"gcse_subjects\"", "subject = \"text\"", 1);
+    let free = bind(&text, ATTENDANCE, &FORMS_PARAMS).unwrap();
+    assert!(free.is_free_param("most") && free.is_free_param("subject") && !free.is_free_param("took_part"));
+    assert!(!bind(FORMS, ATTENDANCE, &FORMS_PARAMS).unwrap().is_free_param("subject"));
     let text = FORMS.replacen(" AND session <> :subject", "", 1);
     let used = text.replacen("nc_year = '7' THEN", "nc_year <> :subject THEN", 1);
     assert!(admit(&used, ATTENDANCE).is_ok());
