@@ -267,8 +267,11 @@ fn what_a_spreadsheet_lacks_is_said_before_anything_is_written() {
     // The question itself.
     sheet.write("q.toml", &mean.replace("\"score\"", "\"nothing\""));
     fails("nothing");
-    sheet.write("q.toml", &mean.replace("id = \"q\"", "id = \"q\"\nparam = { day = \"date\" }"));
-    fails("the parameter `day` (date) is missing");
+    sheet.write(
+        "q.toml",
+        &mean.replace("id = \"q\"", "id = \"q\"\nwhere = \"score < :most\"\nparam = { most = \"number\" }"),
+    );
+    fails("the parameter `most` (number) is missing");
     // What is only seen when rows are read is written and removed again.
     sheet.write("q.toml", &mean);
     sheet.write("data.csv", "school,sex,score\nA,F,1\nB,F,1\n");
