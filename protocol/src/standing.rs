@@ -299,10 +299,10 @@ impl Standing {
     }
 }
 
-/// Rosters of the same question and parameters are compared. Lists of members aside: those are
-/// compared as groups. Choices of groupings and narrowings aside too: one choice's cells add up to
-/// another's, so between them a Roster that changed would show as well. And free texts and numbers: one more digit asks
-/// the same.
+/// Rosters of the same question and parameters are compared. Lists of members aside: those are compared
+/// as groups. Choices of groupings and narrowings aside too: one choice's cells add up to another's, so
+/// between them a Roster that changed would show as well. And free texts and numbers: one more digit
+/// asks the same.
 fn repeat_key(query: &Query) -> Digest {
     let listed = query.question.listed_params();
     let kept = |name: &str| !listed.contains(name) && !is_choice(name) && !query.question.is_free_param(name);

@@ -5,11 +5,11 @@
 
 mod common;
 
-use common::{LOSS, PERIOD, Story};
+use common::{LOSS, PERIOD, Story, least_question};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{QueryId, Span};
 use datacoop_protocol::audit::audit;
-use datacoop_protocol::entry::{Body, Entry};
+use datacoop_protocol::entry::{Body, Entry, QueryBody};
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
 use datacoop_protocol::log::tree::leaf_hash;
 use datacoop_protocol::member::port::{Event, Input};
@@ -280,18 +280,30 @@ fn a_roster_that_the_query_forbids_makes_no_round() {
     assert!(caught > 0, "the asker was caught between the last verdict and its roster");
 }
 
-/// A question asked twice, of two periods: where one member's contribution is missing the second
-/// time, the two sums would differ by that member, so the committee opens nothing.
+/// A question asked twice, of two periods or with another number in it: where one member's contribution
+/// is missing the second time, the two sums would differ by that member, so the committee opens nothing.
 #[test]
 fn a_repeated_question_opens_no_other_accepted_set() {
-    let next = "2025-11-03..2025-12-19";
+    opens_nothing_else(|story, again| {
+        let period = if again { "2025-11-03..2025-12-19" } else { PERIOD };
+        story.query(Mode::Secure, LOSS, 5, period)
+    });
+    opens_nothing_else(|story, again| {
+        let mut query = story.query(Mode::Secure, LOSS, 5, PERIOD);
+        query.question = least_question();
+        query.params.insert("least".into(), if again { "0.5" } else { "0.4" }.into());
+        query
+    });
+}
+
+fn opens_nothing_else(query: impl Fn(&Story, bool) -> QueryBody) {
     let mut story = Story::new(12, 28);
     story.meet();
-    let first = story.ask(11, story.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
+    let first = story.ask(11, query(&story, false)).unwrap();
     assert!(story.finish(first, 12) && story.released(first));
     story.world.run_until(story.world.now() + Span(2_000));
     story.world.away = Span(10_000_000);
-    let query = story.query(Mode::Secure, LOSS, 5, next);
+    let query = query(&story, true);
     story.world.input(11, Input::Ask { command: 900, query: Box::new(query) });
     let sleeper = story.catch_between_debit_and_contribution(0);
     story.world.run_until(story.world.now() + Span(150_000));

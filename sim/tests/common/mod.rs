@@ -46,6 +46,14 @@ const QUESTION: &str = r#"
     measure = [{ name = "n", sql = "1", clamp = [0, 1], resolution = 1 }]
     by = [{ column = "sex", cells = ["F", "M"] }]"#;
 
+/// The question with a number in it.
+pub fn least_question() -> datacoop_protocol::json::Value {
+    let text = QUESTION
+        .replace("loss =", "param = { least = \"number\" }\n    loss =")
+        .replace("sql = \"1\"", "sql = \"CASE WHEN 1 > :least THEN 1 ELSE 0 END\"");
+    question_value(&QuestionDraft::from_toml(&text).unwrap()).unwrap()
+}
+
 fn founder(seed: &Seed, n: usize) -> Founder {
     let addresses = if n < 2 { vec![format!("sim/{n}")] } else { vec![] };
     Founder::new(seed, n, &format!("School {n}"), 200, addresses)
