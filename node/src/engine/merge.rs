@@ -1,5 +1,5 @@
-//! From rows just read to the next snapshot: doubles resolved, the rest of the old rows kept. Streams
-//! within the engine's memory and spills beyond. Must not know why one row outranks another.
+//! From rows just read to the next snapshot: put in order, the rest of the old rows kept. Streams
+//! within the engine's memory and spills beyond.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -38,67 +38,26 @@ pub fn staging_path(tables: &Path, vocabulary: &Vocabulary) -> Result<PathBuf, E
     Ok(path)
 }
 
-/// Of staged rows that share the vocabulary's key keeps the one that ranks highest, and orders each
-/// file by person and day. `rank_sql` is an SQL expression over the table's columns; of equal ranks
-/// one stays, always the same. Returns how many rows went. Rows of different academic years are never
-/// doubles of each other.
+/// Orders each file of staged rows by person, day and key. The import has settled which rows there are.
 ///
-/// Errors: the SQL does not fit, or the machine failed; the staged files are then of no use.
-pub fn resolve_duplicates(
-    staged: &Path,
-    vocabulary: &Vocabulary,
-    rank_sql: &str,
-) -> Result<u64, EngineError> {
-    resolve_within(staged, vocabulary, rank_sql, MEMORY_BYTES_MAX)
+/// Errors: the machine failed; the staged files are then of no use.
+pub fn order_rows(staged: &Path, vocabulary: &Vocabulary) -> Result<(), EngineError> {
+    order_within(staged, vocabulary, MEMORY_BYTES_MAX)
 }
 
-fn resolve_within(
-    staged: &Path,
-    vocabulary: &Vocabulary,
-    rank_sql: &str,
-    memory_bytes: usize,
-) -> Result<u64, EngineError> {
-    let key: Vec<String> = vocabulary.key().iter().map(|name| identifier(name)).collect();
+fn order_within(staged: &Path, vocabulary: &Vocabulary, memory_bytes: usize) -> Result<(), EngineError> {
     block_on(async {
-        let mut gone = 0;
         for part in parts_of(staged)? {
             let file = staged.join(&part);
             let context = context(staged.parent().unwrap_or(staged), ONE, memory_bytes)?;
-            context
-                .register_table("staged", table_of(vocabulary, std::slice::from_ref(&file))?)
-                .map_err(failed)?;
-            let (before, sql) = match key.is_empty() {
-                true => (0, "SELECT * FROM staged".to_owned()),
-                false => (row_count(&file)?, ranked_sql(vocabulary, &key, rank_sql)),
-            };
-            let rows = context.sql(&sql).await.map_err(failed)?;
-            let kept = write_ordered(rows, vocabulary, &staged.join(format!("{part}.{UNFINISHED}"))).await?;
-            fs::rename(staged.join(format!("{part}.{UNFINISHED}")), &file).map_err(failed)?;
-            gone += before.saturating_sub(kept);
+            let rows = table_of(vocabulary, std::slice::from_ref(&file))?;
+            let rows = context.read_table(rows).map_err(failed)?;
+            let ordered = staged.join(format!("{part}.{UNFINISHED}"));
+            write_ordered(rows, vocabulary, &ordered).await?;
+            fs::rename(ordered, &file).map_err(failed)?;
         }
-        sync_dir(staged).map_err(failed)?;
-        Ok(gone)
+        sync_dir(staged).map_err(failed)
     })
-}
-
-fn ranked_sql(vocabulary: &Vocabulary, key: &[String], rank_sql: &str) -> String {
-    let columns: Vec<String> =
-        schema(vocabulary).fields().iter().map(|field| identifier(field.name())).collect();
-    // After the rank every column decides, so that two runs keep the same row.
-    let rest: Vec<String> = columns.iter().filter(|name| !key.contains(name)).cloned().collect();
-    let rest = if rest.is_empty() { String::new() } else { format!(", {}", rest.join(", ")) };
-    format!(
-        "SELECT {} FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {} ORDER BY ({rank_sql}) DESC NULLS LAST{rest}) \
-         AS place_among_doubles FROM staged) WHERE place_among_doubles = 1",
-        columns.join(", "),
-        // In the order of the file, so that one sort serves both.
-        order(vocabulary)
-            .iter()
-            .map(|name| identifier(name))
-            .filter(|name| key.contains(name))
-            .collect::<Vec<_>>()
-            .join(", ")
-    )
 }
 
 /// Makes staged rows the next snapshot, and drops snapshots beyond [`SNAPSHOTS_KEPT`]. Returns its number.
@@ -231,11 +190,6 @@ fn link(from: &Path, to: &Path) -> Result<(), EngineError> {
 pub(super) fn parts_of(folder: &Path) -> Result<BTreeSet<String>, EngineError> {
     let names = crate::folder::list(folder).map_err(failed)?;
     Ok(names.into_iter().filter(|name| name.ends_with(".parquet")).collect())
-}
-
-fn row_count(file: &Path) -> Result<u64, EngineError> {
-    let metadata = super::view::metadata_of(file)?;
-    u64::try_from(metadata.file_metadata().num_rows()).map_err(failed)
 }
 
 /// Columns in whose order files lie: the person, the day, then the rest of the key. A person's rows lie

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use datacoop_policy::vocabulary::Vocabulary;
 pub use lookup::lookup;
-pub use merge::{SNAPSHOTS_KEPT, merge, resolve_duplicates, staging_path, undo};
+pub use merge::{SNAPSHOTS_KEPT, merge, order_rows, staging_path, undo};
 pub use rows::{TextRows, parquet_rows};
 pub use table::TableWriter;
 pub use tally::{Take, each_unit, tabulate};

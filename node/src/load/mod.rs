@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::clock;
-use crate::engine::{TableWriter, lookup, merge, resolve_duplicates, staging_path, undo as undo_newest};
+use crate::engine::{TableWriter, lookup, merge, order_rows, staging_path, undo as undo_newest};
 use crate::error::CommandError;
 use crate::folder::{StoreError, make_dir};
 use crate::home::Home;
@@ -231,8 +231,7 @@ pub fn import(home: &Home, wish: &Wish, progress: &mut dyn FnMut(u64)) -> Result
             Err(_) => error,
         }
     })?;
-    // Copies are settled already; what this adds is the files' order.
-    resolve_duplicates(&staged, &plan.vocabulary, "0").map_err(failed)?;
+    order_rows(&staged, &plan.vocabulary).map_err(failed)?;
     let days = replaced(&plan, &report);
     let replaces = replaces(home, &plan, &report)?;
     let number = merge(&tables, &plan.vocabulary, &staged, days.as_deref()).map_err(failed)?;
