@@ -16,7 +16,7 @@ use datafusion::parquet::file::metadata::SortingColumn;
 use futures::StreamExt as _;
 
 use super::table::{Part, appear, create_file, properties, schema, unfinished_path};
-use super::view::{MEMORY_BYTES_MAX, context, table_of};
+use super::view::{context, table_of};
 use super::{EngineError, UNFINISHED, failed, newest_table, snapshots, snapshots_path, table_path};
 use crate::folder::{make_dir, sync_dir};
 
@@ -25,6 +25,10 @@ pub const SNAPSHOTS_KEPT: usize = 5;
 
 /// Files are ordered on one thread: several sorts at once would leave each other too little memory.
 const ONE: usize = 1;
+
+/// Memory that ordering may take; beyond, it spills. A sort holds its rows twice, and an import should
+/// stay below 300 MB in all.
+const ORDER_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// Where the rows of an import are written before they are part of a snapshot. Crash here: removed at
 /// the next start. What an earlier import left there goes.
@@ -42,7 +46,7 @@ pub fn staging_path(tables: &Path, vocabulary: &Vocabulary) -> Result<PathBuf, E
 ///
 /// Errors: the machine failed; the staged files are then of no use.
 pub fn order_rows(staged: &Path, vocabulary: &Vocabulary) -> Result<(), EngineError> {
-    order_within(staged, vocabulary, MEMORY_BYTES_MAX)
+    order_within(staged, vocabulary, ORDER_BYTES_MAX)
 }
 
 fn order_within(staged: &Path, vocabulary: &Vocabulary, memory_bytes: usize) -> Result<(), EngineError> {
@@ -147,7 +151,7 @@ impl Sources<'_> {
     /// A file of old rows outside the days and of new rows.
     async fn mix(&self, vocabulary: &Vocabulary, part: &str, target: &Path) -> Result<(), EngineError> {
         let beside = target.parent().and_then(Path::parent).unwrap_or(target);
-        let context = context(beside, ONE, MEMORY_BYTES_MAX)?;
+        let context = context(beside, ONE, ORDER_BYTES_MAX)?;
         context.register_table("old", table_of(vocabulary, &[self.old.join(part)])?).map_err(failed)?;
         context.register_table("new", table_of(vocabulary, &[self.staged.join(part)])?).map_err(failed)?;
         let date = identifier(self.date);
