@@ -14,7 +14,8 @@ use crate::engine::view::{MEMORY_BYTES_MAX, context};
 
 const SQL: &str = "SELECT who, SUM(CAST(n AS DOUBLE)) AS s, COUNT(*) AS c, MIN(n) AS low, MAX(n) AS high, \
      AVG(CAST(n AS DOUBLE)) AS mean, COUNT(DISTINCT n) AS d, SUM(n) FILTER (WHERE n > 1) AS some, \
-     BOOL_OR(n = 3) AS three FROM t GROUP BY who ORDER BY who NULLS LAST";
+     BOOL_OR(n = 3) AS three, SUM(m) AS whole, SUM(m) FILTER (WHERE m > 2) AS part \
+     FROM t GROUP BY who ORDER BY who NULLS LAST";
 
 /// Rows of 40 people and of nobody, a third of them without a number; `stride` 1 has them in order.
 fn batches(stride: usize) -> Vec<Vec<RecordBatch>> {
@@ -35,9 +36,11 @@ fn batches(stride: usize) -> Vec<Vec<RecordBatch>> {
     let batch = |rows: &[(Option<String>, Option<i8>)]| {
         let who = StringViewArray::from_iter(rows.iter().map(|(who, _)| who.as_deref()));
         let n: Int8Array = rows.iter().map(|(_, n)| *n).collect();
+        let m: Int8Array = rows.iter().map(|(_, n)| Some(n.unwrap_or(5))).collect();
         RecordBatch::try_from_iter_with_nullable([
             ("who", Arc::new(who) as ArrayRef, true),
             ("n", Arc::new(n) as ArrayRef, true),
+            ("m", Arc::new(m) as ArrayRef, true),
         ])
         .unwrap()
     };

@@ -7,7 +7,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::record_batch::RecordBatch;
 
-use super::view::{Sources, View, view_of};
+use super::view::{Sources, View, plan_without_table, view_of};
 use super::{EngineError, failed};
 
 /// The exact Tally of our rows: one integer a cell, in grid steps. No table gives zeros, because a
@@ -19,7 +19,10 @@ pub async fn tabulate(
 ) -> Result<Vec<i64>, EngineError> {
     match view_of(sources, question).await? {
         Some(view) => add_up(&view, question, me).await,
-        None => Ok(vec![0; question.cells()]),
+        None => {
+            plan_without_table(question.question().vocabulary(), &question.unit_sql().text).await?;
+            Ok(vec![0; question.cells()])
+        }
     }
 }
 

@@ -71,6 +71,16 @@ async fn an_event_day_is_summed_per_pupil_into_its_cell() {
 }
 
 #[tokio::test]
+async fn what_an_engine_cannot_take_in_fails_also_without_a_table() {
+    let vocabulary = Vocabulary::from_toml(ATTENDANCE).unwrap();
+    let event = event();
+    assert!(plan_without_table(&vocabulary, &event.unit_sql().text).await.is_ok());
+    for sql in ["SELECT nobody FROM rows", "SELECT CAST(date AS DOUBLE) FROM rows", "SELEC"] {
+        assert!(plan_without_table(&vocabulary, sql).await.is_err(), "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn no_table_gives_zeros() {
     assert_eq!(tabulate(&Sources::new(None), &event(), &"A".parse().unwrap()).await.unwrap(), vec![0; 12]);
 }

@@ -165,6 +165,16 @@ pub(super) async fn view_of(
     view(sources, folder, question, &files).await.map(Some)
 }
 
+/// Has the engine take in SQL over `rows` where there is no table, and no row to answer it with.
+///
+/// Why: a member that has no such people must fail on what the others fail on, or its log would tell.
+pub(super) async fn plan_without_table(vocabulary: &Vocabulary, sql: &str) -> Result<(), EngineError> {
+    let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(cores()));
+    context.register_table(ROWS, table_of(vocabulary, &[])?).map_err(failed)?;
+    let frame = context.sql(sql).await.map_err(failed)?;
+    frame.create_physical_plan().await.map_err(failed).map(|_| ())
+}
+
 /// The view over these files of a vocabulary's table.
 async fn view(
     sources: &Sources,
