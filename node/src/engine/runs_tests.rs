@@ -14,7 +14,7 @@ use crate::engine::view::{MEMORY_BYTES_MAX, context};
 
 const SQL: &str = "SELECT who, SUM(CAST(n AS DOUBLE)) AS s, COUNT(*) AS c, MIN(n) AS low, MAX(n) AS high, \
      AVG(CAST(n AS DOUBLE)) AS mean, COUNT(DISTINCT n) AS d, SUM(n) FILTER (WHERE n > 1) AS some, \
-     BOOL_OR(n = 3) AS three, SUM(m) AS whole, SUM(m) FILTER (WHERE m > 2) AS part \
+     BOOL_OR(n = 3) AS three, SUM(CAST(m AS DOUBLE)) AS whole, SUM(CAST(m AS DOUBLE)) FILTER (WHERE m > 2) AS part \
      FROM t GROUP BY who ORDER BY who NULLS LAST";
 
 /// Rows of 40 people and of nobody, a third of them without a number; `stride` 1 has them in order.
