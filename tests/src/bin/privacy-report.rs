@@ -1,0 +1,66 @@
+//! One page: each claim of privacy, what it was tried on, what was seen, and what would have been too
+//! much. Exits with 1 when a claim fails.
+//!
+//! `cargo run --release -p datacoop-tests --bin privacy-report [-- [--json] [SECTION..]]`; the dev
+//! profile gives the same figures, slower.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use datacoop_tests::report::{Figure, Section, json, page};
+
+/// What measures the claims of one kind.
+type Measure = fn() -> Vec<Figure>;
+
+/// Every kind of claim: its name as an argument, its title on the page, its figures.
+const SECTIONS: &[(&str, &str, Measure)] = &[];
+
+/// Every argument that is no option names a section; none means all.
+struct Arguments {
+    json: bool,
+    names: Vec<String>,
+}
+
+fn arguments() -> Result<Arguments, String> {
+    let mut read = Arguments { json: false, names: vec![] };
+    for argument in std::env::args().skip(1) {
+        match argument.as_str() {
+            "--json" => read.json = true,
+            name if SECTIONS.iter().any(|(known, ..)| *known == name) => read.names.push(argument),
+            other => {
+                let known: Vec<&str> = SECTIONS.iter().map(|(name, ..)| *name).collect();
+                return Err(format!(
+                    "`{other}` is no section; name one of {}, or none for all of them",
+                    known.join(", ")
+                ));
+            }
+        }
+    }
+    Ok(read)
+}
+
+fn main() -> ExitCode {
+    let Arguments { json: as_json, names } = match arguments() {
+        Ok(read) => read,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n == name);
+    let mut sections = vec![];
+    for (name, title, measure) in SECTIONS.iter().filter(|(name, ..)| wanted(name)) {
+        eprint!("{name} ...");
+        let began = Instant::now();
+        let figures = measure();
+        eprintln!(" {:.1} s", began.elapsed().as_secs_f64());
+        sections.push(Section { title, figures });
+    }
+    if as_json {
+        println!("{:#}", json(&sections));
+    } else {
+        print!("{}", page(&sections));
+    }
+    let holds = sections.iter().all(|section| section.figures.iter().all(|figure| figure.holds));
+    ExitCode::from(u8::from(!holds))
+}
