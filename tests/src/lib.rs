@@ -5,7 +5,9 @@
 
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
+pub mod noise;
 pub mod report;
+pub mod statistics;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

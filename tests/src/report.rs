@@ -35,6 +35,14 @@ fn number(x: f64) -> String {
     }
 }
 
+/// 20000 as 20,000.
+fn grouped(count: u64) -> String {
+    match count / 1_000 {
+        0 => count.to_string(),
+        thousands => format!("{},{:03}", grouped(thousands), count % 1_000),
+    }
+}
+
 impl Figure {
     /// A figure that must not exceed its bound.
     pub fn at_most(claim: impl Into<String>, trials: u64, figure: f64, bound: f64) -> Self {
@@ -68,7 +76,7 @@ impl Figure {
             claim: format!("caught: {}", claim.into()),
             trials: broken.trials,
             figure: broken.figure.clone(),
-            bound: format!("not {}", broken.bound),
+            bound: format!("not: {}", broken.bound),
             holds: !broken.holds,
         }
     }
@@ -112,7 +120,7 @@ pub fn page(sections: &[Section]) -> String {
         table.add_row([title.to_uppercase()]);
         for Figure { claim, trials, figure, bound, holds } in figures {
             let verdict = if *holds { "holds" } else { "FAILS" };
-            table.add_row([claim, &trials.to_string(), figure, bound, verdict]);
+            table.add_row([claim, &grouped(*trials), figure, bound, verdict]);
         }
     }
     table.column_iter_mut().for_each(|column| {

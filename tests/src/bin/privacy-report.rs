@@ -7,13 +7,14 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+use datacoop_tests::noise;
 use datacoop_tests::report::{Figure, Section, json, page};
 
 /// What measures the claims of one kind.
 type Measure = fn() -> Vec<Figure>;
 
 /// Every kind of claim: its name as an argument, its title on the page, its figures.
-const SECTIONS: &[(&str, &str, Measure)] = &[];
+const SECTIONS: &[(&str, &str, Measure)] = &[("noise", "The noise of one share", noise::figures)];
 
 /// Every argument that is no option names a section; none means all.
 struct Arguments {
