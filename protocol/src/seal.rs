@@ -7,6 +7,7 @@ use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::XWing;
 use hpke::{Deserializable as _, Kem as _, OpModeR, OpModeS, Serializable as _};
+use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::seed::Seed;
@@ -15,6 +16,8 @@ use crate::seed::Seed;
 pub const PUBLIC_KEY_BYTES: usize = 1_216;
 /// Length of an encapsulation, which a sealed text begins with.
 pub const ENCAPSULATION_BYTES: usize = 1_120;
+/// By how much a sealed text is longer than the plain one: encapsulation and authentication tag.
+pub const OVERHEAD_BYTES: usize = ENCAPSULATION_BYTES + 16;
 
 /// A private X-Wing key.
 pub struct RoundKey(<XWing as hpke::Kem>::PrivateKey);
@@ -43,15 +46,25 @@ pub fn round_keypair(seed: &[u8; 32]) -> (RoundKey, Vec<u8>) {
 
 /// Seals `plain` to a public key: encapsulation, then ciphertext. `once` is used for this text alone.
 pub fn seal(public: &[u8], info: &[u8], aad: &[u8], plain: &[u8], once: &Seed) -> Result<Vec<u8>, SealError> {
+    seal_with(public, info, aad, plain, &mut once.stream("hpke"))
+}
+
+/// Seals with the randomness that is given: 64 bytes for the encapsulation.
+fn seal_with(
+    public: &[u8],
+    info: &[u8],
+    aad: &[u8],
+    plain: &[u8],
+    rng: &mut impl CryptoRng,
+) -> Result<Vec<u8>, SealError> {
     let public = <XWing as hpke::Kem>::PublicKey::from_bytes(public).map_err(|_| SealError)?;
-    let mut rng = once.stream("hpke");
     let (enc, text) = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, XWing>(
         &OpModeS::Base,
         &public,
         info,
         plain,
         aad,
-        &mut rng,
+        rng,
     )
     .map_err(|_| SealError)?;
     let mut sealed = enc.to_bytes().to_vec();
@@ -76,29 +89,5 @@ pub fn open(key: &RoundKey, info: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Ze
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_sealed_opens_with_the_same_words_only() {
-        let (key, public) = round_keypair(&[1; 32]);
-        assert_eq!(public.len(), PUBLIC_KEY_BYTES);
-        let once = Seed::new([2; 32]);
-        let sealed = seal(&public, b"info", b"aad", b"share", &once).unwrap();
-        assert_eq!(sealed.len(), ENCAPSULATION_BYTES + 5 + 16);
-        assert_eq!(sealed, seal(&public, b"info", b"aad", b"share", &once).unwrap(), "a seed replays");
-        assert_eq!(open(&key, b"info", b"aad", &sealed).unwrap().as_slice(), b"share");
-        assert!(open(&key, b"other", b"aad", &sealed).is_err());
-        assert!(open(&key, b"info", b"other", &sealed).is_err());
-        assert!(open(&round_keypair(&[9; 32]).0, b"info", b"aad", &sealed).is_err());
-        for at in (0..sealed.len()).step_by(97).chain([ENCAPSULATION_BYTES, sealed.len() - 1]) {
-            let mut bad = sealed.clone();
-            bad[at] ^= 1;
-            assert!(open(&key, b"info", b"aad", &bad).is_err(), "byte {at}");
-        }
-        for cut in [0, 1, ENCAPSULATION_BYTES - 1, ENCAPSULATION_BYTES, sealed.len() - 1] {
-            assert!(open(&key, b"info", b"aad", &sealed[..cut]).is_err());
-        }
-        assert!(seal(&public[1..], b"", b"", b"", &once).is_err());
-    }
-}
+#[path = "seal_tests.rs"]
+mod tests;

@@ -203,6 +203,10 @@ pub fn open_checkpoint(note: &str, origin: &str, key: &[u8; 32]) -> Result<Check
 }
 
 #[cfg(test)]
+#[path = "strict_tests.rs"]
+mod strict_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::log::tree::empty_root;
