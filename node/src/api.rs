@@ -15,7 +15,7 @@ use datacoop_policy::charter::Charter;
 use datacoop_policy::query::{Mode, WINDOW_MAX};
 use datacoop_policy::question::{QuestionDraft, tidy_params};
 use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, Span, Time};
-use datacoop_protocol::audit::{LogReport, audit};
+use datacoop_protocol::audit::audit;
 use datacoop_protocol::entry::{Lay, QueryBody};
 use datacoop_protocol::fold::{Fold, question_value};
 use datacoop_protocol::rounds::Round;
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::blobs::Blobs;
-use crate::cli::audit_json;
+use crate::cli::{audit_json, audit_text, releases_json};
 use crate::driver::{AskReply, Handle};
 use crate::error::{CommandError, Exit};
 use crate::export::{snapshot, write_export_aside};
@@ -176,7 +176,7 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 }
 
 async fn status(State(handle): State<Handle>) -> Answer {
-    handle.view(status_json).await.map(Json).ok_or_else(stopped)
+    handle.view(|member| status_json(member, clock::now().day())).await.map(Json).ok_or_else(stopped)
 }
 
 async fn results(State(handle): State<Handle>) -> Answer {
@@ -193,13 +193,8 @@ async fn results(State(handle): State<Handle>) -> Answer {
 async fn audit_held(State(handle): State<Handle>) -> Answer {
     let held = handle.view(|member| Held::of(member.fold())).await.ok_or_else(stopped)?;
     let home = handle.home().clone();
-    let reports = tokio::task::spawn_blocking(move || held.audit(&home)).await;
-    let reports = reports.map_err(|error| Failed(CommandError::failed(error.to_string())))??;
-    let result = if reports.iter().all(|report| report.passed()) { "pass" } else { "fail" };
-    Ok(Json(
-        json!({ "schema": "datacoop.audit/1", "demo": false, "result": result, "logs": audit_json(&reports),
-                    "text": crate::cli::audit_text(&reports) }),
-    ))
+    let audited = tokio::task::spawn_blocking(move || held.audit(&home)).await;
+    Ok(Json(audited.map_err(|error| Failed(CommandError::failed(error.to_string())))??))
 }
 
 /// Every log as the node holds it, taken between two inputs: proofs take long, and a node that
@@ -227,7 +222,7 @@ impl Held {
     }
 
     /// Folds the logs once more, from nothing, and audits them.
-    fn audit(self, home: &Home) -> Result<Vec<LogReport>, StoreError> {
+    fn audit(self, home: &Home) -> Result<Value, StoreError> {
         let known = home.vocabularies()?.into_iter().map(|(hash, (_, vocabulary))| (hash, vocabulary));
         let mut fold = Fold::new(self.charter, known.collect());
         for HeldLog { member, entries, note } in self.logs {
@@ -239,7 +234,16 @@ impl Held {
             }
         }
         let blobs = Blobs::kept(&home.join("blobs"));
-        Ok(audit(&fold, &|hash| blobs.get(hash).ok().flatten()))
+        let reports = audit(&fold, &|hash| blobs.get(hash).ok().flatten());
+        let result = if reports.iter().all(|report| report.passed()) { "pass" } else { "fail" };
+        Ok(json!({
+            "schema": "datacoop.audit/1",
+            "demo": false,
+            "result": result,
+            "logs": audit_json(&reports, &fold),
+            "releases": releases_json(&fold),
+            "text": audit_text(&reports, &fold),
+        }))
     }
 }
 

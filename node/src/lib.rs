@@ -27,6 +27,7 @@ pub mod index;
 pub mod journal;
 pub mod keyfile;
 pub mod load;
+pub mod loss;
 pub mod net;
 pub mod noise;
 pub mod objections;

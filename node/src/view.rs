@@ -4,17 +4,17 @@ use datacoop_policy::derive::Figures;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::query::{Assumptions, Mode, SECURE_ROSTER_MIN, Terms};
 use datacoop_policy::question::BoundQuestion;
-use datacoop_policy::{PrivacyLoss, QueryId};
+use datacoop_policy::{Day, PrivacyLoss, QueryId};
 use datacoop_protocol::entry::{Body, QueryBody};
 use datacoop_protocol::member::Member;
 use datacoop_protocol::release::figures;
-use datacoop_protocol::rounds::{Ending, Kind, Round};
+use datacoop_protocol::rounds::{Ending, Kind, Plan, Round};
 use datacoop_protocol::standing::released;
 use serde_json::{Value, json};
 
 use crate::cli::figures_json;
 use crate::error::CommandError;
-use crate::noise::epsilon_text;
+use crate::loss::{Meaning, Reading, account, years, years_json};
 use crate::questions::reckon::{Cluster, reckon};
 
 /// Group size that a plan's expected noise is shown for when members state no numbers of people.
@@ -32,14 +32,19 @@ pub struct Release {
     pub json: Value,
 }
 
-/// A loss with its reading.
-pub fn loss_json(loss: PrivacyLoss) -> Value {
-    json!({ "rho": loss.to_string(), "epsilon": epsilon_text(loss.nano()), "delta": "1e-6" })
-}
-
 /// Whether bad luck, or an asker that chooses among rosters, could make every seat corrupt.
 pub fn can_be_all_corrupt(mode: Mode, terms: &Terms) -> bool {
     mode == Mode::Secure && terms.committee <= terms.colluding
+}
+
+fn reading_json(loss: PrivacyLoss) -> Value {
+    Reading::of(loss).json()
+}
+
+/// What a round's loss means.
+pub fn meaning(plan: &Plan) -> Value {
+    let query = &plan.query;
+    Meaning::new(query.loss, query.mode, &plan.terms).json(&query.account.dataset)
 }
 
 /// The release of a round, if it has one.
@@ -61,7 +66,7 @@ pub fn release(round: &Round) -> Option<Release> {
         "committee": plan.committee.len(),
         "committee_can_be_all_corrupt": can_be_all_corrupt(query.mode, &plan.terms),
         "accepted": sums.accepted.len(),
-        "loss": loss_json(query.loss),
+        "loss": meaning(plan),
         "cannot_tell": query.question.question().draft().cannot_tell,
         "clips": query.question.clips(),
         "figure": query.question.question().draft().figure.kind,
@@ -116,20 +121,24 @@ pub fn round_json(round: &Round, demo: bool) -> Value {
 }
 
 /// How the node is.
-pub fn status_json(member: &Member) -> Value {
+pub fn status_json(member: &Member, today: Day) -> Value {
     let charter = member.fold().charter();
     // What floor, charter and our own limits allow together, whatever the purpose.
     let own = member.settings().limits.as_ref();
     let shared = Limits::floor().meet(&charter.fields().limits);
     let year_limit = own.map_or_else(|| shared.clone(), |own| shared.meet(own)).rho_year;
-    let accounts: Vec<Value> = member
-        .standing()
-        .ledger()
+    let ledger = member.standing().ledger();
+    let accounts: Vec<Value> = ledger
         .accounts()
         .map(|(account, spent)| {
-            json!({ "account": account.to_string(), "spent": loss_json(spent),
-                    "left": loss_json(year_limit.less(spent)) })
+            json!({ "account": account.to_string(), "spent": reading_json(spent),
+                    "left": reading_json(year_limit.less(spent)) })
         })
+        .collect();
+    let this_year = member.settings().declared.iter().map(|dataset| account(dataset, today.academic_year()));
+    let untouched: Vec<Value> = this_year
+        .filter(|account| ledger.accounts().all(|(spent, _)| spent != account))
+        .map(|account| json!({ "account": account.to_string(), "left": reading_json(year_limit) }))
         .collect();
     let open: Vec<Value> = member
         .fold()
@@ -154,6 +163,8 @@ pub fn status_json(member: &Member) -> Value {
         "answers": member.settings().limits.is_some(),
         "datasets": member.settings().declared,
         "ledger": accounts,
+        "untouched": untouched,
+        "years": years_json(&years(ledger.accounts())),
         "open": open,
         "released": member.fold().rounds().values().filter(|round| round.released().is_some()).count(),
         "logs": logs,
@@ -191,9 +202,9 @@ pub fn plan_json(
     plan["node"] = json!(true);
     plan["group_size_known"] = json!(known);
     plan["left"] = json!({
-        "year": loss_json(room.year), "purpose": loss_json(room.purpose), "promised": loss_json(room.promised),
+        "year": reading_json(room.year), "purpose": reading_json(room.purpose), "promised": reading_json(room.promised),
     });
-    plan["left_after"] = loss_json(room.year.min(room.purpose).less(query.loss));
+    plan["left_after"] = reading_json(room.year.min(room.purpose).less(query.loss));
     plan["answered"] = json!(answered.map(|id| id.to_string()));
     plan["refused"] = json!(refusal.map(|no| json!({ "rule": no.rule.code(), "text": no.to_string() })));
     Ok(plan)
@@ -229,7 +240,7 @@ pub fn reckoned_json(
         "colluding": terms.colluding,
         "cells": question.cells(),
         "sensitivity2": question.sensitivity2().to_string(),
-        "loss": loss_json(loss),
+        "loss": Meaning::new(loss, mode, &terms).json(of.vocabulary().dataset()),
         "left": null,
         "left_after": null,
         "expected": reckoned.json(),

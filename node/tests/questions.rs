@@ -145,7 +145,7 @@ fn without_a_node_a_plan_is_for_the_reference_cluster_and_says_so() {
         "From this start, what GCSE grade",
         "no node here: planned for 20 schools of 1,000 pupils",
         "the last academic year",
-        "rho 0.020000000",
+        "rho 0.02",
         "Nothing was spent.",
     ] {
         assert!(out.contains(part), "{part}: {out}");

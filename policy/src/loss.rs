@@ -48,6 +48,12 @@ impl PrivacyLoss {
         Self { rho_nano: self.rho_nano.saturating_add(other.rho_nano) }
     }
 
+    /// So many times this loss; saturates.
+    #[must_use]
+    pub const fn times(self, count: u64) -> Self {
+        Self { rho_nano: self.rho_nano.saturating_mul(count) }
+    }
+
     /// What is left of `self` after `other`; zero when `other` is larger.
     #[must_use]
     pub const fn less(self, other: Self) -> Self {

@@ -11,6 +11,7 @@ use datacoop_policy::{Period, PrivacyLoss};
 use serde_json::{Value, json};
 
 use super::demo::{parse_params, parse_period, read};
+use super::means::{factor_text, loss_text};
 use super::node::{confirm, home_of};
 use super::questions::{compile_sql, figures_text, find, known_vocabularies, vocabulary_of, words_text};
 use super::results::release_text;
@@ -101,11 +102,6 @@ fn parse_time(text: &str) -> Result<Duration, String> {
 fn parse_window(text: &str) -> Result<Duration, String> {
     let window = parse_time(text)?;
     if window.is_zero() { Err("a window lasts at least 1s".into()) } else { Ok(window) }
-}
-
-/// A loss as people read it.
-pub(super) fn loss_text(loss: &Value) -> String {
-    format!("rho {} (epsilon {})", loss["rho"].as_str().unwrap_or(""), loss["epsilon"].as_str().unwrap_or(""))
 }
 
 /// What is to be asked, with everything that was left out filled in.
@@ -284,12 +280,13 @@ fn plan_text(plan: &Value) -> String {
     };
     if !plan["left"].is_null() {
         text += &format!(
-            "  Left this year   rho {} in all, {} for this purpose; open promises hold {}\n",
-            words(&plan["left"]["year"]["rho"]),
-            words(&plan["left"]["purpose"]["rho"]),
-            words(&plan["left"]["promised"]["rho"])
+            "  Left this year   {} in all, {} for this purpose; open promises hold {}\n",
+            loss_text(&plan["left"]["year"]),
+            loss_text(&plan["left"]["purpose"]),
+            loss_text(&plan["left"]["promised"])
         );
     }
+    text += &means_text(&plan["loss"]);
     text += &match plan["mode"].as_str() {
         Some("secure") => format!(
             "  Secrecy          holds if any 1 of {} committee members is honest\n",
@@ -303,6 +300,33 @@ fn plan_text(plan: &Value) -> String {
     text += "  Logged           question, purpose and you as asker, for all members\n";
     if let Some(why) = plan["refused"]["text"].as_str() {
         text += &format!("  Refused          {why}\n");
+    }
+    text
+}
+
+/// What a plan's cost means for one person, in the lines of a plan.
+fn means_text(loss: &Value) -> String {
+    let own = &loss["own_noise"];
+    let mut text = format!(
+        "  For each person  what anybody learns is at most {} as likely as without their record\n",
+        factor_text(loss)
+    );
+    text += &match own["committee"] == true {
+        true => format!(
+            "  If others cheat  all of them, or the whole committee: {}, {}\n",
+            loss_text(own),
+            factor_text(own)
+        ),
+        false => "  If others cheat  the same: each member adds all of the noise itself\n".to_owned(),
+    };
+    if let Some(known) = loss["known_to"].get(0) {
+        text += &format!(
+            "  Known to {}       {}, {}: for a person in the records of {} members\n",
+            known["members"],
+            loss_text(known),
+            factor_text(known),
+            known["members"]
+        );
     }
     text
 }

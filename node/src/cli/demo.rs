@@ -8,11 +8,12 @@ use datacoop_policy::query::Mode;
 use datacoop_policy::{Period, PrivacyLoss};
 use serde_json::json;
 
+use super::means::meaning_text;
 use super::show::{audit_lines, clips_text, figures_json, figures_table, lot_text, plain, reading_text};
 use super::{Common, Printed, Progress};
 use crate::demo::{Alone, Data, Exports, Options, Planted, Shown, Spreadsheet, run};
 use crate::error::{CommandError, Exit};
-use crate::noise::epsilon_text;
+use crate::loss::Meaning;
 use crate::questions::named;
 use crate::view::can_be_all_corrupt;
 
@@ -158,7 +159,7 @@ fn json_of(shown: &Shown) -> serde_json::Value {
         "committee": shown.committee,
         "accepted": shown.accepted,
         "committee_can_be_all_corrupt": can_be_all_corrupt(shown.mode, &shown.terms),
-        "loss": { "rho": shown.loss.to_string(), "epsilon": epsilon_text(shown.loss.nano()), "delta": "1e-6" },
+        "loss": meaning(shown),
         "release": { "question": shown.question.question().id(), "cells": figures_json(&shown.figures) },
         "audit": audit,
         "round_ms": u64::try_from(shown.round.as_millis()).unwrap_or(u64::MAX),
@@ -292,9 +293,6 @@ fn alone_text(shown: &Shown) -> String {
 }
 
 fn loss_text(shown: &Shown) -> String {
-    let rho = shown.loss;
-    let epsilon = epsilon_text(rho.nano());
-    let factor = epsilon.parse::<f64>().map_or(0.0, f64::exp);
     let secrecy = match shown.mode {
         Mode::Secure => format!(
             "Each member's figures were split into {0} sealed shares; they stay secret while 1 of\nthe {0} committee members is honest.{1}",
@@ -306,14 +304,15 @@ fn loss_text(shown: &Shown) -> String {
                 .into()
         }
     };
-    // ROUND section 5: a member's own noise share alone is one of `honest` that make up the loss.
-    let alone = PrivacyLoss::from_nano(rho.nano().saturating_mul(u64::from(shown.terms.honest)));
-    let own_floor = format!(
-        "If everyone else colluded, a member's own noise would still hold the loss to rho {alone} (epsilon {}).",
-        epsilon_text(alone.nano())
-    );
     format!(
-        "\nPrivacy loss for each person: rho {rho} (epsilon {epsilon} at delta 1e-6): whatever anybody learns from this\nanswer is at most {factor:.2} times as likely as if that person's record had been left out, save with chance 1e-6.\n{own_floor}\n{secrecy}\n{} of {} contributions are in the sum.\n",
-        shown.accepted, shown.roster
+        "\n{}{secrecy}\n{} of {} contributions are in the sum.\n",
+        meaning_text(&meaning(shown)),
+        shown.accepted,
+        shown.roster
     )
+}
+
+fn meaning(shown: &Shown) -> serde_json::Value {
+    let dataset = shown.question.question().vocabulary().dataset();
+    Meaning::new(shown.loss, shown.mode, &shown.terms).json(dataset)
 }

@@ -5,6 +5,7 @@ mod charter;
 mod demo;
 mod generate;
 mod import;
+mod means;
 mod node;
 mod objections;
 mod own;
@@ -22,6 +23,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
+pub(crate) use means::releases_json;
 use serde_json::{Value, json};
 pub(crate) use show::{audit_json, audit_text, figures_json};
 use show::{plain, plain_lines};

@@ -8,7 +8,8 @@ use datacoop_policy::MemberId;
 use datacoop_policy::charter::PEOPLE_MAX;
 use serde_json::{Value, json};
 
-use super::ask::loss_text;
+use super::means::{factor_text, loss_text};
+use super::show::plain;
 use super::{Common, Printed};
 use crate::api::ExportRequest;
 use crate::client::Client;
@@ -191,18 +192,40 @@ pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {
     if json["datasets"].as_array().is_none_or(Vec::is_empty) {
         text += "No data yet: datacoop import FILE --as NAME\n";
     }
-    for account in json["ledger"].as_array().into_iter().flatten() {
-        text += &format!(
-            "{}: spent {}, left {}\n",
-            words(&account["account"]),
-            loss_text(&account["spent"]),
-            loss_text(&account["left"])
-        );
-    }
+    text += &ledger_text(&json);
     for open in json["open"].as_array().into_iter().flatten() {
         text += &format!("open: {} {}\n", &words(&open["query"])[..8], words(&open["stage"]));
     }
     Ok(Printed::new(json, text))
+}
+
+/// What was spent and is left by account, and over the years.
+fn ledger_text(json: &Value) -> String {
+    let words = |value: &Value| plain(value.as_str().unwrap_or(""));
+    let mut text = String::new();
+    for account in json["ledger"].as_array().into_iter().flatten() {
+        text += &format!(
+            "{}: spent {}, left {}\n  what anybody learned of a person there is at most {} as likely as without their record\n",
+            words(&account["account"]),
+            loss_text(&account["spent"]),
+            loss_text(&account["left"]),
+            factor_text(&account["spent"])
+        );
+    }
+    for account in json["untouched"].as_array().into_iter().flatten() {
+        text +=
+            &format!("{}: nothing spent, left {}\n", words(&account["account"]), loss_text(&account["left"]));
+    }
+    for sum in json["years"].as_array().into_iter().flatten().filter(|sum| sum["years"] != 1) {
+        text += &format!(
+            "{}, all {} years: {}, {} as likely, for a person that was there in all of them\n",
+            words(&sum["dataset"]),
+            sum["years"],
+            loss_text(&sum["spent"]),
+            factor_text(&sum["spent"])
+        );
+    }
+    text
 }
 
 pub(super) fn audit(common: &Common) -> Result<Printed, CommandError> {

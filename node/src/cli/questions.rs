@@ -16,17 +16,17 @@ use datacoop_policy::question::{
 use datacoop_policy::vocabulary::Vocabulary;
 use serde_json::{Value, json};
 
-use super::ask::loss_text;
+use super::means::loss_text;
 use super::node::store_error;
 use super::show::{percent, plain};
 use super::{Common, Printed};
 use crate::clock;
 use crate::error::CommandError;
 use crate::home::Home;
+use crate::loss::Reading;
 use crate::questions::period::{default_period, example_params};
 use crate::questions::reckon::{Cluster, Reckoned, reckon};
 use crate::questions::{Catalogued, Found, THEMES, catalogue, named, search, shipped_vocabulary};
-use crate::view::loss_json;
 
 #[derive(Subcommand)]
 pub(super) enum QuestionsCommand {
@@ -378,7 +378,7 @@ fn checked_json(checked: &Checked, toml: &str) -> Value {
         "by": bound.groupings().iter().map(|by| by.name.as_str()).collect::<Vec<_>>(),
         "optional": bound.question().groupings().iter().filter(|by| by.optional).map(|by| by.name.as_str()).collect::<Vec<_>>(),
         "for": bound.question().narrowings().iter().map(|one| one.column.as_str()).collect::<Vec<_>>(),
-        "loss": loss_json(PrivacyLoss::from_nano(u64::try_from(draft.loss).unwrap_or(0))),
+        "loss": Reading::of(PrivacyLoss::from_nano(u64::try_from(draft.loss).unwrap_or(0))).json(),
         "matters": draft.matters,
         "cannot_tell": draft.cannot_tell,
         "reference": { "members": checked.cluster.members, "people": checked.cluster.people },
@@ -422,7 +422,7 @@ fn checked_text(checked: &Checked) -> String {
         bound.sensitivity2()
     );
     let loss = PrivacyLoss::from_nano(u64::try_from(draft.loss).unwrap_or(0));
-    text += &format!("  Costs            {}\n", loss_text(&loss_json(loss)));
+    text += &format!("  Costs            {}\n", loss_text(&Reading::of(loss).json()));
     let each = checked.cluster.people / checked.cluster.members.max(1) as u64;
     let unit = if bound.question().vocabulary().dataset() == "pupils" {
         ("schools", "pupils")

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::ask::loss_text;
+use super::means::{loss_text, meaning_text};
 use super::node::home_of;
 use super::own::{beside_json, beside_text, exact_text, given_json, given_text, like_json, like_text};
 use super::show::{cells_table, clips_text, lot_text, plain, reading_text};
@@ -54,6 +54,7 @@ pub(super) fn release_text(release: &Value) -> String {
     text += &format!("{}\n{}", cells_table(kind, &by, &release["cells"]), reading_text(kind));
     let clips: Vec<String> = release["clips"].as_array().into_iter().flatten().map(words).collect();
     text += &clips_text(&clips);
+    text += &meaning_text(&release["loss"]);
     if release["committee_can_be_all_corrupt"] == true {
         text += &format!("{}\n", lot_text(true).trim_start());
     }

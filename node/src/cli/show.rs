@@ -4,7 +4,11 @@ use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use datacoop_policy::derive::{FigureValue, Figures};
 use datacoop_policy::question::BoundQuestion;
 use datacoop_protocol::audit::{LogReport, Outcome};
+use datacoop_protocol::fold::Fold;
 use serde_json::{Value, json};
+
+use super::means::{releases_text, spent_text};
+use crate::loss::spent;
 
 /// Figures as scripts read them.
 pub(crate) fn figures_json(figures: &Figures) -> Value {
@@ -182,7 +186,7 @@ pub(crate) fn lot_text(can_be_all_corrupt: bool) -> &'static str {
 }
 
 /// An audit as scripts read it, one object a log.
-pub(crate) fn audit_json(reports: &[LogReport]) -> Value {
+pub(crate) fn audit_json(reports: &[LogReport], fold: &Fold) -> Value {
     let logs = reports.iter().map(|report| {
         let checks: Vec<Value> = report
             .checks
@@ -199,13 +203,14 @@ pub(crate) fn audit_json(reports: &[LogReport]) -> Value {
             "root": report.root.to_string(),
             "result": if report.passed() { "pass" } else { "fail" },
             "checks": checks,
+            "spent": spent(fold, &report.member).json(),
         })
     });
     Value::Array(logs.collect())
 }
 
-/// An audit for people: every check of every log.
-pub(crate) fn audit_text(reports: &[LogReport]) -> String {
+/// An audit for people: every check of every log, what each spent, and what that means.
+pub(crate) fn audit_text(reports: &[LogReport], fold: &Fold) -> String {
     let mut out = String::new();
     for report in reports {
         out +=
@@ -214,8 +219,9 @@ pub(crate) fn audit_text(reports: &[LogReport]) -> String {
             let word = check.outcome.code().to_uppercase();
             out += &format!("{word} {} {:<10} {}\n", check.code, check.name, check.text);
         }
-        out.push('\n');
+        out += &format!("{}\n", spent_text(&spent(fold, &report.member)));
     }
+    out += &releases_text(fold);
     out += "NOT SHOWN            that rows are true; that noise was drawn; copies made elsewhere\n";
     let failed: usize =
         reports.iter().flat_map(|report| &report.checks).filter(|c| c.outcome == Outcome::Fail).count();

@@ -8,6 +8,7 @@ use datacoop_protocol::audit::{Outcome, entry_proof};
 use serde_json::json;
 
 use super::Printed;
+use super::means::releases_json;
 use super::show::{audit_json, audit_text};
 use crate::error::{CommandError, Exit};
 use crate::export::{self, Conflict, Verified};
@@ -64,13 +65,18 @@ pub(super) fn verify(args: VerifyArgs) -> Result<Printed, CommandError> {
         "charter_name": verified.charter.fields().name,
         "charter_check": anchor.code(),
         "result": result,
-        "logs": audit_json(&verified.reports),
+        "logs": audit_json(&verified.reports, &verified.fold),
+        "releases": if anchor == Anchor::Other { json!([]) } else { releases_json(&verified.fold) },
         "conflicts": notes.collect::<Vec<_>>(),
     });
     let mut text = anchor_text(&verified.charter, anchor);
     text += &conflicts_text(&verified.conflicts);
     // Of strangers' logs it does not matter what else is right.
-    text += &if anchor == Anchor::Other { "RESULT FAIL (1)\n".into() } else { audit_text(&verified.reports) };
+    text += &if anchor == Anchor::Other {
+        "RESULT FAIL (1)\n".into()
+    } else {
+        audit_text(&verified.reports, &verified.fold)
+    };
     Ok(Printed { json, text, code })
 }
 
