@@ -36,13 +36,10 @@ pub(super) fn meaning_text(loss: &Value) -> String {
         .as_array()
         .into_iter()
         .flatten()
-        .map(|known| format!("{} of them {}, {}", known["members"], loss_text(known), factor_text(known)))
+        .map(|known| format!("of {} {}, {}", known["members"], loss_text(known), factor_text(known)))
         .collect();
     if !known.is_empty() {
-        text += &format!(
-            "A person in the records of several members loses more: in those of {}.\n",
-            known.join("; of ")
-        );
+        text += &format!("A person in the records of several members loses more:\n{}.\n", known.join("; "));
     }
     text
 }
@@ -67,14 +64,15 @@ pub(super) fn spent_text(spent: &Spent) -> String {
     let mut text = String::new();
     for account in &spent.accounts {
         let debits = if account.debits == 1 { "debit" } else { "debits" };
-        // Rosters that are in no log here carry an m that is not known.
-        let least = if account.unknown > 0 { "at least " } else { "" };
+        let own = match account.unknown {
+            0 => format!("{} had all others colluded", loss_text(&account.own_noise.json())),
+            _ => "more had all others colluded: how much is in the askers' logs".to_owned(),
+        };
         text += &format!(
-            "SPENT {:<16} {}, in {} {debits}; {least}{} had all others colluded\n",
+            "SPENT {:<16} {}, in {} {debits}; {own}\n",
             account.account.to_string(),
             reading_text(&account.spent),
             account.debits,
-            loss_text(&account.own_noise.json())
         );
     }
     for sum in spent.years.iter().filter(|sum| sum.years > 1) {
