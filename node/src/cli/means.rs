@@ -26,7 +26,7 @@ pub(super) fn factor_text(loss: &Value) -> String {
 /// are not, and where the person is at several members.
 pub(super) fn meaning_text(loss: &Value) -> String {
     let mut text = format!(
-        "Privacy loss for each person: {}. Whatever anybody learns from this answer is at most\n{} as likely as if that person's record had been left out, save with chance {}.\n",
+        "Privacy loss for each person: {}. Whatever anybody learns from this\nanswer is at most {} as likely as if that person's record had been left out, save with chance {}.\n",
         loss_text(loss),
         factor_text(loss),
         plain(loss["delta"].as_str().unwrap_or(""))
