@@ -4,11 +4,11 @@ use datacoop_policy::derive::Figures;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::query::{Assumptions, Mode, SECURE_ROSTER_MIN, Terms};
 use datacoop_policy::question::BoundQuestion;
-use datacoop_policy::{Day, PrivacyLoss, QueryId};
+use datacoop_policy::{Day, MemberId, PrivacyLoss, QueryId};
 use datacoop_protocol::entry::{Body, QueryBody};
 use datacoop_protocol::member::Member;
 use datacoop_protocol::release::figures;
-use datacoop_protocol::rounds::{Ending, Kind, Plan, Round};
+use datacoop_protocol::rounds::{Ending, Kind, Logged, Plan, Round};
 use datacoop_protocol::standing::released;
 use serde_json::{Value, json};
 
@@ -116,8 +116,16 @@ pub fn round_json(round: &Round, demo: bool) -> Value {
         "accepted": accepted,
         "refused": refusals,
         "contributed": round.all(Kind::Contribution).count(),
+        "alerts": round.alerts().iter().filter_map(alert_json).collect::<Vec<_>>(),
         "release": release(round).map(|release| release.json),
     })
+}
+
+/// What a member says should not be, and the entry that shows it.
+fn alert_json((by, logged): &(MemberId, Logged)) -> Option<Value> {
+    let Body::Alert { code, subject, .. } = &logged.body else { return None };
+    let about = json!({ "log": subject.log, "index": subject.index, "leaf": subject.leaf.to_string() });
+    Some(json!({ "by": by.to_string(), "code": code, "about": about }))
 }
 
 /// How the node is.

@@ -65,14 +65,12 @@ pub enum Kind {
     Abort,
     /// By a debtor.
     Void,
-    /// By anyone.
-    Alert,
 }
 
 impl Kind {
     fn of(body: &Body) -> Option<Self> {
         Some(match body {
-            Body::Genesis { .. } | Body::Charter { .. } | Body::Query(_) => return None,
+            Body::Genesis { .. } | Body::Charter { .. } | Body::Query(_) | Body::Alert { .. } => return None,
             Body::Accept { .. } | Body::Refuse { .. } => Self::Verdict,
             Body::Roster { .. } => Self::Roster,
             Body::Debit { .. } => Self::Debit,
@@ -84,7 +82,6 @@ impl Kind {
             Body::Release { .. } => Self::Release,
             Body::Abort { .. } => Self::Abort,
             Body::Void { .. } => Self::Void,
-            Body::Alert { .. } => Self::Alert,
         })
     }
 }
@@ -97,6 +94,7 @@ pub struct Round {
     asked: Option<Asked>,
     said: BTreeMap<(Kind, MemberId), Logged>,
     repeats: Vec<(MemberId, Logged)>,
+    alerts: Vec<(MemberId, Logged)>,
     plan: Option<Arc<Plan>>,
     ending: Option<Ending>,
     released: Option<(MemberId, Sums)>,
@@ -212,6 +210,7 @@ impl Round {
             asked: None,
             said: BTreeMap::new(),
             repeats: vec![],
+            alerts: vec![],
             plan: None,
             ending: None,
             released: None,
@@ -229,8 +228,12 @@ impl Round {
         self.asked = Some(Asked { at, asker, time, body, query: query.map(Arc::new) });
     }
 
-    /// Adds what a member said. Whether it counts: its first of a kind does.
+    /// Adds what a member said. Whether it counts: its first of a kind does. An alert decides nothing.
     pub(crate) fn add(&mut self, by: MemberId, logged: Logged) -> bool {
+        if matches!(logged.body, Body::Alert { .. }) {
+            self.alerts.push((by, logged));
+            return false;
+        }
         let Some(kind) = Kind::of(&logged.body) else { return false };
         let first = !self.said.contains_key(&(kind, by.clone()));
         if first {
@@ -261,9 +264,15 @@ impl Round {
         self.said.iter().filter(move |((k, _), _)| *k == kind).map(|((_, by), logged)| (by, logged))
     }
 
-    /// Everything that counts, with its author.
+    /// Everything that counts, with its author, and every alert.
     pub fn everything(&self) -> impl Iterator<Item = (&MemberId, &Logged)> {
-        self.said.iter().map(|((_, by), logged)| (by, logged))
+        let alerts = self.alerts.iter().map(|(by, logged)| (by, logged));
+        self.said.iter().map(|((_, by), logged)| (by, logged)).chain(alerts)
+    }
+
+    /// What members saw in this round that should not be.
+    pub fn alerts(&self) -> &[(MemberId, Logged)] {
+        &self.alerts
     }
 
     /// Entries that repeat a kind their author wrote before: they count for nothing.
@@ -282,6 +291,31 @@ impl Round {
         let is_roster =
             |(by, logged): &&(MemberId, Logged)| by == asker && matches!(logged.body, Body::Roster { .. });
         self.repeats.iter().find(is_roster).map(|(_, logged)| logged.at.clone())
+    }
+
+    /// What keeps back a sum that some seat opened its share of, after all had closed with the same set; and
+    /// whether that is certain, or only a share that is not here.
+    ///
+    /// It is an abort by the asker while there was still time, or the close of a seat that aborted instead of
+    /// opening, or else that of the first seat that did not open. Whoever wrote it may know the sum and keep it
+    /// from the others, or its machine may be off: the entry says what is missing, not why. Source: ROUND
+    /// section 2.
+    pub fn withheld(&self) -> Option<(Ref, bool)> {
+        let plan = self.plan.as_ref().filter(|plan| plan.query.mode == Mode::Secure)?;
+        let (verifies, _) = self.verified(plan, &self.frozen(plan)?)?;
+        let closed = self.closed(plan, &verifies)?;
+        let seats = plan.committee.iter().zip(&closed.closes);
+        let missing: Vec<_> = seats.filter(|(seat, _)| self.said(Kind::Open, seat).is_none()).collect();
+        if missing.is_empty() || missing.len() == plan.committee.len() {
+            return None;
+        }
+        let cut_off = self.said(Kind::Abort, &plan.query.asker);
+        if let Some(abort) = cut_off.filter(|abort| abort.time <= plan.query.close_by) {
+            return Some((abort.at.clone(), true));
+        }
+        let gave_up = missing.iter().find(|(seat, _)| self.said(Kind::Abort, seat).is_some());
+        let (_, close) = gave_up.or(missing.first())?;
+        Some(((*close).clone(), gave_up.is_some()))
     }
 
     /// What follows from the Roster.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use datacoop_policy::QueryId;
 use datacoop_policy::query::Mode;
+use datacoop_policy::{MemberId, QueryId};
 
-use super::Member;
 use super::port::Output;
 use super::work::{Check, Decide, Item, Work};
+use super::{Member, OPEN_GRACE};
 use crate::entry::{Body, Ref};
 use crate::log::tree::sha256;
 use crate::release::{figures, figures_digest};
@@ -264,7 +264,9 @@ impl Member {
         let Some(sums) = sums else {
             // Who opened an aggregate share never aborts.
             let opened = plan.query.mode == Mode::Secure && self.wrote(&round, Kind::Open);
-            if late && plan.query.asker == me && !opened {
+            // A share that was opened in time may still be on its way.
+            let waits = round.withheld().is_some() && self.now < plan.query.close_by + OPEN_GRACE;
+            if late && plan.query.asker == me && !opened && !waits {
                 self.append(Body::Abort { query: round.id, code: "close".to_owned() });
             }
             return;
@@ -277,10 +279,13 @@ impl Member {
         }
     }
 
-    /// Raises an alert once for a release that says something else than the opens do.
+    /// Raises an alert about an entry, once for each reason.
     pub(super) fn alert_once(&mut self, id: QueryId, code: &str, subject: Ref) {
         let Some(round) = self.fold.round(&id) else { return };
-        if !self.wrote(round, Kind::Alert) {
+        let said = |(by, logged): &(MemberId, Logged)| {
+            *by == self.settings.me && matches!(&logged.body, Body::Alert { code: said, .. } if said == code)
+        };
+        if !round.alerts().iter().any(said) {
             self.append(Body::Alert { query: id, code: code.to_owned(), subject });
         }
     }
@@ -288,7 +293,7 @@ impl Member {
 
 impl Round {
     /// A contribution as the seats, and an auditor, compute with it.
-    pub fn item(&self, plan: &Plan, member: &datacoop_policy::MemberId) -> Option<Item> {
+    pub fn item(&self, plan: &Plan, member: &MemberId) -> Option<Item> {
         let debit = self.debit(plan, member)?.at.leaf;
         let Body::Contribution { nonce, public_share, shares, .. } = &self.contribution(plan, member)?.body
         else {

@@ -10,9 +10,9 @@ use datacoop_policy::verdict::in_scope;
 use datacoop_policy::{MemberId, QueryId, Span, Time};
 use zeroize::Zeroizing;
 
-use super::Member;
 use super::port::{Event, Noise, Output, RoundSecret, Tally};
 use super::work::{Checked, Computed, Decided, Prove, Proved, Work, noised};
+use super::{Member, OPEN_GRACE};
 use crate::entry::{Body, Ref};
 use crate::log::tree::sha256;
 use crate::rounds::{Kind, Plan, Round, commitment, vector_bytes};
@@ -392,6 +392,7 @@ impl Member {
                 (after(body.contribute_by), "contribute"),
                 (after(body.close_by), "close"),
                 (body.close_by + Span::from_seconds(1), "release"),
+                (body.close_by + OPEN_GRACE, "open"),
                 (after(self.over_at(round, body.close_by)), "overdue"),
             ]
             .into_iter()

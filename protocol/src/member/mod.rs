@@ -24,7 +24,7 @@ use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
 use ed25519_dalek::Signer as _;
 
-use crate::entry::{Body, Entry, QueryBody};
+use crate::entry::{Body, Entry, QueryBody, Ref};
 use crate::fold::Fold;
 use crate::keys::{Keys, genesis_text, listed_keys};
 use crate::log::note::{Checkpoint, open_checkpoint, sign_checkpoint};
@@ -87,6 +87,9 @@ impl fmt::Display for RestoreError {
 
 /// Entries that begin a log: genesis and charter.
 const BEGIN_ENTRIES: u64 = 2;
+
+/// How long after `close_by` an opened share may still be on its way, before it is missed aloud.
+const OPEN_GRACE: Span = Span(60_000);
 
 /// The machine.
 pub struct Member {
@@ -461,6 +464,16 @@ impl Member {
         Ok(at.expect("INVARIANT: the entry was just appended").leaf)
     }
 
+    /// What is kept back from the members of a round, once it is certain or nothing can be on its way any
+    /// more. Not of our own share: the others say that.
+    fn withheld(&self, round: &Round) -> Option<Ref> {
+        let plan = round.plan()?;
+        let (subject, certain) = round.withheld()?;
+        let ours = plan.seat(&self.settings.me).is_some() && !self.wrote(round, Kind::Open);
+        let over = self.now >= plan.query.close_by + OPEN_GRACE;
+        (plan.members.contains(&self.settings.me) && !ours && (certain || over)).then_some(subject)
+    }
+
     /// Whether a round ended, and how, told once. A release that says something else than what was
     /// opened ends nothing: it is an alert.
     fn note_ending(&mut self, id: QueryId) -> bool {
@@ -470,6 +483,9 @@ impl Member {
         }
         if let Some(subject) = round.second_roster() {
             self.alert_once(id, "roster", subject);
+        }
+        if let Some(subject) = self.withheld(&round) {
+            self.alert_once(id, "withheld", subject);
         }
         let Some(ending) = round.ending().cloned() else { return false };
         match ending {
