@@ -5,7 +5,9 @@
 
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
+pub mod arithmetic;
 pub mod noise;
+pub mod numbers;
 pub mod report;
 pub mod statistics;
 
