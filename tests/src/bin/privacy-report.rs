@@ -7,14 +7,17 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use datacoop_tests::noise;
 use datacoop_tests::report::{Figure, Section, json, page};
+use datacoop_tests::{arithmetic, noise};
 
 /// What measures the claims of one kind.
 type Measure = fn() -> Vec<Figure>;
 
 /// Every kind of claim: its name as an argument, its title on the page, its figures.
-const SECTIONS: &[(&str, &str, Measure)] = &[("noise", "The noise of one share", noise::figures)];
+const SECTIONS: &[(&str, &str, Measure)] = &[
+    ("noise", "The noise of one share", noise::figures),
+    ("arithmetic", "What a loss means", arithmetic::figures),
+];
 
 /// Every argument that is no option names a section; none means all.
 struct Arguments {
