@@ -6,14 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use datacoop_policy::{Digest, QueryId};
 use datacoop_protocol::bounds::BLOB_BYTES_MAX;
 use datacoop_protocol::log::tree::sha256;
 
+use crate::disk;
 use crate::folder::{StoreError, at, list, make_dir, read_optional, sync_dir, write_unsynced};
 
 /// Where the shares of open rounds lie.
@@ -86,10 +87,10 @@ impl Blobs {
         }
         let file = OpenOptions::new().read(true).append(true).open(&path).map_err(at(&path))?;
         if whole < bytes.len() {
-            file.set_len(whole as u64).map_err(at(&path))?;
+            disk::cut(&file, &path, whole as u64).map_err(at(&path))?;
         }
         // Found in the page cache is not found on disk: synced before anybody is told that we hold it.
-        file.sync_all().map_err(at(&path))?;
+        disk::sync(&file, &path).map_err(at(&path))?;
         self.packs.insert(round, Pack { file, bytes: whole as u64, synced: true });
         Ok(())
     }
@@ -110,8 +111,7 @@ impl Blobs {
     pub fn put_share(&mut self, round: QueryId, hash: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
         let path = self.pack_path(&round);
         if !self.packs.contains_key(&round) {
-            let options = OpenOptions::new().create(true).append(true).read(true).mode(0o600).clone();
-            let file = options.open(&path).map_err(at(&path))?;
+            let file = disk::open(&path, OpenOptions::new().append(true).read(true)).map_err(at(&path))?;
             sync_dir(&self.folder.join(SHARES))?;
             self.packs.insert(round, Pack { file, bytes: 0, synced: true });
         }
@@ -121,7 +121,7 @@ impl Blobs {
         record.extend(hash.0);
         record.extend(length.to_le_bytes());
         record.extend(bytes);
-        pack.file.write_all(&record).map_err(at(&path))?;
+        disk::write(&pack.file, &path, pack.bytes, &record).map_err(at(&path))?;
         pack.synced = false;
         let offset = pack.bytes + HEADER_BYTES as u64;
         pack.bytes += record.len() as u64;
@@ -132,7 +132,8 @@ impl Blobs {
     /// Shares that were added are on disk before anything else happens.
     pub fn sync(&mut self) -> Result<(), StoreError> {
         for (round, pack) in self.packs.iter_mut().filter(|(_, pack)| !pack.synced) {
-            pack.file.sync_data().map_err(at(&self.folder.join(SHARES).join(round.to_string())))?;
+            let path = self.folder.join(SHARES).join(round.to_string());
+            disk::sync(&pack.file, &path).map_err(at(&path))?;
             pack.synced = true;
         }
         Ok(())
@@ -203,7 +204,7 @@ impl Blobs {
         let path = self.pack_path(round);
         self.places.retain(|_, place| place.round != *round);
         match self.packs.remove(round) {
-            Some(_) => fs::remove_file(&path).map_err(at(&path)),
+            Some(_) => disk::remove(&path).map_err(at(&path)),
             None => Ok(()),
         }
     }
@@ -213,7 +214,7 @@ impl Blobs {
         let files = self.held()?;
         for hash in files.iter().filter(|hash| !named.contains(hash) && !self.places.contains_key(hash)) {
             let path = self.path(hash);
-            fs::remove_file(&path).map_err(at(&path))?;
+            disk::remove(&path).map_err(at(&path))?;
         }
         let of_named = self.places.iter().filter(|(hash, _)| named.contains(hash));
         let live: BTreeSet<QueryId> = of_named.map(|(_, place)| place.round).collect();

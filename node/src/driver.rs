@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use datacoop_policy::charter::Charter;
 use datacoop_policy::question::BoundQuestion;
-use datacoop_policy::{Day, Digest, MemberId, QueryId, Span, Time};
+use datacoop_policy::{Day, Digest, MemberId, QueryId, Span};
 use datacoop_protocol::bounds::PIECE_BYTES_MAX;
 use datacoop_protocol::entry::QueryBody;
 use datacoop_protocol::keys::Keys;
@@ -16,29 +16,19 @@ use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Event, Input, Noise, Output, Tally};
 use datacoop_protocol::member::work::Work;
 use datacoop_protocol::member::{Member, Settings, Start};
-use datacoop_protocol::wire::{Bytes, Record, Reply, decode_within, encode};
+use datacoop_protocol::wire::{Bytes, Reply, encode};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use zeroize::Zeroizing;
 
-use crate::blobs::Blobs;
 use crate::folder::{Folder, StoreError};
 use crate::home::{Config, Home};
 use crate::index::Index;
-use crate::journal::{FRAME_BYTES_MAX, Journal};
-use crate::keyfile::RoundFiles;
 use crate::net::{Carrier, CarrierConfig, NetError, NetEvent, Recorder};
-use crate::signed::Slots;
+use crate::storage::Storage;
 use crate::{clock, engine, entropy, noise};
 
 /// Events a slow listener may fall behind.
 const EVENTS_MAX: usize = 4_096;
-/// How long copies of other logs wait for company before they are written: a power loss costs no
-/// more than pulling them again, and a sync for each push would cost every round.
-const COPIES_WAIT_MAX: Span = Span(1_000);
-/// How many bytes of them wait: far below a frame, so that the next one still fits.
-const COPIES_BYTES_MAX: usize = 1024 * 1024;
-const _: () = assert!(16 * COPIES_BYTES_MAX <= FRAME_BYTES_MAX);
-
 /// Why a node does not start.
 #[derive(Debug)]
 pub enum NodeError {
@@ -197,20 +187,14 @@ impl Node {
         let folder = Folder::open(home.path())?;
         engine::remove_unfinished(&home.join("tables"))?;
         let (note, charter, keys) = admitted(&home, &config, &run)?;
-        let opened = Journal::open(&home.join("journal"))?;
-        if opened.cut > 0 {
-            tracing::warn!(bytes = opened.cut, "the journal's last frame was torn and cut");
+        let (mut storage, mut found) = Storage::open(home.path())?;
+        if found.cut > 0 {
+            tracing::warn!(bytes = found.cut, "the journal's last frame was torn and cut");
         }
-        let records = read_records(&opened.frames)?;
-        let (slots, last_signed) = Slots::open(&home.join("signed"))?;
-        let mut blobs = Blobs::open(&home.join("blobs"))?;
         let note_hash = sha256(&[note.as_bytes()]);
-        let mut held = blobs.held()?;
-        if held.insert(note_hash) {
-            blobs.put(&note_hash, note.as_bytes())?;
+        if found.held.insert(note_hash) {
+            storage.blobs().put(&note_hash, note.as_bytes())?;
         }
-        let rounds = RoundFiles::new(&home.join("keys/rounds"));
-        rounds.erase_leftovers()?;
         let limits =
             home.limits().inspect_err(|error| tracing::warn!(%error, "this node answers nothing")).ok();
         let settings = Settings {
@@ -229,18 +213,18 @@ impl Node {
             charter: charter.clone(),
             charter_note: note_hash,
             vocabularies,
-            records,
-            last_signed,
-            secrets: rounds.read_all()?,
-            held,
+            records: found.records,
+            last_signed: found.last_signed,
+            secrets: found.secrets,
+            held: found.held,
         };
         let member =
             Member::restore(clock::now(), start).map_err(|error| NodeError::Wrong(error.to_string()))?;
         // What a crash left: blobs whose entry was never written.
         let mut named = member.named_blobs();
         named.insert(note_hash);
-        blobs.remove_unnamed(&named)?;
-        let index = Arc::new(open_index(&home, &opened.journal, &member)?);
+        storage.remove_unnamed(&named)?;
+        let index = Arc::new(open_index(&home, storage.position(), &member)?);
         let (net_events, network) = mpsc::unbounded_channel();
         let carrier_config = CarrierConfig {
             secret: transport,
@@ -261,20 +245,7 @@ impl Node {
             index: index.clone(),
             commands: Arc::default(),
         };
-        let driver = Driver {
-            _folder: folder,
-            home,
-            member,
-            journal: opened.journal,
-            pending: Pending::default(),
-            slots,
-            blobs,
-            rounds,
-            index,
-            carrier,
-            inbox,
-            events,
-        };
+        let driver = Driver { _folder: folder, home, member, storage, index, carrier, inbox, events };
         Ok(Self { handle, task: tokio::spawn(driver.run(messages, network)) })
     }
 
@@ -336,25 +307,14 @@ fn peers(charter: &Charter, me: &datacoop_policy::MemberId) -> Vec<(datacoop_pol
     others.map(|member| (member.id.clone(), member.keys.peer)).collect()
 }
 
-fn read_records(frames: &[Vec<u8>]) -> Result<Vec<Record>, NodeError> {
-    let mut records = vec![];
-    for (n, frame) in frames.iter().enumerate() {
-        let read: Vec<Record> = decode_within(frame, FRAME_BYTES_MAX).map_err(|error| {
-            NodeError::Wrong(format!("journal frame {n} is not one of ours: {error}; restore a backup"))
-        })?;
-        records.extend(read);
-    }
-    Ok(records)
-}
-
 /// Opens the index and fills it if it is not built to the journal's end.
-fn open_index(home: &Home, journal: &Journal, member: &Member) -> Result<Index, NodeError> {
-    let opened = Index::open(&home.join("index"), journal.position())?;
+fn open_index(home: &Home, position: u64, member: &Member) -> Result<Index, NodeError> {
+    let opened = Index::open(&home.join("index"), position)?;
     if opened.rebuild {
         for round in member.fold().rounds().values() {
             index_release(&opened.index, member, &round.id);
         }
-        opened.index.set_built_to(journal.position());
+        opened.index.set_built_to(position);
     }
     Ok(opened.index)
 }
@@ -370,46 +330,11 @@ fn index_release(index: &Index, member: &Member, id: &QueryId) {
     }
 }
 
-/// Records that are not written yet: neighbours share one frame and one sync.
-#[derive(Default)]
-struct Pending {
-    records: Vec<Record>,
-    bytes: usize,
-    /// Something else waits until they are on disk.
-    must_sync: bool,
-    /// When the first of them came.
-    since: Option<Time>,
-}
-
-impl Pending {
-    fn push(&mut self, record: Record, now: Time) {
-        self.bytes += match &record {
-            Record::Entry(Bytes(bytes)) => bytes.len(),
-            Record::Copied(section) => section.entries.iter().map(|entry| entry.0.len()).sum(),
-        };
-        self.records.push(record);
-        self.since.get_or_insert(now);
-    }
-
-    /// When they are written even if nothing waits for them.
-    fn due(&self) -> Option<Time> {
-        self.since.map(|since| since + COPIES_WAIT_MAX)
-    }
-
-    fn is_due(&self, now: Time) -> bool {
-        self.bytes > COPIES_BYTES_MAX || self.due().is_some_and(|due| due <= now)
-    }
-}
-
 struct Driver {
     _folder: Folder,
     home: Home,
     member: Member,
-    journal: Journal,
-    pending: Pending,
-    slots: Slots,
-    blobs: Blobs,
-    rounds: RoundFiles,
+    storage: Storage,
     index: Arc<Index>,
     carrier: Carrier,
     inbox: mpsc::UnboundedSender<Message>,
@@ -445,15 +370,15 @@ impl Driver {
             };
             self.member.handle_input(clock::now(), input);
         }
-        self.write_pending()?;
-        self.index.set_built_to(self.journal.position());
+        self.storage.close()?;
+        self.index.set_built_to(self.storage.position());
         self.index.flush();
         Ok(())
     }
 
     fn until_wake(&self) -> Duration {
         let due = self.member.poll_timeout().map(|(at, _)| at);
-        let due = due.into_iter().chain(self.pending.due()).min();
+        let due = due.into_iter().chain(self.storage.due()).min();
         // At least a millisecond, so that a deadline that cannot be met does not spin.
         let wait = due.map_or(Span(60_000), |due| due - clock::now());
         Duration::from_millis(wait.0.clamp(1, 60_000))
@@ -461,64 +386,20 @@ impl Driver {
 
     async fn drain(&mut self) -> Result<(), StoreError> {
         while let Some(output) = self.member.poll_output() {
-            if matches!(output, Output::StoreBlob { .. }) {
-                // The copied entry that names a blob comes before it: a start deletes what no entry
-                // names, and the peer that is told we hold it may switch off.
-                self.write_pending()?;
-            } else if !matches!(output, Output::Store(_) | Output::Keep(_)) {
-                self.barrier()?;
+            if let Some(output) = self.storage.take(output, clock::now())? {
+                self.execute(output).await?;
             }
-            self.execute(output).await?;
         }
-        self.barrier()?;
-        if self.pending.is_due(clock::now()) { self.write_pending() } else { Ok(()) }
+        self.storage.settle(clock::now())
     }
 
-    /// What was stored so far is on disk before anything else happens.
-    fn barrier(&mut self) -> Result<(), StoreError> {
-        // A peer that is told we hold a share may switch off.
-        self.blobs.sync()?;
-        if self.pending.must_sync { self.write_pending() } else { Ok(()) }
-    }
-
-    /// Writes what waits as one frame, durably.
-    fn write_pending(&mut self) -> Result<(), StoreError> {
-        let pending = std::mem::take(&mut self.pending);
-        if !pending.records.is_empty() {
-            // Shares before the entry that names them.
-            self.blobs.sync()?;
-            self.journal.append(&encode(&pending.records))?;
-            // Crash before: the frame is torn or absent, and nothing that it says was acted upon.
-            self.journal.sync()?;
-        }
-        Ok(())
-    }
-
+    /// Does what is not the disk's.
     async fn execute(&mut self, output: Output) -> Result<(), StoreError> {
         match output {
-            Output::Store(record) => {
-                self.pending.push(record, clock::now());
-                self.pending.must_sync = true;
-            }
-            Output::Keep(record) => {
-                self.pending.push(record, clock::now());
-                // One input can bring many pages: they must not grow beyond a frame.
-                if self.pending.is_due(clock::now()) {
-                    self.write_pending()?;
-                }
-            }
-            Output::Sign { size, note } => self.slots.write(size, &note)?,
-            Output::StoreBlob { hash, bytes, round: Some(round) } => {
-                self.blobs.put_share(round, &hash, &bytes)?
-            }
-            Output::StoreBlob { hash, bytes, round: None } => self.blobs.put(&hash, &bytes)?,
-            Output::RemoveShares(round) => self.blobs.remove_shares(&round)?,
             Output::LoadBlob(hash) => {
-                let bytes = self.blobs.get(&hash)?.map(Arc::from);
+                let bytes = self.storage.blobs().get(&hash)?.map(Arc::from);
                 self.feed(Input::Loaded(hash, bytes));
             }
-            Output::KeepSecret(id, secret) => self.rounds.keep(&id, &secret)?,
-            Output::EraseSecret(id) => self.rounds.erase(&id)?,
             Output::Dial(member, addresses) => self.carrier.dial(member, addresses).await,
             Output::Hangup(member) => self.carrier.hang_up(member).await,
             Output::Request { to, exchange, bytes } => self.carrier.request(to, exchange, bytes).await,
@@ -531,6 +412,15 @@ impl Driver {
             Output::Compute(work) => self.compute(work),
             Output::Tell(Event::Halted(text)) => return Err(StoreError::Wrong(text)),
             Output::Tell(event) => self.tell(event),
+            Output::Store(_)
+            | Output::Keep(_)
+            | Output::Sign { .. }
+            | Output::StoreBlob { .. }
+            | Output::RemoveShares(_)
+            | Output::KeepSecret(..)
+            | Output::EraseSecret(_) => {
+                unreachable!("INVARIANT: `Storage::take` keeps what is the disk's")
+            }
         }
         Ok(())
     }
@@ -540,7 +430,7 @@ impl Driver {
     }
 
     async fn reply_piece(&self, exchange: u64, hash: Digest, offset: u64) -> Result<(), StoreError> {
-        let reply = match self.blobs.piece(&hash, offset, PIECE_BYTES_MAX)? {
+        let reply = match self.storage.blobs().piece(&hash, offset, PIECE_BYTES_MAX)? {
             Some((total, bytes)) => Reply::Piece { total, bytes: Bytes(bytes) },
             None => Reply::Absent,
         };
@@ -631,16 +521,5 @@ mod tests {
         let error = input_of(None).err().unwrap().to_string();
         assert!(error.contains("start the node again"), "{error}");
         assert!(input_of(Some(NetEvent::Refused("no".into()))).unwrap().is_none());
-    }
-
-    #[test]
-    fn copies_wait_for_company_but_not_for_long_and_not_in_bulk() {
-        let entry = |length| Record::Entry(Bytes(vec![0; length]));
-        let mut pending = Pending::default();
-        pending.push(entry(10), Time(5_000));
-        pending.push(entry(10), Time(5_500));
-        assert!(!pending.is_due(Time(5_999)) && pending.is_due(Time(6_000)));
-        pending.push(entry(COPIES_BYTES_MAX), Time(5_600));
-        assert!(pending.is_due(Time(5_600)));
     }
 }

@@ -3,9 +3,11 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use crate::disk;
 
 /// What the FORMAT file says.
 const FORMAT: &str = "datacoop 1\n";
@@ -104,7 +106,7 @@ impl Folder {
 
 /// A folder that only its owner reads.
 pub fn make_dir(path: &Path) -> Result<(), StoreError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))
+    disk::make_dir(path).map_err(at(path))
 }
 
 /// Writes a file so that a crash leaves the old one or the new one: temporary name, sync, rename,
@@ -117,20 +119,17 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 /// As `write_durably`, but the folder is left to the caller to sync, once for many files.
 pub fn write_unsynced(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let temporary = path.with_extension("tmp");
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(&temporary)
+    let options = &mut OpenOptions::new();
+    let file = disk::open(&temporary, options.truncate(true).write(true)).map_err(at(&temporary))?;
+    disk::write(&file, &temporary, 0, bytes)
+        .and_then(|()| disk::sync(&file, &temporary))
         .map_err(at(&temporary))?;
-    file.write_all(bytes).and_then(|()| file.sync_data()).map_err(at(&temporary))?;
-    fs::rename(&temporary, path).map_err(at(path))
+    disk::rename(&temporary, path).map_err(at(path))
 }
 
 /// Makes renames and removals in a folder durable.
 pub fn sync_dir(path: &Path) -> Result<(), StoreError> {
-    File::open(path).and_then(|dir| dir.sync_all()).map_err(at(path))
+    disk::sync_dir(path).map_err(at(path))
 }
 
 /// Reads a file that may not be there.

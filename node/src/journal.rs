@@ -3,10 +3,9 @@
 //! Must not know what a frame says.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::disk;
 use crate::folder::{StoreError, at, list, sync_dir};
 
 /// Largest frame.
@@ -72,13 +71,13 @@ impl Journal {
         }
         number = number.max(1);
         let path = folder.join(file_name(number));
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(at(&path))?;
+        let file = disk::open(&path, OpenOptions::new().append(true)).map_err(at(&path))?;
         if cut > 0 {
-            file.set_len(length).map_err(at(&path))?;
+            disk::cut(&file, &path, length).map_err(at(&path))?;
         }
         // Always: after a killed process the frames may have come from the page cache alone, and
         // whoever signs on from here promises that they are on disk.
-        file.sync_all().map_err(at(&path))?;
+        disk::sync(&file, &path).map_err(at(&path))?;
         sync_dir(folder)?;
         let position = frames.len() as u64;
         let journal = Self { folder: folder.to_owned(), file, number, length, position, dirty: false };
@@ -105,7 +104,7 @@ impl Journal {
         frame.extend(crc32c::crc32c(&length.to_le_bytes()).to_le_bytes());
         frame.extend(crc32c::crc32c(payload).to_le_bytes());
         frame.extend(payload);
-        self.file.write_all(&frame).map_err(at(&path))?;
+        disk::write(&self.file, &path, self.length, &frame).map_err(at(&path))?;
         self.length += frame.len() as u64;
         self.position += 1;
         self.dirty = true;
@@ -117,7 +116,7 @@ impl Journal {
     pub fn sync(&mut self) -> Result<(), StoreError> {
         if self.dirty {
             let path = self.folder.join(file_name(self.number));
-            self.file.sync_data().map_err(at(&path))?;
+            disk::sync(&self.file, &path).map_err(at(&path))?;
             self.dirty = false;
         }
         Ok(())
@@ -132,8 +131,7 @@ impl Journal {
         self.sync()?;
         self.number += 1;
         let path = self.folder.join(file_name(self.number));
-        self.file =
-            OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path).map_err(at(&path))?;
+        self.file = disk::open(&path, OpenOptions::new().append(true)).map_err(at(&path))?;
         self.length = 0;
         sync_dir(&self.folder)
     }

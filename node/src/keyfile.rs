@@ -1,7 +1,7 @@
 //! Secrets on disk: the identity seed, and one file a round. Only their owner may read them.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use datacoop_policy::{Digest, QueryId};
 use datacoop_protocol::member::port::{RoundSecret, RoundSecrets};
 use zeroize::Zeroizing;
 
+use crate::disk;
 use crate::folder::{StoreError, at, list, sync_dir, write_durably};
 
 /// First line of an identity file.
@@ -91,15 +92,15 @@ impl RoundFiles {
 /// Best effort: a disk may keep old copies of a block; the page on security says so.
 fn overwrite_and_remove(path: &Path) -> Result<bool, StoreError> {
     // Not truncated: a truncated file gives its blocks back, and the zeros go to other ones.
-    let mut file = match OpenOptions::new().write(true).open(path) {
+    let file = match OpenOptions::new().write(true).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(at(path)(error)),
     };
     let length = file.metadata().map_err(at(path))?.len();
     let zeros = vec![0; usize::try_from(length).unwrap_or(0)];
-    file.write_all(&zeros).and_then(|()| file.sync_data()).map_err(at(path))?;
-    fs::remove_file(path).map_err(at(path))?;
+    disk::write(&file, path, 0, &zeros).and_then(|()| disk::sync(&file, path)).map_err(at(path))?;
+    disk::remove(path).map_err(at(path))?;
     Ok(true)
 }
 

@@ -2,14 +2,16 @@
 //! journal against being replaced by an old copy. Must not know what a head means.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use crate::disk;
 use crate::folder::{StoreError, at, read_optional, sync_dir};
 
 /// Length and checksum before the payload.
 const HEADER_BYTES: usize = 8;
+/// The slots' files.
+const NAMES: [&str; 2] = ["a", "b"];
 
 /// The two slots; the older one is overwritten, so a torn write leaves the newer.
 pub struct Slots {
@@ -30,20 +32,12 @@ fn parse(bytes: &[u8]) -> Option<(u64, String)> {
 impl Slots {
     /// Opens the slots and reads the newest valid one.
     pub fn open(folder: &Path) -> Result<(Self, Option<(u64, String)>), StoreError> {
-        let paths = [folder.join("a"), folder.join("b")];
+        let paths = NAMES.map(|name| folder.join(name));
         let mut found = vec![];
         for path in &paths {
             found.push(read_optional(path)?.and_then(|bytes| parse(&bytes)));
         }
-        let open = |path: &Path| {
-            OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .mode(0o600)
-                .open(path)
-                .map_err(at(path))
-        };
+        let open = |path: &Path| disk::open(path, OpenOptions::new().write(true)).map_err(at(path));
         let files = [open(&paths[0])?, open(&paths[1])?];
         sync_dir(folder)?;
         let size = |slot: &Option<(u64, String)>| slot.as_ref().map(|(size, _)| *size);
@@ -61,13 +55,14 @@ impl Slots {
         bytes.extend(length.to_le_bytes());
         bytes.extend(crc32c::crc32c(&payload).to_le_bytes());
         bytes.extend(payload);
+        let path = self.folder.join(NAMES[self.next]);
         let file = &mut self.files[self.next];
         let written = file
             .seek(SeekFrom::Start(0))
-            .and_then(|_| file.write_all(&bytes))
-            .and_then(|()| file.sync_data());
+            .and_then(|_| disk::write(file, &path, 0, &bytes))
+            .and_then(|()| disk::sync(file, &path));
         self.next = 1 - self.next;
-        written.map_err(at(&self.folder))
+        written.map_err(at(&path))
     }
 }
 

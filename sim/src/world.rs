@@ -9,7 +9,7 @@ use datacoop_policy::limits::Limits;
 use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
-use datacoop_protocol::member::port::{Event, Input, Noise, Output, RoundSecret, Tally};
+use datacoop_protocol::member::port::{Event, Input, Noise, Output, RoundSecret, RoundSecrets, Tally};
 use datacoop_protocol::member::{Member, Settings, Start};
 use datacoop_protocol::sampler::discrete_gaussian;
 use datacoop_protocol::seed::Seed;
@@ -18,9 +18,36 @@ use zeroize::Zeroizing;
 
 use crate::coop::Founder;
 
+/// Where a member keeps what must outlive a crash.
+pub trait Store {
+    /// What a start finds. Errors: the member cannot start now.
+    fn open(&mut self) -> Result<Kept, String>;
+    /// The member started; these are the blobs that its entries name.
+    fn started(&mut self, named: &BTreeSet<Digest>) -> Result<(), String>;
+    /// Does what is the disk's of an output and gives back the rest, not before all that was to be
+    /// durable is. Errors: the disk failed, which ends this life of the member.
+    fn take(&mut self, now: Time, output: Output) -> Result<Option<Output>, String>;
+    /// After the last output of an input.
+    fn settle(&mut self, now: Time) -> Result<(), String>;
+    /// A blob.
+    fn blob(&self, hash: &Digest) -> Option<Arc<[u8]>>;
+}
+
+/// What a start finds.
+pub struct Kept {
+    /// The journal, in order.
+    pub records: Vec<Record>,
+    /// The newest head that was signed: entries, and the note.
+    pub last_signed: Option<(u64, String)>,
+    /// Secrets of open rounds.
+    pub secrets: RoundSecrets,
+    /// Names of the blobs.
+    pub held: BTreeSet<Digest>,
+}
+
 /// What a crash leaves: whatever was stored, and nothing after the last barrier.
 #[derive(Default)]
-pub struct Disk {
+struct Disk {
     records: Vec<Record>,
     synced: usize,
     last_signed: Option<(u64, String)>,
@@ -30,13 +57,79 @@ pub struct Disk {
     shares: BTreeMap<Digest, QueryId>,
 }
 
+impl Store for Disk {
+    fn open(&mut self) -> Result<Kept, String> {
+        self.records.truncate(self.synced);
+        let secrets = self.secrets.iter().filter_map(|(id, bytes)| Some((*id, RoundSecret::parse(bytes)?)));
+        Ok(Kept {
+            records: self.records.clone(),
+            last_signed: self.last_signed.clone(),
+            secrets: secrets.collect(),
+            held: self.blobs.keys().copied().collect(),
+        })
+    }
+
+    fn started(&mut self, _: &BTreeSet<Digest>) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn take(&mut self, _: Time, output: Output) -> Result<Option<Output>, String> {
+        match output {
+            Output::Store(record) => {
+                self.records.push(record);
+                self.synced = self.records.len();
+            }
+            Output::Keep(record) => self.records.push(record),
+            Output::Sign { size, note } => {
+                self.synced = self.records.len();
+                self.last_signed = Some((size, note));
+            }
+            Output::StoreBlob { hash, bytes, round } => {
+                self.blobs.insert(hash, bytes);
+                self.shares.extend(round.map(|round| (hash, round)));
+            }
+            Output::RemoveShares(round) => {
+                self.blobs.retain(|hash, _| self.shares.get(hash) != Some(&round));
+            }
+            Output::KeepSecret(id, secret) => {
+                self.secrets.insert(id, secret.to_bytes().to_vec());
+            }
+            Output::EraseSecret(id) => {
+                self.secrets.remove(&id);
+            }
+            other @ (Output::LoadBlob(_)
+            | Output::Dial(..)
+            | Output::Hangup(_)
+            | Output::Request { .. }
+            | Output::Reply { .. }
+            | Output::ReplyPiece { .. }
+            | Output::Tabulate(..)
+            | Output::Draw { .. }
+            | Output::Compute(_)
+            | Output::Tell(_)) => return Ok(Some(other)),
+        }
+        Ok(None)
+    }
+
+    fn settle(&mut self, _: Time) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn blob(&self, hash: &Digest) -> Option<Arc<[u8]>> {
+        self.blobs.get(hash).cloned()
+    }
+}
+
 /// Computes a member's exact Tally.
 pub type Tabulate = Arc<dyn Fn(&MemberId, &BoundQuestion) -> Vec<i64>>;
 
 struct Site {
     founder: Founder,
     member: Option<Member>,
-    disk: Disk,
+    disk: Box<dyn Store>,
+    limits: Limits,
+    /// Milliseconds by which its clock is ahead of the world's.
+    ahead: i64,
     starts: u32,
     executed: u64,
     crash_at: Option<u64>,
@@ -86,7 +179,9 @@ impl World {
             .map(|founder| Site {
                 founder,
                 member: None,
-                disk: Disk::default(),
+                disk: Box::new(Disk::default()),
+                limits: Limits::top(),
+                ahead: 0,
                 starts: 0,
                 executed: 0,
                 crash_at: None,
@@ -135,6 +230,26 @@ impl World {
         self.sites[site].crash_at = Some(output);
     }
 
+    /// Gives a member that has not started yet another disk.
+    pub fn set_store(&mut self, site: usize, store: Box<dyn Store>) {
+        self.sites[site].disk = store;
+    }
+
+    /// Limits of a member's own, from its next start on.
+    pub fn set_limits(&mut self, site: usize, limits: Limits) {
+        self.sites[site].limits = limits;
+    }
+
+    /// Sets a member's clock ahead of the world's by so many milliseconds, or back.
+    pub fn set_clock(&mut self, site: usize, ahead: i64) {
+        self.sites[site].ahead = ahead;
+    }
+
+    /// What time it is for a member.
+    fn clock(&self, site: usize) -> Time {
+        Time(self.now.0.saturating_add_signed(self.sites[site].ahead))
+    }
+
     /// A member that draws zeros instead of noise: one of those that collude.
     pub fn silence_noise(&mut self, site: usize) {
         self.noiseless.insert(site);
@@ -178,6 +293,7 @@ impl World {
     fn next_wake(&self) -> Option<(Time, usize)> {
         let due = |(i, site): (usize, &Site)| {
             let (at, _) = site.member.as_ref()?.poll_timeout()?;
+            let at = Time(at.0.saturating_add_signed(site.ahead.saturating_neg()));
             Some((at.max(self.now + Span(1)), i))
         };
         self.sites.iter().enumerate().filter_map(due).min()
@@ -206,36 +322,42 @@ impl World {
     fn start(&mut self, number: usize) {
         let site = &mut self.sites[number];
         site.starts += 1;
-        site.disk.records.truncate(site.disk.synced);
+        let Ok(kept) = site.disk.open() else {
+            let away = self.away;
+            self.schedule(away, Happening::Start(number));
+            return;
+        };
         let entropy = self.seed.derive(&format!("member/{number}/{}", site.starts));
         let declared = self.charter.fields().datasets.iter().map(|dataset| dataset.id.clone()).collect();
-        let secrets =
-            site.disk.secrets.iter().filter_map(|(id, bytes)| Some((*id, RoundSecret::parse(bytes)?)));
         let start = Start {
             entropy,
             keys: site.founder.keys(),
             settings: Settings {
                 me: site.founder.id.clone(),
-                limits: Some(Limits::top()),
+                limits: Some(site.limits.clone()),
                 declared,
                 answer_grid: self.answer_grid,
             },
             charter: self.charter.clone(),
             charter_note: self.charter.hash(),
             vocabularies: self.vocabularies.clone(),
-            records: site.disk.records.clone(),
-            last_signed: site.disk.last_signed.clone(),
-            secrets: secrets.collect(),
-            held: site.disk.blobs.keys().copied().collect(),
+            records: kept.records,
+            last_signed: kept.last_signed,
+            secrets: kept.secrets,
+            held: kept.held,
         };
-        let member =
-            Member::restore(self.now, start).expect("LAW: what a crash leaves is enough to start from");
+        let now = self.clock(number);
+        let member = Member::restore(now, start).expect("LAW: what a crash leaves is enough to start from");
+        let named = member.named_blobs();
         self.sites[number].member = Some(member);
-        self.drain(number);
+        match self.sites[number].disk.started(&named) {
+            Ok(()) => self.drain(number),
+            Err(_) => self.crash(number),
+        }
     }
 
     fn feed(&mut self, site: usize, input: Input) {
-        let now = self.now;
+        let now = self.clock(site);
         let Some(member) = self.sites[site].member.as_mut() else { return };
         member.handle_input(now, input);
         self.drain(site);
@@ -248,7 +370,16 @@ impl World {
                 return;
             }
             self.sites[site].executed += 1;
-            self.execute(site, output);
+            let now = self.clock(site);
+            match self.sites[site].disk.take(now, output) {
+                Ok(Some(output)) => self.execute(site, output),
+                Ok(None) => {}
+                Err(_) => return self.crash(site),
+            }
+        }
+        let now = self.clock(site);
+        if self.sites[site].member.is_some() && self.sites[site].disk.settle(now).is_err() {
+            self.crash(site);
         }
     }
 
@@ -272,32 +403,9 @@ impl World {
 
     fn execute(&mut self, site: usize, output: Output) {
         let from = self.sites[site].founder.id.clone();
-        let disk = &mut self.sites[site].disk;
         match output {
-            Output::Store(record) => {
-                disk.records.push(record);
-                disk.synced = disk.records.len();
-            }
-            Output::Keep(record) => disk.records.push(record),
-            Output::Sign { size, note } => {
-                disk.synced = disk.records.len();
-                disk.last_signed = Some((size, note));
-            }
-            Output::StoreBlob { hash, bytes, round } => {
-                disk.blobs.insert(hash, bytes);
-                disk.shares.extend(round.map(|round| (hash, round)));
-            }
-            Output::RemoveShares(round) => {
-                disk.blobs.retain(|hash, _| disk.shares.get(hash) != Some(&round));
-            }
-            Output::KeepSecret(id, secret) => {
-                disk.secrets.insert(id, secret.to_bytes().to_vec());
-            }
-            Output::EraseSecret(id) => {
-                disk.secrets.remove(&id);
-            }
             Output::LoadBlob(hash) => {
-                let bytes = disk.blobs.get(&hash).cloned();
+                let bytes = self.sites[site].disk.blob(&hash);
                 self.later(site, Input::Loaded(hash, bytes));
             }
             Output::Dial(to, _) => self.dial(site, &to),
@@ -311,7 +419,7 @@ impl World {
                 self.carry(site, &to, Input::Reply { from, exchange, bytes });
             }
             Output::ReplyPiece { to, exchange, hash, offset } => {
-                let piece = piece(disk.blobs.get(&hash).map(AsRef::as_ref), offset);
+                let piece = piece(self.sites[site].disk.blob(&hash).as_deref(), offset);
                 self.carry(site, &to, Input::Reply { from, exchange, bytes: piece });
             }
             Output::Tabulate(id, question) => {
@@ -327,6 +435,13 @@ impl World {
                 self.later(site, Input::Computed(computed));
             }
             Output::Tell(event) => self.events.push((from, event)),
+            Output::Store(_)
+            | Output::Keep(_)
+            | Output::Sign { .. }
+            | Output::StoreBlob { .. }
+            | Output::RemoveShares(_)
+            | Output::KeepSecret(..)
+            | Output::EraseSecret(_) => unreachable!("INVARIANT: a store keeps what is the disk's"),
         }
     }
 
