@@ -18,6 +18,7 @@ pub mod query;
 pub mod question;
 pub mod refusal;
 pub mod sql;
+pub mod step;
 pub mod time;
 pub mod verdict;
 pub mod vocabulary;

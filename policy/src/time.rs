@@ -155,6 +155,18 @@ impl Period {
         self.last
     }
 
+    /// The school term of its last day: 0 from September, 1 from January, 2 from April. Fixed days, because
+    /// Easter moves and what is compared with what must not depend on a calendar that people keep.
+    pub fn term(&self) -> (AcademicYear, u8) {
+        let (_, month, _) = self.last.civil();
+        let term = match month {
+            9..=12 => 0,
+            1..=3 => 1,
+            _ => 2,
+        };
+        (self.year(), term)
+    }
+
     /// The one academic year it lies in.
     pub fn year(&self) -> AcademicYear {
         self.first.academic_year()

@@ -7,21 +7,13 @@ use crate::limits::{Layer, Limits, Set};
 use crate::loss::PrivacyLoss;
 use crate::query::{Assumptions, Mode, Query, Terms, WINDOW_MAX};
 use crate::refusal::{Refusal, Rule};
+use crate::step::{MemberSet, PastRound, smallest_step};
 use crate::time::{Span, Time};
 
 /// A member debits at most twice for one (question, parameters, period), whatever it is told.
 pub const ATTEMPTS_MAX: u32 = 2;
 /// A Query dated further ahead of our clock than this is not from now (CHARTER.md section 3).
 pub const CLOCK_SKEW_MAX: Span = Span(600_000);
-
-/// A round that a member debited, as later rounds are compared with it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PastRoster {
-    /// Who was in it, sorted.
-    pub members: Vec<MemberId>,
-    /// Members by value of each member fact.
-    pub groups: Vec<Vec<MemberId>>,
-}
 
 /// What `judge` may know beside the Query: all of it public.
 #[derive(Clone, Debug)]
@@ -42,8 +34,8 @@ pub struct Facts<'a> {
     pub attempts: u32,
     /// Whether a Release of the same question, parameters and period stands.
     pub answered: bool,
-    /// Debited Rosters of the same question and parameters, lists of members aside.
-    pub past: &'a [PastRoster],
+    /// Rounds of the same question and parameters, lists of members aside, that this member debited.
+    pub past: &'a [PastRound],
     /// Whether another round of the same question and parameters was accepted and has not ended.
     pub under_way: bool,
     /// Whether this member declared the dataset; an auditor says yes.
@@ -351,24 +343,30 @@ fn check_roster(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Fac
 }
 
 /// `min_step`: nothing that Rosters or lists of members set apart is smaller.
-///
-/// Stricter than CHARTER.md section 8 for now: a repeated question needs the identical Roster.
 fn check_step(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Facts<'_>) -> Check {
-    let groups = query.question.member_groups(roster);
-    for group in &groups {
-        let bodies = facts.charter.bodies(group).len();
-        if bodies > 0 && bodies < limits.min_step as usize {
-            return no(
-                Rule::MinStep,
-                format!("this singles out {bodies} bodies; groups need {}", limits.min_step),
-            );
-        }
+    let mut sets = member_sets(query, roster);
+    if query.mode == Mode::Secure {
+        let past = facts.past.iter().filter(|past| past.counts_for(query.period()));
+        sets.extend(past.flat_map(|past| past.sets.clone()));
     }
-    let differs = |past: &PastRoster| past.members != roster || past.groups != groups;
-    if query.mode == Mode::Secure && facts.past.iter().any(differs) {
-        return no(Rule::MinStep, "a repeated question needs the Roster it had before");
+    match smallest_step(facts.charter, &sets) {
+        Some(bodies) if bodies < limits.min_step as usize => no(
+            Rule::MinStep,
+            format!(
+                "with earlier rounds of this question, or by its own lists, this sets {bodies} bodies apart; groups need {}",
+                limits.min_step
+            ),
+        ),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// The sets of members whose totals a round over these members gives: all of them, and the groups that
+/// member facts make.
+pub fn member_sets(query: &Query, members: &[MemberId]) -> Vec<MemberSet> {
+    let groups = query.question.member_groups(members).into_iter();
+    let all = members.iter().cloned().collect();
+    [all].into_iter().chain(groups.map(|group| group.into_iter().collect())).collect()
 }
 
 #[cfg(test)]

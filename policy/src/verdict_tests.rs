@@ -27,7 +27,7 @@ struct Case {
     purpose_spent: PrivacyLoss,
     attempts: u32,
     answered: bool,
-    past: Vec<PastRoster>,
+    past: Vec<PastRound>,
     under_way: bool,
     declared: bool,
     now: Time,
@@ -337,12 +337,31 @@ fn nobody_is_singled_out() {
     with_roster(|c| c.query.question = question(&took_part(10)), "min_step floor");
     with_roster(|c| c.query.question = question(&took_part(12)), "ok");
     with_roster(|c| c.query.question = question(&took_part(2)), "min_step floor");
-    let all: Vec<MemberId> = (0..12).map(id).collect();
-    let groups = |n: usize| question(&took_part(n)).member_groups(&all);
-    let past = |members: Vec<MemberId>, n: usize| vec![PastRoster { members, groups: groups(n) }];
-    with_roster(|c| c.past = past(all.clone(), 9), "ok");
+    let set = |ids: std::ops::Range<usize>| ids.map(id).collect::<MemberSet>();
+    let past = |members: std::ops::Range<usize>, took_part: usize, period: &str| {
+        let sets = vec![set(members.clone()), set(0..took_part), set(took_part..members.end)];
+        vec![PastRound { period: Period::parse(period).unwrap(), sets }]
+    };
+    let same = "2025-11-03..2025-12-19";
+    with_roster(|c| c.past = past(0..12, 9, same), "ok");
+    // Three more members than before, or three fewer: a group of its own. Two: too few.
+    with_roster(|c| c.past = past(0..9, 9, same), "ok");
+    with_roster(|c| c.past = past(0..10, 9, same), "min_step floor");
+    with_roster(|c| c.past = past(1..12, 9, same), "min_step floor");
+    // A list of those who took part that is one apart.
+    with_roster(|c| c.past = past(0..12, 8, same), "min_step floor");
+    with_roster(|c| c.past = past(0..12, 6, same), "ok");
+    // In another term other days are another question; the same days never are.
+    with_roster(|c| c.past = past(1..12, 9, "2025-09-01..2025-10-24"), "min_step floor");
+    with_roster(|c| c.past = past(1..12, 9, "2026-01-05..2026-02-13"), "ok");
+    with_roster(|c| c.past = past(1..12, 9, "2025-12-19..2026-02-13"), "min_step floor");
+    with_roster(|c| c.own = own(|l| l.min_step = 4), "min_step member");
+    let full_noise = |c: &mut Case| {
+        c.query.mode = Mode::FullNoise;
+        c.charter.limits.full_noise = true;
+        c.past = past(1..12, 9, same);
+    };
+    with_roster(full_noise, "ok");
     check(|c| c.under_way = true, "min_step floor");
     with_roster(|c| c.under_way = true, "ok");
-    with_roster(|c| c.past = past(all[1..].to_vec(), 9), "min_step floor");
-    with_roster(|c| c.past = past(all.clone(), 8), "min_step floor");
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use datacoop_policy::ledger::{Account, Debit, Ledger};
 use datacoop_policy::limits::Limits;
-use datacoop_policy::query::Query;
+use datacoop_policy::query::{Mode, Query};
 use datacoop_policy::question::is_choice;
 use datacoop_policy::refusal::Refusal;
-use datacoop_policy::verdict::{Facts, Layers, PastRoster, judge};
+use datacoop_policy::step::{MemberSet, PastRound, largest_lawful, smallest_step};
+use datacoop_policy::verdict::{Facts, Layers, judge, member_sets};
 use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, QueryId, Time};
 
 use crate::entry::Body;
@@ -80,7 +81,6 @@ pub struct Standing {
     promises: BTreeMap<QueryId, Promise>,
     debits: BTreeMap<QueryId, Spent>,
     attempts: BTreeMap<Sameness, u32>,
-    past: BTreeMap<Digest, BTreeMap<QueryId, PastRoster>>,
 }
 
 impl Standing {
@@ -103,7 +103,7 @@ impl Standing {
                 }
                 Ok(())
             }
-            Body::Debit { debit, .. } => self.debit(id, debit, round, query.map(AsRef::as_ref)),
+            Body::Debit { debit, .. } => self.debit(id, debit, query.map(AsRef::as_ref)),
             Body::Contribution { .. } | Body::Commit { .. } => self.contribute(id),
             Body::Void { .. } => self.void(id),
             _ => Ok(()),
@@ -111,13 +111,7 @@ impl Standing {
     }
 
     /// Books a debit, whatever is wrong with it: the Ledger of one log needs no other log.
-    fn debit(
-        &mut self,
-        id: QueryId,
-        debit: &Debit,
-        round: Option<&Arc<Round>>,
-        query: Option<&Query>,
-    ) -> Result<(), &'static str> {
+    fn debit(&mut self, id: QueryId, debit: &Debit, query: Option<&Query>) -> Result<(), &'static str> {
         self.promises.remove(&id);
         let adds_up = self.ledger.book(debit);
         let same = query.map(Sameness::of);
@@ -140,7 +134,6 @@ impl Standing {
             return Err("a debit that does not add up");
         }
         let query = query.ok_or(NO_QUERY)?;
-        self.remember_roster(round, query);
         if debit.loss != query.loss || debit.account != query.account {
             return Err("a debit of another loss or account than the query states");
         }
@@ -156,14 +149,6 @@ impl Standing {
             lapses: query.contribute_by,
         };
         self.promises.insert(id, promise);
-    }
-
-    fn remember_roster(&mut self, round: Option<&Arc<Round>>, query: &Query) {
-        if let Some(plan) = round.and_then(|round| round.plan()) {
-            let groups = query.question.member_groups(&plan.members);
-            let past = PastRoster { members: plan.members.clone(), groups };
-            self.past.entry(repeat_key(query)).or_default().insert(query.id, past);
-        }
     }
 
     fn contribute(&mut self, id: QueryId) -> Result<(), &'static str> {
@@ -185,9 +170,6 @@ impl Standing {
                 self.ledger.void(&spent.account, spent.loss);
                 let attempts = spent.same.as_ref().and_then(|same| self.attempts.get_mut(same));
                 attempts.into_iter().for_each(|attempts| *attempts = attempts.saturating_sub(1));
-                // Nothing was said under it, so its Roster sets nobody apart.
-                let past = spent.repeats.and_then(|key| self.past.get_mut(&key));
-                past.into_iter().for_each(|past| drop(past.remove(&id)));
                 Ok(())
             }
             _ => Err("a void of a debit that was used, voided before, or never made"),
@@ -237,7 +219,8 @@ impl Standing {
     }
 
     /// Judges a Query as this member, from its standing. `own` is `None` for an auditor, who cannot
-    /// see the member's own limits; `fresh` says whether a stored Release counts as an answer.
+    /// see the member's own limits; `fresh` says whether a stored Release counts as an answer, and accepted
+    /// sets as seen.
     #[expect(clippy::too_many_arguments, reason = "each is one public fact; a struct would only rename them")]
     pub fn judge(
         &self,
@@ -251,11 +234,7 @@ impl Standing {
         now: Time,
     ) -> Result<(), Refusal> {
         let (reserved, purpose_spent) = self.taken(fold, me, query, now);
-        let past: Vec<PastRoster> = self
-            .past
-            .get(&repeat_key(query))
-            .map(|past| past.values().cloned().collect())
-            .unwrap_or_default();
+        let past = self.past_rounds(fold, query, fresh);
         let facts = Facts {
             now,
             me,
@@ -271,6 +250,35 @@ impl Standing {
             declared,
         };
         judge(&Layers::new(fold.charter(), &query.purpose, own), query, roster, &facts)
+    }
+
+    /// Rounds of the same question and parameters that were debited and not voided: what was said under a
+    /// debit that returned was nothing, so its Roster sets nobody apart.
+    ///
+    /// To an auditor (`fresh` is false) the Rosters alone: whether a member had seen by then which set a round
+    /// accepted cannot be told, so a round that accepted another set than its Roster is left out.
+    fn past_rounds(&self, fold: &Fold, query: &Query, fresh: bool) -> Vec<PastRound> {
+        let key = repeat_key(query);
+        let debits = self
+            .debits
+            .iter()
+            .filter(|(id, spent)| **id != query.id && !spent.voided && spent.repeats == Some(key));
+        let past = debits.filter_map(|(id, _)| {
+            let round = fold.round(id)?;
+            let accepted = accepted(round);
+            let apart = accepted.as_ref().is_some_and(|set| round.plan().is_some_and(|p| p.members != *set));
+            if !fresh && apart { None } else { past_round(round, accepted) }
+        });
+        past.collect()
+    }
+
+    /// Whether an accepted set may be opened: beside every round of the same question and parameters that
+    /// this member debited it sets apart nothing smaller than `step` bodies.
+    pub fn keeps_step(&self, fold: &Fold, query: &Query, accepted: &[MemberId], step: u32) -> bool {
+        let mut sets = member_sets(query, accepted);
+        let past = self.past_rounds(fold, query, true).into_iter();
+        sets.extend(past.filter(|past| past.counts_for(query.period())).flat_map(|past| past.sets));
+        smallest_step(fold.charter(), &sets).is_none_or(|bodies| bodies >= step as usize)
     }
 
     /// Whether another round of the same question and parameters that we accepted may still open: two
@@ -317,23 +325,39 @@ fn repeat_key(query: &Query) -> Digest {
     crate::log::tree::sha256(&[&bytes])
 }
 
-/// Whether some round of the same question and parameters on whose Roster this member is closed with
-/// another accepted set: the two sums would differ by what sets the sets apart, perhaps one school.
-///
-/// Stricter than CHARTER.md section 8 for now, like the rule on Rosters: accepted sets are equal.
-pub fn accepted_apart(fold: &Fold, me: &MemberId, query: &Query, accepted: &[MemberId]) -> bool {
+/// Who is in a round's sum, once all its seats closed with the same set.
+fn accepted(round: &Round) -> Option<Vec<MemberId>> {
+    let plan = round.plan()?;
+    let (verifies, _) = round.verified(plan, &round.frozen(plan)?)?;
+    Some(round.closed(plan, &verifies)?.accepted)
+}
+
+/// A round as later ones are compared with it: by its Roster, or once it closed by its accepted set.
+fn past_round(round: &Round, accepted: Option<Vec<MemberId>>) -> Option<PastRound> {
+    let plan = round.plan()?;
+    let members = accepted.unwrap_or_else(|| plan.members.clone());
+    Some(PastRound { period: plan.query.period(), sets: member_sets(&plan.query, &members) })
+}
+
+/// The most of the members that accepted a Query who make a lawful Roster beside the rounds of the same
+/// question and parameters that any of them debited: what an asker writes down. Public facts only.
+pub fn largest_roster(fold: &Fold, query: &Query, accepts: &[MemberId], step: u32) -> Vec<MemberId> {
+    let candidates: MemberSet = accepts.iter().cloned().collect();
     let key = repeat_key(query);
-    // Its own acceptance puts it there: others cannot make such a round up among themselves.
-    let ours = |round: &&Arc<Round>| {
-        round.id != query.id && round.plan().is_some_and(|plan| plan.members.contains(me))
+    let debited = |round: &&Arc<Round>| {
+        let debits = |id| round.said(Kind::Debit, id).is_some() && round.said(Kind::Void, id).is_none();
+        let same = round.id != query.id && round.query().is_some_and(|other| repeat_key(other) == key);
+        same && candidates.iter().any(debits)
     };
-    let others = fold.rounds().values().filter(ours);
-    let closed = others.filter_map(|round| {
-        let plan = round.plan().filter(|plan| repeat_key(&plan.query) == key)?;
-        let (verifies, _) = round.verified(plan, &round.frozen(plan)?)?;
-        round.closed(plan, &verifies)
-    });
-    closed.into_iter().any(|closed| closed.accepted != accepted)
+    let past = fold.rounds().values().filter(debited).filter_map(|round| past_round(round, accepted(round)));
+    let past: Vec<MemberSet> =
+        past.filter(|past| past.counts_for(query.period())).flat_map(|past| past.sets).collect();
+    match query.mode {
+        Mode::Secure => {
+            largest_lawful(fold.charter(), &past, &candidates, step as usize).into_iter().collect()
+        }
+        Mode::FullNoise => accepts.to_vec(),
+    }
 }
 
 /// The Query whose Release answers the same question, parameters and period.

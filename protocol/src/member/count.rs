@@ -12,7 +12,6 @@ use crate::entry::{Body, Ref};
 use crate::log::tree::sha256;
 use crate::release::{figures, figures_digest};
 use crate::rounds::{Frozen, Kind, Logged, Plan, Round, commitment};
-use crate::standing::accepted_apart;
 
 impl Member {
     pub(super) fn step_count(&mut self, round: &Round, plan: &Arc<Plan>) {
@@ -185,7 +184,7 @@ impl Member {
             .map(|contribution| contribution.at.clone())
             .collect();
         let few = round.lawful_set(plan, &accepted).is_none();
-        if few || accepted_apart(&self.fold, &self.settings.me, &plan.query, &members) {
+        if few || !self.keeps_step(plan, &members) {
             let code = if few { "accepted" } else { "min_step" };
             self.append(Body::Abort { query: round.id, code: code.to_owned() });
             return;
@@ -193,11 +192,17 @@ impl Member {
         self.append(Body::Close { query: round.id, verifies: verifies.to_vec(), accepted, commit });
     }
 
+    fn keeps_step(&self, plan: &Plan, accepted: &[MemberId]) -> bool {
+        let step = self.limits(&plan.query).min_step;
+        plan.query.mode == Mode::FullNoise
+            || self.standing.keeps_step(&self.fold, &plan.query, accepted, step)
+    }
+
     /// Opens our aggregate share: at most once, ever. The open entry is its own durable mark.
     fn step_open(&mut self, round: &Round, plan: &Arc<Plan>, verifies: &[Ref]) {
         let Some(closed) = round.closed(plan, verifies) else { return };
-        if accepted_apart(&self.fold, &self.settings.me, &plan.query, &closed.accepted) {
-            // Another round of this question closed meanwhile, with another set.
+        if !self.keeps_step(plan, &closed.accepted) {
+            // Another round of this question closed meanwhile.
             self.append(Body::Abort { query: round.id, code: "min_step".to_owned() });
             return;
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use datacoop_policy::query::{Mode, Query, WINDOW_MAX};
 use datacoop_policy::refusal::Refusal;
-use datacoop_policy::verdict::in_scope;
+use datacoop_policy::verdict::{Layers, in_scope};
 use datacoop_policy::{MemberId, QueryId, Span, Time};
 use zeroize::Zeroizing;
 
@@ -18,6 +18,7 @@ use crate::log::tree::sha256;
 use crate::rounds::{Kind, Plan, Round, commitment, vector_bytes};
 use crate::seal;
 use crate::seed::Seed;
+use crate::standing::largest_roster;
 
 /// What we are doing about a round and have not written down: lost in a crash and done again.
 #[derive(Default)]
@@ -202,8 +203,13 @@ impl Member {
         }
         let accepts =
             round.all(Kind::Verdict).filter(|(_, logged)| matches!(logged.body, Body::Accept { .. }));
-        let (members, verdicts): (Vec<MemberId>, Vec<Ref>) =
-            accepts.map(|(by, logged)| (by.clone(), logged.at.clone())).unzip();
+        let accepts: Vec<(MemberId, Ref)> =
+            accepts.map(|(by, logged)| (by.clone(), logged.at.clone())).collect();
+        let willing: Vec<MemberId> = accepts.iter().map(|(by, _)| by.clone()).collect();
+        let step = Layers::new(self.fold.charter(), &query.purpose, None).effective().min_step;
+        let members = largest_roster(&self.fold, query, &willing, step);
+        let chosen = accepts.into_iter().filter(|(by, _)| members.contains(by));
+        let verdicts: Vec<Ref> = chosen.map(|(_, verdict)| verdict).collect();
         // The asker's own place in the Roster is not a rule: it may have no data. It judges as the
         // first member would.
         let probe = members.first().cloned().unwrap_or_else(|| self.settings.me.clone());

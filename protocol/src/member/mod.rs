@@ -266,9 +266,13 @@ impl Member {
 
     /// What we may still spend on a Query of our own, under all limits that hold here.
     pub fn room(&self, query: &datacoop_policy::query::Query) -> crate::standing::Room {
+        self.standing.room(&self.fold, &self.settings.me, query, &self.limits(query), self.now)
+    }
+
+    /// All limits that hold here for a Query.
+    fn limits(&self, query: &datacoop_policy::query::Query) -> Limits {
         let own = self.settings.limits.as_ref();
-        let layers = datacoop_policy::verdict::Layers::new(self.fold.charter(), &query.purpose, own);
-        self.standing.room(&self.fold, &self.settings.me, query, &layers.effective(), self.now)
+        datacoop_policy::verdict::Layers::new(self.fold.charter(), &query.purpose, own).effective()
     }
 
     /// Members we have a connection to.
