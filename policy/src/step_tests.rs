@@ -1,5 +1,4 @@
 //! `min_step` against its definition, and against whoever tries to be set apart.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
 use crate::charter::Charter;
@@ -83,7 +82,7 @@ fn no_sum_or_difference_shows_fewer_than_the_smallest_group() {
     let charter = charter(12);
     let mut dice = Dice(20_261_125);
     let mut tight = 0;
-    for _ in 0..300 {
+    for _ in 0..100 {
         let sets: Vec<MemberSet> = (0..1 + dice.roll(4))
             .map(|_| set(&charter, (0..10).filter(|_| dice.roll(3) > 0)))
             .filter(|set| !set.is_empty())
@@ -93,7 +92,7 @@ fn no_sum_or_difference_shows_fewer_than_the_smallest_group() {
         assert!(shown >= smallest, "{sets:?}: {shown} < {smallest}");
         tight += usize::from(shown == smallest);
     }
-    assert!(tight > 40, "the rule is no stricter than it must be: reached {tight} times of 300");
+    assert!(tight > 12, "the rule is no stricter than it must be: reached {tight} times of 100");
 }
 
 /// Whom the asker chooses is lawful, and nobody could be added.
@@ -106,7 +105,7 @@ fn the_chosen_roster_is_lawful_and_cannot_grow() {
         smallest_step(&charter, &all).is_none_or(|bodies| bodies >= step)
     };
     let (mut smaller, mut chosen_from) = (0, 0);
-    for _ in 0..250 {
+    for _ in 0..80 {
         let mut past: Vec<MemberSet> = vec![];
         for _ in 0..dice.roll(4) {
             let next = set(&charter, (0..12).filter(|_| dice.roll(4) > 0));
@@ -130,5 +129,5 @@ fn the_chosen_roster_is_lawful_and_cannot_grow() {
             }
         }
     }
-    assert!(smaller > 40 && chosen_from > 120, "{smaller} {chosen_from}");
+    assert!(smaller > 12 && chosen_from > 40, "{smaller} {chosen_from}");
 }
