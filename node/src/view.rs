@@ -32,7 +32,7 @@ pub struct Release {
     pub json: Value,
 }
 
-/// Whether bad luck, or an asker that chooses among rosters, could make every seat corrupt.
+/// Whether bad luck of the lot could make every seat corrupt.
 pub fn can_be_all_corrupt(mode: Mode, terms: &Terms) -> bool {
     mode == Mode::Secure && terms.committee <= terms.colluding
 }

@@ -240,7 +240,7 @@ pub enum Body {
         query: QueryId,
         /// The debit.
         debit: Ref,
-        /// `local` or `window`.
+        /// `local`, `window`, `veto`, `lot` or `ended`.
         code: String,
     },
     /// Something that should not be: seen, and here is where.

@@ -1,6 +1,8 @@
 //! A round: what each member said about one Query, and what follows from it. Pure functions of the
 //! logs, so the members, the simulator and an auditor cannot disagree.
 
+mod lot;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -113,11 +115,11 @@ pub struct Plan {
     pub terms: Terms,
     /// Each member's noise.
     pub noise: NoiseScale,
-    /// The seats, in committee order; empty in full-noise mode.
+    /// The seats, in committee order; empty in full-noise mode, and until the lot is drawn.
     pub committee: Vec<MemberId>,
     /// Each roster member's public facts and promises, by member.
     pub parts: BTreeMap<MemberId, Part>,
-    /// SHA-256 over the roster and the committee's verify-key commitments.
+    /// SHA-256 over the roster and the committee's verify-key commitments, once there is a committee.
     pub binding: Digest,
 }
 
@@ -332,6 +334,7 @@ impl Round {
         if self.plan.is_none() && self.roster().is_some() {
             self.plan = self.planned(charter).map(Arc::new);
         }
+        self.draw_lot();
         self.released = self.find_release();
         self.ending = self.find_ending();
     }
@@ -361,9 +364,13 @@ impl Round {
         judge_round(charter, &query, &members).ok()?;
         let terms = Terms::new(members.len(), query.mode, query.assumed)?;
         let noise = query.noise(&terms)?;
-        let committee = committee(&roster.at.leaf, &members, terms.committee as usize);
-        let binding = binding(&self.id, &roster.at.leaf, &committee, &parts);
-        Some(Plan { query, roster: roster.at.clone(), members, terms, noise, committee, parts, binding })
+        let (committee, binding, roster) = (vec![], Digest::default(), roster.at.clone());
+        let mut plan = Plan { query, roster, members, terms, noise, committee, parts, binding };
+        if !plan.by_lot() {
+            let seed = plan.roster.leaf;
+            plan.seat_committee(&seed);
+        }
+        Some(plan)
     }
 
     /// A member's debit, if it is exactly what the plan asks for.
@@ -385,7 +392,8 @@ impl Round {
         let debit = self.debit(plan, member)?;
         let (spends, fits) = match &logged.body {
             Body::Contribution { debit, shares, .. } => {
-                (debit, plan.query.mode == Mode::Secure && shares.len() == plan.committee.len())
+                let seated = plan.query.mode == Mode::Secure && !plan.awaits_lot();
+                (debit, seated && shares.len() == plan.committee.len())
             }
             Body::Commit { debit, .. } => (debit, plan.query.mode == Mode::FullNoise),
             _ => return None,
@@ -554,34 +562,6 @@ pub struct Closed {
     pub closes: Vec<Ref>,
     /// Commitments to the aggregate shares, in committee order.
     pub commits: Vec<Digest>,
-}
-
-/// The k members with the smallest SHA-256(roster hash, member id), in that order.
-///
-/// Source: ROUND section 2. We differ from 24 members on: the lot from opened nonces comes later, so
-/// an asker can choose among Rosters to steer the committee; README says so.
-pub fn committee(roster: &Digest, members: &[MemberId], seats: usize) -> Vec<MemberId> {
-    let mut ranked: Vec<(Digest, &MemberId)> =
-        members.iter().map(|id| (sha256(&[&roster.0, id.as_str().as_bytes()]), id)).collect();
-    ranked.sort();
-    ranked.into_iter().take(seats).map(|(_, id)| id.clone()).collect()
-}
-
-/// SHA-256 over query, roster, committee and its verify-key commitments.
-fn binding(
-    query: &QueryId,
-    roster: &Digest,
-    committee: &[MemberId],
-    parts: &BTreeMap<MemberId, Part>,
-) -> Digest {
-    let mut bytes = b"datacoop/binding/v1\n".to_vec();
-    bytes.extend(query.0);
-    bytes.extend(roster.0);
-    for member in committee {
-        bytes.extend(sha256(&[member.as_str().as_bytes()]).0);
-        bytes.extend(parts.get(member).map_or([0; 32], |part| part.vk_hash.0));
-    }
-    sha256(&[&bytes])
 }
 
 /// A commitment that cannot be guessed: `SHA-256("datacoop/<kind>/v1\n" || salt || value)`.

@@ -6,41 +6,13 @@
 mod common;
 
 use common::{LOSS, PERIOD, Story, least_question};
+use datacoop_policy::Span;
 use datacoop_policy::query::Mode;
-use datacoop_policy::{QueryId, Span};
-use datacoop_protocol::audit::audit;
-use datacoop_protocol::entry::{Body, Entry, QueryBody};
-use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
-use datacoop_protocol::log::tree::leaf_hash;
+use datacoop_protocol::entry::{Body, QueryBody};
 use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::rounds::{Ending, Kind, Round};
-use datacoop_protocol::wire::{Bytes, Request, Section, encode};
 
 impl Story {
-    /// Continues the log of a member that is gone, as whoever holds its keys could, and pushes it to
-    /// the member at `to`.
-    fn forge(&mut self, author: usize, to: usize, body: Body) {
-        let founder = self.founder(author);
-        let (keys, id) = (founder.keys(), founder.id);
-        let now = self.world.now();
-        let member = self.world.member(to).unwrap();
-        let log = member.fold().log(&id).unwrap();
-        let (origin, head, size) = (log.origin.clone(), log.head(), log.size());
-        let entry = Entry { at: now, by: id.clone(), seq: size, body }.to_bytes();
-        let mut tree = log.tree().clone();
-        tree.push(leaf_hash(&entry));
-        let checkpoint = Checkpoint { origin, size: size + 1, root: tree.root() };
-        let note = sign_checkpoint(&checkpoint, keys.log());
-        let section = Section { log: head, from: size, entries: vec![Bytes(entry)], note, proof: vec![] };
-        let bytes = encode(&Request::Push { sections: vec![section] });
-        self.world.input(to, Input::Request { from: id, exchange: 77, bytes });
-    }
-
-    fn wrote(&self, id: QueryId, site: usize, kind: Kind) -> bool {
-        let member = self.world.member(site).unwrap();
-        member.fold().round(&id).is_some_and(|round| round.said(kind, member.me()).is_some())
-    }
-
     /// Crashes the first member without a seat whose debit `witness` holds and which has not
     /// contributed yet; which one.
     fn catch_between_debit_and_contribution(&mut self, witness: usize) -> usize {
@@ -66,13 +38,6 @@ impl Story {
             }
         }
         unreachable!("no member was caught between its debit and its contribution")
-    }
-
-    /// Every log that a member holds passes its audit.
-    fn audits_clean(&self, site: usize) {
-        for report in audit(self.world.member(site).unwrap().fold(), &|_| None) {
-            assert!(report.passed(), "{report:#?}");
-        }
     }
 }
 

@@ -175,11 +175,12 @@ pub(crate) fn reading_text(kind: &str) -> String {
     text + "\n"
 }
 
-/// What a committee that could be all corrupt means.
+/// What a committee that could be all corrupt means. The chance: 0.3^7 = 2.2e-4 at the fewest seats
+/// that a lot may draw, and no more of a finite roster (ROUND section 1).
 pub(crate) fn lot_text(can_be_all_corrupt: bool) -> &'static str {
     match can_be_all_corrupt {
         true => {
-            "\nWith so many members every seat could be corrupt, and the committee is not yet drawn by lot: an asker\ncould choose among rosters until it is."
+            "\nWith so many members every seat could be corrupt. The seats are drawn by lot, so while at most 30 % of\nmembers are corrupt the chance of that is below 3 in 10,000."
         }
         false => "",
     }

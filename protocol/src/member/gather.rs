@@ -132,8 +132,9 @@ impl Member {
         let Some(plan) = round.plan().cloned() else { return };
         if plan.members.contains(&self.settings.me) {
             self.step_debit(&round, &plan);
-            self.step_contribution(&round, &plan);
+            self.step_contribution(&round);
         }
+        self.step_lost_lot(&round, &plan);
         self.step_count(&round, &plan);
         self.step_secret(id, &plan);
     }
@@ -242,8 +243,8 @@ impl Member {
     }
 
     fn step_debit(&mut self, round: &Round, plan: &Arc<Plan>) {
-        let spoken = self.wrote(round, Kind::Debit) || self.now > plan.query.contribute_by;
-        if spoken || self.effort(round.id).declined {
+        let spoken = self.wrote(round, Kind::Debit) || self.now > plan.debit_by();
+        if spoken || round.lot_is_spoilt(plan) || self.effort(round.id).declined {
             return;
         }
         let Some(secret) = self.secrets.get(&round.id).cloned() else { return };
@@ -264,23 +265,28 @@ impl Member {
         // Why: the other order could give an answer away for free.
     }
 
-    fn step_contribution(&mut self, round: &Round, plan: &Arc<Plan>) {
-        let id = round.id;
+    fn step_contribution(&mut self, before: &Round) {
+        let id = before.id;
         let me = self.settings.me.clone();
-        let Some(debit) = self.fold.round(&id).and_then(|round| round.debit(plan, &me)).cloned() else {
-            return;
-        };
-        if self.wrote(round, Kind::Contribution) || self.wrote(round, Kind::Void) {
+        // As it stands now: our own debit may have been the last that the lot waited for.
+        let Some(round) = self.fold.round(&id).cloned() else { return };
+        let Some(plan) = round.plan() else { return };
+        let Some(debit) = round.debit(plan, &me) else { return };
+        if self.wrote(&round, Kind::Contribution) || self.wrote(&round, Kind::Void) {
             return;
         }
         let code = match () {
             () if self.effort(id).failed => Some("local"),
+            () if self.is_lot_lost(&round, plan) => Some("lot"),
             () if self.now > plan.query.contribute_by => Some("window"),
             () if !self.allows(&plan.query) => Some("veto"),
             () => None,
         };
         if let Some(code) = code {
-            self.append(Body::Void { query: id, debit: debit.at, code: code.to_owned() });
+            self.append(Body::Void { query: id, debit: debit.at.clone(), code: code.to_owned() });
+            return;
+        }
+        if plan.awaits_lot() {
             return;
         }
         if !self.effort(id).asked_for_tally {
@@ -294,8 +300,24 @@ impl Member {
         match plan.query.mode {
             Mode::Secure if self.effort(id).proved.is_some() && self.may_leave(id) => self.contribute(plan),
             Mode::Secure if ready && !self.effort(id).proving => self.start_proof(plan, debit.at.leaf),
-            Mode::FullNoise if ready && self.may_leave(id) => self.commit(plan, debit.at),
+            Mode::FullNoise if ready && self.may_leave(id) => self.commit(plan, debit.at.clone()),
             Mode::Secure | Mode::FullNoise => {}
+        }
+    }
+
+    /// Whether a round ends for want of a lot: a debit is wrong, or one was missing when the time for
+    /// debits was over. Nothing was contributed by us, so our loss returns.
+    fn is_lot_lost(&self, round: &Round, plan: &Plan) -> bool {
+        plan.awaits_lot() && (self.now > plan.debit_by() || round.lot_is_spoilt(plan))
+    }
+
+    /// The asker ends a round whose lot is lost, so that nobody waits for its last deadline. Not if a
+    /// contribution shows that the lot was drawn elsewhere: then the missing debit is on its way.
+    fn step_lost_lot(&mut self, round: &Round, plan: &Plan) {
+        let asks = plan.query.asker == self.settings.me && !self.wrote(round, Kind::Abort);
+        let drawn_elsewhere = round.all(Kind::Contribution).next().is_some();
+        if asks && !drawn_elsewhere && self.is_lot_lost(round, plan) {
+            self.append(Body::Abort { query: round.id, code: "lot".to_owned() });
         }
     }
 
@@ -391,6 +413,7 @@ impl Member {
             let after = |at: Time| at + Span(1);
             let leave_at = self.efforts.get(&id).and_then(|effort| effort.leave_at);
             let grid = leave_at.map(|at| (at, "answer grid"));
+            let debit_by = round.plan().map(|plan| (after(plan.debit_by()), "debit"));
             [
                 (body.join_by, "join"),
                 (after(body.join_by), "join"),
@@ -403,6 +426,7 @@ impl Member {
             ]
             .into_iter()
             .chain(grid)
+            .chain(debit_by)
             .map(move |(at, what)| (id, at, what))
         })
     }

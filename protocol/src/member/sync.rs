@@ -567,12 +567,17 @@ impl Member {
         self.request(id, Pending::Push(sent), &Request::Push { sections });
     }
 
-    /// Members that wait for every entry of an open round: who asked and who holds a seat.
+    /// Members that wait for every entry of an open round: who asked and who holds a seat, or may.
     fn followers(&self) -> BTreeSet<MemberId> {
         let open = self.open.iter().filter_map(|id| self.fold.round(id));
         let of_round = |round: &Arc<Round>| {
             let asker = round.asked().map(|asked| asked.asker.clone());
-            let seats = round.plan().map(|plan| plan.committee.clone()).unwrap_or_default();
+            // The lot that names the seats waits for every debit.
+            let seats = round.plan().map(|plan| match plan.awaits_lot() {
+                true => plan.members.clone(),
+                false => plan.committee.clone(),
+            });
+            let seats = seats.unwrap_or_default();
             asker.into_iter().chain(seats).collect::<Vec<_>>()
         };
         open.flat_map(of_round).collect()

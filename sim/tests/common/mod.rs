@@ -14,12 +14,15 @@ use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, Digest, MemberId, Period, PrivacyLoss, QueryId, Span, Time};
-use datacoop_protocol::entry::{Body, Lay, QueryBody};
+use datacoop_protocol::audit::audit;
+use datacoop_protocol::entry::{Body, Entry, Lay, QueryBody};
 use datacoop_protocol::fold::question_value;
-use datacoop_protocol::log::tree::sha256;
+use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
+use datacoop_protocol::log::tree::{leaf_hash, sha256};
 use datacoop_protocol::member::port::{Event, Input};
-use datacoop_protocol::rounds::Ending;
+use datacoop_protocol::rounds::{Ending, Kind};
 use datacoop_protocol::seed::Seed;
+use datacoop_protocol::wire::{Bytes, Request, Section, encode};
 use datacoop_sim::coop::{Founder, charter_draft, textless_charter, vocabularies};
 use datacoop_sim::world::World;
 
@@ -171,5 +174,36 @@ impl Story {
     pub fn spent(&self, site: usize) -> u64 {
         let member = self.world.member(site).unwrap();
         member.standing().ledger().accounts().map(|(_, spent)| spent.nano()).sum()
+    }
+
+    /// Continues the log of a member that is gone, as whoever holds its keys could, and pushes it to
+    /// the member at `to`.
+    pub fn forge(&mut self, author: usize, to: usize, body: Body) {
+        let founder = self.founder(author);
+        let (keys, id) = (founder.keys(), founder.id);
+        let now = self.world.now();
+        let member = self.world.member(to).unwrap();
+        let log = member.fold().log(&id).unwrap();
+        let (origin, head, size) = (log.origin.clone(), log.head(), log.size());
+        let entry = Entry { at: now, by: id.clone(), seq: size, body }.to_bytes();
+        let mut tree = log.tree().clone();
+        tree.push(leaf_hash(&entry));
+        let checkpoint = Checkpoint { origin, size: size + 1, root: tree.root() };
+        let note = sign_checkpoint(&checkpoint, keys.log());
+        let section = Section { log: head, from: size, entries: vec![Bytes(entry)], note, proof: vec![] };
+        let bytes = encode(&Request::Push { sections: vec![section] });
+        self.world.input(to, Input::Request { from: id, exchange: 77, bytes });
+    }
+
+    pub fn wrote(&self, id: QueryId, site: usize, kind: Kind) -> bool {
+        let member = self.world.member(site).unwrap();
+        member.fold().round(&id).is_some_and(|round| round.said(kind, member.me()).is_some())
+    }
+
+    /// Every log that a member holds passes its audit.
+    pub fn audits_clean(&self, site: usize) {
+        for report in audit(self.world.member(site).unwrap().fold(), &|_| None) {
+            assert!(report.passed(), "{report:#?}");
+        }
     }
 }
