@@ -62,7 +62,24 @@ fn a_kept_demo_can_be_verified_and_is_not_overwritten() {
     assert_eq!(exports.len(), 3);
     let mut args = vec!["verify"];
     args.extend(exports.iter().map(String::as_str));
-    assert!(datacoop(&args).status.success());
+    let verified = datacoop(&args);
+    assert!(verified.status.success());
+    let text = String::from_utf8(verified.stdout).expect("text");
+    assert_eq!(
+        text.matches("rho 0.005 (epsilon 0.43), at most 1.54 times as likely, in 1 debit").count(),
+        3,
+        "{text}"
+    );
+    assert!(text.contains("The same holds if everyone else colludes"), "{text}");
+    args.push("--json");
+    let json: serde_json::Value = serde_json::from_slice(&datacoop(&args).stdout).expect("one object");
+    assert_eq!(json["releases"][0]["loss"]["factor"], "1.54", "{json:#}");
+    assert_eq!(json["releases"].as_array().map(Vec::len), Some(1), "one release, held by three logs");
+    let spent = &json["logs"][2]["spent"];
+    assert_eq!(
+        (&spent["accounts"][0]["spent"]["rho"], &spent["years"][0]["years"]),
+        (&"0.005000000".into(), &1.into())
+    );
     check(&["demo", "--members", "3", "--keep", kept], 2, "hint: name a new folder");
 }
 
@@ -80,6 +97,8 @@ fn demo_json_is_one_object_that_scripts_rely_on() {
         (json["loss"]["epsilon"].as_str(), json["loss"]["delta"].as_str()),
         (Some("0.43"), Some("1e-6"))
     );
+    let own = &json["loss"]["own_noise"];
+    assert_eq!((own["rho"].as_str(), own["shares"].as_u64()), (Some("0.020000000"), Some(4)), "m x rho");
     assert!(json["home"].is_null());
     assert_eq!(json["loss"]["rho"], "0.005000000");
     assert_eq!(json["release"]["question"], "event-day");

@@ -118,6 +118,16 @@ fn plans_repeats_audits_and_limits_of_ones_own() {
         audit["logs"].as_array().unwrap().len() == 6
     });
 
+    let text = |args: &[&str]| String::from_utf8(coop.ok(0, args).stdout).unwrap();
+    let status = text(&["status"]);
+    assert!(status.contains("spent rho 0.005 (epsilon 0.43), left rho 0.003 (epsilon 0.33)"), "{status}");
+    assert!(status.contains("at most 1.54 times as likely"), "{status}");
+    let audit = text(&["audit"]);
+    assert!(audit.contains("had all others colluded: rho 0.02 (epsilon 0.90)"), "{audit}");
+    assert!(audit.contains(&format!("RELEASE {}", &id[..8])), "{audit}");
+    let unspent = String::from_utf8(coop.ok(5, &["audit"]).stdout).unwrap();
+    assert!(unspent.contains("SPENT nothing"), "{unspent}");
+
     // Asked again, it costs no yes; another period costs more than is left.
     let plan = json(&coop.ok(0, &[&ask[..], &["--plan"]].concat()));
     assert_eq!(plan["answered"], id.as_str());

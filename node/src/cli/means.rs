@@ -36,7 +36,7 @@ pub(super) fn meaning_text(loss: &Value) -> String {
         .as_array()
         .into_iter()
         .flatten()
-        .map(|known| format!("of {} {}, {}", known["members"], loss_text(known), factor_text(known)))
+        .map(|known| format!("of {}: {}, at most {}", known["members"], loss_text(known), factor_text(known)))
         .collect();
     if !known.is_empty() {
         text += &format!("A person in the records of several members loses more:\n{}.\n", known.join("; "));
@@ -65,11 +65,11 @@ pub(super) fn spent_text(spent: &Spent) -> String {
     for account in &spent.accounts {
         let debits = if account.debits == 1 { "debit" } else { "debits" };
         let own = match account.unknown {
-            0 => format!("{} had all others colluded", loss_text(&account.own_noise.json())),
-            _ => "more had all others colluded: how much is in the askers' logs".to_owned(),
+            0 => format!("had all others colluded: {}", loss_text(&account.own_noise.json())),
+            _ => "more had all others colluded; how much follows from the askers' logs".to_owned(),
         };
         text += &format!(
-            "SPENT {:<16} {}, in {} {debits}; {own}\n",
+            "SPENT {:<16} {}, in {} {debits}\n                       {own}\n",
             account.account.to_string(),
             reading_text(&account.spent),
             account.debits,
