@@ -125,3 +125,29 @@ pub(super) fn releases_text(fold: &Fold) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use datacoop_policy::{AcademicYear, PrivacyLoss};
+
+    use super::*;
+    use crate::loss::{AccountSpent, account, years};
+
+    #[test]
+    fn several_years_are_added_up_and_what_cannot_be_known_is_not_guessed() {
+        let of = |year, nano, unknown| AccountSpent {
+            account: account("pupils", AcademicYear(year)),
+            debits: 2,
+            spent: Reading::of(PrivacyLoss::from_nano(nano)),
+            own_noise: Reading::of(PrivacyLoss::from_nano(4 * nano)),
+            unknown,
+        };
+        let accounts = vec![of(2025, 250_000_000, 0), of(2026, 5_000_000, 1)];
+        let years = years(accounts.iter().map(|spent| (&spent.account, spent.spent.loss)));
+        let text = spent_text(&Spent { accounts, years });
+        assert!(text.contains("had all others colluded: rho 1 (epsilon 7.80)"), "{text}");
+        assert!(text.contains("more had all others colluded; how much follows"), "{text}");
+        assert!(text.contains("pupils           rho 0.255 (epsilon 3.58), at most 35.9 times as likely, for a person there in all 2 years"), "{text}");
+        assert_eq!(spent_text(&Spent::default()), "SPENT nothing\n");
+    }
+}
