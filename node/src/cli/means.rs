@@ -147,7 +147,7 @@ mod tests {
         let text = spent_text(&Spent { accounts, years });
         assert!(text.contains("had all others colluded: rho 1 (epsilon 7.80)"), "{text}");
         assert!(text.contains("more had all others colluded; how much follows"), "{text}");
-        assert!(text.contains("pupils           rho 0.255 (epsilon 3.58), at most 35.9 times as likely, for a person there in all 2 years"), "{text}");
+        assert!(text.contains("pupils           rho 0.255 (epsilon 3.59), at most 36.3 times as likely, for a person there in all 2 years"), "{text}");
         assert_eq!(spent_text(&Spent::default()), "SPENT nothing\n");
     }
 }
