@@ -212,6 +212,8 @@ pub struct CharterDraft {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Charter {
     draft: CharterDraft,
+    /// Where each member stands in the text: asked for with every entry that arrives.
+    places: BTreeMap<MemberId, usize>,
 }
 
 /// Why a text is no charter: the rule's code and a sentence.
@@ -245,7 +247,8 @@ impl Charter {
         check_limits(&draft)?;
         check_purposes(&draft)?;
         check_asset_lock(&draft)?;
-        Ok(Self { draft })
+        let places = draft.members.iter().enumerate().map(|(place, member)| (member.id.clone(), place));
+        Ok(Self { places: places.collect(), draft })
     }
 
     /// SHA-256 of version 1's text: the same for ever.
@@ -275,7 +278,7 @@ impl Charter {
 
     /// The member with this id.
     pub fn member(&self, id: &MemberId) -> Option<&Member> {
-        self.draft.members.iter().find(|member| member.id == *id)
+        self.draft.members.get(*self.places.get(id)?)
     }
 
     /// The purpose with this id.

@@ -123,6 +123,9 @@ impl Store for Disk {
 /// Computes a member's exact Tally.
 pub type Tabulate = Arc<dyn Fn(&MemberId, &BoundQuestion) -> Vec<i64>>;
 
+/// Draws a member's noise: its number, sigma_i in 256ths of a step, how many cells.
+pub type DrawNoise = Arc<dyn Fn(usize, NonZeroU32, usize) -> Vec<i64>>;
+
 struct Site {
     founder: Founder,
     member: Option<Member>,
@@ -132,6 +135,8 @@ struct Site {
     ahead: i64,
     starts: u32,
     executed: u64,
+    /// When it wants to be woken, by its own clock, as it said after its last input.
+    due: Option<Time>,
     crash_at: Option<u64>,
     links: BTreeSet<usize>,
 }
@@ -153,6 +158,9 @@ pub struct World {
     vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
     tabulate: Tabulate,
     noiseless: BTreeSet<usize>,
+    /// What draws noise in place of the seeded sampler: the production one when that is what is
+    /// measured, or one that is broken on purpose.
+    pub draw_noise: Option<DrawNoise>,
     /// Everything members told their people, in order.
     pub events: Vec<(MemberId, Event)>,
     /// Every frame that was sent.
@@ -184,6 +192,7 @@ impl World {
                 ahead: 0,
                 starts: 0,
                 executed: 0,
+                due: None,
                 crash_at: None,
                 links: BTreeSet::new(),
             })
@@ -199,6 +208,7 @@ impl World {
             vocabularies,
             tabulate,
             noiseless: BTreeSet::new(),
+            draw_noise: None,
             events: vec![],
             frames: vec![],
             away: Span(500),
@@ -292,8 +302,7 @@ impl World {
 
     fn next_wake(&self) -> Option<(Time, usize)> {
         let due = |(i, site): (usize, &Site)| {
-            let (at, _) = site.member.as_ref()?.poll_timeout()?;
-            let at = Time(at.0.saturating_add_signed(site.ahead.saturating_neg()));
+            let at = Time(site.due?.0.saturating_add_signed(site.ahead.saturating_neg()));
             Some((at.max(self.now + Span(1)), i))
         };
         self.sites.iter().enumerate().filter_map(due).min()
@@ -381,11 +390,14 @@ impl World {
         if self.sites[site].member.is_some() && self.sites[site].disk.settle(now).is_err() {
             self.crash(site);
         }
+        let due = self.sites[site].member.as_ref().and_then(|member| member.poll_timeout());
+        self.sites[site].due = due.map(|(at, _)| at);
     }
 
     fn crash(&mut self, site: usize) {
         self.sites[site].crash_at = None;
         self.sites[site].member = None;
+        self.sites[site].due = None;
         let id = self.sites[site].founder.id.clone();
         for other in std::mem::take(&mut self.sites[site].links) {
             self.sites[other].links.remove(&site);
@@ -448,6 +460,9 @@ impl World {
     fn draw(&self, site: usize, query: QueryId, noise_std: NonZeroU32, cells: usize) -> Vec<i64> {
         if self.noiseless.contains(&site) {
             return vec![0; cells];
+        }
+        if let Some(draw) = &self.draw_noise {
+            return draw(site, noise_std, cells);
         }
         // Fresh in each life: a retry after a crash draws anew.
         let label = format!("noise/{site}/{}/{query}", self.sites[site].starts);

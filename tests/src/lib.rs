@@ -6,9 +6,11 @@
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 pub mod arithmetic;
+pub mod end_to_end;
 pub mod noise;
 pub mod numbers;
 pub mod report;
+pub mod rounds;
 pub mod statistics;
 
 use std::path::{Path, PathBuf};

@@ -10,7 +10,7 @@ use prio::dp::Rational;
 use prio::dp::distributions::DiscreteGaussian;
 use rand::distr::Distribution as _;
 
-use crate::report::Figure;
+use crate::report::{Figure, again, again_all};
 use crate::statistics::{Mass, NORMAL_MAX, chi_square_max, tally};
 
 /// Draws for each check: a sum of squares is then known to 1 %, and a scale 5 % too small is seen all
@@ -100,12 +100,8 @@ pub fn checks(draws: &[i64], noise_std: u32) -> Vec<Figure> {
 
 /// The checks of a sampler at a scale; those that fail are made once more on fresh draws.
 pub fn measure(sampler: Sampler, noise_std: u32) -> Vec<Figure> {
-    let fresh = || checks(&sampler(NonZeroU32::new(noise_std).expect("no zero scale"), DRAWS), noise_std);
-    let first = fresh();
-    if first.iter().all(|figure| figure.holds) {
-        return first;
-    }
-    first.into_iter().zip(fresh()).map(|(one, two)| if one.holds { one } else { two }).collect()
+    let std = NonZeroU32::new(noise_std).expect("no zero scale");
+    again_all(|| checks(&sampler(std, DRAWS), noise_std))
 }
 
 /// Two samplers at a scale.
@@ -207,7 +203,7 @@ pub fn figures() -> Vec<Figure> {
     let mut figures: Vec<Figure> = SCALES.iter().flat_map(|std| measure(production, *std)).collect();
     figures.extend(FAULTS.iter().map(caught));
     for (what, other) in OTHERS {
-        figures.push(crate::report::again(|| compare(what, production, other, 1_281)));
+        figures.push(again(|| compare(what, production, other, 1_281)));
     }
     figures.push(comparison_catches());
     figures

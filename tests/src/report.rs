@@ -102,6 +102,15 @@ pub fn again(measure: impl Fn() -> Figure) -> Figure {
     if first.holds { first } else { measure() }
 }
 
+/// As `again`, of several figures from one measurement: only those that failed are taken anew.
+pub fn again_all(measure: impl Fn() -> Vec<Figure>) -> Vec<Figure> {
+    let first = measure();
+    if first.iter().all(|figure| figure.holds) {
+        return first;
+    }
+    first.into_iter().zip(measure()).map(|(one, two)| if one.holds { one } else { two }).collect()
+}
+
 /// Claims that belong together.
 pub struct Section {
     /// What they are about.
