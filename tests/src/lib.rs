@@ -9,6 +9,7 @@ pub mod arithmetic;
 pub mod end_to_end;
 pub mod noise;
 pub mod numbers;
+pub mod renyi;
 pub mod report;
 pub mod rounds;
 pub mod statistics;

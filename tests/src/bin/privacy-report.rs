@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use datacoop_tests::report::{Figure, Section, json, page};
-use datacoop_tests::{arithmetic, end_to_end, noise};
+use datacoop_tests::{arithmetic, end_to_end, noise, renyi};
 
 /// What measures the claims of one kind.
 type Measure = fn() -> Vec<Figure>;
@@ -16,6 +16,7 @@ type Measure = fn() -> Vec<Figure>;
 /// Every kind of claim: its name as an argument, its title on the page, its figures.
 const SECTIONS: &[(&str, &str, Measure)] = &[
     ("noise", "The noise of one share", noise::figures),
+    ("renyi", "What a share and a sum cost", renyi::figures),
     ("end-to-end", "A Release, end to end", end_to_end::figures),
     ("arithmetic", "What a loss means", arithmetic::figures),
 ];
