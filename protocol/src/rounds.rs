@@ -2,6 +2,7 @@
 //! logs, so the members, the simulator and an auditor cannot disagree.
 
 mod lot;
+mod withheld;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use datacoop_policy::charter::Charter;
 use datacoop_policy::query::{Mode, NoiseScale, Query, Terms};
 use datacoop_policy::verdict::judge_round;
 use datacoop_policy::{Digest, MemberId, QueryId, Time};
+
+pub use withheld::{Withheld, Withholding};
 
 use crate::entry::{Body, QueryBody, Ref};
 use crate::log::tree::sha256;
@@ -293,31 +296,6 @@ impl Round {
         let is_roster =
             |(by, logged): &&(MemberId, Logged)| by == asker && matches!(logged.body, Body::Roster { .. });
         self.repeats.iter().find(is_roster).map(|(_, logged)| logged.at.clone())
-    }
-
-    /// What keeps back a sum that some seat opened its share of, after all had closed with the same set; and
-    /// whether that is certain, or only a share that is not here.
-    ///
-    /// It is an abort by the asker while there was still time, or the close of a seat that aborted instead of
-    /// opening, or else that of the first seat that did not open. Whoever wrote it may know the sum and keep it
-    /// from the others, or its machine may be off: the entry says what is missing, not why. Source: ROUND
-    /// section 2.
-    pub fn withheld(&self) -> Option<(Ref, bool)> {
-        let plan = self.plan.as_ref().filter(|plan| plan.query.mode == Mode::Secure)?;
-        let (verifies, _) = self.verified(plan, &self.frozen(plan)?)?;
-        let closed = self.closed(plan, &verifies)?;
-        let seats = plan.committee.iter().zip(&closed.closes);
-        let missing: Vec<_> = seats.filter(|(seat, _)| self.said(Kind::Open, seat).is_none()).collect();
-        if missing.is_empty() || missing.len() == plan.committee.len() {
-            return None;
-        }
-        let cut_off = self.said(Kind::Abort, &plan.query.asker);
-        if let Some(abort) = cut_off.filter(|abort| abort.time <= plan.query.close_by) {
-            return Some((abort.at.clone(), true));
-        }
-        let gave_up = missing.iter().find(|(seat, _)| self.said(Kind::Abort, seat).is_some());
-        let (_, close) = gave_up.or(missing.first())?;
-        Some(((*close).clone(), gave_up.is_some()))
     }
 
     /// What follows from the Roster.

@@ -6,10 +6,10 @@ mod common;
 
 use common::{LOSS, PERIOD, Story};
 use datacoop_policy::query::Mode;
-use datacoop_policy::{MemberId, QueryId, Span};
+use datacoop_policy::{MemberId, QueryId, Span, Time};
 use datacoop_protocol::entry::Body;
 use datacoop_protocol::member::port::Input;
-use datacoop_protocol::rounds::{Ending, Kind, Round};
+use datacoop_protocol::rounds::{Ending, Kind, Round, commitment};
 
 fn round_at(story: &Story, site: usize, id: QueryId) -> Option<Round> {
     story.world.member(site)?.fold().round(&id).map(|round| round.as_ref().clone())
@@ -83,4 +83,144 @@ fn a_seat_that_closed_and_did_not_open_is_named() {
         assert!(!authors.contains(&gone));
     }
     assert!(named > 0, "in some world a seat was lost after its close was known");
+}
+
+/// A round of five of which one seat is gone for good when it was about to close, and its keys are in
+/// other hands: its site, and the round's last deadline.
+fn seat_taken_before_its_close() -> (Story, QueryId, usize, Time) {
+    let lost = (50..90).find_map(|seed| {
+        let (seat, output) = output_before_a_close(seed)?;
+        lose_seat(seed, seat, output)
+    });
+    lost.expect("in some world the other seat has all it needs to close")
+}
+
+fn ask_five(seed: u8) -> (Story, Time) {
+    let mut story = Story::new(5, seed);
+    story.world.away = Span(10_000_000);
+    story.meet();
+    let query = story.query(Mode::Secure, LOSS, 5, PERIOD);
+    let close_by = query.close_by;
+    story.world.input(4, Input::Ask { command: 900, query: Box::new(query) });
+    (story, close_by)
+}
+
+/// In an undisturbed round: a seat that is neither asker nor meeting point, and how many outputs it had
+/// executed just before it closed.
+fn output_before_a_close(seed: u8) -> Option<(usize, u64)> {
+    let (mut story, _) = ask_five(seed);
+    for _ in 0..3_000 {
+        let before: Vec<u64> = (0..5).map(|site| story.world.executed(site)).collect();
+        story.world.run_until(story.world.now() + Span(1));
+        let Some(id) = story.world.member(0)?.fold().rounds().keys().next().copied() else { continue };
+        if let Some(site) = (0..5).find(|site| story.wrote(id, *site, Kind::Close)) {
+            return (2..4).contains(&site).then_some((site, before[site]));
+        }
+    }
+    None
+}
+
+fn lose_seat(seed: u8, seat: usize, output: u64) -> Option<(Story, QueryId, usize, Time)> {
+    let (mut story, close_by) = ask_five(seed);
+    story.world.crash_before(seat, output);
+    story.world.run_until(story.world.now() + Span(5_000));
+    let id = *story.world.member(0)?.fold().rounds().keys().next()?;
+    let closes = round_at(&story, 0, id)?.all(Kind::Close).count();
+    (story.world.member(seat).is_none() && closes == 1).then_some((story, id, seat, close_by))
+}
+
+/// A close of the lost seat that fits the others' and commits to a share of its own making.
+fn forge_close(story: &mut Story, id: QueryId, seat: usize) {
+    let round = round_at(story, 0, id).unwrap();
+    let (_, close) = round.all(Kind::Close).next().unwrap();
+    let Body::Close { verifies, accepted, .. } = close.body.clone() else { panic!("a close") };
+    let commit = commitment("close", &[1; 32], &[0; 32]);
+    story.forge(seat, 0, Body::Close { query: id, verifies, accepted, commit });
+    story.world.run_until(story.world.now() + Span(2_000));
+}
+
+fn alerts(story: &Story, id: QueryId) -> Vec<(usize, String, String)> {
+    let round = round_at(story, 0, id).unwrap();
+    let alerts = round.alerts().iter().map(|(by, logged)| {
+        let Body::Alert { code, subject, .. } = &logged.body else { panic!("an alert") };
+        (site_of(by), code.clone(), subject.log.clone())
+    });
+    let mut alerts: Vec<_> = alerts.collect();
+    alerts.sort();
+    alerts
+}
+
+fn origin(story: &Story, site: usize) -> String {
+    story.founder(site).keys().public().log.name.clone()
+}
+
+/// A seat that holds its close back until the others have given up, and then opens, names nobody: they
+/// never could have opened.
+#[test]
+fn a_close_that_comes_too_late_to_open_on_blames_nobody() {
+    let (mut story, id, gone, close_by) = seat_taken_before_its_close();
+    story.world.run_until(close_by + Span(3_000));
+    forge_close(&mut story, id, gone);
+    let closes = round_at(&story, 0, id).unwrap().closed_by_all().expect("all closes stand now").closes;
+    story.forge(gone, 0, Body::Open { query: id, closes, share: vec![0; 32], salt: [1; 32] });
+    story.world.run_until(close_by + Span(200_000));
+    let round = round_at(&story, 0, id).unwrap();
+    assert_eq!(round.withheld().len(), 1, "the logs alone look as if the honest seat had kept its share");
+    assert_eq!(alerts(&story, id), []);
+    assert!((0..5).filter(|site| *site != gone).all(|site| !story.wrote(id, site, Kind::Release)));
+    story.audits_clean(0);
+}
+
+/// An abort that claims to be later than it is keeps no honest seat from opening, and who wrote it is
+/// named, once by each of the others.
+#[test]
+fn an_abort_dated_ahead_stops_nobody_and_names_its_author() {
+    let (mut story, id, gone, close_by) = seat_taken_before_its_close();
+    story.forge_at(close_by + Span(9_000), gone, 0, Body::Abort { query: id, code: "close".into() });
+    story.world.run_until(story.world.now() + Span(1_000));
+    forge_close(&mut story, id, gone);
+    assert!(story.world.now() < close_by);
+    let honest: Vec<usize> = (0..5).filter(|site| *site != gone).collect();
+    let round = round_at(&story, 0, id).unwrap();
+    assert_eq!(round.all(Kind::Open).count(), 1, "the other seat opened");
+    story.world.run_until(close_by + Span(200_000));
+    let named = honest.iter().map(|site| (*site, "withheld".to_owned(), origin(&story, gone)));
+    assert_eq!(alerts(&story, id), named.collect::<Vec<_>>());
+    assert!(matches!(round_at(&story, 0, id).unwrap().ending(), Some(Ending::Aborted(_))));
+}
+
+/// Whoever aborts in time, after all closes and another's open, is named at once; a seat that heard of
+/// that abort and opens nothing is not.
+#[test]
+fn an_abort_in_time_after_all_closes_names_its_author_alone() {
+    let (mut story, id, gone, close_by) = seat_taken_before_its_close();
+    forge_close(&mut story, id, gone);
+    story.forge(gone, 0, Body::Abort { query: id, code: "close".into() });
+    story.world.run_until(story.world.now() + Span(2_000));
+    assert!(story.world.now() < close_by);
+    let honest = (0..5).filter(|site| *site != gone);
+    let named: Vec<_> = honest.map(|site| (site, "withheld".to_owned(), origin(&story, gone))).collect();
+    assert_eq!(alerts(&story, id), named);
+    story.world.run_until(close_by + Span(200_000));
+    assert_eq!(alerts(&story, id), named, "and once");
+}
+
+/// An alert about one thing does not use up the alert about another.
+#[test]
+fn a_second_roster_and_a_withheld_share_are_two_alerts() {
+    let (mut story, id, gone, close_by) = seat_taken_before_its_close();
+    let round = round_at(&story, 0, id).unwrap();
+    let next = story.world.executed(4);
+    story.world.crash_before(4, next);
+    story.world.run_until(story.world.now() + Span(4_000));
+    let roster = round.roster().unwrap().body.clone();
+    assert!(story.world.member(4).is_none() && round.plan().unwrap().seat(&story.founder(4).id).is_none());
+    story.forge(4, 0, roster);
+    story.world.run_until(story.world.now() + Span(1_000));
+    forge_close(&mut story, id, gone);
+    story.world.run_until(close_by + Span(200_000));
+    let honest = (0..4).filter(|site| *site != gone);
+    let both = |site| [(site, "roster", origin(&story, 4)), (site, "withheld", origin(&story, gone))];
+    let named: Vec<_> = honest.flat_map(both).map(|(site, code, log)| (site, code.to_owned(), log)).collect();
+    assert_eq!(alerts(&story, id), named);
 }

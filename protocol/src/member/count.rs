@@ -270,7 +270,7 @@ impl Member {
             // Who opened an aggregate share never aborts.
             let opened = plan.query.mode == Mode::Secure && self.wrote(&round, Kind::Open);
             // A share that was opened in time may still be on its way.
-            let waits = round.withheld().is_some() && self.now < plan.query.close_by + OPEN_GRACE;
+            let waits = !round.withheld().is_empty() && self.now < plan.query.close_by + OPEN_GRACE;
             if late && plan.query.asker == me && !opened && !waits {
                 self.append(Body::Abort { query: round.id, code: "close".to_owned() });
             }
@@ -284,11 +284,12 @@ impl Member {
         }
     }
 
-    /// Raises an alert about an entry, once for each reason.
+    /// Raises an alert about an entry, once for each entry and reason.
     pub(super) fn alert_once(&mut self, id: QueryId, code: &str, subject: Ref) {
         let Some(round) = self.fold.round(&id) else { return };
         let said = |(by, logged): &(MemberId, Logged)| {
-            *by == self.settings.me && matches!(&logged.body, Body::Alert { code: said, .. } if said == code)
+            let Body::Alert { code: said, subject: about, .. } = &logged.body else { return false };
+            *by == self.settings.me && said == code && *about == subject
         };
         if !round.alerts().iter().any(said) {
             self.append(Body::Alert { query: id, code: code.to_owned(), subject });

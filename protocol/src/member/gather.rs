@@ -24,6 +24,8 @@ use crate::standing::largest_roster;
 #[derive(Default)]
 pub(super) struct Effort {
     arrived: Option<Time>,
+    /// When every seat's close was first here: lost in a restart, and then later.
+    pub(super) closed_at: Option<Time>,
     asked_for_tally: bool,
     tally: Option<Tally>,
     noise: Option<Noise>,

@@ -28,7 +28,7 @@ use crate::entry::{Body, Entry, QueryBody, Ref};
 use crate::fold::Fold;
 use crate::keys::{Keys, genesis_text, listed_keys};
 use crate::log::note::{Checkpoint, open_checkpoint, sign_checkpoint};
-use crate::rounds::{Ending, Kind, Logged, Round};
+use crate::rounds::{Ending, Kind, Logged, Round, Withheld, Withholding};
 use crate::seed::Seed;
 use crate::standing::{self, Standing};
 use crate::wire::{Bytes, Record};
@@ -90,6 +90,9 @@ const BEGIN_ENTRIES: u64 = 2;
 
 /// How long after `close_by` an opened share may still be on its way, before it is missed aloud.
 const OPEN_GRACE: Span = Span(60_000);
+/// How long before `close_by` all closes must have been here for a seat's silence to be its own, at most:
+/// twice the time in which a pull brings what no push did. Of short windows, a quarter.
+const OPEN_NOTICE_MAX: Span = Span(2 * crate::bounds::PULL_EVERY.0);
 
 /// The machine.
 pub struct Member {
@@ -468,14 +471,38 @@ impl Member {
         Ok(at.expect("INVARIANT: the entry was just appended").leaf)
     }
 
-    /// What is kept back from the members of a round, once it is certain or nothing can be on its way any
-    /// more. Not of our own share: the others say that.
-    fn withheld(&self, round: &Round) -> Option<Ref> {
-        let plan = round.plan()?;
-        let (subject, certain) = round.withheld()?;
-        let ours = plan.seat(&self.settings.me).is_some() && !self.wrote(round, Kind::Open);
-        let over = self.now >= plan.query.close_by + OPEN_GRACE;
-        (plan.members.contains(&self.settings.me) && !ours && (certain || over)).then_some(subject)
+    /// What is kept back from the members of a round, once nothing can be on its way any more. Not of our
+    /// own share: the others say that.
+    ///
+    /// Of a seat that wrote no abort in time it is said only if all closes were here long enough before
+    /// `close_by` for every seat that was awake to have them too. Or a seat could hold its own close back
+    /// until the others had given up, open, and have them named.
+    fn withheld(&mut self, round: &Round) -> Vec<Ref> {
+        let Some(plan) = round.plan().filter(|plan| plan.members.contains(&self.settings.me)) else {
+            return vec![];
+        };
+        let (now, query) = (self.now, &plan.query);
+        if round.closed_by_all().is_some() {
+            self.effort(round.id).closed_at.get_or_insert(now);
+        }
+        let notice = Span(((query.close_by - query.contribute_by).0 / 4).min(OPEN_NOTICE_MAX.0));
+        let closed_at = self.effort(round.id).closed_at;
+        let could_open = closed_at.is_some_and(|at| at + notice <= query.close_by);
+        let (late, over) = (now > query.close_by, now >= query.close_by + OPEN_GRACE);
+        let is_said = |withheld: &Withheld| match withheld.how {
+            Withholding::Abort => true,
+            Withholding::LateAbort => could_open && late,
+            Withholding::Silence => could_open && over,
+        };
+        let others = round.withheld().into_iter().filter(|withheld| withheld.by != self.settings.me);
+        others.filter(is_said).map(|withheld| withheld.subject).collect()
+    }
+
+    /// Whether a round that somebody aborted goes on for us: until its last deadline if that abort claims
+    /// to be later, and a while longer if an opened share may still be on its way.
+    fn outlives_abort(&self, round: &Round, close_by: Time) -> bool {
+        let waits = !round.withheld().is_empty() && self.now < close_by + OPEN_GRACE;
+        !round.aborted_in_time(None) && (self.now <= close_by || waits)
     }
 
     /// Whether a round ended, and how, told once. A release that says something else than what was
@@ -488,10 +515,15 @@ impl Member {
         if let Some(subject) = round.second_roster() {
             self.alert_once(id, "roster", subject);
         }
-        if let Some(subject) = self.withheld(&round) {
+        for subject in self.withheld(&round) {
             self.alert_once(id, "withheld", subject);
         }
         let Some(ending) = round.ending().cloned() else { return false };
+        let close_by = round.asked().map(|asked| asked.body.close_by);
+        if matches!(ending, Ending::Aborted(_)) && close_by.is_some_and(|at| self.outlives_abort(&round, at))
+        {
+            return false;
+        }
         match ending {
             Ending::Released(_) => self.tell(Event::Released(id)),
             Ending::Aborted(code) => self.tell(Event::Aborted(id, code)),

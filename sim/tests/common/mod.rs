@@ -179,13 +179,17 @@ impl Story {
     /// Continues the log of a member that is gone, as whoever holds its keys could, and pushes it to
     /// the member at `to`.
     pub fn forge(&mut self, author: usize, to: usize, body: Body) {
+        self.forge_at(self.world.now(), author, to, body);
+    }
+
+    /// As `forge`, in an entry that says it was written at `at`.
+    pub fn forge_at(&mut self, at: Time, author: usize, to: usize, body: Body) {
         let founder = self.founder(author);
         let (keys, id) = (founder.keys(), founder.id);
-        let now = self.world.now();
         let member = self.world.member(to).unwrap();
         let log = member.fold().log(&id).unwrap();
         let (origin, head, size) = (log.origin.clone(), log.head(), log.size());
-        let entry = Entry { at: now, by: id.clone(), seq: size, body }.to_bytes();
+        let entry = Entry { at, by: id.clone(), seq: size, body }.to_bytes();
         let mut tree = log.tree().clone();
         tree.push(leaf_hash(&entry));
         let checkpoint = Checkpoint { origin, size: size + 1, root: tree.root() };
