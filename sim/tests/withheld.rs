@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::ops::Range;
+
 use common::{LOSS, PERIOD, Story};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{MemberId, QueryId, Span, Time};
@@ -88,8 +90,12 @@ fn a_seat_that_closed_and_did_not_open_is_named() {
 /// A round of five of which one seat is gone for good when it was about to close, and its keys are in
 /// other hands: its site, and the round's last deadline.
 fn seat_taken_before_its_close() -> (Story, QueryId, usize, Time) {
+    taken_before_its_close(2..4)
+}
+
+fn taken_before_its_close(sites: Range<usize>) -> (Story, QueryId, usize, Time) {
     let lost = (50..90).find_map(|seed| {
-        let (seat, output) = output_before_a_close(seed)?;
+        let (seat, output) = output_before_a_close(seed, &sites)?;
         lose_seat(seed, seat, output)
     });
     lost.expect("in some world the other seat has all it needs to close")
@@ -105,16 +111,16 @@ fn ask_five(seed: u8) -> (Story, Time) {
     (story, close_by)
 }
 
-/// In an undisturbed round: a seat that is neither asker nor meeting point, and how many outputs it had
-/// executed just before it closed.
-fn output_before_a_close(seed: u8) -> Option<(usize, u64)> {
+/// In an undisturbed round: the first to close, if it is one of `sites`, and how many outputs it had
+/// executed just before.
+fn output_before_a_close(seed: u8, sites: &Range<usize>) -> Option<(usize, u64)> {
     let (mut story, _) = ask_five(seed);
     for _ in 0..3_000 {
         let before: Vec<u64> = (0..5).map(|site| story.world.executed(site)).collect();
         story.world.run_until(story.world.now() + Span(1));
         let Some(id) = story.world.member(0)?.fold().rounds().keys().next().copied() else { continue };
         if let Some(site) = (0..5).find(|site| story.wrote(id, *site, Kind::Close)) {
-            return (2..4).contains(&site).then_some((site, before[site]));
+            return sites.contains(&site).then_some((site, before[site]));
         }
     }
     None
@@ -130,17 +136,18 @@ fn lose_seat(seed: u8, seat: usize, output: u64) -> Option<(Story, QueryId, usiz
 }
 
 /// A close of the lost seat that fits the others' and commits to a share of its own making.
-fn forge_close(story: &mut Story, id: QueryId, seat: usize) {
-    let round = round_at(story, 0, id).unwrap();
+fn forge_close(story: &mut Story, id: QueryId, seat: usize, to: usize) {
+    let round = round_at(story, to, id).unwrap();
     let (_, close) = round.all(Kind::Close).next().unwrap();
     let Body::Close { verifies, accepted, .. } = close.body.clone() else { panic!("a close") };
     let commit = commitment("close", &[1; 32], &[0; 32]);
-    story.forge(seat, 0, Body::Close { query: id, verifies, accepted, commit });
-    story.world.run_until(story.world.now() + Span(2_000));
+    story.forge(seat, to, Body::Close { query: id, verifies, accepted, commit });
+    story.world.run_until(story.world.now() + Span(500));
 }
 
 fn alerts(story: &Story, id: QueryId) -> Vec<(usize, String, String)> {
-    let round = round_at(story, 0, id).unwrap();
+    let there = (0..5).find(|site| story.world.member(*site).is_some()).unwrap();
+    let round = round_at(story, there, id).unwrap();
     let alerts = round.alerts().iter().map(|(by, logged)| {
         let Body::Alert { code, subject, .. } = &logged.body else { panic!("an alert") };
         (site_of(by), code.clone(), subject.log.clone())
@@ -160,7 +167,7 @@ fn origin(story: &Story, site: usize) -> String {
 fn a_close_that_comes_too_late_to_open_on_blames_nobody() {
     let (mut story, id, gone, close_by) = seat_taken_before_its_close();
     story.world.run_until(close_by + Span(3_000));
-    forge_close(&mut story, id, gone);
+    forge_close(&mut story, id, gone, 0);
     let closes = round_at(&story, 0, id).unwrap().closed_by_all().expect("all closes stand now").closes;
     story.forge(gone, 0, Body::Open { query: id, closes, share: vec![0; 32], salt: [1; 32] });
     story.world.run_until(close_by + Span(200_000));
@@ -171,6 +178,26 @@ fn a_close_that_comes_too_late_to_open_on_blames_nobody() {
     story.audits_clean(0);
 }
 
+/// Nor is a seat named that was off when the last close came, at the last moment.
+#[test]
+fn a_close_at_the_last_moment_blames_no_seat_that_is_off() {
+    let (mut story, id, gone, close_by) = seat_taken_before_its_close();
+    let committee = round_at(&story, 0, id).unwrap().plan().unwrap().committee.clone();
+    let sleeper = committee.iter().map(site_of).find(|site| *site != gone).unwrap();
+    let to = (0..5).find(|site| *site != gone && *site != sleeper).unwrap();
+    story.world.run_until(Time(close_by.0 - 1_000));
+    let next = story.world.executed(sleeper);
+    story.world.crash_before(sleeper, next);
+    forge_close(&mut story, id, gone, to);
+    let closes = round_at(&story, to, id).unwrap().closed_by_all().expect("all closes stand").closes;
+    story.forge(gone, to, Body::Open { query: id, closes, share: vec![0; 32], salt: [1; 32] });
+    story.world.run_until(close_by + Span(200_000));
+    assert!(story.world.member(sleeper).is_none());
+    let withheld = round_at(&story, to, id).unwrap().withheld();
+    assert_eq!(withheld.iter().map(|one| site_of(&one.by)).collect::<Vec<_>>(), [sleeper]);
+    assert_eq!(alerts(&story, id), []);
+}
+
 /// An abort that claims to be later than it is keeps no honest seat from opening, and who wrote it is
 /// named, once by each of the others.
 #[test]
@@ -178,7 +205,7 @@ fn an_abort_dated_ahead_stops_nobody_and_names_its_author() {
     let (mut story, id, gone, close_by) = seat_taken_before_its_close();
     story.forge_at(close_by + Span(9_000), gone, 0, Body::Abort { query: id, code: "close".into() });
     story.world.run_until(story.world.now() + Span(1_000));
-    forge_close(&mut story, id, gone);
+    forge_close(&mut story, id, gone, 0);
     assert!(story.world.now() < close_by);
     let honest: Vec<usize> = (0..5).filter(|site| *site != gone).collect();
     let round = round_at(&story, 0, id).unwrap();
@@ -194,7 +221,7 @@ fn an_abort_dated_ahead_stops_nobody_and_names_its_author() {
 #[test]
 fn an_abort_in_time_after_all_closes_names_its_author_alone() {
     let (mut story, id, gone, close_by) = seat_taken_before_its_close();
-    forge_close(&mut story, id, gone);
+    forge_close(&mut story, id, gone, 0);
     story.forge(gone, 0, Body::Abort { query: id, code: "close".into() });
     story.world.run_until(story.world.now() + Span(2_000));
     assert!(story.world.now() < close_by);
@@ -208,19 +235,12 @@ fn an_abort_in_time_after_all_closes_names_its_author_alone() {
 /// An alert about one thing does not use up the alert about another.
 #[test]
 fn a_second_roster_and_a_withheld_share_are_two_alerts() {
-    let (mut story, id, gone, close_by) = seat_taken_before_its_close();
-    let round = round_at(&story, 0, id).unwrap();
-    let next = story.world.executed(4);
-    story.world.crash_before(4, next);
-    story.world.run_until(story.world.now() + Span(4_000));
-    let roster = round.roster().unwrap().body.clone();
-    assert!(story.world.member(4).is_none() && round.plan().unwrap().seat(&story.founder(4).id).is_none());
-    story.forge(4, 0, roster);
+    let (mut story, id, asker, close_by) = taken_before_its_close(4..5);
+    let roster = round_at(&story, 0, id).unwrap().roster().unwrap().body.clone();
+    story.forge(asker, 0, roster);
     story.world.run_until(story.world.now() + Span(1_000));
-    forge_close(&mut story, id, gone);
+    forge_close(&mut story, id, asker, 0);
     story.world.run_until(close_by + Span(200_000));
-    let honest = (0..4).filter(|site| *site != gone);
-    let both = |site| [(site, "roster", origin(&story, 4)), (site, "withheld", origin(&story, gone))];
-    let named: Vec<_> = honest.flat_map(both).map(|(site, code, log)| (site, code.to_owned(), log)).collect();
-    assert_eq!(alerts(&story, id), named);
+    let both = |site| ["roster", "withheld"].map(|code| (site, code.to_owned(), origin(&story, asker)));
+    assert_eq!(alerts(&story, id), (0..4).flat_map(both).collect::<Vec<_>>());
 }
