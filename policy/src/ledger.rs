@@ -61,9 +61,10 @@ impl Ledger {
         honest == *debit
     }
 
-    /// Returns an unused debit to its account.
+    /// Returns an unused debit to its account. A sum that saturated stays: what it was before is not known.
     pub fn void(&mut self, account: &Account, loss: PrivacyLoss) {
-        if let Some(spent) = self.spent_by_account.get_mut(account) {
+        let known = |spent: &&mut PrivacyLoss| spent.nano() < u64::MAX;
+        if let Some(spent) = self.spent_by_account.get_mut(account).filter(known) {
             *spent = spent.less(loss);
         }
     }
@@ -102,6 +103,15 @@ mod tests {
         low.after = PrivacyLoss::from_nano(1);
         assert!(!ledger.book(&low));
         assert_eq!(ledger.spent(&account()).nano(), 10);
+    }
+
+    #[test]
+    fn a_sum_that_saturated_is_never_returned() {
+        let mut ledger = Ledger::default();
+        ledger.book(&ledger.plan(account(), PrivacyLoss::from_nano(500)));
+        ledger.book(&ledger.plan(account(), PrivacyLoss::from_nano(u64::MAX)));
+        ledger.void(&account(), PrivacyLoss::from_nano(u64::MAX));
+        assert!(ledger.spent(&account()).nano() >= 500, "{:?}", ledger.spent(&account()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::loss::PrivacyLoss;
 use crate::query::{Assumptions, Mode, Query, Terms, WINDOW_MAX};
 use crate::refusal::{Refusal, Rule};
 use crate::step::{MemberSet, PastRound, smallest_step};
-use crate::time::{Span, Time};
+use crate::time::{AcademicYear, Span, Time};
 
 /// A member debits at most twice for one (question, parameters, period), whatever it is told.
 pub const ATTEMPTS_MAX: u32 = 2;
@@ -128,7 +128,7 @@ fn no(rule: Rule, sentence: impl Into<String>) -> Check {
 /// Every rule in order, against one set of limits.
 fn check(limits: &Limits, query: &Query, roster: Option<&[MemberId]>, facts: &Facts<'_>) -> Check {
     check_charter(query, facts)?;
-    check_year(query)?;
+    check_year(query, facts)?;
     if roster.is_none() {
         check_window(query, facts)?;
     }
@@ -185,13 +185,34 @@ fn check_window(query: &Query, facts: &Facts<'_>) -> Check {
     Ok(())
 }
 
-/// Rows without a date are the same rows in every year: they are asked about in the year they are
-/// asked in, or each made-up year would open a Ledger of its own.
-fn check_year(query: &Query) -> Check {
-    let dated = query.question.question().vocabulary().date_column().is_some();
+/// Academic years back from the one it is asked in that a count of everyone may be about: last year's
+/// figures are asked for in the autumn.
+const YEARS_BACK_MAX: i64 = 1;
+
+/// Each year has a Ledger of its own, so a year must not be made up. Rows without a date are the same rows
+/// in every year: they are asked about in the year they are asked in. A count of everyone counts people of
+/// today by what they are today, whatever the period: it is about that year or the last. And no year is
+/// asked about before it begins. A demo's people are made up, and of one fixed year.
+fn check_year(query: &Query, facts: &Facts<'_>) -> Check {
+    let question = query.question.question();
+    let dated = question.vocabulary().date_column().is_some();
     let (about, asked) = (query.period().year(), query.at.day().academic_year());
     if !dated && about != asked {
         let text = format!("its data has no dates, so its period lies in {asked}, the year it is asked in");
+        return no(Rule::Window, text);
+    }
+    if about > asked {
+        return no(
+            Rule::Window,
+            format!("its period lies in {about}, which has not begun; ask about {asked}"),
+        );
+    }
+    let demo = facts.charter.fields().demo;
+    if question.counts_everyone() && !demo && about.0 < asked.0 - YEARS_BACK_MAX {
+        let last = AcademicYear(asked.0 - YEARS_BACK_MAX);
+        let text = format!(
+            "it counts everyone, as they are today, so its period lies in {last} or {asked}; to ask about {about}, leave `everyone` out"
+        );
         return no(Rule::Window, text);
     }
     Ok(())

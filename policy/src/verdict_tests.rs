@@ -45,6 +45,16 @@ fn question(members: &str) -> crate::question::BoundQuestion {
     question.bind(&params, Period::parse("2025-11-03..2025-12-19").unwrap()).unwrap()
 }
 
+/// The case's question, about other days.
+fn in_year(case: &Case, period: &str) -> crate::question::BoundQuestion {
+    let bound = &case.query.question;
+    let period = Period::parse(period).unwrap();
+    let mut params = bound.params().clone();
+    params.insert("event_day".into(), period.last().to_string());
+    params.insert("baseline_days".into(), period.first().to_string());
+    bound.question().bind(&params, period).unwrap()
+}
+
 impl Case {
     fn new() -> Self {
         let mut charter = sample(12);
@@ -172,6 +182,40 @@ fn who_asks_when_and_under_which_charter() {
     check(|c| c.attempts = 1, "ok");
     check(|c| c.attempts = 2, "attempt floor");
     check(|c| c.answered = true, "answered floor");
+}
+
+/// Found by reading: who is on roll without a last day is so in 2040 too, and consent knows no period. A
+/// count of everyone splits them by what they are today, so each made-up year would have paid from a
+/// Ledger of its own for the same answer.
+#[test]
+fn a_count_of_everyone_cannot_be_asked_again_in_made_up_years() {
+    const BEHAVIOUR: &str = include_str!("../../node/src/vocab/behaviour.toml");
+    const REPEATS: &str = include_str!("../../node/src/questions/catalogue/repeat-incidents.toml");
+    let vocabulary = Vocabulary::from_toml(BEHAVIOUR).unwrap();
+    let about = |year: i64| {
+        let question = Question::admit(QuestionDraft::from_toml(REPEATS).unwrap(), &vocabulary).unwrap();
+        let period = Period::parse(&format!("{year}-11-03..{year}-12-12")).unwrap();
+        question.bind(&BTreeMap::new(), period).unwrap()
+    };
+    // Asked in 2025/26.
+    check(|c| c.query.question = about(2025), "ok");
+    check(|c| c.query.question = about(2024), "ok");
+    check(|c| c.query.question = about(2023), "window floor");
+    check(|c| c.query.question = about(1950), "window floor");
+    with_roster(|c| c.query.question = about(2026), "window floor");
+    // A demo's people are made up, and of one fixed year.
+    let old = |c: &mut Case| {
+        c.charter.demo = true;
+        c.query.question = about(2023);
+    };
+    check(old, "ok");
+}
+
+/// No year is asked about before it begins, dated rows or not.
+#[test]
+fn a_year_that_has_not_begun_is_not_asked_about() {
+    check(|c| c.query.question = in_year(c, "2026-11-03..2026-12-19"), "window floor");
+    check(|c| c.query.question = in_year(c, "2024-11-03..2024-12-19"), "ok");
 }
 
 /// Rows without dates are the same rows in every year, and there is one Ledger for them.
