@@ -1,13 +1,15 @@
 //! An audit: the same fold, run by someone else. Holds no key of ours and sees no row.
 //!
-//! Source: LOG.md section 7. Built so far: A01, A03, A05 to A11, A13. Not yet: witnesses (A02), earlier
+//! Source: LOG.md section 7. Built so far: A01, A03, A05 to A11, A13, A15 (alerts). Not yet: witnesses (A02), earlier
 //! checkpoints (A04), clocks against cosignatures (A12), repeats over years (A14).
 //!
 //! What a check needs and does not find is skipped, never failed: a log may be absent, or an older
 //! copy than those that cite it.
 
+mod alerts;
 mod conduct;
 mod founding;
+pub mod opening;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,6 +29,8 @@ pub enum Outcome {
     Pass,
     /// Could not be recomputed from what was given.
     Skip,
+    /// Worth people's attention, and no proof of a wrong.
+    Warn,
     /// Recomputed, and not the same.
     Fail,
 }
@@ -37,6 +41,7 @@ impl Outcome {
         match self {
             Self::Pass => "pass",
             Self::Skip => "skip",
+            Self::Warn => "warn",
             Self::Fail => "fail",
         }
     }
@@ -73,7 +78,7 @@ pub struct LogReport {
 }
 
 impl LogReport {
-    /// The worst outcome: a skipped check changes nothing.
+    /// Whether nothing failed: what was skipped or warned of changes nothing.
     pub fn passed(&self) -> bool {
         self.checks.iter().all(|check| check.outcome != Outcome::Fail)
     }
@@ -88,12 +93,13 @@ struct Findings {
     name: &'static str,
     good: u64,
     skipped: u64,
+    warned: Option<(u64, String)>,
     bad: Option<(Option<u64>, String)>,
 }
 
 impl Findings {
     fn new(code: &'static str, name: &'static str) -> Self {
-        Self { code, name, good: 0, skipped: 0, bad: None }
+        Self { code, name, good: 0, skipped: 0, warned: None, bad: None }
     }
 
     fn note(&mut self, entry: Option<u64>, result: Result<(), String>) {
@@ -115,6 +121,10 @@ impl Findings {
         }
     }
 
+    fn warn(&mut self, entry: u64, text: String) {
+        self.warned.get_or_insert((entry, text));
+    }
+
     fn skip(&mut self) {
         self.skipped += 1;
     }
@@ -122,6 +132,10 @@ impl Findings {
     fn finish(self, of: &str) -> Check {
         let (outcome, text, entry) = match self.bad {
             Some((entry, text)) => (Outcome::Fail, text, entry),
+            None if self.warned.is_some() => {
+                let (entry, text) = self.warned.unwrap_or_default();
+                (Outcome::Warn, text, Some(entry))
+            }
             None if self.good == 0 && self.skipped > 0 => {
                 (Outcome::Skip, format!("{} {of} need logs or blobs that are not here", self.skipped), None)
             }
@@ -157,6 +171,7 @@ fn audit_log(fold: &Fold, log: &Log, blobs: BlobSource<'_>) -> LogReport {
         check_releases(fold, log),
         check_proofs(fold, log, blobs),
         check_references(fold, log),
+        alerts::check_alerts(fold, log),
     ];
     LogReport {
         origin: log.origin.clone(),

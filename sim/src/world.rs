@@ -10,6 +10,7 @@ use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
 use datacoop_protocol::member::port::{Event, Input, Noise, Output, RoundSecret, RoundSecrets, Tally};
+use datacoop_protocol::member::work::{Computed, Work};
 use datacoop_protocol::member::{Member, Settings, Start};
 use datacoop_protocol::sampler::discrete_gaussian;
 use datacoop_protocol::seed::Seed;
@@ -126,6 +127,9 @@ pub type Tabulate = Arc<dyn Fn(&MemberId, &BoundQuestion) -> Vec<i64>>;
 /// Draws a member's noise: its number, sigma_i in 256ths of a step, how many cells.
 pub type DrawNoise = Arc<dyn Fn(usize, NonZeroU32, usize) -> Vec<i64>>;
 
+/// Runs a member's heavy work: its number, and what.
+pub type RunWork = Arc<dyn Fn(usize, Work) -> Computed>;
+
 struct Site {
     founder: Founder,
     member: Option<Member>,
@@ -161,6 +165,8 @@ pub struct World {
     /// What draws noise in place of the seeded sampler: the production one when that is what is
     /// measured, or one that is broken on purpose.
     pub draw_noise: Option<DrawNoise>,
+    /// What runs heavy work in place of `Work::run`: to look on, or to cheat.
+    pub run_work: Option<RunWork>,
     /// Everything members told their people, in order.
     pub events: Vec<(MemberId, Event)>,
     /// Every frame that was sent.
@@ -209,6 +215,7 @@ impl World {
             tabulate,
             noiseless: BTreeSet::new(),
             draw_noise: None,
+            run_work: None,
             events: vec![],
             frames: vec![],
             away: Span(500),
@@ -443,7 +450,10 @@ impl World {
                 self.later(site, Input::Drawn(query, Some(Noise(Zeroizing::new(noise)))));
             }
             Output::Compute(work) => {
-                let computed = work.run();
+                let computed = match &self.run_work {
+                    Some(run) => run(site, work),
+                    None => work.run(),
+                };
                 self.later(site, Input::Computed(computed));
             }
             Output::Tell(event) => self.events.push((from, event)),

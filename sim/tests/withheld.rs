@@ -9,6 +9,8 @@ use std::ops::Range;
 use common::{LOSS, PERIOD, Story};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{MemberId, QueryId, Span, Time};
+use datacoop_protocol::audit::opening::named_seat;
+use datacoop_protocol::audit::{Outcome, audit_one};
 use datacoop_protocol::entry::Body;
 use datacoop_protocol::member::port::Input;
 use datacoop_protocol::rounds::{Ending, Kind, Round, commitment};
@@ -230,6 +232,23 @@ fn an_abort_in_time_after_all_closes_names_its_author_alone() {
     assert_eq!(alerts(&story, id), named);
     story.world.run_until(close_by + Span(200_000));
     assert_eq!(alerts(&story, id), named, "and once");
+    // Of two seats none shows its shares to anybody.
+    assert_eq!(named_seat(&round_at(&story, 0, id).unwrap()), None);
+    // The audit warns of its log, fails nobody's for that, and fails the log of who alerts for nothing.
+    let a15 = |story: &Story, site: usize| {
+        let fold = story.world.member(0).unwrap().fold();
+        let report = audit_one(fold, &story.founder(site).id, &|_| None).unwrap();
+        report.checks.into_iter().find(|check| check.code == "A15").unwrap()
+    };
+    for site in 0..5 {
+        let expected = if site == gone { Outcome::Warn } else { Outcome::Pass };
+        assert_eq!(a15(&story, site).outcome, expected, "site {site}");
+    }
+    assert!(a15(&story, gone).text.contains("4 of 5 members say"), "{}", a15(&story, gone).text);
+    let subject = round_at(&story, 0, id).unwrap().roster().unwrap().at.clone();
+    story.forge(gone, 0, Body::Alert { query: id, code: "roster".into(), subject });
+    story.world.run_until(story.world.now() + Span(1_000));
+    assert_eq!(a15(&story, gone).outcome, Outcome::Fail, "the first roster is no second one");
 }
 
 /// An alert about one thing does not use up the alert about another.

@@ -224,13 +224,32 @@ fn begin(
     item: &Item,
     sealed: &[u8],
 ) -> Option<(VerifyState, Vec<u8>)> {
-    let info = job.plan.seal_info(&item.member, &item.debit, job.seat);
-    let aad = seal_aad(&item.nonce, &item.public_share, &item.digests);
-    let share = seal::open(private, &info, &aad, sealed).ok()?;
-    (sha256(&[&share]) == *item.digests.get(job.seat)?).then_some(())?;
+    let share = open_share(job, private, item, sealed)?;
     let circuit = job.plan.circuit(&item.member)?;
     let context = job.plan.context(&item.member, &item.debit)?;
     circuit.verify_init(&job.verify_key, &context, job.seat, &item.nonce, &item.public_share, &share).ok()
+}
+
+/// Our share of a contribution, if it opens and is the one that was logged.
+fn open_share(
+    job: &Check,
+    private: &seal::RoundKey,
+    item: &Item,
+    sealed: &[u8],
+) -> Option<Zeroizing<Vec<u8>>> {
+    let info = job.plan.seal_info(&item.member, &item.debit, job.seat);
+    let aad = seal_aad(&item.nonce, &item.public_share, &item.digests);
+    let share = seal::open(private, &info, &aad, sealed).ok()?;
+    (sha256(&[&share]) == *item.digests.get(job.seat)?).then_some(share)
+}
+
+impl Check {
+    /// Our shares of S, as an audit opening shows them: empty where none opened.
+    pub fn opened_shares(&self) -> Vec<Zeroizing<Vec<u8>>> {
+        let private = seal::round_keypair(&self.round_key).0;
+        let all = self.items.iter().zip(&self.sealed);
+        all.map(|(item, sealed)| open_share(self, &private, item, sealed).unwrap_or_default()).collect()
+    }
 }
 
 /// The verify blobs of all seats, read: `[seat][item]`, empty where there is no verifier share.

@@ -1,0 +1,88 @@
+//! What members say should not be: whether it is so, and what it comes to for the member it is about.
+
+use datacoop_policy::MemberId;
+
+use super::{Check, Findings};
+use crate::entry::{Body, Ref};
+use crate::fold::{Fold, Log};
+use crate::rounds::{Kind, Logged, Round};
+
+/// Every alert of a log names an entry that is what it says; and of a log that alerts are about, what
+/// it says since. To keep a share back is no proof of ill will, as machines sleep: it is a warning,
+/// which says how many say so. An open that came late is told as such and held against nobody.
+pub(super) fn check_alerts(fold: &Fold, log: &Log) -> Check {
+    let mut findings = Findings::new("A15", "alerts");
+    for round in fold.rounds().values() {
+        for (_, logged) in round.alerts().iter().filter(|(by, _)| *by == log.member) {
+            let Body::Alert { code, subject, .. } = &logged.body else { continue };
+            let text =
+                || format!("entry {} says `{code}` of an entry that is no such thing", logged.at.index);
+            match is_so(round, code, subject) {
+                Some(right) => findings.judge(fold, round, logged, right, text),
+                None => findings.skip(),
+            }
+        }
+        if let Some((entry, text)) = kept_back(round, log) {
+            findings.warn(entry, text);
+        }
+    }
+    findings.finish("alerts hold")
+}
+
+/// Whether an entry is what an alert says of it; `None` for codes of a newer program.
+fn is_so(round: &Round, code: &str, subject: &Ref) -> Option<bool> {
+    match code {
+        "roster" => Some(round.repeats().iter().any(|(by, logged)| {
+            let by_asker = round.asked().is_some_and(|asked| asked.asker == *by);
+            by_asker && matches!(logged.body, Body::Roster { .. }) && logged.at == *subject
+        })),
+        "release" => {
+            let release = round.all(Kind::Release).find(|(_, logged)| logged.at == *subject);
+            Some(release.zip(round.plan()).is_some_and(|((_, logged), plan)| {
+                round.sums(plan, None).is_some() && round.check_release(plan, logged).is_none()
+            }))
+        }
+        // Afterwards the seat may have opened: it is enough that all had closed.
+        "withheld" => Some(
+            round.closed_by_all().is_some_and(|closed| closed.closes.contains(subject))
+                || round.closed_by_all().is_some() && abort_by_asker(round).is_some_and(|at| at == *subject),
+        ),
+        _ => None,
+    }
+}
+
+fn abort_by_asker(round: &Round) -> Option<Ref> {
+    round.said(Kind::Abort, &round.asked()?.asker).map(|abort| abort.at.clone())
+}
+
+/// What alerts say that a member kept back, and what its log says since.
+fn kept_back(round: &Round, log: &Log) -> Option<(u64, String)> {
+    let mut sayers: Vec<&MemberId> = vec![];
+    let mut about = None;
+    for (by, logged) in round.alerts() {
+        let Body::Alert { code, subject, .. } = &logged.body else { continue };
+        let counts =
+            code == "withheld" && subject.log == log.origin && is_so(round, code, subject) == Some(true);
+        if counts && *by != log.member && !sayers.contains(&by) {
+            sayers.push(by);
+            about = Some(subject.index);
+        }
+    }
+    let (entry, close_by) = (about?, round.query()?.close_by);
+    let open = round.said(Kind::Open, &log.member);
+    if open.is_some_and(|open| open.time <= close_by) {
+        return None; // It was on its way.
+    }
+    let since = match (open, round.said(Kind::Abort, &log.member)) {
+        (Some(Logged { at, .. }), _) => format!("its open came after that, at entry {}", at.index),
+        (None, Some(Logged { at, .. })) => format!("it aborted at entry {}", at.index),
+        (None, None) => "it has not opened".to_owned(),
+    };
+    let of = round.plan().map_or(0, |plan| plan.members.len());
+    let text = format!(
+        "entry {entry}: {} of {of} members say that a sum was kept back here after others had opened; {since}; \
+         it may have slept",
+        sayers.len()
+    );
+    Some((entry, text))
+}
