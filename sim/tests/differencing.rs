@@ -5,8 +5,6 @@
 //! given is given again, byte for byte, at no cost. Source: CHARTER section 8. What would make it fail: the
 //! rule `min_step` left out where a member debits, or where a seat closes.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod common;
 
 use std::collections::BTreeSet;
