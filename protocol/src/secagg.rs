@@ -329,6 +329,28 @@ mod tests {
     }
 
     #[test]
+    fn joint_randomness_other_than_the_logged_is_rejected_by_everybody() {
+        let circuit = Circuit::new(2, 10, 2).unwrap();
+        let sharing = circuit.shard(&[1; 32], [9; 16], &[1, 2]).unwrap();
+        let init = |seat: usize| {
+            let share = &sharing.shares[seat];
+            circuit.verify_init(&[5; 32], &[1; 32], seat, &sharing.nonce, &sharing.public_share, share)
+        };
+        let verifiers = [init(0).unwrap().1, init(1).unwrap().1];
+        let decide =
+            |logged: &[u8]| circuit.decide(&[1; 32], logged, &[&verifiers[0], &verifiers[1]]).map(|_| ());
+        assert_eq!(decide(&sharing.public_share), Ok(()));
+        for byte in [0, SEED_BYTES - 1, SEED_BYTES, 2 * SEED_BYTES - 1] {
+            let mut other = sharing.public_share.clone();
+            other[byte] ^= 1;
+            assert!(
+                decide(&other).is_err(),
+                "byte {byte}: prio's own check does not look at what was logged"
+            );
+        }
+    }
+
+    #[test]
     fn swapped_seats_and_junk_are_rejected_without_a_panic() {
         let circuit = Circuit::new(2, 10, 2).unwrap();
         let sharing = circuit.shard(&[1; 32], [9; 16], &[1, 2]).unwrap();

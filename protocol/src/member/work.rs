@@ -298,3 +298,7 @@ fn decide(job: Decide) -> Decided {
 fn plan_context(plan: &Plan, item: &Item) -> Option<[u8; 32]> {
     plan.context(&item.member, &item.debit)
 }
+
+#[cfg(test)]
+#[path = "work_tests.rs"]
+mod tests;
