@@ -259,6 +259,18 @@ mod tests {
     }
 
     #[test]
+    fn the_floor_is_what_the_charter_rules_say() {
+        let floor = Limits::floor();
+        assert_eq!((floor.rho_query.nano(), floor.rho_year.nano()), (50_000_000, 1_000_000_000), "F4");
+        assert_eq!(floor.rho_purpose, floor.rho_year, "a purpose is part of a year");
+        assert_eq!((floor.min_roster, floor.min_bodies, floor.min_step), (3, 3, 3), "F5");
+        assert_eq!(floor.max_cells, 2_000);
+        // The rest is for charter and member to say.
+        assert_eq!((floor.min_people, floor.min_cosigners), (0, 0));
+        assert!(floor.public && floor.full_noise);
+    }
+
+    #[test]
     fn meet_is_a_semilattice_with_a_top() {
         let mut cases = Cases(0x9e37_79b9_7f4a_7c15);
         for _ in 0..20_000 {

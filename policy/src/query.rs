@@ -252,6 +252,18 @@ mod tests {
     }
 
     #[test]
+    fn in_full_noise_mode_each_member_carries_it_all() {
+        for n in [3, 4, 20, 200] {
+            let terms = Terms::new(n, Mode::FullNoise, Assumptions::FLOOR).unwrap();
+            assert_eq!((terms.honest, terms.missing, terms.committee), (1, 0, 0), "{n}");
+            assert_eq!(terms.colluding, n as u32 * 3 / 10, "{n}");
+            assert_eq!(terms.accepted_min(), n, "{n}");
+        }
+        assert_eq!(Terms::new(2, Mode::FullNoise, Assumptions::FLOOR), None);
+        assert_eq!(Terms::new(201, Mode::FullNoise, Assumptions::FLOOR), None);
+    }
+
+    #[test]
     fn up_to_23_members_no_committee_can_be_all_corrupt() {
         for n in 5..=23 {
             let t = Terms::new(n, Mode::Secure, Assumptions::FLOOR).unwrap();

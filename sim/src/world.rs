@@ -46,9 +46,9 @@ pub struct Kept {
     pub held: BTreeSet<Digest>,
 }
 
-/// What a crash leaves: whatever was stored, and nothing after the last barrier.
+/// A disk in memory. What a crash leaves: whatever was stored, and nothing after the last barrier.
 #[derive(Default)]
-struct Disk {
+pub struct Disk {
     records: Vec<Record>,
     synced: usize,
     last_signed: Option<(u64, String)>,

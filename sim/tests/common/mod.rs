@@ -98,6 +98,11 @@ impl Story {
         Self { world, seed, charter: id, asked: 0 }
     }
 
+    /// The vocabularies that all members hold, by the SHA-256 of their text.
+    pub fn vocabularies(&self) -> BTreeMap<Digest, Arc<Vocabulary>> {
+        vocabularies(&Vocabulary::from_toml(VOCABULARY).unwrap(), sha256(&[VOCABULARY.as_bytes()]))
+    }
+
     /// Lets the members connect.
     pub fn meet(&mut self) {
         self.world.run_until(self.world.now() + Span(2_000));
