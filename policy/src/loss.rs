@@ -104,6 +104,7 @@ mod tests {
         assert_eq!(loss("0.05"), 50_000_000);
         assert_eq!(loss("1"), 1_000_000_000);
         assert_eq!(loss("0.000000001"), 1);
+        assert_eq!(loss("999999999"), 999_999_999_000_000_000, "nine digits are read");
         assert_eq!(PrivacyLoss::from_nano(50_000_000).to_string(), "0.050000000");
         for bad in ["", "-1", "0.", ".5", "1e-3", "0.0000000001", "NaN", "99999999999"] {
             assert!(bad.parse::<PrivacyLoss>().is_err(), "{bad}");

@@ -253,14 +253,44 @@ mod tests {
 
     #[test]
     fn in_full_noise_mode_each_member_carries_it_all() {
-        for n in [3, 4, 20, 200] {
+        for (n, colluding) in [(3, 0), (4, 1), (20, 6), (200, 60)] {
             let terms = Terms::new(n, Mode::FullNoise, Assumptions::FLOOR).unwrap();
             assert_eq!((terms.honest, terms.missing, terms.committee), (1, 0, 0), "{n}");
-            assert_eq!(terms.colluding, n as u32 * 3 / 10, "{n}");
+            assert_eq!(terms.colluding, colluding, "{n}");
             assert_eq!(terms.accepted_min(), n, "{n}");
         }
         assert_eq!(Terms::new(2, Mode::FullNoise, Assumptions::FLOOR), None);
         assert_eq!(Terms::new(201, Mode::FullNoise, Assumptions::FLOOR), None);
+    }
+
+    #[test]
+    fn a_freeze_holds_all_but_the_missing() {
+        let least = |n| Terms::new(n, Mode::Secure, Assumptions::FLOOR).map(|terms| terms.accepted_min());
+        assert_eq!([5, 11, 12, 20, 200].map(least), [Some(5), Some(11), Some(11), Some(19), Some(190)]);
+    }
+
+    #[test]
+    fn a_tally_is_bounded_in_scaled_steps() {
+        let noise = |doublings| NoiseScale { noise_std: NonZeroU32::new(512).unwrap(), doublings };
+        assert_eq!(noise(0).tally_max(200, 8), Some(1_600));
+        assert_eq!(noise(3).tally_max(200, 8), Some(12_800));
+        assert_eq!(noise(1).tally_max(TALLY_MAX / 4, 2), None, "the bound itself is out");
+        assert_eq!(noise(1).tally_max(TALLY_MAX / 4 - 1, 2), Some(TALLY_MAX - 4));
+        assert_eq!(noise(0).tally_max(u64::MAX, 2), None);
+    }
+
+    #[test]
+    fn a_root_is_rounded_up() {
+        let roots = [0, 1, 2, 4, 5, 9, 10, 65_536, 65_537].map(sqrt_up);
+        assert_eq!(roots, [0, 1, 2, 2, 3, 3, 4, 256, 257]);
+    }
+
+    #[test]
+    fn a_mode_has_one_code() {
+        for (mode, code) in [(Mode::Secure, "secure"), (Mode::FullNoise, "full_noise")] {
+            assert_eq!((mode.code(), Mode::from_code(code)), (code, Some(mode)));
+        }
+        assert_eq!(Mode::from_code("Secure"), None);
     }
 
     #[test]

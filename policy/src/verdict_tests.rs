@@ -409,3 +409,12 @@ fn nobody_is_singled_out() {
     check(|c| c.under_way = true, "min_step floor");
     with_roster(|c| c.under_way = true, "ok");
 }
+
+#[test]
+fn a_veto_is_a_change_of_ones_own_limits() {
+    let case = Case::new();
+    let allowed = |limits: Limits| in_scope(&limits, &case.query, case.now);
+    assert!(allowed(Limits::top()));
+    assert!(!allowed(Limits { purposes: Set::none(), ..Limits::top() }));
+    assert!(!allowed(Limits { datasets: Set::none(), ..Limits::top() }));
+}

@@ -12,6 +12,7 @@ pub mod numbers;
 pub mod renyi;
 pub mod report;
 pub mod rounds;
+pub mod sabotage;
 pub mod statistics;
 
 use std::path::{Path, PathBuf};
