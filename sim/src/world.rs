@@ -130,6 +130,22 @@ pub type DrawNoise = Arc<dyn Fn(usize, NonZeroU32, usize) -> Vec<i64>>;
 /// Runs a member's heavy work: its number, and what.
 pub type RunWork = Arc<dyn Fn(usize, Work) -> Computed>;
 
+/// How long a member takes to tabulate, beyond what a message takes.
+pub type TabulationTime = Arc<dyn Fn(&MemberId) -> Span>;
+
+/// A message as one sees it who listens on the wire: when, whose, to whom and how long, not what.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sent {
+    /// When it left.
+    pub at: Time,
+    /// Whose.
+    pub from: MemberId,
+    /// To whom.
+    pub to: MemberId,
+    /// Its length.
+    pub bytes: usize,
+}
+
 struct Site {
     founder: Founder,
     member: Option<Member>,
@@ -161,6 +177,8 @@ pub struct World {
     charter: Arc<Charter>,
     vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
     tabulate: Tabulate,
+    /// How long members take to tabulate; at once unless this is set.
+    pub tabulation: Option<TabulationTime>,
     noiseless: BTreeSet<usize>,
     /// What draws noise in place of the seeded sampler: the production one when that is what is
     /// measured, or one that is broken on purpose.
@@ -171,6 +189,8 @@ pub struct World {
     pub events: Vec<(MemberId, Event)>,
     /// Every frame that was sent.
     pub frames: Vec<Vec<u8>>,
+    /// Every message that was sent, pieces of blobs too, from outside.
+    pub sent: Vec<Sent>,
     /// How long a crashed member stays away.
     pub away: Span,
     /// The grid on which members answer, from their next start on.
@@ -213,11 +233,13 @@ impl World {
             charter,
             vocabularies,
             tabulate,
+            tabulation: None,
             noiseless: BTreeSet::new(),
             draw_noise: None,
             run_work: None,
             events: vec![],
             frames: vec![],
+            sent: vec![],
             away: Span(500),
             answer_grid: Span(0),
         };
@@ -310,7 +332,8 @@ impl World {
     fn next_wake(&self) -> Option<(Time, usize)> {
         let due = |(i, site): (usize, &Site)| {
             let at = Time(site.due?.0.saturating_add_signed(site.ahead.saturating_neg()));
-            Some((at.max(self.now + Span(1)), i))
+            // A member that was woken at its moment names a later one: nobody waits for a quiet wire.
+            Some((at.max(self.now), i))
         };
         self.sites.iter().enumerate().filter_map(due).min()
     }
@@ -443,7 +466,10 @@ impl World {
             }
             Output::Tabulate(id, question) => {
                 let tally = (self.tabulate)(&from, &question);
-                self.later(site, Input::Tabulated(id, Some(Tally(Zeroizing::new(tally)))));
+                let takes = self.tabulation.as_ref().map_or(Span(0), |takes| takes(&from));
+                let (life, wait) = (self.sites[site].starts, Span(takes.0 + self.delay().0));
+                let input = Input::Tabulated(id, Some(Tally(Zeroizing::new(tally))));
+                self.schedule(wait, Happening::Input(site, life, Box::new(input)));
             }
             Output::Draw { query, noise_std, cells } => {
                 let noise = self.draw(site, query, noise_std, cells);
@@ -504,6 +530,10 @@ impl World {
     }
 
     fn carry(&mut self, site: usize, to: &MemberId, input: Input) {
+        if let Input::Request { bytes, from, .. } | Input::Reply { bytes, from, .. } = &input {
+            let (from, bytes) = (from.clone(), bytes.len());
+            self.sent.push(Sent { at: self.now, from, to: to.clone(), bytes });
+        }
         let Some(other) = self.number.get(to).copied() else { return };
         if self.sites[site].links.contains(&other) {
             self.later(other, input);

@@ -13,6 +13,8 @@ pub mod renyi;
 pub mod report;
 pub mod rounds;
 pub mod sabotage;
+pub mod shape;
+pub mod shape_queries;
 pub mod statistics;
 
 use std::path::{Path, PathBuf};
