@@ -16,6 +16,7 @@ pub mod sabotage;
 pub mod shape;
 pub mod shape_queries;
 pub mod statistics;
+pub mod timing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

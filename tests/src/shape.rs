@@ -34,7 +34,8 @@ pub const QUERIES: u64 = 10_000;
 /// What the round that goes before the random Queries costs, billionths of rho.
 const LOSS: u64 = 5_000_000;
 
-const QUESTION: &str = r#"
+/// A count of girls and boys.
+pub const QUESTION: &str = r#"
     id = "how-many"
     version = 1
     title = "How many?"

@@ -64,7 +64,8 @@ impl Dice {
         items[usize::try_from(at).expect("it is below a length")].clone()
     }
 
-    fn pick<T: Clone>(&mut self, items: &[T]) -> T {
+    /// One of them.
+    pub fn pick<T: Clone>(&mut self, items: &[T]) -> T {
         items[usize::try_from(self.below(items.len() as u64)).expect("it is below a length")].clone()
     }
 }
