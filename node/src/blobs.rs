@@ -56,6 +56,8 @@ impl Blobs {
         let mut blobs = Self::kept(folder);
         let shares = folder.join(SHARES);
         make_dir(&shares)?;
+        // This folder's names too: a crash may have come between making one and syncing it.
+        sync_dir(folder)?;
         for name in list(&shares)? {
             let Ok(round) = name.parse::<QueryId>() else { continue };
             blobs.read_pack(round)?;

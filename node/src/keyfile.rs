@@ -56,10 +56,16 @@ impl RoundFiles {
 
     /// Overwrites and removes a round's secret.
     pub fn erase(&self, id: &QueryId) -> Result<(), StoreError> {
-        if overwrite_and_remove(&self.folder.join(id.to_string()))? {
-            sync_dir(&self.folder)?;
+        let path = self.folder.join(id.to_string());
+        if !path.exists() {
+            return Ok(());
         }
-        Ok(())
+        // First another name: a crash in the midst of it must not leave half a secret that is taken
+        // for one.
+        let going = path.with_extension("tmp");
+        disk::rename(&path, &going).map_err(at(&path))?;
+        overwrite_and_remove(&going)?;
+        sync_dir(&self.folder)
     }
 
     /// Erases what a crash left between a temporary name and its rename: it holds a seed too.
@@ -79,7 +85,11 @@ impl RoundFiles {
         for name in list(&self.folder)? {
             let path = self.folder.join(&name);
             let bytes = Zeroizing::new(fs::read(&path).map_err(at(&path))?);
-            if let (Ok(id), Some(secret)) = (name.parse(), RoundSecret::parse(&bytes)) {
+            let (Ok(id), Some(secret)) = (name.parse(), RoundSecret::parse(&bytes)) else { continue };
+            if *secret.seed == [0; 32] {
+                // A power cut brought the name back and not the bytes.
+                self.erase(&id)?;
+            } else {
                 secrets.insert(id, secret);
             }
         }

@@ -116,9 +116,12 @@ impl Storage {
     ///
     /// Errors: the disk failed. Nothing may be done or promised after it: the process must end.
     pub fn take(&mut self, output: Output, now: Time) -> Result<Option<Output>, StoreError> {
-        if matches!(output, Output::StoreBlob { .. }) {
+        let leans_on_copies =
+            matches!(output, Output::StoreBlob { .. } | Output::RemoveShares(_) | Output::EraseSecret(_));
+        if leans_on_copies {
             // The copied entry that names a blob comes before it: a start deletes what no entry
-            // names, and the peer that is told we hold it may switch off.
+            // names, and the peer that is told we hold it may switch off. So does the one that ends a
+            // round: without it a start would want the shares and the secret again.
             self.write_pending()?;
         } else if !matches!(output, Output::Store(_) | Output::Keep(_)) {
             self.barrier()?;

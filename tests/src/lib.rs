@@ -6,7 +6,9 @@
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 pub mod arithmetic;
+pub mod crash;
 pub mod end_to_end;
+pub mod kills;
 pub mod noise;
 pub mod numbers;
 pub mod renyi;

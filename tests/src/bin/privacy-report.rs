@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use datacoop_tests::report::{Figure, Section, json, page};
-use datacoop_tests::{arithmetic, end_to_end, noise, renyi, shape};
+use datacoop_tests::{arithmetic, crash, end_to_end, noise, renyi, shape};
 
 /// What measures the claims of one kind.
 type Measure = fn() -> Vec<Figure>;
@@ -20,6 +20,7 @@ const SECTIONS: &[(&str, &str, Measure)] = &[
     ("end-to-end", "A Release, end to end", end_to_end::figures),
     ("arithmetic", "What a loss means", arithmetic::figures),
     ("shape", "What a listener without a key sees", shape::figures),
+    ("crash", "Crashes, full disks and kills", crash::figures),
 ];
 
 /// Every argument that is no option names a section; none means all.
