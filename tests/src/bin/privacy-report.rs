@@ -1,8 +1,8 @@
 //! One page: each claim of privacy, what it was tried on, what was seen, and what would have been too
 //! much. Exits with 1 when a claim fails.
 //!
-//! `cargo run --release -p datacoop-tests --bin privacy-report [-- [--json] [SECTION..]]`; the dev
-//! profile gives the same figures, slower.
+//! `cargo run --release -p datacoop-tests --bin privacy-report [-- [--json] [--long] [SECTION..]]`; the
+//! dev profile gives the same figures, slower. `--long` adds what takes minutes.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -23,20 +23,26 @@ const SECTIONS: &[(&str, &str, Measure)] = &[
     ("crash", "Crashes, full disks and kills", crash::figures),
 ];
 
+/// What takes minutes: measured with `--long`, or when named.
+const LONG: &[(&str, &str, Measure)] =
+    &[("two-hundred", "A Release of 200 members, logs and all", end_to_end::two_hundred)];
+
 /// Every argument that is no option names a section; none means all.
 struct Arguments {
     json: bool,
+    long: bool,
     names: Vec<String>,
 }
 
 fn arguments() -> Result<Arguments, String> {
-    let mut read = Arguments { json: false, names: vec![] };
+    let mut read = Arguments { json: false, long: false, names: vec![] };
+    let known: Vec<&str> = SECTIONS.iter().chain(LONG).map(|(name, ..)| *name).collect();
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "--json" => read.json = true,
-            name if SECTIONS.iter().any(|(known, ..)| *known == name) => read.names.push(argument),
+            "--long" => read.long = true,
+            name if known.contains(&name) => read.names.push(argument),
             other => {
-                let known: Vec<&str> = SECTIONS.iter().map(|(name, ..)| *name).collect();
                 return Err(format!(
                     "`{other}` is no section; name one of {}, or none for all of them",
                     known.join(", ")
@@ -48,16 +54,18 @@ fn arguments() -> Result<Arguments, String> {
 }
 
 fn main() -> ExitCode {
-    let Arguments { json: as_json, names } = match arguments() {
+    let Arguments { json: as_json, long, names } = match arguments() {
         Ok(read) => read,
         Err(error) => {
             eprintln!("error: {error}");
             return ExitCode::from(2);
         }
     };
-    let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n == name);
+    let named = |name: &str| names.iter().any(|n| n == name);
+    let short = SECTIONS.iter().filter(|(name, ..)| names.is_empty() || named(name));
+    let long = LONG.iter().filter(|(name, ..)| long || named(name));
     let mut sections = vec![];
-    for (name, title, measure) in SECTIONS.iter().filter(|(name, ..)| wanted(name)) {
+    for (name, title, measure) in short.chain(long) {
         eprint!("{name} ...");
         let began = Instant::now();
         let figures = measure();
