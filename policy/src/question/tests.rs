@@ -55,6 +55,18 @@ fn sensitivity_is_that_of_the_catalogue() {
     );
 }
 
+/// Delta counts the end that is further from zero, whichever it is.
+#[test]
+fn a_measure_reaches_as_far_as_its_further_end() {
+    let delta2 = |from: &str, to: &str| {
+        let text = MEAN.replacen("clamp = [-4, 4]", &format!("clamp = [{from}, {to}]"), 1);
+        bind(&text, EXAM, &[]).unwrap().sensitivity2()
+    };
+    let both = delta2("-4", "4");
+    assert!(delta2("-4", "1") == both && delta2("-1", "4") == both, "the nearer end changes nothing");
+    assert!(delta2("-3", "1") < both && delta2("-1", "3") < both, "the further end does");
+}
+
 /// What measures may add up to matters only where it is less than their own clips allow.
 #[test]
 fn a_joint_bound_never_raises_the_sensitivity() {
