@@ -121,8 +121,9 @@ impl Scratch {
     ///
     /// Errors: see [`Mutant::applied`].
     pub fn try_out(&self, mutant: &Mutant) -> Result<Outcome, String> {
-        let changed = mutant.applied(&root())?;
+        let changed = mutant.applied(&self.tree)?;
         let file = self.tree.join(&mutant.file);
+        let original = fs::read(&file).expect("the copy is ours");
         fs::write(&file, changed).expect("the copy is ours");
         let outcome = match self.cargo(mutant, true) {
             Some(0) => match self.cargo(mutant, false) {
@@ -133,7 +134,7 @@ impl Scratch {
             },
             _ => Outcome::Unbuilt,
         };
-        fs::copy(root().join(&mutant.file), &file).expect("the copy is ours");
+        fs::write(&file, original).expect("the copy is ours");
         Ok(outcome)
     }
 

@@ -331,3 +331,19 @@ pub(super) fn noise_of(measure: &Measure, noise: &NoiseScale, accepted: u32) -> 
     let root = root_up(u128::from(accepted) * 1_000_000_000_000_000_000)?;
     one.checked_mul(root).map(|value| value / (ONE * 1_000) + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Decided on the noisy value and its public error alone: nothing here knows an exact one.
+    #[test]
+    fn a_count_is_shown_from_ten_on_and_from_four_standard_errors() {
+        let shown = |value: i128, error: i128| Sum { value, error }.is_shown();
+        assert!(shown(10 * ONE, ONE));
+        assert!(!shown(10 * ONE - 1, ONE), "below ten");
+        assert!(shown(40 * ONE, 10 * ONE));
+        assert!(!shown(40 * ONE, 10 * ONE + 1), "its standard error is above a quarter of it");
+        assert!(!shown(-40 * ONE, ONE));
+    }
+}
