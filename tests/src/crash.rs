@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use datacoop::disk::{self, Change};
 use datacoop::folder::{Folder, StoreError};
@@ -32,6 +33,7 @@ use datacoop_protocol::wire::{Bytes, Record};
 use datacoop_sim::coop::{Founder, charter_draft, textless_charter, vocabularies};
 use datacoop_sim::world::{Kept, Store, World};
 
+use crate::PATIENCE;
 use crate::report::Figure;
 
 /// What one Query costs here, billionths of rho.
@@ -266,6 +268,20 @@ impl NodeStore {
     }
 }
 
+/// Locks a folder. A process that this one forks holds our locks until it runs its own program, so a
+/// folder that was just let go may be locked for a moment.
+pub fn lock(home: &Path) -> Result<Folder, StoreError> {
+    let began = Instant::now();
+    loop {
+        match Folder::open(home) {
+            Err(StoreError::Locked(_)) if began.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(1))
+            }
+            other => return other,
+        }
+    }
+}
+
 fn said(error: StoreError) -> String {
     error.to_string()
 }
@@ -275,7 +291,7 @@ impl Store for NodeStore {
         self.open = None;
         (self.waiting, self.held_back) = (vec![], vec![]);
         self.heal.iter_mut().for_each(|heal| heal());
-        let folder = Folder::open(&self.home).map_err(said)?;
+        let folder = lock(&self.home).map_err(said)?;
         let (storage, found) = Storage::open(&self.home).map_err(said)?;
         self.open = Some((folder, storage));
         // What a start finds of our own was synced by it, and may be told from now on.

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use datacoop::folder::Folder;
 use datacoop::storage::Storage;
 use datacoop_policy::Span;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::seed::Seed;
 use datacoop_sim::world::Kept;
 
-use crate::crash::{Cast, LOSS, MEMBERS, Told, begin, folder_in_memory, own_leaves, read_line};
+use crate::crash::{Cast, LOSS, MEMBERS, Told, begin, folder_in_memory, lock, own_leaves, read_line};
 use crate::report::Figure;
 
 /// Rounds that one folder sees before a new one is begun: a log that grows makes starts slow.
@@ -101,7 +100,7 @@ fn look(folder: &Path, told: &[Told]) -> Option<String> {
     (0..MEMBERS).find_map(|site| {
         let home = folder.join(site.to_string());
         told[site].leaves().next()?;
-        let found = Folder::open(&home).and_then(|_lock| Storage::open(&home));
+        let found = lock(&home).and_then(|_lock| Storage::open(&home));
         match found {
             Err(error) => Some(format!("member {site} does not open: {error}")),
             Ok((_, found)) => {
