@@ -418,3 +418,21 @@ fn a_veto_is_a_change_of_ones_own_limits() {
     assert!(!allowed(Limits { purposes: Set::none(), ..Limits::top() }));
     assert!(!allowed(Limits { datasets: Set::none(), ..Limits::top() }));
 }
+
+/// The last day, the first day and the next one, each where it decides.
+#[test]
+fn every_bound_is_exact() {
+    check(|c| c.charter.purposes[0].expires = c.now.day(), "ok");
+    check(|c| c.charter.effective = c.now.day(), "ok");
+    check(|c| c.charter.effective = Day(c.now.day().0 + 1), "charter_expired floor");
+    // No weaker than the floor is not enough where the charter asks for more.
+    check(|c| c.charter.assumed.colluding_percent = 31, "roster floor");
+    with_roster(
+        |c| {
+            let roster = c.roster.as_mut().unwrap();
+            roster[11] = roster[10].clone();
+        },
+        "roster floor",
+    );
+    assert_eq!(question(&took_part(9)).listed_params(), BTreeSet::from(["took_part"]));
+}

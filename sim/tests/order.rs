@@ -11,7 +11,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use common::{LOSS, PERIOD, Story};
-use datacoop_policy::query::Mode;
+use datacoop_policy::ledger::Debit;
+use datacoop_policy::limits::Limits;
+use datacoop_policy::query::{Mode, Query};
 use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::{Digest, MemberId, PrivacyLoss, QueryId, Span, Time};
 use datacoop_protocol::entry::{Body, Entry, Ref};
@@ -364,4 +366,101 @@ fn a_set_of_too_few_is_none() {
     let mut swapped = all.clone();
     swapped.swap(0, 1);
     assert_eq!(round.lawful_set(plan, &swapped), None, "out of order");
+}
+
+/// The first member's logs again, each up to its first entry that `keep` does not want.
+fn up_to(story: &Story, keep: impl Fn(&Body) -> bool) -> Fold {
+    let fold = story.world.member(0).unwrap().fold();
+    let mut other = Fold::new(fold.charter().clone(), story.vocabularies());
+    for log in fold.logs() {
+        let kept = log.entries().iter().take_while(|bytes| keep(&Entry::parse(bytes).unwrap().body));
+        for bytes in kept {
+            other.append(&log.member, bytes.clone());
+        }
+    }
+    other
+}
+
+/// What was promised and may still be debited counts as spent, for its account and its purpose.
+#[test]
+fn a_promise_counts_until_it_is_debited_ended_or_lapsed() {
+    let mut story = Story::new(5, 49);
+    story.meet();
+    let id = finished(&mut story, PERIOD);
+    let ended = story.world.member(0).unwrap().fold();
+    let asked = |body: &Body| {
+        matches!(body, Body::Genesis { .. } | Body::Charter { .. } | Body::Query(_) | Body::Accept { .. })
+    };
+    let promised = up_to(&story, asked);
+    let rostered = up_to(&story, |body| asked(body) || matches!(body, Body::Roster { .. }));
+    assert!(rostered.round(&id).unwrap().plan().is_some() && promised.round(&id).unwrap().plan().is_none());
+
+    let (round, me) = (round(&story, id), story.founder(0).id);
+    let mut standing = Standing::default();
+    assert_eq!(standing.apply(&promised, &logged(&round, Kind::Verdict, &me)), Ok(()));
+    let own = Query::clone(round.query().unwrap());
+    let other = Query { id: Digest([9; 32]), ..own.clone() };
+    let full = Limits::floor().rho_year.nano();
+    let room = |standing: &Standing, fold: &Fold, me: &MemberId, query: &Query, now: Time| {
+        let room = standing.room(fold, me, query, &Limits::floor(), now);
+        (room.year.nano(), room.purpose.nano(), room.promised.nano())
+    };
+    let (held, free) = ((full - LOSS, full - LOSS, LOSS), (full, full, 0));
+    let at = own.at;
+    assert_eq!(room(&standing, &promised, &me, &other, at), held);
+    assert_eq!(room(&standing, &promised, &me, &own, at), free, "its own promise aside");
+    let mut elsewhere = other.clone();
+    elsewhere.account.dataset = "elsewhere".into();
+    assert_eq!(room(&standing, &promised, &me, &elsewhere, at), free, "another account");
+    let purpose = Query { purpose: "another".into(), ..other.clone() };
+    assert_eq!(room(&standing, &promised, &me, &purpose, at), (full - LOSS, full, LOSS), "another purpose");
+    assert_eq!(room(&standing, &promised, &me, &other, own.contribute_by), held);
+    assert_eq!(room(&standing, &promised, &me, &other, own.contribute_by + Span(1)), free, "it lapsed");
+    assert_eq!(room(&standing, &rostered, &me, &other, at), held, "its Roster has us");
+    let stranger: MemberId = "GB-EDU-999999".parse().unwrap();
+    assert_eq!(room(&standing, &rostered, &stranger, &other, at), free, "its Roster has us not");
+    assert_eq!(room(&standing, ended, &me, &other, at), free, "it ended");
+
+    assert_eq!(standing.apply(&promised, &logged(&round, Kind::Debit, &me)), Ok(()));
+    let spent = (full - LOSS, full - LOSS, 0);
+    assert_eq!(room(&standing, &promised, &me, &other, at), spent, "debited: once, not twice");
+    assert_eq!(room(&standing, &promised, &me, &purpose, at), (full - LOSS, full, 0));
+    assert_eq!(standing.apply(&promised, &void_of(&round, &me)), Ok(()));
+    assert_eq!(room(&standing, &promised, &me, &other, at), free, "voided");
+}
+
+#[test]
+fn a_debit_is_of_its_querys_loss_and_account_and_counts_as_an_attempt() {
+    let mut story = Story::new(5, 50);
+    story.meet();
+    let id = finished(&mut story, PERIOD);
+    let (round, me) = (round(&story, id), story.founder(0).id);
+    let fold = story.world.member(0).unwrap().fold();
+    let right = logged(&round, Kind::Debit, &me);
+    let applied = |change: &dyn Fn(&mut Debit)| {
+        let mut changed = right.clone();
+        let Body::Debit { debit, .. } = &mut changed.body else { unreachable!("a debit") };
+        change(debit);
+        Standing::default().apply(fold, &changed)
+    };
+    assert_eq!(applied(&|_| ()), Ok(()));
+    let less = PrivacyLoss::from_nano(1);
+    assert!(applied(&|debit| (debit.loss, debit.after) = (less, less)).is_err(), "another loss");
+    assert!(applied(&|debit| debit.account.dataset = "elsewhere".into()).is_err(), "another account");
+    assert!(applied(&|debit| debit.after = less).is_err(), "it does not add up");
+
+    let again = Query { id: Digest([9; 32]), ..Query::clone(round.query().unwrap()) };
+    let judged = |standing: &Standing| {
+        let own = Limits::top();
+        let verdict = standing.judge(fold, &me, &again, None, Some(&own), true, false, again.at);
+        verdict.map_err(|refusal| refusal.rule.code())
+    };
+    let mut standing = Standing::default();
+    assert_eq!(judged(&standing), Ok(()));
+    assert_eq!(standing.apply(fold, &right), Ok(()));
+    assert_eq!(judged(&standing), Ok(()), "a second attempt");
+    assert!(standing.apply(fold, &right).is_err(), "booked all the same");
+    assert_eq!(judged(&standing), Err("attempt"));
+    assert_eq!(standing.apply(fold, &void_of(&round, &me)), Ok(()));
+    assert_eq!(judged(&standing), Ok(()), "a void gives its attempt back");
 }

@@ -67,6 +67,23 @@ fn a_measure_reaches_as_far_as_its_further_end() {
     assert!(delta2("-3", "1") < both && delta2("-1", "3") < both, "the further end does");
 }
 
+/// A text or number of an asker is as long as it may be, or refused.
+#[test]
+fn free_texts_and_numbers_have_a_length() {
+    let given = |kind: &str, sql: &str, value: &str| {
+        let param = format!("param = {{ own = \"{kind}\" }}\n    loss =");
+        let text = MEAN.replacen("loss =", &param, 1).replacen("sql = \"1\"", &format!("sql = \"{sql}\""), 1);
+        bind(&text, EXAM, &[("own", value)]).map(|_| ())
+    };
+    let (number, text) =
+        ("CASE WHEN score > :own THEN 1 ELSE 0 END", "CASE WHEN sex = :own THEN 1 ELSE 0 END");
+    assert_eq!(given("number", number, &"1".repeat(15)), Ok(()));
+    assert!(given("number", number, &"1".repeat(16)).is_err());
+    assert_eq!(given("text", text, &"F".repeat(TEXT_BYTES_MAX)), Ok(()));
+    assert!(given("text", text, &"F".repeat(TEXT_BYTES_MAX + 1)).is_err());
+    assert!(given("text", text, &"F".repeat(TEXT_BYTES_MAX + 2)).is_err());
+}
+
 /// What measures may add up to matters only where it is less than their own clips allow.
 #[test]
 fn a_joint_bound_never_raises_the_sensitivity() {
