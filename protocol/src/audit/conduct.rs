@@ -9,6 +9,7 @@ use datacoop_policy::query::Mode;
 use super::{Check, Findings};
 use crate::entry::Body;
 use crate::fold::{Fold, Log};
+use crate::log::tree::sha256;
 use crate::rounds::{Kind, Logged, Plan, Round, commitment};
 use crate::standing::Standing;
 
@@ -137,6 +138,9 @@ pub(super) fn check_rounds(fold: &Fold, log: &Log) -> Check {
         if let Some(debit) = round.said(Kind::Debit, member) {
             findings.note(Some(debit.at.index), check_debit(round, plan, log, debit));
         }
+        if let Some(freeze) = round.said(Kind::Freeze, member) {
+            findings.note(Some(freeze.at.index), check_key_part(plan, member, freeze));
+        }
         if let Some(open) = round.said(Kind::Open, member) {
             check_open(&mut findings, fold, round, plan, log, open);
         }
@@ -156,6 +160,16 @@ fn check_debit(round: &Round, plan: &Plan, log: &Log, debit: &Logged) -> Result<
         return Err(format!("the debit at entry {} was neither used nor voided", debit.at.index));
     }
     Ok(())
+}
+
+/// A seat opens the verify-key part that its verdict promised: another one would end the round unseen.
+fn check_key_part(plan: &Plan, member: &MemberId, freeze: &Logged) -> Result<(), String> {
+    let (Body::Freeze { vk_part: Some(part), .. }, Some(promised)) = (&freeze.body, plan.parts.get(member))
+    else {
+        return Ok(());
+    };
+    let right = sha256(&[part]) == promised.vk_hash;
+    if right { Ok(()) } else { Err(format!("entry {} opens another verify-key part", freeze.at.index)) }
 }
 
 /// When a log's newest entry was written, as its author says.
