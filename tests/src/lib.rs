@@ -6,11 +6,13 @@
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 pub mod arithmetic;
+pub mod cheat;
 pub mod crash;
 pub mod end_to_end;
 pub mod kills;
 pub mod noise;
 pub mod numbers;
+pub mod probe;
 pub mod renyi;
 pub mod report;
 pub mod rounds;
@@ -172,6 +174,11 @@ impl Coop {
         self.running[n] = Some(child);
         let door = self.node(n).join("run/api");
         wait_for("the node's door", || door.exists());
+    }
+
+    /// The process of a running node.
+    pub fn process(&self, n: usize) -> u32 {
+        self.running[n].as_ref().expect("it runs").id()
     }
 
     /// Kills a node's process as a power cut would.

@@ -1,0 +1,681 @@
+//! Members that cheat, with the real keys of a charter's member and the real entries of the protocol.
+//!
+//! A cheat runs the real program on a disk of its own making: at one entry of one kind the disk keeps
+//! something else than what the program wrote, and the program, restarted from that, goes on in good
+//! faith. So a cheat speaks the protocol properly until, and after, the moment it cheats. What this file
+//! does *not* know: what ought to come of a cheat; the table in `tests/cheats.rs` says that.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use datacoop_policy::charter::Charter;
+use datacoop_policy::query::{Assumptions, Mode};
+use datacoop_policy::question::QuestionDraft;
+use datacoop_policy::vocabulary::Vocabulary;
+use datacoop_policy::{Day, Digest, MemberId, Period, PrivacyLoss, QueryId, Span, Time};
+use datacoop_protocol::audit::audit;
+use datacoop_protocol::entry::{Body, Entry, Lay, QueryBody, Ref, SealedShare};
+use datacoop_protocol::fold::{Fold, question_value};
+use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
+use datacoop_protocol::log::tree::{leaf_hash, sha256};
+use datacoop_protocol::member::port::{Event, Input, Output, RoundSecret};
+use datacoop_protocol::rounds::{Ending, Kind, Plan, Round, seal_aad};
+use datacoop_protocol::seal;
+use datacoop_protocol::secagg::Sharing;
+use datacoop_protocol::seed::Seed;
+use datacoop_protocol::wire::{Bytes, Record, Request, Section, encode};
+use datacoop_sim::coop::{Founder, charter_draft, textless_charter, vocabularies};
+use datacoop_sim::world::{Kept, Store, World};
+
+/// What one Query costs here, billionths of rho.
+pub const LOSS: u64 = 5_000_000;
+/// People on each member's roll at most.
+pub const PEOPLE_MAX: u64 = 200;
+/// How soon a cheat is back after it changed its disk.
+const RESTART: Span = Span(40);
+/// Times a cheat may wait for its moment.
+const WAITS_MAX: u32 = 400;
+
+const PERIOD: &str = "2025-09-01..2025-12-19";
+const VOCABULARY: &str = r#"
+    id = "exam"
+    version = 1
+    title = "Results"
+    dataset = "exam"
+    unit = "row"
+    column = [{ name = "sex", type = "text", values = ["F", "M"], group = true }]"#;
+const QUESTION: &str = r#"
+    id = "how-many"
+    version = 1
+    title = "How many?"
+    vocabulary = "exam/1"
+    figure = { kind = "count", of = "n" }
+    loss = 5_000_000
+    matters = "10"
+    measure = [{ name = "n", sql = "1", clamp = [0, 1], resolution = 1 }]
+    by = [{ column = "sex", cells = ["F", "M"] }]"#;
+
+/// What a cheat knows at the moment it may cheat.
+pub struct Strike<'a> {
+    /// Its site in the world.
+    pub site: usize,
+    /// Who it is.
+    pub me: MemberId,
+    /// How many members there are: the last one asks.
+    pub members: usize,
+    /// What its program was about to write.
+    pub entry: Entry,
+    /// All logs as it holds them, its own without that entry.
+    pub fold: Fold,
+    /// Its secret of the round.
+    pub secret: Option<Seed>,
+    /// Blobs on its disk, to change at will.
+    pub blobs: &'a mut BTreeMap<Digest, Arc<[u8]>>,
+    /// Every sealed share it ever had.
+    pub kept: &'a BTreeMap<Digest, Arc<[u8]>>,
+    /// Set to a blob that it gives out in another form each time.
+    pub two_faced: &'a mut Option<Digest>,
+}
+
+/// What a cheat does.
+pub enum Act {
+    /// Nothing: this member is not the cheat.
+    Pass,
+    /// Not yet: it looks again a moment later.
+    Wait,
+    /// Writes these instead, and goes on.
+    Write(Vec<Body>),
+    /// Writes these instead, and goes away for good.
+    Vanish(Vec<Body>),
+    /// Goes away for good, and sends these histories of its log, entry by entry as they stand: the first
+    /// to every other member with an even number, the last to the others.
+    Send(Vec<Vec<Vec<u8>>>),
+}
+
+/// When a member may cheat: a function of the entry it is about to write.
+pub type Cheat = fn(&mut Strike<'_>) -> Act;
+
+impl Strike<'_> {
+    /// The round the entry is of.
+    pub fn round(&self) -> Arc<Round> {
+        let id = self.entry.body.query().expect("an entry of a round");
+        self.fold.round(&id).expect("its round").clone()
+    }
+
+    /// What follows from its Roster.
+    pub fn plan(&self) -> Arc<Plan> {
+        self.round().plan().expect("a plan").clone()
+    }
+
+    /// Whether this member asked.
+    pub fn asks(&self) -> bool {
+        self.site + 1 == self.members
+    }
+
+    /// Whether this member neither asked nor holds a seat, and is the first such member.
+    pub fn is_plain(&self) -> bool {
+        let plan = self.plan();
+        let plain = |id: &&MemberId| plan.seat(id).is_none() && **id != plan.query.asker;
+        plan.members.iter().find(plain) == Some(&self.me)
+    }
+
+    /// Whether this member holds the last seat that is not the asker's.
+    pub fn is_seated(&self) -> bool {
+        let plan = self.plan();
+        plan.committee.iter().rfind(|id| **id != plan.query.asker) == Some(&self.me)
+    }
+
+    /// Where an entry of this cheat will stand, `ahead` entries after the next one.
+    pub fn place(&self, ahead: u64, body: &Body) -> Ref {
+        let log = self.fold.log(&self.me).expect("its own log");
+        let index = log.size() + ahead;
+        let bytes = self.bytes(ahead, body);
+        Ref { log: log.origin.clone(), index, leaf: leaf_hash(&bytes) }
+    }
+
+    /// An entry of this cheat, `ahead` entries after the next one.
+    pub fn bytes(&self, ahead: u64, body: &Body) -> Vec<u8> {
+        let seq = self.fold.log(&self.me).expect("its own log").size() + ahead;
+        Entry { at: self.entry.at, by: self.me.clone(), seq, body: body.clone() }.to_bytes()
+    }
+
+    /// Makes a contribution of its own in the place of the program's: `vary` changes the shares before
+    /// they are sealed, `spoil` what was sealed.
+    pub fn contribute(
+        &mut self,
+        vary: impl Fn(&mut Sharing),
+        spoil: impl Fn(usize, Vec<u8>) -> Vec<u8>,
+    ) -> Body {
+        let (plan, round) = (self.plan(), self.round());
+        let debit = round.debit(&plan, &self.me).expect("its debit").at.clone();
+        let circuit = plan.circuit(&self.me).expect("a circuit");
+        let context = plan.context(&self.me, &debit.leaf).expect("a context");
+        let vector = vec![plan.noise.clip() + 100; plan.query.question.cells()];
+        let mut sharing = circuit.shard(&context, [7; 16], &vector).expect("a sharing");
+        vary(&mut sharing);
+        let digests: Vec<Digest> = sharing.shares.iter().map(|share| sha256(&[share])).collect();
+        let aad = seal_aad(&sharing.nonce, &sharing.public_share, &digests);
+        let mut shares = vec![];
+        for (seat, (share, digest)) in sharing.shares.iter().zip(digests).enumerate() {
+            let key = &plan.parts[&plan.committee[seat]].round_key;
+            let info = plan.seal_info(&self.me, &debit.leaf, seat);
+            let once = Seed::new([seat.to_le_bytes()[0]; 32]);
+            let sealed = seal::seal(key, &info, &aad, share, &once).expect("a key");
+            let blob: Arc<[u8]> = Arc::from(spoil(seat, sealed));
+            let hash = sha256(&[&blob]);
+            self.blobs.insert(hash, blob);
+            shares.push(SealedShare { digest, blob: hash });
+        }
+        Body::Contribution {
+            query: round.id,
+            debit,
+            nonce: sharing.nonce,
+            public_share: sharing.public_share,
+            shares,
+        }
+    }
+}
+
+/// What the disks of one world share.
+struct Plot {
+    on: &'static str,
+    cheat: Cheat,
+    skip: u32,
+    waits: u32,
+    site: Option<usize>,
+    done: bool,
+    histories: Vec<Vec<Vec<u8>>>,
+    charter: Arc<Charter>,
+    vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
+    founders: Vec<MemberId>,
+    /// Every blob that any member stored: verifier shares are public.
+    blobs: BTreeMap<Digest, Arc<[u8]>>,
+}
+
+/// A disk that may turn on what was written.
+struct Desk {
+    site: usize,
+    plot: Rc<RefCell<Plot>>,
+    records: Vec<Record>,
+    last_signed: Option<(u64, String)>,
+    secrets: BTreeMap<QueryId, Vec<u8>>,
+    blobs: BTreeMap<Digest, Arc<[u8]>>,
+    shares: BTreeMap<Digest, QueryId>,
+    kept: BTreeMap<Digest, Arc<[u8]>>,
+    two_faced: Option<Digest>,
+    gone: bool,
+}
+
+impl Desk {
+    fn fold(&self, plot: &Plot) -> Fold {
+        let mut fold = Fold::new(plot.charter.clone(), plot.vocabularies.clone());
+        for record in &self.records {
+            match record {
+                Record::Entry(Bytes(bytes)) => {
+                    fold.append(&plot.founders[self.site], Arc::from(bytes.as_slice()));
+                }
+                Record::Copied(section) => drop(fold.take(section).expect("a proved section")),
+            }
+        }
+        fold
+    }
+
+    /// Whether the entry is kept as it is; if not, this life of the program ends.
+    fn keeps(&mut self, bytes: &[u8]) -> bool {
+        let entry = Entry::parse(bytes).expect("what a program writes can be read");
+        let plot = self.plot.clone();
+        let mut plot = plot.borrow_mut();
+        let other = plot.site.is_some_and(|site| site != self.site);
+        if plot.done || other || entry.body.kind() != plot.on {
+            return true;
+        }
+        let fold = self.fold(&plot);
+        let secret = entry.body.query().and_then(|id| self.secrets.get(&id));
+        let secret = secret.and_then(|bytes| RoundSecret::parse(bytes)).map(|secret| Seed::new(*secret.seed));
+        let mut strike = Strike {
+            site: self.site,
+            me: plot.founders[self.site].clone(),
+            members: plot.founders.len(),
+            entry,
+            fold,
+            secret,
+            blobs: &mut self.blobs,
+            kept: &self.kept,
+            two_faced: &mut self.two_faced,
+        };
+        let act = (plot.cheat)(&mut strike);
+        if plot.skip > 0 && !matches!(act, Act::Pass) {
+            plot.skip -= 1;
+            return true;
+        }
+        let written = |bodies: &[Body]| -> Vec<Record> {
+            let entries = (0..).zip(bodies).map(|(ahead, body)| strike.bytes(ahead, body));
+            entries.map(|bytes| Record::Entry(Bytes(bytes))).collect()
+        };
+        match act {
+            Act::Pass => return true,
+            Act::Wait => {
+                plot.site = Some(self.site);
+                plot.waits += 1;
+                assert!(plot.waits < WAITS_MAX, "a cheat that waits for ever");
+                return false;
+            }
+            Act::Write(bodies) => self.records.extend(written(&bodies)),
+            Act::Vanish(bodies) => {
+                let records = written(&bodies);
+                plot.histories = vec![records.iter().filter_map(own_bytes).collect()];
+                self.gone = true;
+            }
+            Act::Send(histories) => {
+                plot.histories = histories;
+                self.gone = true;
+            }
+        }
+        plot.blobs.extend(self.blobs.clone());
+        plot.site = Some(self.site);
+        plot.done = true;
+        false
+    }
+}
+
+fn own_bytes(record: &Record) -> Option<Vec<u8>> {
+    match record {
+        Record::Entry(Bytes(bytes)) => Some(bytes.clone()),
+        Record::Copied(_) => None,
+    }
+}
+
+impl Store for Desk {
+    fn open(&mut self) -> Result<Kept, String> {
+        if self.gone {
+            return Err("gone".into());
+        }
+        let secrets = self.secrets.iter().filter_map(|(id, bytes)| Some((*id, RoundSecret::parse(bytes)?)));
+        Ok(Kept {
+            records: self.records.clone(),
+            last_signed: self.last_signed.clone(),
+            secrets: secrets.collect(),
+            held: self.blobs.keys().copied().collect(),
+        })
+    }
+
+    fn started(&mut self, _: &BTreeSet<Digest>) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn take(&mut self, _: Time, output: Output) -> Result<Option<Output>, String> {
+        match output {
+            Output::Store(Record::Entry(Bytes(bytes))) if !self.keeps(&bytes) => return Err("cheat".into()),
+            Output::Store(record) | Output::Keep(record) => self.records.push(record),
+            Output::Sign { size, note } => self.last_signed = Some((size, note)),
+            Output::StoreBlob { hash, bytes, round } => {
+                self.blobs.insert(hash, bytes.clone());
+                self.kept.insert(hash, bytes.clone());
+                self.plot.borrow_mut().blobs.insert(hash, bytes);
+                self.shares.extend(round.map(|round| (hash, round)));
+            }
+            Output::RemoveShares(round) => {
+                self.blobs.retain(|hash, _| self.shares.get(hash) != Some(&round));
+            }
+            Output::KeepSecret(id, secret) => {
+                self.secrets.insert(id, secret.to_bytes().to_vec());
+            }
+            Output::EraseSecret(id) => {
+                self.secrets.remove(&id);
+            }
+            other @ (Output::LoadBlob(_)
+            | Output::Dial(..)
+            | Output::Hangup(_)
+            | Output::Request { .. }
+            | Output::Reply { .. }
+            | Output::ReplyPiece { .. }
+            | Output::Tabulate(..)
+            | Output::Draw { .. }
+            | Output::Compute(_)
+            | Output::Tell(_)) => return Ok(Some(other)),
+        }
+        Ok(None)
+    }
+
+    fn settle(&mut self, _: Time) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn blob(&self, hash: &Digest) -> Option<Arc<[u8]>> {
+        let mut bytes = self.blobs.get(hash)?.to_vec();
+        if self.two_faced == Some(*hash) {
+            // Of the right length, and never what its name says.
+            let last = bytes.last_mut()?;
+            *last ^= 1;
+        }
+        Some(Arc::from(bytes))
+    }
+}
+
+/// A co-operative with at most one cheat in it.
+pub struct Game {
+    /// The world it plays in.
+    pub world: World,
+    plot: Rc<RefCell<Plot>>,
+    seed: Seed,
+    members: usize,
+    charter: Digest,
+    question: String,
+}
+
+/// What honest members made of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// How the round ended: `released`, an abort's code, or `none`.
+    pub ending: String,
+    /// Failed checks of the cheat's log, in order.
+    pub blamed: Vec<&'static str>,
+    /// Codes of the alerts about the cheat's entries, without repeats.
+    pub alerts: Vec<String>,
+}
+
+fn founder(seed: &Seed, n: usize) -> Founder {
+    let addresses = if n < 2 { vec![format!("sim/{n}")] } else { vec![] };
+    Founder::new(seed, n, &format!("School {n}"), PEOPLE_MAX, addresses)
+}
+
+impl Game {
+    /// A world in which the `skip + 1`th member for whom `cheat` does something on an entry of kind `on`
+    /// does it. Member `rich`, if any, has a roll of a million.
+    pub fn new(
+        members: usize,
+        seed: u8,
+        on: &'static str,
+        cheat: Cheat,
+        skip: u32,
+        rich: Option<usize>,
+    ) -> Self {
+        let seed = Seed::new([seed; 32]);
+        let vocabulary = Vocabulary::from_toml(VOCABULARY).expect("a vocabulary");
+        let hash = sha256(&[VOCABULARY.as_bytes()]);
+        let founders: Vec<Founder> = (0..members).map(|n| founder(&seed, n)).collect();
+        let ids: Vec<MemberId> = founders.iter().map(|founder| founder.id.clone()).collect();
+        let today = Day::parse("2025-12-01").expect("a day");
+        let draft = charter_draft(&founders.iter().collect::<Vec<_>>(), &[(&vocabulary, hash)], today);
+        let charter = textless_charter(draft).expect("a charter");
+        let rich = rich.map(|site| ids[site].clone());
+        let tabulate = Arc::new(move |id: &MemberId, _: &_| match rich.as_ref() == Some(id) {
+            true => vec![1_000_000; 2],
+            false => vec![100, 50],
+        });
+        let vocabularies = vocabularies(&vocabulary, hash);
+        let plot = Rc::new(RefCell::new(Plot {
+            on,
+            cheat,
+            skip,
+            waits: 0,
+            site: None,
+            done: false,
+            histories: vec![],
+            charter: charter.clone(),
+            vocabularies: vocabularies.clone(),
+            founders: ids,
+            blobs: BTreeMap::new(),
+        }));
+        let start = today.start() + Span(36_000_000);
+        let mut world = World::new(seed.clone(), start, founders, charter.clone(), vocabularies, tabulate);
+        world.away = RESTART;
+        for site in 0..members {
+            let desk = Desk {
+                site,
+                plot: plot.clone(),
+                records: vec![],
+                last_signed: None,
+                secrets: BTreeMap::new(),
+                blobs: BTreeMap::new(),
+                shares: BTreeMap::new(),
+                kept: BTreeMap::new(),
+                two_faced: None,
+                gone: false,
+            };
+            world.set_store(site, Box::new(desk));
+        }
+        let mut game =
+            Self { world, plot, seed, members, charter: charter.hash(), question: QUESTION.into() };
+        game.world.run_until(game.world.now() + Span(2_000));
+        game
+    }
+
+    /// A Query as an honest asker would write it.
+    pub fn query(&self) -> QueryBody {
+        let now = Time::from_seconds(self.world.now().seconds());
+        QueryBody {
+            question: question_value(&QuestionDraft::from_toml(&self.question).expect("a question"))
+                .expect("a question"),
+            params: BTreeMap::new(),
+            period: Period::parse(PERIOD).expect("a period"),
+            vocabulary: "exam/1".into(),
+            purpose: "demo".into(),
+            lay: Lay::default(),
+            loss: PrivacyLoss::from_nano(LOSS),
+            mode: Mode::Secure,
+            assumed: Assumptions::FLOOR,
+            min_roster: 5,
+            join_by: now + Span(20_000),
+            contribute_by: now + Span(40_000),
+            close_by: now + Span(60_000),
+            charter: self.charter,
+        }
+    }
+
+    /// The last member asks, and everything that comes of it happens.
+    pub fn play(&mut self) {
+        let query = self.query();
+        let over = query.close_by + Span(180_000);
+        self.world.input(self.members - 1, Input::Ask { command: 1, query: Box::new(query) });
+        while self.world.now() < over {
+            self.world.run_until(self.world.now() + Span(100));
+            let histories = std::mem::take(&mut self.plot.borrow_mut().histories);
+            if !histories.is_empty() {
+                self.send(&histories);
+            }
+        }
+    }
+
+    /// Another question: its Rosters and accepted sets have nothing to do with the first one's.
+    pub fn play_another(&mut self) {
+        self.question =
+            QUESTION.replace("how-many", "how-much").replace("[\"F\", \"M\"] }]", "[\"M\", \"F\"] }]");
+        self.play();
+    }
+
+    /// The member at a site.
+    pub fn world_member(&self, site: usize) -> MemberId {
+        founder(&self.seed, site).id
+    }
+
+    /// The name of a member's log.
+    pub fn origin(&self, site: usize) -> String {
+        founder(&self.seed, site).keys().public().log.name.clone()
+    }
+
+    /// What a member's Ledger says it spent, billionths of rho.
+    pub fn spent(&self, site: usize) -> u64 {
+        let member = self.world.member(site).expect("an honest member is awake");
+        member.standing().ledger().accounts().map(|(_, loss)| loss.nano()).sum()
+    }
+
+    /// Who cheated.
+    ///
+    /// Panics if nobody did: then a test has shown nothing.
+    pub fn cheat(&self) -> usize {
+        let plot = self.plot.borrow();
+        assert!(plot.done, "nobody cheated");
+        plot.site.expect("a cheat has a site")
+    }
+
+    /// Sends histories of the cheat's log to the honest members, as whoever holds its keys can.
+    fn send(&mut self, histories: &[Vec<Vec<u8>>]) {
+        let cheat = self.cheat();
+        let founder = founder(&self.seed, cheat);
+        let id = founder.id.clone();
+        // As far as any honest member holds it.
+        let longest =
+            self.honest().into_iter().max_by_key(|site| self.log_size(*site, &id)).expect("a member");
+        let held = self.world.member(longest).expect("awake").fold().log(&id).expect("its log");
+        let (from, origin, head, tree) = (held.size(), held.origin.clone(), held.head(), held.tree().clone());
+        for site in self.honest() {
+            let history = if site % 2 == 0 { histories.first() } else { histories.last() };
+            let entries = history.expect("a history").clone();
+            let mut tree = tree.clone();
+            entries.iter().for_each(|entry| tree.push(leaf_hash(entry)));
+            let checkpoint = Checkpoint { origin: origin.clone(), size: tree.size(), root: tree.root() };
+            let note = sign_checkpoint(&checkpoint, founder.keys().log());
+            let entries = entries.into_iter().map(Bytes).collect();
+            let section = Section { log: head, from, entries, note, proof: vec![] };
+            let bytes = encode(&Request::Push { sections: vec![section] });
+            self.world.input(site, Input::Request { from: id.clone(), exchange: 7_000, bytes });
+        }
+    }
+
+    fn log_size(&self, site: usize, of: &MemberId) -> u64 {
+        self.world.member(site).and_then(|member| member.fold().log(of)).map_or(0, |log| log.size())
+    }
+
+    /// Everyone but the cheat.
+    pub fn honest(&self) -> Vec<usize> {
+        let cheat = self.plot.borrow().site;
+        (0..self.members).filter(|site| Some(*site) != cheat).collect()
+    }
+
+    fn fold(&self, site: usize) -> &Fold {
+        self.world.member(site).expect("an honest member is awake").fold()
+    }
+
+    /// The rounds, as an honest member sees them.
+    pub fn rounds(&self) -> Vec<Arc<Round>> {
+        self.fold(self.honest()[0]).rounds().values().cloned().collect()
+    }
+
+    /// The round that was cheated in: the last one asked.
+    pub fn round(&self) -> Arc<Round> {
+        let rounds = self.rounds();
+        rounds.into_iter().max_by_key(|round| round.asked().map(|asked| asked.at.index)).expect("a round")
+    }
+
+    /// What came of it. Everything that must hold whatever the cheat was is asserted here.
+    pub fn verdict(&self) -> Verdict {
+        self.check_honest();
+        let cheat = founder(&self.seed, self.cheat()).id;
+        Verdict { ending: self.ending(), blamed: self.blamed(&cheat), alerts: self.alerts(&cheat) }
+    }
+
+    /// What every honest member must have kept to: its books, one opening, and no word against another.
+    pub fn check_honest(&self) {
+        for site in self.honest() {
+            self.check_books(site);
+            self.check_opens(site);
+        }
+        self.check_events(&founder(&self.seed, self.cheat()).id);
+    }
+
+    /// How the round ended: `released`, an abort's code, or `none`.
+    pub fn ending(&self) -> String {
+        match self.round().ending() {
+            Some(Ending::Released(_)) => "released".to_owned(),
+            Some(Ending::Aborted(code)) => code.clone(),
+            None => "none".to_owned(),
+        }
+    }
+
+    /// Audits as a third party would, from one honest member's copies: nobody honest fails a check.
+    fn blamed(&self, cheat: &MemberId) -> Vec<&'static str> {
+        let plot = self.plot.borrow();
+        let blobs = |hash: &Digest| plot.blobs.get(hash).map(|bytes| bytes.to_vec());
+        let mut blamed = vec![];
+        for report in audit(self.fold(self.honest()[0]), &blobs) {
+            if report.member == *cheat {
+                let failed =
+                    report.checks.iter().filter(|c| c.outcome == datacoop_protocol::audit::Outcome::Fail);
+                blamed.extend(failed.map(|check| check.code));
+            } else {
+                assert!(report.passed(), "somebody honest is blamed: {report:#?}");
+            }
+        }
+        blamed
+    }
+
+    /// Alerts of honest members, all of them about the cheat's entries.
+    fn alerts(&self, cheat: &MemberId) -> Vec<String> {
+        let fold = self.fold(self.honest()[0]);
+        let origin = &fold.log(cheat).expect("a log").origin;
+        let mut codes = BTreeSet::new();
+        for (by, logged) in self.round().alerts().iter().filter(|(by, _)| by != cheat) {
+            let Body::Alert { code, subject, .. } = &logged.body else { continue };
+            assert_eq!(&subject.log, origin, "{by} alerts about somebody honest");
+            codes.insert(code.clone());
+        }
+        codes.into_iter().collect()
+    }
+
+    /// A Ledger says what its log's debits and voids come to, and a debit returns only where nothing was
+    /// contributed under it.
+    fn check_books(&self, site: usize) {
+        let member = self.world.member(site).expect("awake");
+        let mut spent = 0;
+        for round in member.fold().rounds().values() {
+            let wrote = |kind| round.said(kind, member.me()).is_some();
+            let cost = round.asked().map_or(0, |asked| asked.body.loss.nano());
+            let over = round.ending().is_some();
+            assert!(!(wrote(Kind::Void) && wrote(Kind::Contribution)), "site {site}: void and contribution");
+            if wrote(Kind::Debit) && !wrote(Kind::Void) {
+                assert!(wrote(Kind::Contribution) || !over, "site {site}: a debit is left hanging");
+                spent += cost;
+            }
+        }
+        assert_eq!(self.spent(site), spent, "site {site}: the Ledger");
+    }
+
+    /// Nobody honest opens twice, opens and aborts, or opens another set than the rest.
+    fn check_opens(&self, site: usize) {
+        let member = self.world.member(site).expect("awake");
+        for round in member.fold().rounds().values() {
+            let again = round.repeats().iter().any(|(by, _)| by == member.me());
+            assert!(!again, "site {site} said something twice");
+            let opened = round.said(Kind::Open, member.me());
+            assert!(opened.is_none() || round.said(Kind::Abort, member.me()).is_none(), "site {site}");
+            let sets: BTreeSet<&Vec<Ref>> = self
+                .honest()
+                .into_iter()
+                .filter_map(|other| round.said(Kind::Open, &founder(&self.seed, other).id))
+                .filter_map(|logged| {
+                    let Body::Open { closes, .. } = &logged.body else { return None };
+                    Some(closes)
+                })
+                .collect();
+            assert!(sets.len() <= 1, "two sets were opened");
+        }
+    }
+
+    /// Faults and split views name the cheat alone.
+    fn check_events(&self, cheat: &MemberId) {
+        for (by, event) in self.world.events.iter().filter(|(by, _)| by != cheat) {
+            if let Event::Fault(who, what) = event {
+                assert_eq!(who, cheat, "{by} faults {who}: {what}");
+            }
+            if let Event::SplitView(split) = event {
+                assert_eq!(&split.member, cheat, "{by}");
+            }
+            assert!(!matches!(event, Event::Halted(_)), "{by} halts");
+        }
+    }
+
+    /// Honest members that hold a proof of two histories.
+    pub fn split_views(&self) -> usize {
+        let honest: Vec<MemberId> =
+            self.honest().into_iter().map(|site| founder(&self.seed, site).id).collect();
+        let told = self
+            .world
+            .events
+            .iter()
+            .filter(|(by, event)| honest.contains(by) && matches!(event, Event::SplitView(_)));
+        told.map(|(by, _)| by).collect::<BTreeSet<_>>().len()
+    }
+}
