@@ -222,8 +222,12 @@ fn counts(fold: &Fold, reference: &Ref) -> bool {
 }
 
 /// Whether everything that an entry rests on is here: what it cites in its round, what that cites,
-/// and so on. If not, what does not follow from it may follow from what is absent.
+/// and so on. If not, what does not follow from it may follow from what is absent. Who holds a seat by lot
+/// rests on every debit of the Roster, though no entry cites them.
 fn rests_on_what_is_here(fold: &Fold, round: &Round, logged: &Logged) -> bool {
+    if round.plan().is_some_and(|plan| plan.awaits_lot() && !round.lot_is_spoilt(plan)) {
+        return false;
+    }
     let by_ref: BTreeMap<&Ref, &Logged> =
         round.everything().map(|(_, logged)| (&logged.at, logged)).collect();
     let (mut seen, mut next) = (BTreeSet::new(), vec![logged]);

@@ -233,8 +233,16 @@ impl Standing {
         fresh: bool,
         now: Time,
     ) -> Result<(), Refusal> {
-        let (reserved, purpose_spent) = self.taken(fold, me, query, now);
-        let past = self.past_rounds(fold, query, fresh);
+        let (reserved, purpose_spent) = match fresh {
+            true => self.taken(fold, me, query, now),
+            // Whether a promise of then was over rests on other logs, as the member held them.
+            false => (PrivacyLoss::ZERO, self.purpose_debits(query)),
+        };
+        let past = match (roster, fresh) {
+            (None, _) => vec![],
+            (Some(roster), true) => past_rounds(fold, query, roster),
+            (Some(_), false) => self.own_past_rounds(fold, query),
+        };
         let facts = Facts {
             now,
             me,
@@ -252,12 +260,10 @@ impl Standing {
         judge(&Layers::new(fold.charter(), &query.purpose, own), query, roster, &facts)
     }
 
-    /// Rounds of the same question and parameters that were debited and not voided: what was said under a
-    /// debit that returned was nothing, so its Roster sets nobody apart.
-    ///
-    /// To an auditor (`fresh` is false) the Rosters alone: whether a member had seen by then which set a round
-    /// accepted cannot be told, so a round that accepted another set than its Roster is left out.
-    fn past_rounds(&self, fold: &Fold, query: &Query, fresh: bool) -> Vec<PastRound> {
+    /// What an auditor compares a member's debit with: rounds that this member debited itself, by their
+    /// Rosters. Whether it had seen by then which set a round accepted cannot be told, so a round that
+    /// accepted another set than its Roster is left out.
+    fn own_past_rounds(&self, fold: &Fold, query: &Query) -> Vec<PastRound> {
         let key = repeat_key(query);
         let debits = self
             .debits
@@ -267,18 +273,9 @@ impl Standing {
             let round = fold.round(id)?;
             let accepted = accepted(round);
             let apart = accepted.as_ref().is_some_and(|set| round.plan().is_some_and(|p| p.members != *set));
-            if !fresh && apart { None } else { past_round(round, accepted) }
+            if apart { None } else { past_round(round, accepted) }
         });
         past.collect()
-    }
-
-    /// Whether an accepted set may be opened: beside every round of the same question and parameters that
-    /// this member debited it sets apart nothing smaller than `step` bodies.
-    pub fn keeps_step(&self, fold: &Fold, query: &Query, accepted: &[MemberId], step: u32) -> bool {
-        let mut sets = member_sets(query, accepted);
-        let past = self.past_rounds(fold, query, true).into_iter();
-        sets.extend(past.filter(|past| past.counts_for(query.period())).flat_map(|past| past.sets));
-        smallest_step(fold.charter(), &sets).is_none_or(|bodies| bodies >= step as usize)
     }
 
     /// Whether another round of the same question and parameters that we accepted may still open: two
@@ -339,19 +336,53 @@ fn past_round(round: &Round, accepted: Option<Vec<MemberId>>) -> Option<PastRoun
     Some(PastRound { period: plan.query.period(), sets: member_sets(&plan.query, &members) })
 }
 
-/// The most of the members that accepted a Query who make a lawful Roster beside the rounds of the same
-/// question and parameters that any of them debited: what an asker writes down. Public facts only.
-pub fn largest_roster(fold: &Fold, query: &Query, accepts: &[MemberId], step: u32) -> Vec<MemberId> {
-    let candidates: MemberSet = accepts.iter().cloned().collect();
+/// Rounds of the same question and parameters whose sums can be set against a sum over these members: those
+/// with a member of theirs, those with a member of one of those, and so on. Not those that too few debited,
+/// so far as is known here, to add anything up: nobody spoils a question with a Roster that nobody took.
+///
+/// CHARTER section 8 speaks of rounds that a member itself debited. That would not do: of {1..5}, {7..11} and
+/// {1..11} no member need have debited all three, and together they show {6}.
+fn past_rounds(fold: &Fold, query: &Query, members: &[MemberId]) -> Vec<PastRound> {
     let key = repeat_key(query);
-    let debited = |round: &&Arc<Round>| {
-        let debits = |id| round.said(Kind::Debit, id).is_some() && round.said(Kind::Void, id).is_none();
-        let same = round.id != query.id && round.query().is_some_and(|other| repeat_key(other) == key);
-        same && candidates.iter().any(debits)
+    let same = |round: &&Arc<Round>| {
+        round.id != query.id && round.query().is_some_and(|other| repeat_key(other) == key)
     };
-    let past = fold.rounds().values().filter(debited).filter_map(|round| past_round(round, accepted(round)));
+    let past = fold.rounds().values().filter(same).filter_map(|round| {
+        let plan = round.plan()?;
+        let debited =
+            |id: &&MemberId| round.debit(plan, id).is_some() && round.said(Kind::Void, id).is_none();
+        let enough = plan.members.iter().filter(debited).count() >= round.accepted_min(plan);
+        enough.then(|| past_round(round, accepted(round))).flatten()
+    });
+    let mut others: Vec<PastRound> = past.filter(|past| past.counts_for(query.period())).collect();
+    let mut reach: MemberSet = members.iter().cloned().collect();
+    let mut linked = vec![];
+    loop {
+        let (near, far): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|past| past.sets.iter().any(|set| !set.is_disjoint(&reach)));
+        if near.is_empty() {
+            return linked;
+        }
+        reach.extend(near.iter().flat_map(|past| past.sets.iter().flatten().cloned()));
+        linked.extend(near);
+        others = far;
+    }
+}
+
+/// Whether an accepted set may be opened: beside every round of the same question and parameters that its sum
+/// can be set against it sets apart nothing smaller than `step` bodies.
+pub fn keeps_step(fold: &Fold, query: &Query, accepted: &[MemberId], step: u32) -> bool {
+    let mut sets = member_sets(query, accepted);
+    sets.extend(past_rounds(fold, query, accepted).into_iter().flat_map(|past| past.sets));
+    smallest_step(fold.charter(), &sets).is_none_or(|bodies| bodies >= step as usize)
+}
+
+/// The most of the members that accepted a Query who make a lawful Roster beside the rounds of the same
+/// question and parameters: what an asker writes down. Public facts only.
+pub fn largest_roster(fold: &Fold, query: &Query, accepts: &[MemberId], step: u32) -> Vec<MemberId> {
     let past: Vec<MemberSet> =
-        past.filter(|past| past.counts_for(query.period())).flat_map(|past| past.sets).collect();
+        past_rounds(fold, query, accepts).into_iter().flat_map(|past| past.sets).collect();
+    let candidates: MemberSet = accepts.iter().cloned().collect();
     match query.mode {
         Mode::Secure => {
             largest_lawful(fold.charter(), &past, &candidates, step as usize).into_iter().collect()

@@ -144,16 +144,16 @@ fn a_member_that_withholds_its_debit_ends_the_round_and_costs_nobody_anything() 
     let (before, _) = Story::outputs_at(43, LAST, Kind::Debit);
     let mut story = Story::asked(43, Span(10_000_000));
     story.world.crash_before(LAST, before);
-    let debit_by = others_debited(&mut story);
+    let lot_by = others_debited(&mut story);
     for site in others() {
         let (round, plan) = (story.round(site).unwrap(), story.plan(site).unwrap());
         assert!(plan.awaits_lot() && plan.committee.is_empty(), "site {site}");
         assert_eq!(round.all(Kind::Contribution).count(), 0, "site {site}");
         assert!(!round.lot_is_spoilt(&plan) && !story.wrote(round.id, site, Kind::Void), "site {site}");
     }
-    story.world.run_until(debit_by);
+    story.world.run_until(lot_by);
     assert!(story.round(0).unwrap().ending().is_none(), "its own second still counts");
-    story.world.run_until(debit_by + Span(5_000));
+    story.world.run_until(lot_by + Span(5_000));
     ended_for_nothing(&story);
     assert!(story.round(0).unwrap().said(Kind::Debit, &story.founder(LAST).id).is_none());
 }
@@ -165,13 +165,13 @@ fn a_debit_with_a_wrong_nonce_ends_the_round_at_once() {
     let (before, _) = Story::outputs_at(44, LAST, Kind::Debit);
     let mut story = Story::asked(44, Span(10_000_000));
     story.world.crash_before(LAST, before);
-    let debit_by = others_debited(&mut story);
+    let lot_by = others_debited(&mut story);
     let (round, plan) = (story.round(0).unwrap(), story.plan(0).unwrap());
     let ledger = Ledger::default().plan(plan.query.account.clone(), plan.query.loss);
     let (query, roster) = (round.id, plan.roster.clone());
     story.forge(LAST, 0, Body::Debit { query, roster, nonce: [7; 32], debit: ledger });
     story.world.run_until(story.world.now() + Span(5_000));
-    assert!(story.world.now() < debit_by, "nobody waits for a debit that stands and is wrong");
+    assert!(story.world.now() < lot_by, "nobody waits for a debit that stands and is wrong");
     let me = story.founder(LAST).id;
     for site in others() {
         let round = story.round(site).unwrap();
@@ -191,7 +191,7 @@ fn a_debit_that_arrives_too_late_brings_no_round_back() {
     let (before, after) = Story::outputs_at(45, LAST, Kind::Debit);
     // The debit is among the last that it does in that moment.
     for output in (before + 1..=after).rev() {
-        let mut story = Story::asked(45, Span(34_000));
+        let mut story = Story::asked(45, Span(37_000));
         story.world.crash_before(LAST, output);
         let alone = story.run_until_holds(Span(4_000), |story, round| {
             round.all(Kind::Debit).count() == MANY - 1 && story.world.member(LAST).is_none()
@@ -200,10 +200,10 @@ fn a_debit_that_arrives_too_late_brings_no_round_back() {
         if !alone || !story.plan(0).unwrap().awaits_lot() {
             continue; // It was sent before the crash.
         }
-        let debit_by = story.plan(0).unwrap().debit_by();
-        story.world.run_until(debit_by + Span(1_000));
+        let lot_by = story.plan(0).unwrap().lot_by();
+        story.world.run_until(lot_by + Span(1_000));
         ended_for_nothing(&story);
-        story.world.run_until(debit_by + Span(15_000));
+        story.world.run_until(lot_by + Span(12_000));
         let (round, plan) = (story.round(0).unwrap(), story.plan(0).unwrap());
         if plan.awaits_lot() {
             continue; // It was not yet on the disk.
@@ -227,7 +227,7 @@ fn others_debited(story: &mut Story) -> Time {
     assert!(story.run_until_holds(Span(9_000), all), "the others debit");
     story.world.run_until(story.world.now() + Span(2_000));
     assert!(story.world.member(LAST).is_none());
-    story.plan(0).unwrap().debit_by()
+    story.plan(0).unwrap().lot_by()
 }
 
 /// The round is over without a contribution, and nobody that is there has anything left spent.

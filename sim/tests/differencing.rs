@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 use common::{LOSS, PERIOD, Story};
 use datacoop_policy::query::Mode;
+use datacoop_policy::step::smallest_step;
 use datacoop_policy::{MemberId, QueryId, Span};
 use datacoop_protocol::entry::{Body, QueryBody};
 use datacoop_protocol::member::port::{Event, Input};
@@ -144,4 +145,38 @@ fn in_another_term_the_roster_may_differ() {
     story.world.run_until(story.world.now() + Span(150_000));
     let (one, two) = (roster(&story, first).unwrap(), roster(&story, second).unwrap());
     assert_eq!((one.len(), two.len()), (12, 11));
+}
+
+fn sleep(story: &mut Story, sites: &[usize]) {
+    story.world.away = Span(400_000);
+    for site in sites {
+        let next = story.world.executed(*site);
+        story.world.crash_before(*site, next);
+        story.world.input(*site, Input::Wake);
+    }
+    story.world.run_until(story.world.now() + Span(5_000));
+}
+
+/// A cover: of all, of some and of most of the rest, asked while others sleep. Nobody is in all three
+/// rounds, and the first less the other two would be one school.
+#[test]
+fn rounds_that_nobody_shares_show_no_member_together() {
+    let mut story = Story::new(12, 90);
+    story.meet();
+    let one = story.ask(0, story.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
+    assert!(story.finish(one, 12) && story.released(one));
+    sleep(&mut story, &[1, 5, 7, 8, 9, 10, 11]);
+    let two = story.ask(0, story.query(Mode::Secure, LOSS, 5, "2025-11-03..2025-12-19")).unwrap();
+    story.world.run_until(story.world.now() + Span(750_000));
+    sleep(&mut story, &[0, 2, 3, 4, 5, 6]);
+    let three = story.ask(7, story.query(Mode::Secure, LOSS, 5, "2025-11-04..2025-12-19")).unwrap();
+    story.world.run_until(story.world.now() + Span(750_000));
+    let rounds = story.world.member(7).unwrap().fold().rounds().clone();
+    let released =
+        [one, two, three].into_iter().filter(|id| matches!(rounds[id].ending(), Some(Ending::Released(_))));
+    let sets: Vec<BTreeSet<MemberId>> =
+        released.map(|id| rounds[&id].released().unwrap().1.accepted.into_iter().collect()).collect();
+    assert!(sets.len() >= 2, "the second differs from the first by enough");
+    let charter = story.world.member(7).unwrap().fold().charter().clone();
+    assert!(smallest_step(&charter, &sets).unwrap() >= 3, "{sets:?}");
 }

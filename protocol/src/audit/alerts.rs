@@ -29,7 +29,8 @@ pub(super) fn check_alerts(fold: &Fold, log: &Log) -> Check {
     findings.finish("alerts hold")
 }
 
-/// Whether an entry is what an alert says of it; `None` for codes of a newer program.
+/// Whether an entry is what an alert says of it; `None` for codes of a newer program, and where a seat's
+/// log is not here, or not to its end, so that what its author saw does not follow from what is.
 fn is_so(round: &Round, code: &str, subject: &Ref) -> Option<bool> {
     match code {
         "roster" => Some(round.repeats().iter().any(|(by, logged)| {
@@ -37,16 +38,16 @@ fn is_so(round: &Round, code: &str, subject: &Ref) -> Option<bool> {
             by_asker && matches!(logged.body, Body::Roster { .. }) && logged.at == *subject
         })),
         "release" => {
+            let plan = round.plan()?;
+            round.sums(plan, None)?;
             let release = round.all(Kind::Release).find(|(_, logged)| logged.at == *subject);
-            Some(release.zip(round.plan()).is_some_and(|((_, logged), plan)| {
-                round.sums(plan, None).is_some() && round.check_release(plan, logged).is_none()
-            }))
+            Some(release.is_some_and(|(_, logged)| round.check_release(plan, logged).is_none()))
         }
         // Afterwards the seat may have opened: it is enough that all had closed.
-        "withheld" => Some(
-            round.closed_by_all().is_some_and(|closed| closed.closes.contains(subject))
-                || round.closed_by_all().is_some() && abort_by_asker(round).is_some_and(|at| at == *subject),
-        ),
+        "withheld" => {
+            let closed = round.closed_by_all()?;
+            Some(closed.closes.contains(subject) || abort_by_asker(round).is_some_and(|at| at == *subject))
+        }
         _ => None,
     }
 }
@@ -63,7 +64,8 @@ fn kept_back(round: &Round, log: &Log) -> Option<(u64, String)> {
         let Body::Alert { code, subject, .. } = &logged.body else { continue };
         let counts =
             code == "withheld" && subject.log == log.origin && is_so(round, code, subject) == Some(true);
-        if counts && *by != log.member && !sayers.contains(&by) {
+        let member = round.plan().is_some_and(|plan| plan.members.contains(by));
+        if counts && member && *by != log.member && !sayers.contains(&by) {
             sayers.push(by);
             about = Some(subject.index);
         }

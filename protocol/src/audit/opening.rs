@@ -36,6 +36,8 @@ pub fn named_seat(round: &Round) -> Option<usize> {
             let hash = opening_hash(&round.id, &bytes);
             number(&hash, 0).is_multiple_of(ONE_IN).then_some(hash)?
         }
+        // Opened and not released is decided by the sums, which will be: never two seats of one round.
+        None if round.plan().is_some_and(|plan| round.sums(plan, None).is_some()) => return None,
         None => opening_hash(&round.id, &[]),
     };
     usize::try_from(number(&hash, 8) % seats as u64).ok()

@@ -12,6 +12,7 @@ use crate::entry::{Body, Ref};
 use crate::log::tree::sha256;
 use crate::release::{figures, figures_digest};
 use crate::rounds::{Frozen, Kind, Logged, Plan, Round, commitment};
+use crate::standing::keeps_step;
 
 impl Member {
     pub(super) fn step_count(&mut self, round: &Round, plan: &Arc<Plan>) {
@@ -194,8 +195,7 @@ impl Member {
 
     fn keeps_step(&self, plan: &Plan, accepted: &[MemberId]) -> bool {
         let step = self.limits(&plan.query).min_step;
-        plan.query.mode == Mode::FullNoise
-            || self.standing.keeps_step(&self.fold, &plan.query, accepted, step)
+        plan.query.mode == Mode::FullNoise || keeps_step(&self.fold, &plan.query, accepted, step)
     }
 
     /// Opens our aggregate share: at most once, ever. The open entry is its own durable mark.

@@ -104,7 +104,16 @@ impl Member {
         };
         let own = self.settings.limits.as_ref().unwrap_or(&none);
         let declared = self.settings.declared.contains(&query.account.dataset);
-        self.standing.judge(&self.fold, &self.settings.me, query, roster, Some(own), declared, true, self.now)
+        self.standing.judge(
+            &self.fold,
+            &self.settings.me,
+            query,
+            roster,
+            Some(own),
+            declared,
+            true,
+            Time::from_seconds(self.now.seconds()),
+        )
     }
 
     fn under_way(&self, query: &Query) -> bool {
@@ -307,18 +316,18 @@ impl Member {
         }
     }
 
-    /// Whether a round ends for want of a lot: a debit is wrong, or one was missing when the time for
-    /// debits was over. Nothing was contributed by us, so our loss returns.
+    /// Whether a round ends for want of a lot: a debit is wrong, or one is missing although the time for
+    /// debits, and for hearing of them, is over, and no contribution shows that the lot was drawn
+    /// elsewhere. Nothing was contributed by us, so our loss returns.
     fn is_lot_lost(&self, round: &Round, plan: &Plan) -> bool {
-        plan.awaits_lot() && (self.now > plan.debit_by() || round.lot_is_spoilt(plan))
+        let over = self.now > plan.lot_by() && round.all(Kind::Contribution).next().is_none();
+        plan.awaits_lot() && (over || round.lot_is_spoilt(plan))
     }
 
-    /// The asker ends a round whose lot is lost, so that nobody waits for its last deadline. Not if a
-    /// contribution shows that the lot was drawn elsewhere: then the missing debit is on its way.
+    /// The asker ends a round whose lot is lost, so that nobody waits for its last deadline.
     fn step_lost_lot(&mut self, round: &Round, plan: &Plan) {
         let asks = plan.query.asker == self.settings.me && !self.wrote(round, Kind::Abort);
-        let drawn_elsewhere = round.all(Kind::Contribution).next().is_some();
-        if asks && !drawn_elsewhere && self.is_lot_lost(round, plan) {
+        if asks && self.is_lot_lost(round, plan) {
             self.append(Body::Abort { query: round.id, code: "lot".to_owned() });
         }
     }
@@ -415,7 +424,7 @@ impl Member {
             let after = |at: Time| at + Span(1);
             let leave_at = self.efforts.get(&id).and_then(|effort| effort.leave_at);
             let grid = leave_at.map(|at| (at, "answer grid"));
-            let debit_by = round.plan().map(|plan| (after(plan.debit_by()), "debit"));
+            let lot_by = round.plan().map(|plan| (after(plan.lot_by()), "lot"));
             [
                 (body.join_by, "join"),
                 (after(body.join_by), "join"),
@@ -428,7 +437,7 @@ impl Member {
             ]
             .into_iter()
             .chain(grid)
-            .chain(debit_by)
+            .chain(lot_by)
             .map(move |(at, what)| (id, at, what))
         })
     }

@@ -23,11 +23,18 @@ impl Plan {
     }
 
     /// Until when a member debits. In a round with a lot: half way between `join_by` and
-    /// `contribute_by`, so that who drew it has as long again to contribute, and nobody's loss is
-    /// spent because somebody's debit came at the last moment.
+    /// `contribute_by`, so that who drew it has as long again to contribute.
     pub fn debit_by(&self) -> Time {
         let (from, to) = (self.query.join_by, self.query.contribute_by);
         if self.by_lot() { from + Span((to - from).0 / 2) } else { to }
+    }
+
+    /// Until when a lot is waited for: half of what is left after `debit_by`. Who draws it by a debit of
+    /// the last moment, and who hears of that debit a little later, then both contribute: nobody's loss
+    /// is spent for a round that the others gave up.
+    pub fn lot_by(&self) -> Time {
+        let (from, to) = (self.debit_by(), self.query.contribute_by);
+        from + Span((to - from).0 / 2)
     }
 
     /// Seats the committee that a seed names, and binds the round to it.

@@ -1,15 +1,15 @@
 //! What keeps a sum back after every seat has closed, as far as logs can show it.
 
+use datacoop_policy::MemberId;
 use datacoop_policy::query::Mode;
-use datacoop_policy::{MemberId, Time};
 
 use super::{Closed, Kind, Logged, Plan, Round};
-use crate::entry::{Body, Ref};
+use crate::entry::Ref;
 
 /// How somebody keeps back a sum that some seat opened its share of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Withholding {
-    /// It aborted while there was time to open, which no program of ours does at that point.
+    /// It aborted while there was time to open.
     Abort,
     /// It aborted after `close_by`, as a seat does that slept, or that never saw all closes.
     LateAbort,
@@ -39,10 +39,10 @@ impl Round {
     /// Who keeps back a sum that some seat opened its share of, after all had closed with the same set:
     /// the asker if it aborted in time, else each seat that did not open.
     ///
-    /// Not a seat whose accepted set another round of the question ruled out (`min_step`), nor one that
-    /// may have heard of another's abort in time: it had to open nothing. What is left may know the sum
-    /// and keep it, or its machine may be off: the entries say what is missing, not why; and when an
-    /// open was written is its author's word. Source: ROUND section 2.
+    /// Not a seat that may have heard of another's abort in time: it had to open nothing. What is left may
+    /// know the sum and keep it, or its machine may be off, or another round of the question ruled its
+    /// accepted set out (its abort says `min_step`, as a liar's may): the entries say what is missing, not
+    /// why; and when an open was written is its author's word. Source: ROUND section 2.
     pub fn withheld(&self) -> Vec<Withheld> {
         let Some((plan, closed)) = self.plan().zip(self.closed_by_all()) else { return vec![] };
         let seats = plan.committee.iter().zip(closed.closes);
@@ -59,7 +59,6 @@ impl Round {
             let how = match own {
                 None => Withholding::Silence,
                 Some(_) if self.idle_abort(plan, seat).is_some() => Withholding::Abort,
-                Some(abort) if is_ruled_out(abort) => return None,
                 Some(_) => Withholding::LateAbort,
             };
             let heard = how != Withholding::Abort && self.aborted_in_time(Some(seat));
@@ -68,10 +67,10 @@ impl Round {
         named.collect()
     }
 
-    /// An abort in time without the one reason that there can be once all have closed.
+    /// An abort in time.
     fn idle_abort(&self, plan: &Plan, by: &MemberId) -> Option<&Logged> {
         let abort = self.said(Kind::Abort, by)?;
-        (abort.time < plan.query.close_by && !is_ruled_out(abort)).then_some(abort)
+        (abort.time < plan.query.close_by).then_some(abort)
     }
 
     /// Whether somebody entitled, other than `but`, ended the round before its last deadline. An abort
@@ -81,12 +80,7 @@ impl Round {
         let Some(asked) = self.asked() else { return false };
         let entitled =
             |by: &MemberId| *by == asked.asker || self.plan().is_some_and(|plan| plan.seat(by).is_some());
-        let early = |abort: &Logged, close_by: Time| abort.time < close_by || is_ruled_out(abort);
         let mut others = self.all(Kind::Abort).filter(|(by, _)| Some(*by) != but && entitled(by));
-        others.any(|(_, abort)| early(abort, asked.body.close_by))
+        others.any(|(_, abort)| abort.time < asked.body.close_by)
     }
-}
-
-fn is_ruled_out(abort: &Logged) -> bool {
-    matches!(&abort.body, Body::Abort { code, .. } if code == "min_step")
 }
