@@ -16,7 +16,7 @@ use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, Digest, MemberId, Period, PrivacyLoss, QueryId, Span, Time};
 use datacoop_protocol::audit::audit;
 use datacoop_protocol::entry::{Body, Entry, Lay, QueryBody};
-use datacoop_protocol::fold::question_value;
+use datacoop_protocol::fold::{Fold, question_value};
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
 use datacoop_protocol::log::tree::{leaf_hash, sha256};
 use datacoop_protocol::member::port::{Event, Input};
@@ -207,6 +207,21 @@ impl Story {
     pub fn wrote(&self, id: QueryId, site: usize, kind: Kind) -> bool {
         let member = self.world.member(site).unwrap();
         member.fold().round(&id).is_some_and(|round| round.said(kind, member.me()).is_some())
+    }
+
+    /// The logs that a member holds, each to so many entries: what an auditor with old copies reads.
+    pub fn copies(&self, site: usize, entries: impl Fn(&MemberId) -> u64) -> Fold {
+        let held = self.world.member(site).unwrap().fold();
+        let vocabulary = Vocabulary::from_toml(VOCABULARY).unwrap();
+        let known = vocabularies(&vocabulary, sha256(&[VOCABULARY.as_bytes()]));
+        let mut fold = Fold::new(held.charter().clone(), known);
+        for log in held.logs() {
+            let count = usize::try_from(entries(&log.member).min(log.size())).unwrap();
+            for entry in &log.entries()[..count] {
+                fold.append(&log.member, entry.clone());
+            }
+        }
+        fold
     }
 
     /// Every log that a member holds passes its audit.
