@@ -8,6 +8,7 @@
 pub mod arithmetic;
 pub mod cheat;
 pub mod crash;
+pub mod differencing;
 pub mod end_to_end;
 pub mod kills;
 pub mod noise;

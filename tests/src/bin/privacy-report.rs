@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use datacoop_tests::report::{Figure, Section, json, page};
-use datacoop_tests::{arithmetic, crash, end_to_end, noise, renyi, shape};
+use datacoop_tests::{arithmetic, crash, differencing, end_to_end, noise, renyi, shape};
 
 /// What measures the claims of one kind.
 type Measure = fn() -> Vec<Figure>;
@@ -17,6 +17,7 @@ type Measure = fn() -> Vec<Figure>;
 const SECTIONS: &[(&str, &str, Measure)] = &[
     ("noise", "The noise of one share", noise::figures),
     ("renyi", "What a share and a sum cost", renyi::figures),
+    ("differencing", "What a guess gains", differencing::figures),
     ("end-to-end", "A Release, end to end", end_to_end::figures),
     ("arithmetic", "What a loss means", arithmetic::figures),
     ("shape", "What a listener without a key sees", shape::figures),
