@@ -20,6 +20,7 @@ use datacoop_protocol::entry::{Body, Entry, Ref};
 use datacoop_protocol::fold::{Fold, question_value};
 use datacoop_protocol::member::port::Output;
 use datacoop_protocol::member::work::Work;
+use datacoop_protocol::release::{Sums, figures, figures_digest};
 use datacoop_protocol::rounds::{Kind, Logged, Round};
 use datacoop_protocol::standing::Standing;
 use datacoop_protocol::wire::Record;
@@ -463,4 +464,43 @@ fn a_debit_is_of_its_querys_loss_and_account_and_counts_as_an_attempt() {
     assert_eq!(judged(&standing), Err("attempt"));
     assert_eq!(standing.apply(fold, &void_of(&round, &me)), Ok(()));
     assert_eq!(judged(&standing), Ok(()), "a void gives its attempt back");
+}
+
+/// Full noise: a vector counts if it opens its commitment, and a release adds up what it cites.
+#[test]
+fn a_changed_reveal_counts_for_nothing() {
+    let mut story = Story::new(3, 51);
+    story.meet();
+    let id = story.ask(2, story.query(Mode::FullNoise, LOSS, 3, PERIOD)).unwrap();
+    assert!(story.finish(id, 3) && story.released(id));
+    let round = round(&story, id);
+    let (plan, by) = (round.plan().unwrap(), story.founder(1).id);
+    let counts = |change: &dyn Fn(&mut Body)| {
+        let fold = changed(&story, &by, &logged(&round, Kind::Open, &by).at, change);
+        fold.round(&id).unwrap().reveal(plan, &by).is_some()
+    };
+    assert!(counts(&|_| ()));
+    assert!(!counts(&|body| {
+        let Body::Reveal { vector, .. } = body else { unreachable!("a reveal") };
+        vector[0] += 1;
+    }));
+    assert!(!counts(&|body| {
+        let Body::Reveal { salt, .. } = body else { unreachable!("a reveal") };
+        salt[0] ^= 1;
+    }));
+
+    let whole = round.sums(plan, None).unwrap();
+    assert_eq!(round.sums(plan, Some(&whole.opens)), Some(whole.clone()));
+    assert_eq!(round.sums(plan, Some(&whole.opens[1..])), None, "fewer than the Query's minimum");
+    let mut swapped = whole.opens.clone();
+    swapped.swap(0, 1);
+    assert_eq!(round.sums(plan, Some(&swapped)), None, "out of order");
+    let vectors = plan.members.iter().map(|member| {
+        let Body::Reveal { vector, .. } = logged(&round, Kind::Open, member).body else { unreachable!() };
+        vector
+    });
+    let totals = vectors.reduce(|one, two| one.iter().zip(two).map(|(a, b)| a + b).collect()).unwrap();
+    assert_eq!(whole.sums, totals, "no offset and no clip here");
+    let more = Sums { sums: totals.iter().map(|sum| sum + 100).collect(), ..whole.clone() };
+    assert_ne!(figures_digest(&figures(plan, &whole)), figures_digest(&figures(plan, &more)));
 }
