@@ -271,7 +271,7 @@ impl Standing {
             .filter(|(id, spent)| **id != query.id && !spent.voided && spent.repeats == Some(key));
         let past = debits.filter_map(|(id, _)| {
             let round = fold.round(id)?;
-            let accepted = accepted(round);
+            let accepted = round.closed_by_all().map(|closed| closed.accepted);
             let apart = accepted.as_ref().is_some_and(|set| round.plan().is_some_and(|p| p.members != *set));
             if apart { None } else { past_round(round, accepted) }
         });
@@ -322,13 +322,6 @@ fn repeat_key(query: &Query) -> Digest {
     crate::log::tree::sha256(&[&bytes])
 }
 
-/// Who is in a round's sum, once all its seats closed with the same set.
-fn accepted(round: &Round) -> Option<Vec<MemberId>> {
-    let plan = round.plan()?;
-    let (verifies, _) = round.verified(plan, &round.frozen(plan)?)?;
-    Some(round.closed(plan, &verifies)?.accepted)
-}
-
 /// A round as later ones are compared with it: by its Roster, or once it closed by its accepted set.
 fn past_round(round: &Round, accepted: Option<Vec<MemberId>>) -> Option<PastRound> {
     let plan = round.plan()?;
@@ -352,7 +345,7 @@ fn past_rounds(fold: &Fold, query: &Query, members: &[MemberId]) -> Vec<PastRoun
         let debited =
             |id: &&MemberId| round.debit(plan, id).is_some() && round.said(Kind::Void, id).is_none();
         let enough = plan.members.iter().filter(debited).count() >= round.accepted_min(plan);
-        enough.then(|| past_round(round, accepted(round))).flatten()
+        enough.then(|| past_round(round, round.closed_by_all().map(|closed| closed.accepted))).flatten()
     });
     let mut others: Vec<PastRound> = past.filter(|past| past.counts_for(query.period())).collect();
     let mut reach: MemberSet = members.iter().cloned().collect();

@@ -199,7 +199,7 @@ fn check_open(findings: &mut Findings, fold: &Fold, round: &Round, plan: &Plan, 
                 return findings.note(Some(at), Err(text));
             }
             let text = || format!("entry {at} opens before all seats closed with the same set");
-            findings.judge(fold, round, open, cites_equal_closes(round, plan, open), text);
+            findings.judge(fold, round, open, cites_equal_closes(round, open), text);
         }
         (Body::Reveal { freeze, .. }, Mode::FullNoise) => {
             let frozen = round.frozen(plan).is_some_and(|frozen| frozen.freezes == [freeze.clone()]);
@@ -223,12 +223,7 @@ fn check_commitment(round: &Round, member: &MemberId, open: &Logged) -> Result<(
     if right { Ok(()) } else { Err(format!("entry {at} opens another share than was committed to")) }
 }
 
-fn cites_equal_closes(round: &Round, plan: &Plan, open: &Logged) -> bool {
+fn cites_equal_closes(round: &Round, open: &Logged) -> bool {
     let Body::Open { closes: cited, .. } = &open.body else { return false };
-    let closed = || {
-        let frozen = round.frozen(plan)?;
-        let (verifies, _) = round.verified(plan, &frozen)?;
-        round.closed(plan, &verifies)
-    };
-    closed().is_some_and(|closed| closed.closes == *cited)
+    round.closed_by_all().is_some_and(|closed| closed.closes == *cited)
 }
