@@ -251,6 +251,29 @@ fn an_abort_in_time_after_all_closes_names_its_author_alone() {
     assert_eq!(a15(&story, gone).outcome, Outcome::Fail, "the first roster is no second one");
 }
 
+/// No code excuses a seat that read the sum: `min_step` is a reason that a liar may give as well. And who
+/// reads the other seat's log in an old copy, without its close, convicts none of those who named it.
+#[test]
+fn no_code_excuses_and_an_old_copy_convicts_nobody() {
+    let (mut story, id, gone, close_by) = seat_taken_before_its_close();
+    forge_close(&mut story, id, gone, 0);
+    story.forge(gone, 0, Body::Abort { query: id, code: "min_step".into() });
+    story.world.run_until(close_by + Span(200_000));
+    let honest = || (0..5).filter(|site| *site != gone);
+    let named: Vec<_> = honest().map(|site| (site, "withheld".to_owned(), origin(&story, gone))).collect();
+    assert_eq!(alerts(&story, id), named);
+    let round = round_at(&story, 0, id).unwrap();
+    let mut seats = round.plan().unwrap().committee.iter();
+    let other = seats.find(|seat| site_of(seat) != gone).unwrap();
+    let close = round.said(Kind::Close, other).unwrap().at.index;
+    let old = story.copies(0, |member| if member == other { close } else { u64::MAX });
+    for site in honest() {
+        let report = audit_one(&old, &story.founder(site).id, &|_| None).unwrap();
+        let a15 = report.checks.iter().find(|check| check.code == "A15").unwrap();
+        assert_ne!(a15.outcome, Outcome::Fail, "site {site}: {}", a15.text);
+    }
+}
+
 /// An alert about one thing does not use up the alert about another.
 #[test]
 fn a_second_roster_and_a_withheld_share_are_two_alerts() {

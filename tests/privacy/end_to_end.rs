@@ -9,7 +9,7 @@
 //! Bounds: 4.9 standard errors, that is 4.9 sqrt(2 / N) of a variance of N sums.
 //!
 //! **Source.** Kairouz, Liu & Steinke 2021 (arXiv:2102.06387), section 4 (sums of discrete Gaussians);
-//! n, f, d, m: the project's README, "what a round assumes".
+//! n, f, d, m: the last table of the README, "What this protects, and what not".
 //!
 //! **How.** Real members, their logs, proofs and sealed shares, in the simulated world, which draws its
 //! noise from the node's own sampler here. 5 rounds of 2,000 cells among 20 members give as many sums,
