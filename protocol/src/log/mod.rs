@@ -1,5 +1,6 @@
 //! A member's log: an append-only Merkle tree, its signed head, and the proofs about both.
 
+pub mod cosignature;
 pub mod note;
 pub mod tile;
 pub mod tree;

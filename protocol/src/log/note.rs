@@ -22,7 +22,7 @@ pub const KIND_ED25519: u8 = 0x01;
 /// A key's kind: cosignatures with a time.
 pub const KIND_COSIGNATURE: u8 = 0x04;
 /// The em dash that begins a signature line.
-const DASH: &str = "\u{2014} ";
+pub(super) const DASH: &str = "\u{2014} ";
 
 /// Why a note is not one, or not signed as it must be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,12 +34,12 @@ impl fmt::Display for NoteError {
     }
 }
 
-fn fail<T>(text: impl Into<String>) -> Result<T, NoteError> {
+pub(super) fn fail<T>(text: impl Into<String>) -> Result<T, NoteError> {
     Err(NoteError(text.into()))
 }
 
 /// The first four bytes of SHA-256(name, LF, kind, key).
-fn key_id(name: &str, kind: u8, key: &[u8; 32]) -> [u8; 4] {
+pub(super) fn key_id(name: &str, kind: u8, key: &[u8; 32]) -> [u8; 4] {
     let hash = sha256(&[name.as_bytes(), b"\n", &[kind], key]).0;
     [hash[0], hash[1], hash[2], hash[3]]
 }
@@ -141,7 +141,7 @@ pub fn open_note<'a>(note: &'a str, keys: &[NamedKey]) -> Result<(&'a str, Vec<u
     if signed.is_empty() { fail("no known key signed it") } else { Ok((text, signed)) }
 }
 
-fn parse_signature(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), NoteError> {
+pub(super) fn parse_signature(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), NoteError> {
     let parsed = line.strip_prefix(DASH).and_then(|rest| rest.split_once(' '));
     let Some((name, encoded)) = parsed.filter(|(name, _)| is_key_name(name)) else {
         return fail("a signature line is a dash, a key name and base64");
