@@ -309,7 +309,7 @@ impl Round {
     /// Nothing is kept from before: an entry that arrives late may still turn an abort into a
     /// release, and every order of arrival ends alike.
     pub(crate) fn refresh(&mut self, charter: &Charter) {
-        if self.plan.is_none() && self.roster().is_some() {
+        if self.plan.is_none() {
             self.plan = self.planned(charter).map(Arc::new);
         }
         self.draw_lot();
@@ -333,8 +333,9 @@ impl Round {
                 round_key: round_key.clone(),
             };
             accepts.push((by, logged));
-            parts.insert(by.clone(), part).is_none().then_some(())?;
+            parts.insert(by.clone(), part);
         }
+        // Sorted, and nobody twice.
         if !accepts.is_sorted_by(|a, b| a.0 < b.0) {
             return None;
         }

@@ -350,6 +350,26 @@ mod tests {
         }
     }
 
+    /// What is logged has one form: more bytes after it would be another entry for the same contribution.
+    #[test]
+    fn a_public_share_with_a_part_too_many_is_none() {
+        let circuit = Circuit::new(2, 10, 2).unwrap();
+        let sharing = circuit.shard(&[1; 32], [9; 16], &[1, 2]).unwrap();
+        let verifiers: Vec<Vec<u8>> = (0..2)
+            .map(|seat| {
+                let (share, public) = (&sharing.shares[seat], &sharing.public_share);
+                circuit.verify_init(&[5; 32], &[1; 32], seat, &sharing.nonce, public, share).unwrap().1
+            })
+            .collect();
+        let decide = |public: &[u8], verifiers: &[&[u8]]| circuit.decide(&[1; 32], public, verifiers).is_ok();
+        let both: Vec<&[u8]> = verifiers.iter().map(Vec::as_slice).collect();
+        assert!(decide(&sharing.public_share, &both));
+        let longer = [&sharing.public_share[..], &[0; SEED_BYTES]].concat();
+        assert!(!decide(&longer, &both));
+        assert!(!decide(&sharing.public_share, &both[..1]), "a seat short");
+        assert!(!decide(&sharing.public_share, &[both[0], both[1], both[1]]), "a seat too many");
+    }
+
     #[test]
     fn swapped_seats_and_junk_are_rejected_without_a_panic() {
         let circuit = Circuit::new(2, 10, 2).unwrap();

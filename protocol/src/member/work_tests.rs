@@ -168,6 +168,24 @@ fn a_doubled_vector_is_doubled_everywhere() {
     assert_eq!(vector, [8 * 40 + 1, offset as i64 - 8 * 80 + 1]);
 }
 
+/// Another implementation computes the same 32 bytes. Source: ROUND section 3.
+#[test]
+fn the_context_is_the_hash_of_binding_author_debit_largest_value_and_cells() {
+    let (plan, debit) = (plan(), Digest([8; 32]));
+    let largest = 2 * PEOPLE_MAX * SCORE_STEPS as u64 + 2 * plan.noise.clip();
+    let author = sha256(&[b"GB-EDU-000001"]);
+    let bytes = [
+        &b"datacoop/context/v1\n"[..],
+        &[7; 32],
+        &author.0,
+        &debit.0,
+        &largest.to_le_bytes(),
+        &2u64.to_le_bytes(),
+    ]
+    .concat();
+    assert_eq!(plan.context(&id(1), &debit), Some(sha256(&[&bytes]).0));
+}
+
 /// A copied contribution would count one member's pupils twice. Its context and the texts that its shares are
 /// sealed to differ in author, debit and seat, so the copy neither opens nor verifies.
 #[test]

@@ -7,6 +7,8 @@
     reason = "each test file uses its part, and a test fails by panicking"
 )]
 
+pub mod logs;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
