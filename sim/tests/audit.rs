@@ -3,8 +3,6 @@
 //! Claim: what is wrong fails, in the log of who wrote it and at its entry; what cannot be recomputed from
 //! the logs at hand is counted as that and convicts nobody. Source: LOG section 7.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod common;
 
 use std::collections::BTreeMap;
