@@ -1,7 +1,7 @@
 //! The logs of a story as plain entries, which a test changes as their authors could have written them,
 //! signs anew and folds: what an auditor is handed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use datacoop_policy::charter::Charter;
@@ -131,14 +131,15 @@ impl Logs {
 
     /// Whatever cites one leaf cites another, and whatever cites that, and so on.
     fn recite(&mut self, from: Digest, to: Digest) {
-        let mut renamed = vec![(from, to)];
-        while let Some((from, to)) = renamed.pop() {
+        // In the order of their making: an entry that cites two of them is written twice.
+        let mut renamed = VecDeque::from([(from, to)]);
+        while let Some((from, to)) = renamed.pop_front() {
             let (from, to) = (from.to_string(), to.to_string());
             for place in self.entries.values_mut().flatten() {
                 let text = String::from_utf8(place.to_vec()).unwrap();
                 if text.contains(&from) {
                     let other: Arc<[u8]> = Arc::from(text.replace(&from, &to).into_bytes());
-                    renamed.push((leaf_hash(place), leaf_hash(&other)));
+                    renamed.push_back((leaf_hash(place), leaf_hash(&other)));
                     *place = other;
                 }
             }
