@@ -19,6 +19,7 @@ use datacoop_policy::{Digest, MemberId};
 use crate::entry::{Body, Ref};
 use crate::fold::{Fold, Log};
 use crate::log::note::open_checkpoint;
+use crate::log::proof::TlogProof;
 use crate::member::work::{Item, read_verify_blobs, verification};
 use crate::rounds::{Kind, Logged, Round};
 
@@ -322,7 +323,8 @@ fn check_references(fold: &Fold, log: &Log) -> Check {
     findings.finish("references resolve")
 }
 
-fn references(body: &Body) -> Vec<&Ref> {
+/// What an entry cites.
+pub(crate) fn references(body: &Body) -> Vec<&Ref> {
     match body {
         Body::Genesis { .. }
         | Body::Charter { .. }
@@ -348,11 +350,9 @@ fn references(body: &Body) -> Vec<&Ref> {
 /// A C2SP tlog-proof of an entry: what a third party checks without us. `None` when the log has no
 /// signed head that covers it.
 pub fn entry_proof(log: &Log, index: u64) -> Option<String> {
-    use base64::Engine as _;
     let (size, note) = log.note()?;
-    let proof = log.tree().inclusion_proof(index, size)?;
-    let hashes = proof.iter().map(|hash| base64::engine::general_purpose::STANDARD.encode(hash.0) + "\n");
-    Some(format!("c2sp.org/tlog-proof@v1\nindex {index}\n{}\n{note}", hashes.collect::<String>()))
+    let hashes = log.tree().inclusion_proof(index, size)?;
+    Some(TlogProof { index, hashes, note: note.to_owned() }.text())
 }
 
 /// Blobs that an audit, or a reader of an export, needs of a log: verifier shares and charter notes.

@@ -406,7 +406,7 @@ fn covers(checkpoint: &Checkpoint, edge: &Edge, proof: &[[u8; 32]]) -> bool {
 }
 
 /// Makes a Query of a query entry. Errors: a sentence on what in it is not valid.
-fn bind(
+pub(crate) fn bind(
     charter: &Charter,
     vocabularies: &BTreeMap<Digest, Arc<Vocabulary>>,
     body: &QueryBody,

@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod bounds;
+pub mod certificate;
 pub mod charter_text;
 pub mod entry;
 pub mod fold;

@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 pub mod arithmetic;
+pub mod certified;
 pub mod cheat;
 pub mod crash;
 pub mod differencing;

@@ -2,5 +2,6 @@
 
 pub mod cosignature;
 pub mod note;
+pub mod proof;
 pub mod tile;
 pub mod tree;

@@ -22,7 +22,7 @@ pub const KIND_ED25519: u8 = 0x01;
 /// A key's kind: cosignatures with a time.
 pub const KIND_COSIGNATURE: u8 = 0x04;
 /// The em dash that begins a signature line.
-pub(super) const DASH: &str = "\u{2014} ";
+pub(crate) const DASH: &str = "\u{2014} ";
 
 /// Why a note is not one, or not signed as it must be.
 #[derive(Clone, PartialEq, Eq, Debug)]
