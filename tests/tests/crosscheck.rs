@@ -1,0 +1,557 @@
+//! What we export, checked by programs that nobody here wrote: Go's `x/mod/sumdb`, and from PyPI
+//! `tlog-scales` and `pymerkle` (`tests/crosscheck`). Each must accept a right export and refuse a wrong
+//! one: a changed byte, a history rewritten and signed anew, a quorum one short.
+//!
+//! Source: LOG sections 1, 6 and 9. A tool that is absent is named and its part is not tested, but not in CI.
+//! What would make it fail: another hash, path or width of a tile; a proof in another order; a note that
+//! others read otherwise; a cosignature over another text.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, OnceLock};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use datacoop::export::{snapshot, write_export};
+use datacoop::home::Home;
+use datacoop_policy::Digest;
+use datacoop_protocol::keys::Keys;
+use datacoop_protocol::log::cosignature::{Cosignature, quorum};
+use datacoop_protocol::log::note::{Checkpoint, KIND_COSIGNATURE, KIND_ED25519, sign_checkpoint, vkey};
+use datacoop_protocol::log::tile::{entry_bundles, hash_tiles};
+use datacoop_protocol::log::tree::{Tree, leaf_hash};
+use datacoop_sim::world::Store as _;
+use datacoop_tests::crash::{
+    Cast, DiskModel, Image, Left, NodeStore, Step, Trace, begin, folder_in_memory, record, write_image,
+};
+use datacoop_tests::program;
+
+/// Where Debian's `golang-golang-x-mod-dev` puts the source of `x/mod`.
+const DEBIAN_GOPATH: &str = "/usr/share/gocode";
+/// Unix seconds of the first cosignature; the others follow it.
+const COSIGNED_AT: u64 = 1_764_600_000;
+
+/// A program that checks exports: `ok` or `refused` for each folder.
+#[derive(Clone)]
+struct Tool {
+    name: &'static str,
+    program: PathBuf,
+    script: Option<PathBuf>,
+}
+
+fn source(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("crosscheck").join(file)
+}
+
+fn target() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
+}
+
+/// Builds the Go program. Errors: what to install.
+fn build_go() -> Result<Tool, String> {
+    let gopath = std::env::var_os("DATACOOP_GOPATH").map_or_else(|| DEBIAN_GOPATH.into(), PathBuf::from);
+    let install = "Do: apt-get install golang-go golang-golang-x-mod-dev";
+    if !gopath.join("src/golang.org/x/mod/sumdb/tlog").is_dir() {
+        return Err(format!("{} has no golang.org/x/mod. {install}", gopath.display()));
+    }
+    let program = target().join("crosscheck-go");
+    let mut go = Command::new("go");
+    go.args(["build", "-o"]).arg(&program).arg(".").current_dir(source("go"));
+    go.env("GO111MODULE", "off").env("GOPATH", gopath).env("GOCACHE", target().join("go-cache"));
+    let output = go.output().map_err(|error| format!("no Go: {error}. {install}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    Ok(Tool { name: "Go x/mod/sumdb", program, script: None })
+}
+
+/// A script with the virtual environment's Python. Errors: what to install.
+fn python(name: &'static str, module: &str, script: &str) -> Result<Tool, String> {
+    let named = std::env::var_os("DATACOOP_PYTHON").map(PathBuf::from);
+    let program = named.unwrap_or_else(|| target().join("python/bin/python3"));
+    let found = Command::new(&program).args(["-c", &format!("import {module}")]).output();
+    if found.is_ok_and(|output| output.status.success()) {
+        return Ok(Tool { name, program, script: Some(source(script)) });
+    }
+    let (target, requirements) = (target(), source("../oracle/requirements.txt"));
+    Err(format!(
+        "{} has no {name}. Do: python3 -m venv {1}/python && {1}/python/bin/pip install -r {2}",
+        program.display(),
+        target.display(),
+        requirements.display()
+    ))
+}
+
+/// Every tool that is here: Go's, tlog-scales, pymerkle. The absent are named, and fail in CI.
+fn tools() -> &'static [Tool] {
+    static TOOLS: OnceLock<Vec<Tool>> = OnceLock::new();
+    TOOLS.get_or_init(|| {
+        let all = [
+            build_go(),
+            python("tlog-scales", "tlog_scales", "scales.py"),
+            python("pymerkle", "pymerkle", "merkle.py"),
+        ];
+        let absent: Vec<&String> = all.iter().filter_map(|tool| tool.as_ref().err()).collect();
+        assert!(std::env::var("CI").as_deref() != Ok("true") || absent.is_empty(), "{absent:?}");
+        // To the terminal, past the test harness, which keeps what a test that passes prints.
+        let mut terminal = std::io::stderr().lock();
+        absent.iter().for_each(|text| writeln!(terminal, "NOT TESTED: {text}").unwrap());
+        all.into_iter().flatten().collect()
+    })
+}
+
+/// The tools that read notes: pymerkle sees roots only.
+fn note_tools() -> impl Iterator<Item = &'static Tool> {
+    tools().iter().filter(|tool| tool.name != "pymerkle")
+}
+
+impl Tool {
+    /// What it says of each folder.
+    fn check(&self, options: &[&str], folders: &[PathBuf]) -> Vec<Result<String, String>> {
+        let mut command = Command::new(&self.program);
+        let output = command.args(&self.script).args(options).args(folders).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let said: Vec<Result<String, String>> = text
+            .lines()
+            .filter_map(|line| match line.split_once(' ') {
+                Some(("ok", rest)) => Some(Ok(rest.to_owned())),
+                Some(("refused", rest)) => Some(Err(rest.to_owned())),
+                _ => None,
+            })
+            .collect();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said.len(), folders.len(), "{}: {text}{errors}", self.name);
+        assert_eq!(output.status.success(), said.iter().all(Result::is_ok), "{}: {text}{errors}", self.name);
+        said
+    }
+
+    fn accepts(&self, options: &[&str], folders: &[PathBuf]) {
+        for said in self.check(options, folders) {
+            println!("{} {said:?}", self.name);
+            assert!(said.is_ok(), "{} refuses a right export: {said:?}", self.name);
+        }
+    }
+
+    /// Refuses each folder, for a reason that holds these words.
+    fn refuses(&self, options: &[&str], folders: &[PathBuf], why: &str) {
+        for said in self.check(options, folders) {
+            let Err(text) = &said else { panic!("{} accepts a wrong export: {said:?}", self.name) };
+            assert!(text.contains(why), "{}: wanted `{why}`: {text}", self.name);
+        }
+    }
+}
+
+/// A log that these tests write, with the product's own tree, tiles, notes and cosignatures.
+#[derive(Clone)]
+struct Log {
+    entries: Vec<Arc<[u8]>>,
+    tree: Tree,
+}
+
+/// The n-th key holder; 0 owns the log, the others are witnesses.
+fn keys(n: usize) -> Keys {
+    Keys::from_seed([u8::try_from(n).unwrap() + 1; 32], &format!("w{n}.example"), 1)
+}
+
+impl Log {
+    /// Entries of every length there may be: none, some, the most.
+    fn of(size: u64) -> Self {
+        let entry = |n: u64| match n {
+            3 => vec![],
+            5 => vec![b'x'; usize::from(u16::MAX)],
+            _ => format!("{{\"n\":{n},\"s\":\"{}\"}}", "\u{e9}".repeat((n % 7) as usize)).into_bytes(),
+        };
+        Self::from_entries((0..size).map(|n| entry(n).into()).collect())
+    }
+
+    fn from_entries(entries: Vec<Arc<[u8]>>) -> Self {
+        let mut tree = Tree::default();
+        entries.iter().for_each(|entry| tree.push(leaf_hash(entry)));
+        Self { entries, tree }
+    }
+
+    /// The same with one entry another.
+    fn rewritten(&self, at: usize) -> Self {
+        let mut entries = self.entries.clone();
+        entries[at] = Arc::from(&b"another"[..]);
+        Self::from_entries(entries)
+    }
+
+    fn head(&self, size: u64) -> Checkpoint {
+        let origin = keys(0).public().log.name.clone();
+        Checkpoint { origin, size, root: self.tree.root_at(size).unwrap() }
+    }
+
+    fn note(&self, size: u64) -> String {
+        sign_checkpoint(&self.head(size), keys(0).log())
+    }
+
+    /// The newest head with the cosignatures of these witnesses.
+    fn cosigned(&self, witnesses: &[usize]) -> String {
+        let head = self.head(self.tree.size());
+        witnesses.iter().fold(sign_checkpoint(&head, keys(0).log()), |note, n| note + &cosign(&head, *n))
+    }
+
+    /// Writes it as an export, with our own proofs for `proven` entries and sizes beside it.
+    fn write(&self, folder: &Path, proven: &[u64]) {
+        let size = self.tree.size();
+        for (name, bytes) in hash_tiles(&self.tree).into_iter().chain(entry_bundles(&self.entries)) {
+            put(folder, &name, &bytes);
+        }
+        let lines: Vec<u8> = self.entries.iter().flat_map(|e| e.iter().copied().chain([b'\n'])).collect();
+        put(folder, "entries.jsonl", &lines);
+        put(folder, "log.vkey", format!("{}\n", vkey(&keys(0).public().log, KIND_ED25519)).as_bytes());
+        put(folder, "checkpoint", self.note(size).as_bytes());
+        for n in proven.iter().copied().filter(|n| *n < size) {
+            let note = self.note(size);
+            let lines = |hashes: Vec<Digest>| {
+                hashes.iter().map(|hash| STANDARD.encode(hash.0) + "\n").collect::<String>()
+            };
+            let hashes = lines(self.tree.inclusion_proof(n, size).unwrap());
+            let proof = format!("c2sp.org/tlog-proof@v1\nindex {n}\n{hashes}\n{note}");
+            put(folder, &format!("proofs/{n}.tlog-proof"), proof.as_bytes());
+            let old = n + 1;
+            let hashes = lines(self.tree.consistency_proof(old, size).unwrap());
+            put(folder, &format!("consistency/{old}"), format!("old {old}\n{hashes}\n{note}").as_bytes());
+            put(folder, &format!("checkpoints/{old}"), self.note(old).as_bytes());
+        }
+    }
+}
+
+fn put(folder: &Path, name: &str, bytes: &[u8]) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    // A new file: the old one may be another folder's too.
+    fs::remove_file(&path).ok();
+    fs::write(path, bytes).unwrap();
+}
+
+fn cosign(head: &Checkpoint, witness: usize) -> String {
+    let keys = keys(witness);
+    Cosignature::sign(head, COSIGNED_AT + witness as u64, keys.witness()).line(&keys.public().witness)
+}
+
+/// The policy of n witnesses, 1 to n.
+fn policy(n: usize) -> String {
+    let witness = |i: usize| format!("witness w{i} {}\n", vkey(&keys(i).public().witness, KIND_COSIGNATURE));
+    let (lines, names): (String, Vec<String>) =
+        ((1..=n).map(witness).collect(), (1..=n).map(|i| format!("w{i}")).collect());
+    let log = vkey(&keys(0).public().log, KIND_ED25519);
+    format!("log {log}\n{lines}group all {} {}\nquorum all\n", quorum(n), names.join(" "))
+}
+
+/// Copies a folder; files that are not written anew are shared.
+fn copy(from: &Path, to: &Path) {
+    for file in files(from) {
+        let path = to.join(&file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::hard_link(from.join(&file), path).unwrap();
+    }
+}
+
+/// Every file below a folder, by its path from there, in order.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = vec![];
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path.strip_prefix(folder).unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Copies of an export, each with one bit of one byte changed: of every `stride`th byte of each file that
+/// `wanted` names, the bits in turn.
+fn changed(export: &Path, into: &Path, stride: usize, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let mut copies = vec![];
+    for file in files(export) {
+        let name = file.to_str().unwrap();
+        if !wanted(name) {
+            continue;
+        }
+        let bytes = fs::read(export.join(name)).unwrap();
+        for at in (0..bytes.len()).step_by(stride) {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1 << (at / stride % 8);
+            let folder = into.join(format!("{}-{at}", name.replace('/', "_")));
+            copy(export, &folder);
+            put(&folder, name, &bytes);
+            copies.push(folder);
+        }
+    }
+    copies
+}
+
+/// Sizes about the ends of tiles at two levels: one full level-1 tile takes 65,536 entries.
+const SIZES: [u64; 14] = [0, 1, 2, 3, 255, 256, 257, 511, 512, 513, 1_000, 65_535, 65_536, 65_793];
+
+#[test]
+fn logs_of_every_shape_are_right() {
+    let dir = folder_in_memory();
+    let folders = SIZES.map(|size| {
+        let folder = dir.path().join(size.to_string());
+        Log::of(size).write(&folder, &[0, 1, 2, 3, 6, 254, 255, 256, 511, 700, 65_534, 65_535, 65_536]);
+        folder
+    });
+    for tool in tools() {
+        tool.accepts(&[], &folders);
+    }
+}
+
+#[test]
+fn a_changed_byte_is_refused() {
+    let dir = folder_in_memory();
+    let export = dir.path().join("right");
+    let mut log = Log::of(300);
+    // Short entries: so that the bytes that are changed lie in many.
+    log.entries.iter_mut().for_each(|entry| *entry = entry.iter().copied().take(20).collect());
+    let log = Log::from_entries(log.entries);
+    log.write(&export, &[7, 255]);
+    let tree = |name: &str| !name.starts_with("checkpoint") && name != "log.vkey";
+    let bundles = |name: &str| name.starts_with("tile/entries");
+    for tool in tools() {
+        tool.accepts(&[], std::slice::from_ref(&export));
+        let into = dir.path().join(tool.name.replace('/', " "));
+        let copies = match tool.name {
+            "pymerkle" => changed(&export, &into, 97, bundles),
+            "tlog-scales" => changed(&export, &into, 149, |name| tree(name) && name != "entries.jsonl"),
+            _ => changed(&export, &into, 29, tree),
+        };
+        assert!(copies.len() > 60, "{} copies", copies.len());
+        tool.refuses(&[], &copies, "");
+        fs::remove_dir_all(into).unwrap();
+    }
+}
+
+#[test]
+fn a_changed_byte_of_a_note_key_or_policy_is_refused() {
+    let dir = folder_in_memory();
+    let export = dir.path().join("right");
+    let log = Log::of(3);
+    log.write(&export, &[1]);
+    // Exactly a quorum, so that a line whose name is changed, and is nobody's, is one too few.
+    put(&export, "checkpoint", log.cosigned(&[4, 2, 3]).as_bytes());
+    put(&export, "policy", policy(4).as_bytes());
+    for tool in note_tools() {
+        tool.accepts(&["-quorum"], std::slice::from_ref(&export));
+        let stride = if tool.script.is_some() { 7 } else { 1 };
+        let into = dir.path().join(tool.name.replace('/', " "));
+        let notes = |name: &str| name.starts_with("checkpoint");
+        tool.refuses(&["-quorum"], &changed(&export, &into, stride, notes), "");
+        let keys = changed(&export, &into, stride, |name| name == "log.vkey");
+        // The last byte is the line feed.
+        tool.refuses(&["-quorum"], &keys[..keys.len() - 1], "");
+        fs::remove_dir_all(into).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_is_absent_or_too_long_is_refused() {
+    let dir = folder_in_memory();
+    let export = dir.path().join("right");
+    Log::of(513).write(&export, &[]);
+    for tool in note_tools() {
+        for name in files(&export) {
+            // Lines are for people: tlog-scales does not read them, and Go's check wants none.
+            if name.ends_with("entries.jsonl") {
+                continue;
+            }
+            let (absent, longer) = (dir.path().join("absent"), dir.path().join("longer"));
+            [&absent, &longer].into_iter().for_each(|folder| copy(&export, folder));
+            fs::remove_file(absent.join(&name)).unwrap();
+            let bytes = [fs::read(export.join(&name)).unwrap(), b"\0\0".to_vec()].concat();
+            put(&longer, name.to_str().unwrap(), &bytes);
+            tool.refuses(&[], &[absent.clone(), longer.clone()], "");
+            [absent, longer].into_iter().for_each(|folder| fs::remove_dir_all(folder).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_rewritten_history_is_refused_by_whoever_saw_the_earlier_one() {
+    let dir = folder_in_memory();
+    let path = |name: &str| dir.path().join(name);
+    let log = Log::of(300);
+    fs::write(path("seen"), log.note(200)).unwrap();
+    log.write(&path("honest"), &[]);
+    // Entry 199 is the last that was seen, 200 the first that was not.
+    log.rewritten(200).write(&path("later"), &[]);
+    log.rewritten(199).write(&path("rewritten"), &[]);
+    log.rewritten(0).write(&path("first"), &[]);
+    Log::from_entries(log.entries[..150].to_vec()).write(&path("dropped"), &[]);
+    copy(&path("rewritten"), &path("shown"));
+    put(&path("shown"), "checkpoints/200", log.note(200).as_bytes());
+    let seen = path("seen");
+    let options = ["-seen", seen.to_str().unwrap()];
+    for tool in tools() {
+        tool.accepts(&[], &["honest", "later", "rewritten", "first", "dropped"].map(path));
+        tool.accepts(&options, &["honest", "later"].map(path));
+        tool.refuses(&options, &["rewritten", "first"].map(path), "history was rewritten");
+        tool.refuses(&options, &[path("dropped")], "entries were dropped");
+        tool.refuses(&[], &[path("shown")], "history was rewritten");
+    }
+}
+
+#[test]
+fn a_quorum_one_short_is_refused() {
+    let dir = folder_in_memory();
+    let log = Log::of(5);
+    let base = dir.path().join("base");
+    log.write(&base, &[]);
+    let write = |name: String, n: usize, note: String| {
+        let folder = dir.path().join(name);
+        copy(&base, &folder);
+        put(&folder, "policy", policy(n).as_bytes());
+        put(&folder, "checkpoint", note.as_bytes());
+        folder
+    };
+    let (mut right, mut short, mut forged) = (vec![], vec![], vec![]);
+    // 15 witnesses a log at most.
+    for n in 1..=15 {
+        let k = quorum(n);
+        let last: Vec<usize> = (n - k + 1..=n).collect();
+        right.push(write(format!("{n} k"), n, log.cosigned(&last)));
+        right.push(write(format!("{n} all"), n, log.cosigned(&(1..=n).collect::<Vec<_>>())));
+        let few = log.cosigned(&last[1..]);
+        short.push(write(format!("{n} short"), n, few.clone()));
+        // A stranger, the owner as a witness and one that signs twice add nothing.
+        let head = log.head(5);
+        short.push(write(
+            format!("{n} stranger"),
+            n,
+            few.clone() + &cosign(&head, n + 1) + &cosign(&head, 0),
+        ));
+        if k > 1 {
+            let again = Cosignature::sign(&head, COSIGNED_AT - 1, keys(n).witness());
+            let again = again.line(&keys(n).public().witness);
+            short.push(write(format!("{n} twice"), n, few.clone() + &again));
+        }
+        // What the missing one said of another head, or at another time.
+        let other = cosign(&log.head(4), last[0]);
+        forged.push(write(format!("{n} other head"), n, few.clone() + &other));
+        let mut word = Cosignature::sign(&head, COSIGNED_AT, keys(last[0]).witness());
+        word.time += 1;
+        forged.push(write(format!("{n} other time"), n, few + &word.line(&keys(last[0]).public().witness)));
+    }
+    for tool in note_tools() {
+        tool.accepts(&["-quorum"], &right);
+        tool.refuses(&["-quorum"], &short, "no quorum");
+        tool.accepts(&[], &short);
+        tool.refuses(&["-quorum"], &forged, "");
+        tool.refuses(&[], &forged, "");
+    }
+}
+
+/// LOG section 5: with seven witnesses two that lie cannot show two histories, however the five honest ones
+/// are divided; three can, and whoever compares the two heads has the evidence.
+#[test]
+fn two_liars_of_seven_cannot_split_the_view_and_three_are_found_out_by_comparing() {
+    let dir = folder_in_memory();
+    let views = [Log::of(5), Log::of(5).rewritten(4)];
+    let split = |liars: usize, divided: usize| {
+        let honest = 7 - liars;
+        let side = |bit: usize| {
+            (1..=7).filter(move |w| *w > honest || divided >> (w - 1) & 1 == bit).collect::<Vec<usize>>()
+        };
+        let folders = [0, 1].map(|bit| {
+            let folder = dir.path().join(format!("{liars}-{divided}-{bit}"));
+            views[bit].write(&folder, &[]);
+            put(&folder, "policy", policy(7).as_bytes());
+            put(&folder, "checkpoint", views[bit].cosigned(&side(bit)).as_bytes());
+            folder
+        });
+        let verdicts = note_tools().map(|tool| {
+            let said = tool.check(&["-quorum"], &folders);
+            said.iter().all(Result::is_ok)
+        });
+        let shown: Vec<bool> = verdicts.collect();
+        (shown, folders)
+    };
+    for divided in 0..1 << 5 {
+        assert!(split(2, divided).0.iter().all(|both| !both), "divided as {divided:b}");
+    }
+    let (both, folders) = split(3, 0b0011);
+    assert!(both.iter().all(|both| *both), "three liars of seven can");
+    let other = folders[0].join("checkpoint");
+    for tool in note_tools() {
+        tool.refuses(&["-quorum", "-seen", other.to_str().unwrap()], &folders[1..], "history was rewritten");
+    }
+}
+
+/// A co-operative of whole nodes, and its exports.
+#[test]
+fn the_exports_of_a_co_operative_are_right_and_a_changed_byte_of_them_is_refused() {
+    let dir = folder_in_memory();
+    let kept = dir.path().join("coop");
+    let mut demo = Command::new(program());
+    let output = demo.args(["demo", "--members", "5", "--keep"]).arg(&kept).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let nodes = fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().path().join("export"));
+    let exports: Vec<PathBuf> = nodes.filter(|path| path.join("checkpoint").exists()).collect();
+    assert_eq!(exports.len(), 5);
+    for tool in tools() {
+        tool.accepts(&[], &exports);
+        let into = dir.path().join("changed");
+        let stride = if tool.script.is_some() { 401 } else { 37 };
+        let wanted = |name: &str| match tool.name {
+            "pymerkle" => name.starts_with("tile/entries"),
+            "tlog-scales" => name.starts_with("tile") || name == "checkpoint",
+            _ => !name.starts_with("charter") && name != "log.vkey" && name != "policy",
+        };
+        tool.refuses(&[], &changed(&exports[0], &into, stride, wanted), "");
+        fs::remove_dir_all(into).unwrap();
+    }
+}
+
+/// Exports what a member that starts from this image holds; `None` when it has signed nothing yet.
+fn export_image(cast: &Cast, site: usize, image: &Image, folder: &Path) -> Option<()> {
+    let home = folder_in_memory();
+    write_image(home.path(), image);
+    let mut store = NodeStore::new(home.path(), Box::new(|_| {}));
+    let member = cast.restore(site, store.open().unwrap(), begin()).unwrap();
+    write_export(&snapshot(&member)?, &Home::new(home.path()), folder).unwrap();
+    Some(())
+}
+
+/// After a crash at any moment what is exported is right, and a prefix of what the node exports at the end.
+#[test]
+fn exports_after_crashes_are_right_and_prefixes_of_later_ones() {
+    /// One change of the disk in so many is tried.
+    const EVERY: usize = 5;
+    let (cast, traces) = record(false);
+    let dir = folder_in_memory();
+    let changes = |trace: &Trace| {
+        let did = |step: &Step| if let Step::Disk(did) = step { Some(did.clone()) } else { None };
+        trace.iter().filter_map(did).collect::<Vec<_>>()
+    };
+    for (site, trace) in traces.iter().enumerate().filter(|(site, _)| [0, 4].contains(site)) {
+        let (mut disk, mut exports) = (DiskModel::default(), vec![]);
+        for (n, did) in changes(trace).iter().enumerate() {
+            let image = disk.left([Left::Written, Left::SyncedOnly, Left::Some(n as u64)][n / EVERY % 3]);
+            let folder = dir.path().join(format!("{site}-{n}"));
+            if n % EVERY == 0 && export_image(&cast, site, &image, &folder).is_some() {
+                exports.push(folder);
+            }
+            disk.apply(did);
+        }
+        assert!(exports.len() > 10, "{} exports", exports.len());
+        let last = dir.path().join(format!("{site}-last"));
+        export_image(&cast, site, &disk.left(Left::Written), &last).unwrap();
+        let seen: Vec<String> =
+            exports.iter().map(|export| export.join("checkpoint").display().to_string()).collect();
+        let options: Vec<&str> = seen.iter().flat_map(|note| ["-seen", note.as_str()]).collect();
+        for tool in tools() {
+            tool.accepts(&[], &exports);
+            tool.accepts(&options, std::slice::from_ref(&last));
+        }
+    }
+}
