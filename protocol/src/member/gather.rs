@@ -30,7 +30,6 @@ pub(super) struct Effort {
     tally: Option<Tally>,
     noise: Option<Noise>,
     failed: bool,
-    proving: bool,
     proved: Option<Box<Proved>>,
     /// The point of the answer grid at which the answer leaves, once it is ready.
     leave_at: Option<Time>,
@@ -310,7 +309,7 @@ impl Member {
         let ready = self.effort(id).tally.is_some() && self.effort(id).noise.is_some();
         match plan.query.mode {
             Mode::Secure if self.effort(id).proved.is_some() && self.may_leave(id) => self.contribute(plan),
-            Mode::Secure if ready && !self.effort(id).proving => self.start_proof(plan, debit.at.leaf),
+            Mode::Secure if ready => self.start_proof(plan, debit.at.leaf),
             Mode::FullNoise if ready && self.may_leave(id) => self.commit(plan, debit.at.clone()),
             Mode::Secure | Mode::FullNoise => {}
         }
@@ -336,7 +335,6 @@ impl Member {
         let entropy = self.draw_seed();
         let me = self.settings.me.clone();
         let effort = self.effort(plan.query.id);
-        effort.proving = true;
         let (Some(tally), Some(noise)) = (effort.tally.take(), effort.noise.take()) else { return };
         let job = Prove { plan: plan.clone(), me, debit, tally, noise, entropy };
         self.after.push(Output::Compute(Work::Prove(Box::new(job))));

@@ -1,7 +1,7 @@
 //! The logs of a story as plain entries, which a test changes as their authors could have written them,
 //! signs anew and folds: what an auditor is handed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use datacoop_policy::charter::Charter;
@@ -11,21 +11,66 @@ use datacoop_protocol::audit::{Check, audit_one};
 use datacoop_protocol::entry::{Body, Entry, QueryBody, Ref};
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
-use datacoop_protocol::log::tree::{Tree, leaf_hash, sha256};
-use datacoop_protocol::member::work::Computed;
+use datacoop_protocol::log::tree::{Tree, leaf_hash};
+use datacoop_protocol::member::port::{Output, RoundSecret};
 use datacoop_protocol::rounds::{Kind, Logged, Plan, Round};
 use datacoop_sim::coop::Founder;
+use datacoop_sim::world::{Disk, Kept, Store};
 
 use super::Story;
 
 type Blobs = BTreeMap<Digest, Vec<u8>>;
 
+/// What members stored beside their logs: the newest secret of each round, and all blobs.
+#[derive(Default)]
+pub struct Stored {
+    pub secrets: BTreeMap<(usize, QueryId), RoundSecret>,
+    pub blobs: BTreeMap<Digest, Arc<[u8]>>,
+}
+
+/// A disk in memory whose secrets and blobs outlive their rounds.
+struct Copying {
+    site: usize,
+    disk: Disk,
+    to: Arc<Mutex<Stored>>,
+}
+
+impl Store for Copying {
+    fn open(&mut self) -> Result<Kept, String> {
+        self.disk.open()
+    }
+
+    fn started(&mut self, named: &BTreeSet<Digest>) -> Result<(), String> {
+        self.disk.started(named)
+    }
+
+    fn take(&mut self, now: Time, output: Output) -> Result<Option<Output>, String> {
+        let mut to = self.to.lock().unwrap();
+        if let Output::KeepSecret(id, secret) = &output {
+            // Of a full-noise round the vector comes later, under the same seed.
+            to.secrets.insert((self.site, *id), secret.clone());
+        }
+        if let Output::StoreBlob { hash, bytes, .. } = &output {
+            to.blobs.insert(*hash, bytes.clone());
+        }
+        self.disk.take(now, output)
+    }
+
+    fn settle(&mut self, now: Time) -> Result<(), String> {
+        self.disk.settle(now)
+    }
+
+    fn blob(&self, hash: &Digest) -> Option<Arc<[u8]>> {
+        self.disk.blob(hash)
+    }
+}
+
 /// Every member's log.
 #[derive(Clone)]
 pub struct Logs {
-    charter: Arc<Charter>,
-    vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
-    founders: Arc<Vec<Founder>>,
+    pub charter: Arc<Charter>,
+    pub vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
+    pub founders: Arc<Vec<Founder>>,
     pub entries: BTreeMap<MemberId, Vec<Arc<[u8]>>>,
     pub blobs: Blobs,
 }
@@ -37,30 +82,28 @@ pub struct Told {
     pub id: QueryId,
     pub round: Round,
     pub plan: Arc<Plan>,
+    pub stored: Arc<Mutex<Stored>>,
 }
 
 impl Told {
     /// A round of the last member's Query, from a story that has not begun.
     pub fn of(mut story: Story, members: usize, query: impl FnOnce(&Story) -> QueryBody) -> Self {
-        let blobs: Arc<Mutex<Blobs>> = Arc::default();
-        let seen = blobs.clone();
-        story.world.run_work = Some(Arc::new(move |_, work| {
-            let computed = work.run();
-            if let Computed::Checked(_, checked) = &computed {
-                seen.lock().unwrap().insert(sha256(&[&checked.blob]), checked.blob.to_vec());
-            }
-            computed
-        }));
+        let stored: Arc<Mutex<Stored>> = Arc::default();
+        for site in 0..members {
+            let (disk, to) = (Disk::default(), stored.clone());
+            story.world.set_store(site, Box::new(Copying { site, disk, to }));
+        }
         story.meet();
         let query = query(&story);
         let id = story.ask(members - 1, query).unwrap();
         assert!(story.finish(id, members) && story.released(id));
         story.world.run_until(story.world.now() + datacoop_policy::Span(1_000));
-        let blobs = blobs.lock().unwrap().clone();
+        let blobs =
+            stored.lock().unwrap().blobs.iter().map(|(hash, bytes)| (*hash, bytes.to_vec())).collect();
         let logs = Logs { blobs, ..Logs::of(&story, 0, members) };
         let round = Round::clone(logs.fold().round(&id).unwrap());
         let plan = round.plan().unwrap().clone();
-        Self { logs, id, round, plan }
+        Self { logs, id, round, plan, stored }
     }
 
     /// What a member said first of a kind.

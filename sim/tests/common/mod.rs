@@ -8,6 +8,7 @@
 )]
 
 pub mod logs;
+pub mod restart;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
