@@ -1,42 +1,32 @@
-//! Members that cheat, with the real keys of a charter's member and the real entries of the protocol.
-//!
-//! A cheat runs the real program on a disk of its own making: at one entry of one kind the disk keeps
-//! something else than what the program wrote, and the program, restarted from that, goes on in good
-//! faith. So a cheat speaks the protocol properly until, and after, the moment it cheats. What this file
-//! does *not* know: what ought to come of a cheat; the table in `tests/cheats.rs` says that.
+//! A co-operative with a cheat in it, and what its honest members make of that.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use datacoop_policy::charter::Charter;
+use datacoop_policy::Time;
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::vocabulary::Vocabulary;
-use datacoop_policy::{Day, Digest, MemberId, Period, PrivacyLoss, QueryId, Span, Time};
-use datacoop_protocol::audit::audit;
-use datacoop_protocol::entry::{Body, Entry, Lay, QueryBody, Ref, SealedShare};
+use datacoop_policy::{Day, Digest, MemberId, Period, PrivacyLoss, Span};
+use datacoop_protocol::audit::{Outcome, audit};
+use datacoop_protocol::entry::{Body, Lay, QueryBody, Ref};
 use datacoop_protocol::fold::{Fold, question_value};
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
 use datacoop_protocol::log::tree::{leaf_hash, sha256};
-use datacoop_protocol::member::port::{Event, Input, Output, RoundSecret};
-use datacoop_protocol::rounds::{Ending, Kind, Plan, Round, seal_aad};
-use datacoop_protocol::seal;
-use datacoop_protocol::secagg::Sharing;
+use datacoop_protocol::member::port::{Event, Input};
+use datacoop_protocol::rounds::{Ending, Kind, Round};
 use datacoop_protocol::seed::Seed;
-use datacoop_protocol::wire::{Bytes, Record, Request, Section, encode};
+use datacoop_protocol::wire::{Bytes, Request, Section, encode};
 use datacoop_sim::coop::{Founder, charter_draft, textless_charter, vocabularies};
-use datacoop_sim::world::{Kept, Store, World};
+use datacoop_sim::world::World;
 
-/// What one Query costs here, billionths of rho.
-pub const LOSS: u64 = 5_000_000;
-/// People on each member's roll at most.
-pub const PEOPLE_MAX: u64 = 200;
+use super::desk::{Desk, Plot};
+use super::{Cheat, LOSS, PEOPLE_MAX};
+
 /// How soon a cheat is back after it changed its disk.
 const RESTART: Span = Span(40);
-/// Times a cheat may wait for its moment.
-const WAITS_MAX: u32 = 400;
 
 const PERIOD: &str = "2025-09-01..2025-12-19";
 const VOCABULARY: &str = r#"
@@ -56,303 +46,6 @@ const QUESTION: &str = r#"
     matters = "10"
     measure = [{ name = "n", sql = "1", clamp = [0, 1], resolution = 1 }]
     by = [{ column = "sex", cells = ["F", "M"] }]"#;
-
-/// What a cheat knows at the moment it may cheat.
-pub struct Strike<'a> {
-    /// Its site in the world.
-    pub site: usize,
-    /// Who it is.
-    pub me: MemberId,
-    /// How many members there are: the last one asks.
-    pub members: usize,
-    /// What its program was about to write.
-    pub entry: Entry,
-    /// All logs as it holds them, its own without that entry.
-    pub fold: Fold,
-    /// Its secret of the round.
-    pub secret: Option<Seed>,
-    /// Blobs on its disk, to change at will.
-    pub blobs: &'a mut BTreeMap<Digest, Arc<[u8]>>,
-    /// Every sealed share it ever had.
-    pub kept: &'a BTreeMap<Digest, Arc<[u8]>>,
-    /// Set to a blob that it gives out in another form each time.
-    pub two_faced: &'a mut Option<Digest>,
-}
-
-/// What a cheat does.
-pub enum Act {
-    /// Nothing: this member is not the cheat.
-    Pass,
-    /// Not yet: it looks again a moment later.
-    Wait,
-    /// Writes these instead, and goes on.
-    Write(Vec<Body>),
-    /// Writes these instead, and goes away for good.
-    Vanish(Vec<Body>),
-    /// Goes away for good, and sends these histories of its log, entry by entry as they stand: the first
-    /// to every other member with an even number, the last to the others.
-    Send(Vec<Vec<Vec<u8>>>),
-}
-
-/// When a member may cheat: a function of the entry it is about to write.
-pub type Cheat = fn(&mut Strike<'_>) -> Act;
-
-impl Strike<'_> {
-    /// The round the entry is of.
-    pub fn round(&self) -> Arc<Round> {
-        let id = self.entry.body.query().expect("an entry of a round");
-        self.fold.round(&id).expect("its round").clone()
-    }
-
-    /// What follows from its Roster.
-    pub fn plan(&self) -> Arc<Plan> {
-        self.round().plan().expect("a plan").clone()
-    }
-
-    /// Whether this member asked.
-    pub fn asks(&self) -> bool {
-        self.site + 1 == self.members
-    }
-
-    /// Whether this member neither asked nor holds a seat, and is the first such member.
-    pub fn is_plain(&self) -> bool {
-        let plan = self.plan();
-        let plain = |id: &&MemberId| plan.seat(id).is_none() && **id != plan.query.asker;
-        plan.members.iter().find(plain) == Some(&self.me)
-    }
-
-    /// Whether this member holds the last seat that is not the asker's.
-    pub fn is_seated(&self) -> bool {
-        let plan = self.plan();
-        plan.committee.iter().rfind(|id| **id != plan.query.asker) == Some(&self.me)
-    }
-
-    /// Where an entry of this cheat will stand, `ahead` entries after the next one.
-    pub fn place(&self, ahead: u64, body: &Body) -> Ref {
-        let log = self.fold.log(&self.me).expect("its own log");
-        let index = log.size() + ahead;
-        let bytes = self.bytes(ahead, body);
-        Ref { log: log.origin.clone(), index, leaf: leaf_hash(&bytes) }
-    }
-
-    /// An entry of this cheat, `ahead` entries after the next one.
-    pub fn bytes(&self, ahead: u64, body: &Body) -> Vec<u8> {
-        let seq = self.fold.log(&self.me).expect("its own log").size() + ahead;
-        Entry { at: self.entry.at, by: self.me.clone(), seq, body: body.clone() }.to_bytes()
-    }
-
-    /// Makes a contribution of its own in the place of the program's: `vary` changes the shares before
-    /// they are sealed, `spoil` what was sealed.
-    pub fn contribute(
-        &mut self,
-        vary: impl Fn(&mut Sharing),
-        spoil: impl Fn(usize, Vec<u8>) -> Vec<u8>,
-    ) -> Body {
-        let (plan, round) = (self.plan(), self.round());
-        let debit = round.debit(&plan, &self.me).expect("its debit").at.clone();
-        let circuit = plan.circuit(&self.me).expect("a circuit");
-        let context = plan.context(&self.me, &debit.leaf).expect("a context");
-        let vector = vec![plan.noise.clip() + 100; plan.query.question.cells()];
-        let mut sharing = circuit.shard(&context, [7; 16], &vector).expect("a sharing");
-        vary(&mut sharing);
-        let digests: Vec<Digest> = sharing.shares.iter().map(|share| sha256(&[share])).collect();
-        let aad = seal_aad(&sharing.nonce, &sharing.public_share, &digests);
-        let mut shares = vec![];
-        for (seat, (share, digest)) in sharing.shares.iter().zip(digests).enumerate() {
-            let key = &plan.parts[&plan.committee[seat]].round_key;
-            let info = plan.seal_info(&self.me, &debit.leaf, seat);
-            let once = Seed::new([seat.to_le_bytes()[0]; 32]);
-            let sealed = seal::seal(key, &info, &aad, share, &once).expect("a key");
-            let blob: Arc<[u8]> = Arc::from(spoil(seat, sealed));
-            let hash = sha256(&[&blob]);
-            self.blobs.insert(hash, blob);
-            shares.push(SealedShare { digest, blob: hash });
-        }
-        Body::Contribution {
-            query: round.id,
-            debit,
-            nonce: sharing.nonce,
-            public_share: sharing.public_share,
-            shares,
-        }
-    }
-}
-
-/// What the disks of one world share.
-struct Plot {
-    on: &'static str,
-    cheat: Cheat,
-    skip: u32,
-    waits: u32,
-    site: Option<usize>,
-    done: bool,
-    histories: Vec<Vec<Vec<u8>>>,
-    charter: Arc<Charter>,
-    vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
-    founders: Vec<MemberId>,
-    /// Every blob that any member stored: verifier shares are public.
-    blobs: BTreeMap<Digest, Arc<[u8]>>,
-}
-
-/// A disk that may turn on what was written.
-struct Desk {
-    site: usize,
-    plot: Rc<RefCell<Plot>>,
-    records: Vec<Record>,
-    last_signed: Option<(u64, String)>,
-    secrets: BTreeMap<QueryId, Vec<u8>>,
-    blobs: BTreeMap<Digest, Arc<[u8]>>,
-    shares: BTreeMap<Digest, QueryId>,
-    kept: BTreeMap<Digest, Arc<[u8]>>,
-    two_faced: Option<Digest>,
-    gone: bool,
-}
-
-impl Desk {
-    fn fold(&self, plot: &Plot) -> Fold {
-        let mut fold = Fold::new(plot.charter.clone(), plot.vocabularies.clone());
-        for record in &self.records {
-            match record {
-                Record::Entry(Bytes(bytes)) => {
-                    fold.append(&plot.founders[self.site], Arc::from(bytes.as_slice()));
-                }
-                Record::Copied(section) => drop(fold.take(section).expect("a proved section")),
-            }
-        }
-        fold
-    }
-
-    /// Whether the entry is kept as it is; if not, this life of the program ends.
-    fn keeps(&mut self, bytes: &[u8]) -> bool {
-        let entry = Entry::parse(bytes).expect("what a program writes can be read");
-        let plot = self.plot.clone();
-        let mut plot = plot.borrow_mut();
-        let other = plot.site.is_some_and(|site| site != self.site);
-        if plot.done || other || entry.body.kind() != plot.on {
-            return true;
-        }
-        let fold = self.fold(&plot);
-        let secret = entry.body.query().and_then(|id| self.secrets.get(&id));
-        let secret = secret.and_then(|bytes| RoundSecret::parse(bytes)).map(|secret| Seed::new(*secret.seed));
-        let mut strike = Strike {
-            site: self.site,
-            me: plot.founders[self.site].clone(),
-            members: plot.founders.len(),
-            entry,
-            fold,
-            secret,
-            blobs: &mut self.blobs,
-            kept: &self.kept,
-            two_faced: &mut self.two_faced,
-        };
-        let act = (plot.cheat)(&mut strike);
-        if plot.skip > 0 && !matches!(act, Act::Pass) {
-            plot.skip -= 1;
-            return true;
-        }
-        let written = |bodies: &[Body]| -> Vec<Record> {
-            let entries = (0..).zip(bodies).map(|(ahead, body)| strike.bytes(ahead, body));
-            entries.map(|bytes| Record::Entry(Bytes(bytes))).collect()
-        };
-        match act {
-            Act::Pass => return true,
-            Act::Wait => {
-                plot.site = Some(self.site);
-                plot.waits += 1;
-                assert!(plot.waits < WAITS_MAX, "a cheat that waits for ever");
-                return false;
-            }
-            Act::Write(bodies) => self.records.extend(written(&bodies)),
-            Act::Vanish(bodies) => {
-                let records = written(&bodies);
-                plot.histories = vec![records.iter().filter_map(own_bytes).collect()];
-                self.gone = true;
-            }
-            Act::Send(histories) => {
-                plot.histories = histories;
-                self.gone = true;
-            }
-        }
-        plot.blobs.extend(self.blobs.clone());
-        plot.site = Some(self.site);
-        plot.done = true;
-        false
-    }
-}
-
-fn own_bytes(record: &Record) -> Option<Vec<u8>> {
-    match record {
-        Record::Entry(Bytes(bytes)) => Some(bytes.clone()),
-        Record::Copied(_) => None,
-    }
-}
-
-impl Store for Desk {
-    fn open(&mut self) -> Result<Kept, String> {
-        if self.gone {
-            return Err("gone".into());
-        }
-        let secrets = self.secrets.iter().filter_map(|(id, bytes)| Some((*id, RoundSecret::parse(bytes)?)));
-        Ok(Kept {
-            records: self.records.clone(),
-            last_signed: self.last_signed.clone(),
-            secrets: secrets.collect(),
-            held: self.blobs.keys().copied().collect(),
-        })
-    }
-
-    fn started(&mut self, _: &BTreeSet<Digest>) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn take(&mut self, _: Time, output: Output) -> Result<Option<Output>, String> {
-        match output {
-            Output::Store(Record::Entry(Bytes(bytes))) if !self.keeps(&bytes) => return Err("cheat".into()),
-            Output::Store(record) | Output::Keep(record) => self.records.push(record),
-            Output::Sign { size, note } => self.last_signed = Some((size, note)),
-            Output::StoreBlob { hash, bytes, round } => {
-                self.blobs.insert(hash, bytes.clone());
-                self.kept.insert(hash, bytes.clone());
-                self.plot.borrow_mut().blobs.insert(hash, bytes);
-                self.shares.extend(round.map(|round| (hash, round)));
-            }
-            Output::RemoveShares(round) => {
-                self.blobs.retain(|hash, _| self.shares.get(hash) != Some(&round));
-            }
-            Output::KeepSecret(id, secret) => {
-                self.secrets.insert(id, secret.to_bytes().to_vec());
-            }
-            Output::EraseSecret(id) => {
-                self.secrets.remove(&id);
-            }
-            other @ (Output::LoadBlob(_)
-            | Output::Dial(..)
-            | Output::Hangup(_)
-            | Output::Request { .. }
-            | Output::Reply { .. }
-            | Output::ReplyPiece { .. }
-            | Output::Tabulate(..)
-            | Output::Draw { .. }
-            | Output::Compute(_)
-            | Output::Tell(_)) => return Ok(Some(other)),
-        }
-        Ok(None)
-    }
-
-    fn settle(&mut self, _: Time) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn blob(&self, hash: &Digest) -> Option<Arc<[u8]>> {
-        let mut bytes = self.blobs.get(hash)?.to_vec();
-        if self.two_faced == Some(*hash) {
-            // Of the right length, and never what its name says.
-            let last = bytes.last_mut()?;
-            *last ^= 1;
-        }
-        Some(Arc::from(bytes))
-    }
-}
 
 /// A co-operative with at most one cheat in it.
 pub struct Game {
@@ -592,8 +285,7 @@ impl Game {
         let mut blamed = vec![];
         for report in audit(self.fold(self.honest()[0]), &blobs) {
             if report.member == *cheat {
-                let failed =
-                    report.checks.iter().filter(|c| c.outcome == datacoop_protocol::audit::Outcome::Fail);
+                let failed = report.checks.iter().filter(|c| c.outcome == Outcome::Fail);
                 blamed.extend(failed.map(|check| check.code));
             } else {
                 assert!(report.passed(), "somebody honest is blamed: {report:#?}");
