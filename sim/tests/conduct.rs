@@ -5,6 +5,8 @@
 
 mod common;
 
+use std::sync::OnceLock;
+
 use common::logs::{Logs, Told};
 use common::{LOSS, PERIOD, Story};
 use datacoop_policy::ledger::{Account, Debit};
@@ -16,7 +18,10 @@ use datacoop_protocol::entry::{Body, Ref};
 use datacoop_protocol::rounds::Kind;
 
 fn told() -> Told {
-    let told = Told::of(Story::new(5, 64), 5, |story| story.query(Mode::Secure, LOSS, 5, PERIOD));
+    static TOLD: OnceLock<Told> = OnceLock::new();
+    let told = Told::once(&TOLD, || {
+        Told::of(Story::new(5, 64), 5, |story| story.query(Mode::Secure, LOSS, 5, PERIOD))
+    });
     assert!(told.plan.committee.len() == 2 && told.plan.seat(told.asker()).is_none());
     told
 }

@@ -8,6 +8,8 @@
 
 mod common;
 
+use std::sync::OnceLock;
+
 use common::logs::{Logs, Told};
 use common::{LOSS, PERIOD, Story};
 use datacoop_policy::limits::{Limits, Set};
@@ -19,10 +21,13 @@ use datacoop_protocol::rounds::{Ending, Kind, commitment, vector_bytes};
 
 /// A round that five of six members took part in: the fourth refused.
 fn five_of_six() -> (Told, MemberId) {
-    let mut story = Story::new(6, 65);
-    story.world.set_limits(3, Limits { purposes: Set::none(), ..Limits::top() });
-    let stranger = story.founder(3).id;
-    let told = Told::of(story, 6, |story| story.query(Mode::Secure, LOSS, 5, PERIOD));
+    static TOLD: OnceLock<Told> = OnceLock::new();
+    let told = Told::once(&TOLD, || {
+        let mut story = Story::new(6, 65);
+        story.world.set_limits(3, Limits { purposes: Set::none(), ..Limits::top() });
+        Told::of(story, 6, |story| story.query(Mode::Secure, LOSS, 5, PERIOD))
+    });
+    let stranger = told.logs.founders[3].id.clone();
     assert!(told.plan.members.len() == 5 && !told.plan.members.contains(&stranger));
     assert!(told.plan.seat(told.asker()).is_none());
     (told, stranger)

@@ -6,6 +6,7 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use common::logs::{Logs, Told};
 use common::restart::Restart;
@@ -20,7 +21,10 @@ use datacoop_protocol::rounds::Kind;
 const MOMENT: Span = Span(1);
 
 fn told() -> Told {
-    let told = Told::of(Story::new(5, 64), 5, |story| story.query(Mode::Secure, LOSS, 5, PERIOD));
+    static TOLD: OnceLock<Told> = OnceLock::new();
+    let told = Told::once(&TOLD, || {
+        Told::of(Story::new(5, 64), 5, |story| story.query(Mode::Secure, LOSS, 5, PERIOD))
+    });
     assert!(told.plan.committee.len() == 2 && told.plan.seat(told.asker()).is_none());
     told
 }
@@ -36,22 +40,13 @@ fn full_noise() -> Told {
     Told::of(Story::new(4, 66), 4, |story| story.query(Mode::FullNoise, LOSS, 3, PERIOD))
 }
 
-/// The logs as they stood before these members wrote entries of this kind.
-fn before(told: &Told, logs: &Logs, kind: Kind, members: &[&MemberId]) -> Logs {
-    let mut logs = logs.clone();
-    for by in members {
-        logs.cut(by, told.said(kind, by).at.index);
-    }
-    logs
-}
-
 fn seats(told: &Told) -> Vec<&MemberId> {
     told.plan.committee.iter().collect()
 }
 
 /// Before anything was released, and these seats wrote an entry of this kind.
 fn seats_before(told: &Told, kind: Kind, seats: &[&MemberId]) -> Logs {
-    before(told, &before(told, &told.logs, Kind::Release, &[told.asker()]), kind, seats)
+    told.before(&told.before(&told.logs, Kind::Release, &[told.asker()]), kind, seats)
 }
 
 fn kinds(bodies: &[Body]) -> Vec<&'static str> {
@@ -100,7 +95,7 @@ fn a_query_is_answered_until_its_join_deadline_by_members_whose_limits_allow_it(
     let told = told();
     let by = told.bystander();
     let join_by = told.plan.query.join_by;
-    let mut asked = before(&told, &told.logs, Kind::Verdict, &told.plan.members.iter().collect::<Vec<_>>());
+    let mut asked = told.before(&told.logs, Kind::Verdict, &told.plan.members.iter().collect::<Vec<_>>());
     let query = told.round.asked().unwrap().at.index;
     asked.entries.insert(told.asker().clone(), told.logs.entries[told.asker()].clone());
     asked.cut(told.asker(), query + 1);
@@ -120,7 +115,7 @@ fn the_roster_is_frozen_when_all_answered_or_the_time_is_over() {
     let refuser = story.founder(3).id;
     let told = Told::of(story, 6, |story| story.query(Mode::Secure, LOSS, 5, PERIOD));
     let join_by = told.plan.query.join_by;
-    let early = before(&told, &told.logs, Kind::Roster, &[told.asker()]);
+    let early = told.before(&told.logs, Kind::Roster, &[told.asker()]);
     let roster = |logs: &Logs, now| {
         let written = Restart::new(&told, logs, told.asker()).writes(now);
         matches!(&written[..], [Body::Roster { verdicts, .. }, ..] if verdicts.len() == 5)
@@ -138,9 +133,9 @@ fn a_debit_is_written_until_the_time_to_contribute_is_over() {
     let by = told.bystander();
     let until = told.plan.debit_by();
     assert_eq!(until, told.plan.query.contribute_by, "nobody waits for a lot here");
-    let logs = before(&told, &told.logs, Kind::Debit, &[by]);
-    let logs = before(&told, &logs, Kind::Freeze, &seats(&told));
-    let logs = before(&told, &logs, Kind::Release, &[told.asker()]);
+    let logs = told.before(&told.logs, Kind::Debit, &[by]);
+    let logs = told.before(&logs, Kind::Freeze, &seats(&told));
+    let logs = told.before(&logs, Kind::Release, &[told.asker()]);
     let restart = Restart::new(&told, &logs, by);
     assert_eq!(kinds(&restart.writes(until)), ["debit"]);
     assert_eq!(restart.writes(until + MOMENT), []);
@@ -152,9 +147,9 @@ fn a_debit_that_cannot_be_used_is_voided_with_the_reason() {
     let told = told();
     let by = told.bystander();
     let (id, until) = (told.id, told.plan.query.contribute_by);
-    let logs = before(&told, &told.logs, Kind::Contribution, &[by]);
-    let logs = before(&told, &logs, Kind::Freeze, &seats(&told));
-    let logs = before(&told, &logs, Kind::Release, &[told.asker()]);
+    let logs = told.before(&told.logs, Kind::Contribution, &[by]);
+    let logs = told.before(&logs, Kind::Freeze, &seats(&told));
+    let logs = told.before(&logs, Kind::Release, &[told.asker()]);
     let mut restart = Restart::new(&told, &logs, by);
     assert_eq!(restart.writes(until), [], "its own moment still counts");
     assert_eq!(void_code(&restart.writes(until + MOMENT)), Some("window"));
@@ -182,9 +177,9 @@ fn a_debit_that_cannot_be_used_is_voided_with_the_reason() {
 fn an_answer_leaves_at_the_next_point_of_the_grid() {
     let told = told();
     let by = told.bystander();
-    let logs = before(&told, &told.logs, Kind::Contribution, &[by]);
-    let logs = before(&told, &logs, Kind::Freeze, &seats(&told));
-    let logs = before(&told, &logs, Kind::Release, &[told.asker()]);
+    let logs = told.before(&told.logs, Kind::Contribution, &[by]);
+    let logs = told.before(&logs, Kind::Freeze, &seats(&told));
+    let logs = told.before(&logs, Kind::Release, &[told.asker()]);
     let mut restart = Restart::new(&told, &logs, by);
     restart.grid = Span(1_000);
     let start = told.plan.query.at;
@@ -222,16 +217,16 @@ fn a_rounds_secret_is_erased_when_nothing_needs_it_any_more() {
         "it opened"
     );
 
-    let joined = before(&told, &told.logs, Kind::Debit, &[by]);
-    let joined = before(&told, &joined, Kind::Roster, &[told.asker()]);
+    let joined = told.before(&told.logs, Kind::Debit, &[by]);
+    let joined = told.before(&joined, Kind::Roster, &[told.asker()]);
     let close_by = told.plan.query.close_by;
     assert_eq!(erased(&told, &joined, by, close_by), [] as [QueryId; 0]);
     assert_eq!(erased(&told, &joined, by, close_by + MOMENT), [told.id], "nobody froze a Roster in time");
 
     let told = full_noise();
     let by = told.bystander();
-    let committed = before(&told, &told.logs, Kind::Open, &told.plan.members.iter().collect::<Vec<_>>());
-    let committed = before(&told, &committed, Kind::Freeze, &[told.asker()]);
+    let committed = told.before(&told.logs, Kind::Open, &told.plan.members.iter().collect::<Vec<_>>());
+    let committed = told.before(&committed, Kind::Freeze, &[told.asker()]);
     assert_eq!(erased(&told, &committed, by, start), [] as [QueryId; 0], "it has its vector to reveal");
 }
 
@@ -250,7 +245,7 @@ fn a_freeze_waits_for_every_contribution_and_its_share_until_the_time_is_over() 
     };
     assert_eq!(frozen(&Restart::new(&told, &unfrozen, leader), start), Some(12));
     let absent = told.bystander();
-    let missing = before(&told, &unfrozen, Kind::Contribution, &[absent]);
+    let missing = told.before(&unfrozen, Kind::Contribution, &[absent]);
     let restart = Restart::new(&told, &missing, leader);
     assert_eq!(frozen(&restart, until), None);
     assert_eq!(frozen(&restart, until + MOMENT), Some(11));
@@ -264,7 +259,7 @@ fn a_freeze_waits_for_every_contribution_and_its_share_until_the_time_is_over() 
     assert_eq!(frozen(&unread, until + MOMENT), Some(11));
     let mut follower = Restart::new(
         &told,
-        &before(&told, &told.logs, Kind::Freeze, &seats(&told)[1..]),
+        &told.before(&told.logs, Kind::Freeze, &seats(&told)[1..]),
         &told.plan.committee[1],
     );
     assert_eq!(frozen(&follower, start), Some(12));
@@ -315,7 +310,7 @@ fn a_member_gives_out_each_piece_of_work_once() {
     }
     // A member's own proof, likewise.
     let logs = seats_before(&told, Kind::Freeze, &seats(&told));
-    let logs = before(&told, &logs, Kind::Contribution, &[seat]);
+    let logs = told.before(&logs, Kind::Contribution, &[seat]);
     let mut awake = Restart::new(&told, &logs, seat).at(start);
     awake.tabulated(told.id, Some(vec![1, 2]), Some(vec![0, 0]));
     awake.hears(&louder, other);
@@ -354,7 +349,7 @@ fn a_full_noise_round_is_frozen_by_its_asker_when_all_committed_or_the_time_is_o
     let told = full_noise();
     let (asker, until) = (told.asker(), told.plan.query.contribute_by);
     let all: Vec<&MemberId> = told.plan.members.iter().collect();
-    let unfrozen = before(&told, &before(&told, &told.logs, Kind::Open, &all), Kind::Freeze, &[asker]);
+    let unfrozen = told.before(&told.before(&told.logs, Kind::Open, &all), Kind::Freeze, &[asker]);
     let others: Vec<&MemberId> = all.iter().copied().filter(|id| *id != asker).collect();
     let at = |logs: &Logs, by: &MemberId, now| {
         Restart::new(&told, logs, by)
@@ -368,10 +363,10 @@ fn a_full_noise_round_is_frozen_by_its_asker_when_all_committed_or_the_time_is_o
     };
     assert_eq!(set(at(&unfrozen, asker, told.plan.query.at)), 4);
     assert_eq!(at(&unfrozen, others[0], until + MOMENT), None, "nobody else");
-    let three = before(&told, &unfrozen, Kind::Contribution, &others[..1]);
+    let three = told.before(&unfrozen, Kind::Contribution, &others[..1]);
     assert_eq!(at(&three, asker, until), None);
     assert_eq!(set(at(&three, asker, until + MOMENT)), 3);
-    let two = before(&told, &unfrozen, Kind::Contribution, &others[..2]);
+    let two = told.before(&unfrozen, Kind::Contribution, &others[..2]);
     assert_eq!(at(&two, asker, until), None);
     let few = Body::Abort { query: told.id, code: "few".into() };
     assert_eq!(at(&two, asker, until + MOMENT), Some(few.clone()));
@@ -385,15 +380,15 @@ fn a_full_noise_round_is_frozen_by_its_asker_when_all_committed_or_the_time_is_o
 fn a_vector_is_revealed_once_until_the_last_deadline() {
     let told = full_noise();
     let (by, close_by) = (told.bystander(), told.plan.query.close_by);
-    let hidden = before(&told, &told.logs, Kind::Open, &[by]);
-    let hidden = before(&told, &hidden, Kind::Release, &[told.asker()]);
+    let hidden = told.before(&told.logs, Kind::Open, &[by]);
+    let hidden = told.before(&hidden, Kind::Release, &[told.asker()]);
     let reveals = |logs: &Logs, now| {
         let written = Restart::new(&told, logs, by).writes(now);
         written.iter().filter(|body| matches!(body, Body::Reveal { .. })).count()
     };
     assert_eq!(reveals(&hidden, close_by), 1);
     assert_eq!(reveals(&hidden, close_by + MOMENT), 0);
-    let shown = before(&told, &told.logs, Kind::Release, &[told.asker()]);
+    let shown = told.before(&told.logs, Kind::Release, &[told.asker()]);
     assert_eq!(reveals(&shown, told.plan.query.at), 0, "it did already");
 }
 
@@ -413,7 +408,7 @@ fn a_sum_is_released_by_the_asker_at_once_and_by_any_member_later() {
     let (asker, by) = (told.asker(), told.bystander());
     let (start, close_by) = (told.plan.query.at, told.plan.query.close_by);
     let late = close_by + Span::from_seconds(1);
-    let opened = before(&told, &told.logs, Kind::Release, &[asker]);
+    let opened = told.before(&told.logs, Kind::Release, &[asker]);
     assert_eq!(releases(&told, &opened, asker, start), Some(2));
     for (now, expected) in [(start, None), (close_by, None), (Time(late.0 - 1), None), (late, Some(2))] {
         assert_eq!(releases(&told, &opened, by, now), expected, "{now:?}");
@@ -439,15 +434,15 @@ fn a_full_noise_sum_waits_for_all_frozen_vectors_until_the_last_deadline() {
     let (asker, by, start) = (told.asker(), told.bystander(), told.plan.query.at);
     let close_by = told.plan.query.close_by;
     let late = close_by + Span::from_seconds(1);
-    let whole = before(&told, &told.logs, Kind::Release, &[asker]);
+    let whole = told.before(&told.logs, Kind::Release, &[asker]);
     assert_eq!(releases(&told, &whole, asker, start), Some(4));
-    let short = before(&told, &whole, Kind::Open, &[by]);
+    let short = told.before(&whole, Kind::Open, &[by]);
     assert_eq!(releases(&told, &short, asker, start), None);
     assert_eq!(releases(&told, &short, asker, Time(late.0 - 1)), None);
     assert_eq!(releases(&told, &short, asker, late), Some(3));
     // Too few: whoever revealed its own vector gives up all the same, for there is nothing to add up.
     let others: Vec<&MemberId> = told.plan.members.iter().filter(|id| *id != asker).collect();
-    let few = before(&told, &whole, Kind::Open, &others[..2]);
+    let few = told.before(&whole, Kind::Open, &others[..2]);
     let written = Restart::new(&told, &few, asker).writes(late);
     assert_eq!(aborts(&written), Some("close"));
 }
@@ -484,9 +479,9 @@ fn an_asker_waits_a_minute_for_an_open_that_may_be_on_its_way() {
 fn a_roster_that_is_declined_is_told_once() {
     let told = told();
     let by = told.bystander();
-    let logs = before(&told, &told.logs, Kind::Debit, &[by]);
-    let logs = before(&told, &logs, Kind::Freeze, &seats(&told));
-    let logs = before(&told, &logs, Kind::Release, &[told.asker()]);
+    let logs = told.before(&told.logs, Kind::Debit, &[by]);
+    let logs = told.before(&logs, Kind::Freeze, &seats(&told));
+    let logs = told.before(&logs, Kind::Release, &[told.asker()]);
     let mut restart = Restart::new(&told, &logs, by);
     restart.limits = Some(Limits { purposes: Set::none(), ..Limits::top() });
     let mut awake = restart.at(told.plan.query.at);

@@ -2,7 +2,7 @@
 //! signs anew and folds: what an auditor is handed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use datacoop_policy::charter::Charter;
 use datacoop_policy::vocabulary::Vocabulary;
@@ -86,6 +86,11 @@ pub struct Told {
 }
 
 impl Told {
+    /// The same round for every test of a file.
+    pub fn once(told: &'static OnceLock<Self>, make: impl FnOnce() -> Self) -> Self {
+        told.get_or_init(make).clone()
+    }
+
     /// A round of the last member's Query, from a story that has not begun.
     pub fn of(mut story: Story, members: usize, query: impl FnOnce(&Story) -> QueryBody) -> Self {
         let stored: Arc<Mutex<Stored>> = Arc::default();
@@ -119,6 +124,15 @@ impl Told {
     pub fn bystander(&self) -> &MemberId {
         let mut members = self.plan.members.iter();
         members.find(|id| *id != self.asker() && self.plan.seat(id).is_none()).unwrap()
+    }
+
+    /// These logs as they stood before these members wrote their entries of this kind.
+    pub fn before(&self, logs: &Logs, kind: Kind, members: &[&MemberId]) -> Logs {
+        let mut logs = logs.clone();
+        for by in members {
+            logs.cut(by, self.said(kind, by).at.index);
+        }
+        logs
     }
 
     /// The round as it reads in other logs.
