@@ -5,3 +5,6 @@ pub mod note;
 pub mod proof;
 pub mod tile;
 pub mod tree;
+
+#[cfg(test)]
+mod oracle_tests;
