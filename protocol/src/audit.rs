@@ -5,6 +5,15 @@
 //!
 //! What a check needs and does not find is skipped, never failed: a log may be absent, or an older
 //! copy than those that cite it.
+//!
+//! **Two histories.** One history is held of each log. An entry that cites another leaf of somebody else's
+//! log than stands there is no proof against its author: the log's owner may have shown it another
+//! history, and only a head which the owner signed tells a victim from a liar. An honest author holds that
+//! head, for it takes no entry without one. Until it is shown, A13 warns and names both; what rests on
+//! such a reference cannot be judged. Whoever claims another history must stand by it, though: it fails if it
+//! also cites what stands here at or after that place, or another leaf at the same place, for a member keeps
+//! to one history of a log; or what stands here at another place, for an entry says its place. So a liar escapes only as long as it never again builds on that log, and what
+//! it built on nothing counts for nobody. A reference to an author's own log has no such excuse.
 
 mod alerts;
 mod conduct;
@@ -271,7 +280,7 @@ fn check_proofs(fold: &Fold, log: &Log, blobs: BlobSource<'_>) -> Check {
             Some(accepted) => {
                 let Body::Close { accepted: told, .. } = &close.body else { continue };
                 let text = || format!("entry {} accepts another set than the proofs do", close.at.index);
-                findings.note(Some(close.at.index), if accepted == *told { Ok(()) } else { Err(text()) });
+                findings.judge(fold, round, close, accepted == *told, text);
             }
         }
     }
@@ -291,36 +300,81 @@ fn accepted_by_proof(round: &Round, blobs: BlobSource<'_>) -> Option<Vec<Ref>> {
     accepted.map(|(_, item)| Some(round.contribution(plan, &item.member)?.at.clone())).collect()
 }
 
-/// A13: every reference to a log that is here resolves.
+/// A13: every reference to a log that is here resolves; one into another history of somebody else's log is
+/// warned of, unless its author contradicts itself.
 fn check_references(fold: &Fold, log: &Log) -> Check {
     let mut findings = Findings::new("A13", "cross-log");
-    for round in fold.rounds().values() {
-        let own = round.everything().filter(|(by, _)| **by == log.member);
-        for (_, logged) in own {
-            for reference in references(&logged.body) {
-                let held = fold.member_by_origin(&reference.log).and_then(|member| fold.log(member));
-                match held {
-                    None => findings.note(
-                        Some(logged.at.index),
-                        Err(format!("entry {} cites a log of no member", logged.at.index)),
-                    ),
-                    // Absent, or an older copy; but no entry can cite what its own log says later.
-                    Some(held) if held.size() <= reference.index && held.member != log.member => {
-                        findings.skip()
-                    }
-                    Some(_) => {
-                        let text =
-                            || format!("entry {} cites what is not in {}", logged.at.index, reference.log);
-                        findings.note(
-                            Some(logged.at.index),
-                            if fold.resolves(reference) { Ok(()) } else { Err(text()) },
-                        );
-                    }
-                }
+    let rounds = fold.rounds().values().flat_map(|round| round.everything());
+    let own: Vec<&Logged> = rounds.filter(|(by, _)| **by == log.member).map(|(_, logged)| logged).collect();
+    let claims = Claims::of(fold, &own);
+    for logged in own {
+        let entry = logged.at.index;
+        for reference in references(&logged.body) {
+            let held = fold.member_by_origin(&reference.log).and_then(|member| fold.log(member));
+            let Some(held) = held else {
+                findings.note(Some(entry), Err(format!("entry {entry} cites a log of no member")));
+                continue;
+            };
+            let is_own = held.member == log.member;
+            let (index, origin) = (reference.index, &reference.log);
+            if fold.resolves(reference) {
+                findings.note(Some(entry), Ok(()));
+            } else if is_own {
+                // No entry can cite what its own log says later, or never said.
+                findings.note(Some(entry), Err(format!("entry {entry} cites what is not in {origin}")));
+            } else if claims.contradict(reference) || stands_elsewhere(held, reference) {
+                let text = format!(
+                    "entry {entry} cites entry {index} of {origin} as what no history can have there that also \
+                     has the rest of what its author cites"
+                );
+                findings.note(Some(entry), Err(text));
+            } else if held.size() <= index {
+                findings.skip(); // Absent, or an older copy.
+            } else {
+                let text = format!(
+                    "entry {entry} cites entry {index} of {origin} as another than stands here: its author made \
+                     that up, or that log has two histories; ask its author for its copy of that log, and verify both"
+                );
+                findings.warn(entry, text);
             }
         }
     }
     findings.finish("references resolve")
+}
+
+/// Whether a log has the entry that is cited at another place: an entry says its own place, so nobody takes
+/// it for one at a place that it does not say.
+fn stands_elsewhere(log: &Log, reference: &Ref) -> bool {
+    (0..log.size()).any(|index| index != reference.index && log.tree().leaf(index) == Some(reference.leaf))
+}
+
+/// What one member cites of each log: a member holds one history of a log, so all of it lies on one.
+#[derive(Default)]
+struct Claims<'a> {
+    leaves: BTreeMap<(&'a str, u64), BTreeSet<&'a Digest>>,
+    /// By log, the last entry cited as it stands here.
+    here: BTreeMap<&'a str, u64>,
+}
+
+impl<'a> Claims<'a> {
+    fn of(fold: &Fold, own: &[&'a Logged]) -> Self {
+        let mut claims = Self::default();
+        for reference in own.iter().flat_map(|logged| references(&logged.body)) {
+            claims.leaves.entry((&reference.log, reference.index)).or_default().insert(&reference.leaf);
+            if fold.resolves(reference) {
+                let last = claims.here.entry(&reference.log).or_default();
+                *last = reference.index.max(*last);
+            }
+        }
+        claims
+    }
+
+    /// Whether what does not stand here cannot lie on one history with all else that is cited.
+    fn contradict(&self, reference: &Ref) -> bool {
+        let place = (reference.log.as_str(), reference.index);
+        self.leaves.get(&place).is_some_and(|leaves| leaves.len() > 1)
+            || self.here.get(place.0).is_some_and(|last| *last >= reference.index)
+    }
 }
 
 /// What an entry cites.

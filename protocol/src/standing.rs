@@ -241,7 +241,7 @@ impl Standing {
         let past = match (roster, fresh) {
             (None, _) => vec![],
             (Some(roster), true) => past_rounds(fold, query, roster),
-            (Some(_), false) => self.own_past_rounds(fold, query),
+            (Some(_), false) => self.own_past_rounds(fold, me, query),
         };
         let facts = Facts {
             now,
@@ -262,8 +262,9 @@ impl Standing {
 
     /// What an auditor compares a member's debit with: rounds that this member debited itself, by their
     /// Rosters. Whether it had seen by then which set a round accepted cannot be told, so a round that
-    /// accepted another set than its Roster is left out.
-    fn own_past_rounds(&self, fold: &Fold, query: &Query) -> Vec<PastRound> {
+    /// accepted another set than its Roster is left out; and a round that it debited for another Roster than
+    /// the one here.
+    fn own_past_rounds(&self, fold: &Fold, me: &MemberId, query: &Query) -> Vec<PastRound> {
         let key = repeat_key(query);
         let debits = self
             .debits
@@ -272,7 +273,9 @@ impl Standing {
         let past = debits.filter_map(|(id, _)| {
             let round = fold.round(id)?;
             let accepted = round.closed_by_all().map(|closed| closed.accepted);
-            let apart = accepted.as_ref().is_some_and(|set| round.plan().is_some_and(|p| p.members != *set));
+            let plan = round.plan()?;
+            round.debit(plan, me)?;
+            let apart = accepted.as_ref().is_some_and(|set| plan.members != *set);
             if apart { None } else { past_round(round, accepted) }
         });
         past.collect()

@@ -193,7 +193,8 @@ fn a_close_with_another_set_than_the_proofs_give_fails_where_the_proofs_are_here
     assert_eq!(found(&bare(&told)), (Outcome::Skip, skipped), "without the blobs nothing is said");
 }
 
-/// A13: what an entry cites is in the log that it names; what a log that is here in an old copy says later
+/// A13: what an entry cites is in the log that it names, or in another history of it that its owner showed
+/// its author: a warning, unless that cannot be; what a log that is here in an old copy says later
 /// is not known, except to that log's own author.
 #[test]
 fn a_reference_fails_where_its_log_says_otherwise_and_waits_where_it_is_not_here() {
@@ -212,14 +213,40 @@ fn a_reference_fails_where_its_log_says_otherwise_and_waits_where_it_is_not_here
     let own = told.plan.members.iter().position(|id| id == asker).unwrap();
     let failed = |check: Check| (check.outcome, check.entry);
     let wrong = (Outcome::Fail, Some(roster.index));
-    assert_eq!(failed(cites(&|refs| refs[of].leaf.0[0] ^= 1)), wrong, "other bytes");
+    let shown = (Outcome::Warn, Some(roster.index));
+    assert_eq!(failed(cites(&|refs| refs[of].leaf.0[0] ^= 1)), shown, "its owner may have shown other bytes");
+    let verdict = told.said(Kind::Verdict, other).at.clone();
     assert_eq!(failed(cites(&|refs| refs[of].index -= 1)), wrong, "another place");
+    // Whoever cites what comes later in this history has seen no other.
+    let seat = &told.plan.committee[0];
+    let of_seat = told.plan.members.iter().position(|id| id == seat).unwrap();
+    assert!(told.said(Kind::Open, seat).at.index > verdict.index);
+    assert_eq!(failed(cites(&|refs| refs[of_seat].leaf.0[0] ^= 1)), wrong, "and it cites the open after it");
+    // Nor has anybody seen two.
+    let mut two = told.logs.clone();
+    two.change_for_all(asker, &roster, |entry| {
+        let Body::Roster { verdicts, .. } = &mut entry.body else { panic!("a roster") };
+        verdicts[of].leaf.0[0] ^= 1;
+        let mut third = verdicts[of].clone();
+        third.leaf.0[0] ^= 2;
+        verdicts.push(third);
+    });
+    assert_eq!(failed(two.check(asker, "A13")), wrong, "two other histories");
     assert_eq!(failed(cites(&|refs| refs[of].log = "nobody.example".into())), wrong, "a log of no member");
     assert_eq!(failed(cites(&|refs| refs[own].index = 9_999)), wrong, "its own future");
-    let later = cites(&|refs| refs[of].index = told.logs.entries[other].len() as u64);
+    let next = told.logs.entries[other].len() as u64;
+    assert_eq!(
+        failed(cites(&|refs| refs[of].index = next)),
+        wrong,
+        "what stands here already, said to be later"
+    );
+    let later = cites(&|refs| {
+        refs[of].index = next;
+        refs[of].leaf.0[0] ^= 1;
+    });
     assert_eq!((later.outcome, later.entry), (Outcome::Pass, None), "what another's log may say by now");
 
-    let verdict = told.said(Kind::Verdict, other).at.index;
+    let verdict = verdict.index;
     let waits = "8 references resolve; 1 more need logs or blobs that are not here";
     for (entries, text) in [(0, waits), (verdict, waits), (verdict + 1, "9 references resolve")] {
         let mut old = told.logs.clone();

@@ -278,6 +278,20 @@ impl Game {
         }
     }
 
+    /// Who is warned of, with the check's code, in an audit of a member's copies. Nobody honest fails a check.
+    pub fn warned(&self, site: usize) -> Vec<(MemberId, &'static str)> {
+        let plot = self.plot.borrow();
+        let blobs = |hash: &Digest| plot.blobs.get(hash).map(|bytes| bytes.to_vec());
+        let cheat = founder(&self.seed, self.cheat()).id;
+        let mut warned = vec![];
+        for report in audit(self.fold(site), &blobs) {
+            assert!(report.passed() || report.member == cheat, "somebody honest is blamed: {report:#?}");
+            let warnings = report.checks.iter().filter(|c| c.outcome == Outcome::Warn);
+            warned.extend(warnings.map(|check| (report.member.clone(), check.code)));
+        }
+        warned
+    }
+
     /// Audits as a third party would, from one honest member's copies: nobody honest fails a check.
     fn blamed(&self, cheat: &MemberId) -> Vec<&'static str> {
         let plot = self.plot.borrow();

@@ -68,11 +68,14 @@ fn no_unlawful_roster_is_debited() {
         row("a member twice", roster_with_a_repeat, &[]),
         row("nobody", roster_of_nobody, &[]),
         row("out of order", roster_out_of_order, &[]),
-        row("an unknown verdict", roster_with_an_unknown, &["A13"]),
+        row("an unknown verdict", roster_with_an_unknown, &[]),
         row("fewer than the Query promised", roster_below_the_minimum, &[]),
     ];
     check(&rows, |name, game| {
         assert_eq!(game.round().all(Kind::Debit).count(), 0, "{name}");
+        let warned = game.warned(game.honest()[0]);
+        let asker = game.world_member(game.cheat());
+        assert_eq!(warned.contains(&(asker, "A13")), name == "an unknown verdict", "{name}");
         assert!(game.honest().into_iter().all(|site| game.spent(site) == 0), "{name}");
     });
 }
@@ -97,8 +100,14 @@ fn a_second_roster_is_told_and_not_debited() {
 fn a_roster_for_each_half_is_debited_once_and_opens_nothing() {
     let mut game = Game::new(8, 45, "roster", roster_for_each_half, 0, None);
     game.play();
-    game.check_honest();
-    assert_ne!(game.ending(), "released");
+    let verdict = game.verdict();
+    assert_eq!((verdict.ending.as_str(), &verdict.blamed[..]), ("freeze", &[][..]), "{verdict:?}");
+    for site in game.honest() {
+        let warned = game.warned(site);
+        // Those of the other half, who debited for the Roster that they were shown.
+        assert!((3..=4).contains(&warned.len()), "{warned:?}");
+        assert!(warned.iter().all(|(_, code)| *code == "A13"), "{warned:?}");
+    }
     assert!(game.split_views() >= 2);
     assert!(game.honest().into_iter().all(|site| game.spent(site) <= LOSS));
     assert_eq!(opens(&game.round()), 0);

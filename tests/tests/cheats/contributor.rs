@@ -87,12 +87,25 @@ fn no_debit(strike: &mut Strike<'_>) -> Act {
 
 /// A debit for a Roster that stands nowhere.
 fn unknown_roster(strike: &mut Strike<'_>) -> Act {
+    let Act::Write(bodies) = unknown_roster_at_work(strike) else { return Act::Pass };
+    Act::Vanish(bodies)
+}
+
+fn unknown_roster_at_work(strike: &mut Strike<'_>) -> Act {
     if !strike.is_plain() {
         return Act::Pass;
     }
     let Body::Debit { query, roster, nonce, debit } = strike.entry.body.clone() else { return Act::Pass };
     let roster = Ref { leaf: sha256(&[b"no roster"]), ..roster };
-    Act::Vanish(vec![Body::Debit { query, roster, nonce, debit }])
+    Act::Write(vec![Body::Debit { query, roster, nonce, debit }])
+}
+
+/// Also with a nonce that it never promised: that no history of another's log excuses.
+fn unknown_roster_and_nonce(strike: &mut Strike<'_>) -> Act {
+    let Act::Write(mut bodies) = unknown_roster_at_work(strike) else { return Act::Pass };
+    let Some(Body::Debit { nonce, .. }) = bodies.first_mut() else { return Act::Pass };
+    nonce[0] ^= 1;
+    Act::Vanish(bodies)
 }
 
 /// Less than the Query states is debited.
@@ -140,7 +153,8 @@ fn a_false_contribution_is_left_out_and_the_rest_is_answered() {
         row("junk sealed to one seat", "contribution", junk_for_one_seat, &[]),
         row("copied contribution", "contribution", copied_contribution, &[]),
         row("contribution without a debit", "debit", no_debit, &["A08", "A13"]),
-        row("debit for an unknown roster", "debit", unknown_roster, &["A09", "A13"]),
+        row("debit for an unknown roster", "debit", unknown_roster, &[]),
+        row("unknown roster and nonce", "debit", unknown_roster_and_nonce, &["A09"]),
         row("debit of less than the loss", "debit", cheap_debit, &["A08", "A09"]),
         row("another's entry copied", "contribution", copied_entry, &["A05"]),
     ];
@@ -149,7 +163,24 @@ fn a_false_contribution_is_left_out_and_the_rest_is_answered() {
         let (_, sums) = round.released().unwrap_or_else(|| panic!("{name}: no release"));
         assert!(!sums.accepted.contains(&cheat), "{name}: the cheat's numbers are in the sum");
         assert_eq!(sums.accepted.len(), 11, "{name}: somebody else was left out");
+        // What the asker may have shown it alone is no proof; nobody overlooks it either.
+        let warned = game.warned(game.honest()[0]);
+        let expected = if name.contains("unknown roster") { vec![(cheat, "A13")] } else { vec![] };
+        assert_eq!(warned, expected, "{name}");
     });
+}
+
+/// Whoever says that it saw another history of the asker's log must stand by it: the next debit for what
+/// the asker wrote later in this one gives it away.
+#[test]
+fn a_liar_cannot_go_back_to_the_history_it_denied() {
+    let mut game = Game::new(12, 48, "debit", unknown_roster_at_work, 0, None);
+    game.play();
+    assert_eq!(game.verdict().blamed, [""; 0]);
+    game.play_another();
+    let cheat = game.world_member(game.cheat());
+    assert!(game.round().said(Kind::Debit, &cheat).is_some(), "it took part again");
+    assert_eq!(game.verdict().blamed, ["A13"]);
 }
 
 /// Below twelve members nobody can be spared: the round ends without a sum.
