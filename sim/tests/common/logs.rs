@@ -100,7 +100,8 @@ impl Told {
         }
         story.meet();
         let query = query(&story);
-        let id = story.ask(members - 1, query).unwrap();
+        let asked = story.ask(members - 1, query);
+        let id = asked.unwrap_or_else(|| panic!("{:?}", story.world.events));
         assert!(story.finish(id, members) && story.released(id));
         story.world.run_until(story.world.now() + datacoop_policy::Span(1_000));
         let blobs =
