@@ -167,12 +167,17 @@ fn a_release_that_rests_on_an_entry_of_a_newer_program_is_not_judged() {
         assert_eq!((check.outcome, check.entry), (Outcome::Fail, Some(newer.index)));
         assert!(check.text.contains("of a newer program"), "{}", check.text);
     }
-    // What is newer and stands after all that the release rests on leaves it as it was.
+    // What is newer and stands after all that the release rests on leaves it as it was: right or false.
     let mut logs = told.logs.clone();
     let body = Body::Alert { query: told.id, code: "release".into(), subject: open.clone() };
     let after = logs.push(seat, told.said(Kind::Open, seat).time, body);
     logs.replace_for_all(seat, &after, "\"v\":1", "\"v\":2");
     assert_eq!(logs.check(asker, "A10").outcome, Outcome::Pass);
+    logs.change(asker, &told.said(Kind::Release, asker).at, |entry| {
+        let Body::Release { sums, .. } = &mut entry.body else { panic!("a release") };
+        sums[0] += 1;
+    });
+    assert_eq!(logs.check(asker, "A10").outcome, Outcome::Fail);
 }
 
 /// A11: a seat that closes with another set than the proofs give is found by the blobs, at its close.

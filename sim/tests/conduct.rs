@@ -488,4 +488,14 @@ fn an_open_before_the_lot_is_drawn_is_judged_when_the_lot_is_spoilt() {
     assert_eq!(old.check(other, "A09").outcome, Outcome::Pass, "who holds a seat is not known");
     assert_eq!(spoilt.push(other, open.time, body), at);
     fails_at(&spoilt.check(other, "A09"), at.index, "opens without a committee seat");
+
+    // Of a round without seats everything is here that a release rests on: it is judged, too.
+    assert_eq!(old.check(told.asker(), "A10").outcome, Outcome::Skip);
+    let mut seatless = told.logs.clone();
+    seatless.change_for_all(absent, &debit.at, |entry| {
+        let Body::Debit { nonce, .. } = &mut entry.body else { panic!("a debit") };
+        nonce[0] ^= 1;
+    });
+    let release = told.said(Kind::Release, told.asker()).at.index;
+    fails_at(&seatless.check(told.asker(), "A10"), release, "releases other sums");
 }

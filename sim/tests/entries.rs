@@ -246,6 +246,26 @@ fn of_full_noise_releases_the_one_with_the_most_vectors_stands() {
     }
 }
 
+/// A release may rest on a vector that is not here yet: it is judged when that has come.
+#[test]
+fn a_full_noise_release_of_a_vector_that_is_not_here_is_not_judged() {
+    let told = full_noise();
+    let (asker, absent) = (told.asker(), told.bystander());
+    let mut lie = told.logs.clone();
+    lie.change(asker, &told.said(Kind::Release, asker).at, |entry| {
+        let Body::Release { sums, .. } = &mut entry.body else { panic!("a release") };
+        sums[0] += 1;
+    });
+    assert!(told.round_in(&lie).false_release().is_some());
+    for logs in [&told.logs, &lie] {
+        let mut old = logs.clone();
+        old.cut(absent, told.said(Kind::Open, absent).at.index);
+        let round = told.round_in(&old);
+        assert!(round.sums(&told.plan, None).is_some(), "the others' vectors are enough");
+        assert_eq!(round.false_release(), None);
+    }
+}
+
 /// A sum stands in an entry as an integer that every reader of JSON holds exactly: below 2^53.
 #[test]
 fn a_sum_that_no_entry_holds_is_none() {
