@@ -18,6 +18,7 @@ use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, Span, Time};
 use datacoop_protocol::audit::audit;
 use datacoop_protocol::entry::{Lay, QueryBody};
 use datacoop_protocol::fold::{Fold, question_value};
+use datacoop_protocol::member::opening::NotShown;
 use datacoop_protocol::rounds::Round;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ use crate::home::Home;
 use crate::load::Wish;
 use crate::own::basis::BasisText;
 use crate::view::{default_mode, plan_json, release, round_json, stage, status_json, unanswerable};
-use crate::{clock, entropy, load};
+use crate::{clock, entropy, load, opening};
 
 /// Digits of a query id that must be given: as many as `status` shows.
 const PREFIX_MIN: usize = 8;
@@ -99,6 +100,15 @@ pub struct ExportRequest {
     pub folder: PathBuf,
 }
 
+/// Which round's opening to write, and where.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OpeningRequest {
+    /// The query's id, or its beginning.
+    pub query: String,
+    /// The file to make.
+    pub file: PathBuf,
+}
+
 /// An error on its way to the command line.
 struct Failed(CommandError);
 
@@ -147,6 +157,7 @@ pub async fn serve(handle: Handle) -> Result<(), StoreError> {
         .route("/v1/queries/{id}/basis", get(basis))
         .route("/v1/import", post(import))
         .route("/v1/export", post(export))
+        .route("/v1/opening", post(opening))
         .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
             guard(token.clone(), request, next)
         }))
@@ -242,7 +253,7 @@ impl Held {
             "result": result,
             "logs": audit_json(&reports, &fold),
             "releases": releases_json(&fold),
-            "text": audit_text(&reports, &fold),
+            "text": audit_text(&reports, &fold, 0),
         }))
     }
 }
@@ -376,6 +387,34 @@ async fn export(State(handle): State<Handle>, Json(request): Json<ExportRequest>
     let taken = handle.view(snapshot).await.flatten().ok_or_else(stopped)?;
     write_export_aside(taken, handle.home().clone(), request.folder.clone()).await?;
     Ok(Json(json!({ "schema": "datacoop.export/1", "folder": request.folder.display().to_string() })))
+}
+
+/// Writes what our seat was sent in a round that names it: only into a file that only its owner reads.
+async fn opening(State(handle): State<Handle>, Json(request): Json<OpeningRequest>) -> Answer {
+    let OpeningRequest { query, file } = request;
+    let seen = handle.view(move |member| {
+        let round = find_round(member.fold(), &query)?;
+        member.may_show(&round).map_err(|why| not_shown(&why))?;
+        Ok::<_, CommandError>(round)
+    });
+    let round = seen.await.ok_or_else(stopped)??;
+    let home = handle.home().clone();
+    let written = tokio::task::spawn_blocking(move || opening::write(&home, &round, &file)).await;
+    Ok(Json(written.map_err(|error| Failed(CommandError::failed(error.to_string())))??))
+}
+
+fn not_shown(why: &NotShown) -> CommandError {
+    let exit = match why {
+        NotShown::UnderWay => Exit::Going,
+        NotShown::Gone => Exit::Failed,
+        NotShown::NoSeat
+        | NotShown::FewSeats(_)
+        | NotShown::NotClosed
+        | NotShown::NoneNamed
+        | NotShown::Named(_)
+        | NotShown::Step => Exit::Refused,
+    };
+    CommandError { exit, text: why.to_string(), hint: None }
 }
 
 #[cfg(test)]

@@ -216,6 +216,7 @@ impl Node {
             records: found.records,
             last_signed: found.last_signed,
             secrets: found.secrets,
+            openings: found.openings,
             held: found.held,
         };
         let member =
@@ -418,7 +419,9 @@ impl Driver {
             | Output::StoreBlob { .. }
             | Output::RemoveShares(_)
             | Output::KeepSecret(..)
-            | Output::EraseSecret(_) => {
+            | Output::EraseSecret(_)
+            | Output::KeepOpening(..)
+            | Output::EraseOpening(_) => {
                 unreachable!("INVARIANT: `Storage::take` keeps what is the disk's")
             }
         }

@@ -208,10 +208,7 @@ pub fn verify(folders: &[&Path]) -> Result<Verified, StoreError> {
         }
         fold.set_note(owner, copies[0].entries.len() as u64, copies[0].note.clone());
     }
-    let source = |hash: &Digest| {
-        let found = folders.iter().find_map(|folder| fs::read(folder.join(format!("blobs/{hash}"))).ok());
-        found.filter(|bytes| sha256(&[bytes]) == *hash)
-    };
+    let source = blobs(folders);
     let (mut reports, mut conflicts) = (vec![], vec![]);
     for (owner, copies) in &copies_by_owner {
         let mut report =
@@ -225,6 +222,14 @@ pub fn verify(folders: &[&Path]) -> Result<Verified, StoreError> {
         reports.push(report);
     }
     Ok(Verified { reports, charter, fold, conflicts })
+}
+
+/// The blobs that lie in exported folders: each is what its name says, or is not there.
+pub fn blobs<'a>(folders: &'a [&Path]) -> impl Fn(&Digest) -> Option<Vec<u8>> + 'a {
+    |hash| {
+        let found = folders.iter().find_map(|folder| fs::read(folder.join(format!("blobs/{hash}"))).ok());
+        found.filter(|bytes| sha256(&[bytes]) == *hash)
+    }
 }
 
 /// The exports by whose log they are, the longest copy first.

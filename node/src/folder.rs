@@ -59,6 +59,7 @@ impl Folder {
             "signed",
             "keys",
             "keys/rounds",
+            "keys/openings",
             "charter",
             "vocabulary",
             "blobs",

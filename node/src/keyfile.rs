@@ -1,5 +1,6 @@
 //! Secrets on disk: the identity seed, and one file a round. Only their owner may read them.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,7 +11,7 @@ use datacoop_protocol::member::port::{RoundSecret, RoundSecrets};
 use zeroize::Zeroizing;
 
 use crate::disk;
-use crate::folder::{StoreError, at, list, sync_dir, write_durably};
+use crate::folder::{StoreError, at, list, read_optional, sync_dir, write_durably};
 
 /// First line of an identity file.
 const HEADER: &str = "datacoop/identity/v1";
@@ -37,7 +38,7 @@ pub fn read(path: &Path) -> Result<Zeroizing<[u8; 32]>, StoreError> {
     })
 }
 
-/// The secrets of open rounds.
+/// Secrets of rounds, a file each: of open ones, or what may be shown to an auditor of those that ended.
 #[derive(Clone)]
 pub struct RoundFiles {
     folder: PathBuf,
@@ -50,8 +51,18 @@ impl RoundFiles {
     }
 
     /// Writes a round's secret durably.
-    pub fn keep(&self, id: &QueryId, secret: &RoundSecret) -> Result<(), StoreError> {
-        write_durably(&self.folder.join(id.to_string()), &secret.to_bytes())
+    pub fn keep(&self, id: &QueryId, secret: &[u8]) -> Result<(), StoreError> {
+        write_durably(&self.folder.join(id.to_string()), secret)
+    }
+
+    /// A round's secret; `None` if there is none.
+    pub fn read(&self, id: &QueryId) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        Ok(read_optional(&self.folder.join(id.to_string()))?.map(Zeroizing::new))
+    }
+
+    /// The rounds that there is a file of.
+    pub fn names(&self) -> Result<BTreeSet<QueryId>, StoreError> {
+        Ok(list(&self.folder)?.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
     /// Overwrites and removes a round's secret.
@@ -135,7 +146,7 @@ mod tests {
         let files = RoundFiles::new(dir.path());
         let id = Digest([1; 32]);
         let secret = RoundSecret { seed: Zeroizing::new([9; 32]), vector: Some(Zeroizing::new(vec![1, -2])) };
-        files.keep(&id, &secret).unwrap();
+        files.keep(&id, &secret.to_bytes()).unwrap();
         let back = files.read_all().unwrap();
         assert_eq!(back[&id].vector.as_deref(), Some(&vec![1, -2]));
         files.erase(&id).unwrap();
@@ -160,7 +171,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let files = RoundFiles::new(dir.path());
         let id = Digest([1; 32]);
-        files.keep(&id, &RoundSecret { seed: Zeroizing::new([9; 32]), vector: None }).unwrap();
+        files.keep(&id, &[9; 32]).unwrap();
         let left = dir.path().join(format!("{}.tmp", Digest([2; 32])));
         fs::write(&left, [9; 32]).unwrap();
         files.erase_leftovers().unwrap();

@@ -32,6 +32,7 @@ pub mod loss;
 pub mod net;
 pub mod noise;
 pub mod objections;
+pub mod opening;
 pub mod own;
 pub mod pretend;
 pub mod questions;

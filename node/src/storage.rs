@@ -1,10 +1,10 @@
 //! What of a node must outlive a crash, written in the order in which the Member says it: journal,
-//! signed heads, blobs and round secrets together. Must not know what an entry means, nor a network.
+//! signed heads, blobs, round secrets and openings together. Must not know what an entry means, nor a network.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use datacoop_policy::{Digest, Span, Time};
+use datacoop_policy::{Digest, QueryId, Span, Time};
 use datacoop_protocol::member::port::{Output, RoundSecrets};
 use datacoop_protocol::wire::{Bytes, Record, decode_within, encode};
 
@@ -59,6 +59,7 @@ pub struct Storage {
     slots: Slots,
     blobs: Blobs,
     rounds: RoundFiles,
+    openings: RoundFiles,
 }
 
 /// What a start finds.
@@ -71,6 +72,8 @@ pub struct Found {
     pub last_signed: Option<(u64, String)>,
     /// Secrets of open rounds.
     pub secrets: RoundSecrets,
+    /// Rounds of which an opening is kept.
+    pub openings: BTreeSet<QueryId>,
     /// Names of the blobs.
     pub held: BTreeSet<Digest>,
 }
@@ -84,11 +87,13 @@ impl Storage {
         let records = read_records(&opened.frames)?;
         let (slots, last_signed) = Slots::open(&home.join("signed"))?;
         let blobs = Blobs::open(&home.join("blobs"))?;
-        let rounds = RoundFiles::new(&home.join("keys/rounds"));
+        let (rounds, opens) = (RoundFiles::new(&home.join("keys/rounds")), openings(home));
         rounds.erase_leftovers()?;
-        let (secrets, held) = (rounds.read_all()?, blobs.held()?);
-        let found = Found { records, cut: opened.cut, last_signed, secrets, held };
-        Ok((Self { journal: opened.journal, pending: Pending::default(), slots, blobs, rounds }, found))
+        opens.erase_leftovers()?;
+        let (secrets, openings, held) = (rounds.read_all()?, opens.names()?, blobs.held()?);
+        let found = Found { records, cut: opened.cut, last_signed, secrets, openings, held };
+        let (journal, pending) = (opened.journal, Pending::default());
+        Ok((Self { journal, pending, slots, blobs, rounds, openings: opens }, found))
     }
 
     /// The blobs, to read.
@@ -116,8 +121,13 @@ impl Storage {
     ///
     /// Errors: the disk failed. Nothing may be done or promised after it: the process must end.
     pub fn take(&mut self, output: Output, now: Time) -> Result<Option<Output>, StoreError> {
-        let leans_on_copies =
-            matches!(output, Output::StoreBlob { .. } | Output::RemoveShares(_) | Output::EraseSecret(_));
+        let leans_on_copies = matches!(
+            output,
+            Output::StoreBlob { .. }
+                | Output::RemoveShares(_)
+                | Output::EraseSecret(_)
+                | Output::EraseOpening(_)
+        );
         if leans_on_copies {
             // The copied entry that names a blob comes before it: a start deletes what no entry
             // names, and the peer that is told we hold it may switch off. So does the one that ends a
@@ -144,8 +154,10 @@ impl Storage {
             }
             Output::StoreBlob { hash, bytes, round: None } => self.blobs.put(&hash, &bytes)?,
             Output::RemoveShares(round) => self.blobs.remove_shares(&round)?,
-            Output::KeepSecret(id, secret) => self.rounds.keep(&id, &secret)?,
+            Output::KeepSecret(id, secret) => self.rounds.keep(&id, &secret.to_bytes())?,
             Output::EraseSecret(id) => self.rounds.erase(&id)?,
+            Output::KeepOpening(id, bytes) => self.openings.keep(&id, &bytes)?,
+            Output::EraseOpening(id) => self.openings.erase(&id)?,
             other @ (Output::LoadBlob(_)
             | Output::Dial(..)
             | Output::Hangup(_)
@@ -190,6 +202,11 @@ impl Storage {
         }
         Ok(())
     }
+}
+
+/// What a node keeps for auditors, beside its round secrets.
+pub fn openings(home: &Path) -> RoundFiles {
+    RoundFiles::new(&home.join("keys/openings"))
 }
 
 fn read_records(frames: &[Vec<u8>]) -> Result<Vec<Record>, StoreError> {

@@ -32,6 +32,10 @@ pub trait Store {
     fn settle(&mut self, now: Time) -> Result<(), String>;
     /// A blob.
     fn blob(&self, hash: &Digest) -> Option<Arc<[u8]>>;
+    /// What is kept for an auditor of a round; `None` where a store keeps none.
+    fn opening(&self, _: &QueryId) -> Option<Zeroizing<Vec<u8>>> {
+        None
+    }
 }
 
 /// What a start finds.
@@ -42,6 +46,8 @@ pub struct Kept {
     pub last_signed: Option<(u64, String)>,
     /// Secrets of open rounds.
     pub secrets: RoundSecrets,
+    /// Rounds of which an opening is kept.
+    pub openings: BTreeSet<QueryId>,
     /// Names of the blobs.
     pub held: BTreeSet<Digest>,
 }
@@ -53,6 +59,7 @@ pub struct Disk {
     synced: usize,
     last_signed: Option<(u64, String)>,
     secrets: BTreeMap<QueryId, Vec<u8>>,
+    openings: BTreeMap<QueryId, Zeroizing<Vec<u8>>>,
     blobs: BTreeMap<Digest, Arc<[u8]>>,
     /// Which of them are sealed shares, and of which round.
     shares: BTreeMap<Digest, QueryId>,
@@ -66,6 +73,7 @@ impl Store for Disk {
             records: self.records.clone(),
             last_signed: self.last_signed.clone(),
             secrets: secrets.collect(),
+            openings: self.openings.keys().copied().collect(),
             held: self.blobs.keys().copied().collect(),
         })
     }
@@ -98,6 +106,12 @@ impl Store for Disk {
             Output::EraseSecret(id) => {
                 self.secrets.remove(&id);
             }
+            Output::KeepOpening(id, bytes) => {
+                self.openings.insert(id, bytes);
+            }
+            Output::EraseOpening(id) => {
+                self.openings.remove(&id);
+            }
             other @ (Output::LoadBlob(_)
             | Output::Dial(..)
             | Output::Hangup(_)
@@ -118,6 +132,10 @@ impl Store for Disk {
 
     fn blob(&self, hash: &Digest) -> Option<Arc<[u8]>> {
         self.blobs.get(hash).cloned()
+    }
+
+    fn opening(&self, id: &QueryId) -> Option<Zeroizing<Vec<u8>>> {
+        self.openings.get(id).cloned()
     }
 }
 
@@ -264,6 +282,16 @@ impl World {
         self.sites[site].executed
     }
 
+    /// What a member keeps for an auditor of a round.
+    pub fn opening(&self, site: usize, id: &QueryId) -> Option<Zeroizing<Vec<u8>>> {
+        self.sites[site].disk.opening(id)
+    }
+
+    /// A blob that lies on a member's disk.
+    pub fn blob(&self, site: usize, hash: &Digest) -> Option<Arc<[u8]>> {
+        self.sites[site].disk.blob(hash)
+    }
+
     /// Crashes a member just before its output of this number; it returns after `away`.
     pub fn crash_before(&mut self, site: usize, output: u64) {
         self.sites[site].crash_at = Some(output);
@@ -383,6 +411,7 @@ impl World {
             records: kept.records,
             last_signed: kept.last_signed,
             secrets: kept.secrets,
+            openings: kept.openings,
             held: kept.held,
         };
         let now = self.clock(number);
@@ -489,7 +518,9 @@ impl World {
             | Output::StoreBlob { .. }
             | Output::RemoveShares(_)
             | Output::KeepSecret(..)
-            | Output::EraseSecret(_) => unreachable!("INVARIANT: a store keeps what is the disk's"),
+            | Output::EraseSecret(_)
+            | Output::KeepOpening(..)
+            | Output::EraseOpening(_) => unreachable!("INVARIANT: a store keeps what is the disk's"),
         }
     }
 

@@ -55,6 +55,7 @@ fn victim() -> Victim {
         records: vec![],
         last_signed: None,
         secrets: BTreeMap::new(),
+        openings: BTreeSet::new(),
         held: BTreeSet::new(),
     };
     let mut member = Member::restore(now, start).unwrap();

@@ -141,6 +141,7 @@ impl Cast {
             records: kept.records,
             last_signed: kept.last_signed,
             secrets: kept.secrets,
+            openings: kept.openings,
             held: kept.held,
         };
         Member::restore(now, start).map_err(|error| error.to_string())
@@ -302,7 +303,7 @@ impl Store for NodeStore {
             }
         }
         let (records, last_signed) = (found.records, found.last_signed);
-        Ok(Kept { records, last_signed, secrets: found.secrets, held: found.held })
+        Ok(Kept { records, last_signed, secrets: found.secrets, openings: found.openings, held: found.held })
     }
 
     fn started(&mut self, named: &BTreeSet<Digest>) -> Result<(), String> {

@@ -118,7 +118,8 @@ fn judge(cast: &Cast, folder: &Path, told: &[Told]) -> Option<String> {
         let home = folder.join(site.to_string());
         let (_, found) = Storage::open(&home).expect("it opens");
         let (records, last_signed) = (found.records, found.last_signed);
-        let kept = Kept { records, last_signed, secrets: found.secrets, held: found.held };
+        let kept =
+            Kept { records, last_signed, secrets: found.secrets, openings: found.openings, held: found.held };
         match cast.restore(site, kept, begin() + Span(86_400_000)) {
             Err(error) => Some(format!("member {site} does not start: {error}")),
             Ok(member) => {

@@ -8,6 +8,7 @@ mod import;
 mod means;
 mod node;
 mod objections;
+mod opening;
 mod own;
 mod questions;
 mod results;
@@ -115,7 +116,7 @@ enum Command {
     Audit,
     /// Check exported logs offline; needs no node
     Verify(verify::VerifyArgs),
-    /// Export this node's log as plain files
+    /// Export this node's log, or what its committee seat may show an auditor
     #[command(subcommand)]
     Log(LogCommand),
 }
@@ -124,6 +125,8 @@ enum Command {
 enum LogCommand {
     /// Write the log, its proofs and what an auditor needs into a folder
     Export(node::ExportArgs),
+    /// Write the shares that this node's seat was sent in a round, for an auditor: only if the round names it
+    Opening(opening::OpeningArgs),
 }
 
 /// What a command prints on success.
@@ -192,6 +195,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Audit => node::audit(&common),
         Command::Verify(args) => verify::verify(args),
         Command::Log(LogCommand::Export(args)) => node::export(&common, &args),
+        Command::Log(LogCommand::Opening(args)) => opening::opening(&common, &args),
     }
 }
 

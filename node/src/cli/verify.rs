@@ -9,9 +9,11 @@ use serde_json::json;
 
 use super::Printed;
 use super::means::releases_json;
+use super::opening::checked_text;
 use super::show::{audit_json, audit_text};
 use crate::error::{CommandError, Exit};
 use crate::export::{self, Conflict, Verified};
+use crate::opening;
 
 /// Somebody signed two stories: worse than any check that failed.
 const EXIT_EQUIVOCATION: u8 = 3;
@@ -29,6 +31,9 @@ pub(super) struct VerifyArgs {
     /// Write a proof of each entry that fails into this folder
     #[arg(long, value_name = "DIR")]
     evidence: Option<PathBuf>,
+    /// Check what a committee seat shows of a round, beside all members' exported logs
+    #[arg(long, value_name = "FILE")]
+    opening: Option<PathBuf>,
 }
 
 fn charter_id(text: &str) -> Result<String, String> {
@@ -43,17 +48,23 @@ fn charter_id(text: &str) -> Result<String, String> {
 
 pub(super) fn verify(args: VerifyArgs) -> Result<Printed, CommandError> {
     let paths: Vec<&Path> = args.folders.iter().map(PathBuf::as_path).collect();
+    let shown = args.opening.as_deref().map(opening::read).transpose()?;
     let verified = export::verify(&paths).map_err(|error| CommandError::usage(error.to_string()))?;
     if let Some(folder) = &args.evidence {
         write_evidence(&verified, folder)
             .map_err(|error| CommandError::failed(format!("{}: {error}", folder.display())))?;
     }
     let anchor = anchor(&verified.charter, args.charter.as_deref());
+    // Of strangers' logs nothing that they say of a seat counts.
+    let shown = shown.filter(|_| anchor != Anchor::Other);
+    let shown = shown.map(|shown| opening::check(&verified.fold, &shown, &export::blobs(&paths)));
+    let came = shown.as_ref().map_or(Outcome::Pass, |shown| shown.outcome);
     let passed = verified.reports.iter().all(|report| report.passed()) && anchor != Anchor::Other;
-    let (result, code) = match (verified.conflicts.is_empty(), passed) {
-        (false, _) => ("equivocation", EXIT_EQUIVOCATION),
-        (true, true) => ("pass", 0),
-        (true, false) => ("fail", Exit::Failed as u8),
+    let (result, code) = match (verified.conflicts.is_empty(), passed, came) {
+        (false, _, _) => ("equivocation", EXIT_EQUIVOCATION),
+        (true, _, Outcome::Skip) => ("unreadable", Exit::Usage as u8),
+        (true, true, Outcome::Pass) => ("pass", 0),
+        (true, _, _) => ("fail", Exit::Failed as u8),
     };
     let notes = verified.conflicts.iter().map(|conflict| {
         json!({ "log": conflict.origin, "member": conflict.member.to_string(), "notes": conflict.notes })
@@ -68,14 +79,18 @@ pub(super) fn verify(args: VerifyArgs) -> Result<Printed, CommandError> {
         "logs": audit_json(&verified.reports, &verified.fold),
         "releases": if anchor == Anchor::Other { json!([]) } else { releases_json(&verified.fold) },
         "conflicts": notes.collect::<Vec<_>>(),
+        "opening": shown.as_ref().map(|shown| &shown.json),
     });
     let mut text = anchor_text(&verified.charter, anchor);
     text += &conflicts_text(&verified.conflicts);
+    if let Some((shown, file)) = shown.as_ref().zip(args.opening.as_deref()) {
+        text += &checked_text(shown, opening::is_readable_by_others(file));
+    }
     // Of strangers' logs it does not matter what else is right.
     text += &if anchor == Anchor::Other {
         "RESULT FAIL (1)\n".into()
     } else {
-        audit_text(&verified.reports, &verified.fold)
+        audit_text(&verified.reports, &verified.fold, usize::from(came != Outcome::Pass))
     };
     Ok(Printed { json, text, code })
 }

@@ -4,11 +4,24 @@
 //! Source: ROUND section 8. The auditor then holds one seat's shares and counts as corrupt: either
 //! k >= f + 2, or the auditor is one of the f. With two seats one share alone would stand between the
 //! auditor and every member's vector, so nothing is opened, and a shift cannot be detected.
+//!
+//! **Two honest seats of one round never both show.** Once every seat opened, the sums name one seat, or
+//! none, for ever. Until then it is the turn of the first seat, counted from SHA-256(query id), whose open
+//! does not stand, and it shows only once it can open no more (`Member::may_show`). So if it showed, there
+//! will be no sums to name another; and a seat further on had its turn only behind an open that will never
+//! be written. Entries say this, not clocks.
+//!
+//! Why: ROUND takes the seat of a round that was not opened from SHA-256(query id) alone. Everybody knows
+//! that seat beforehand, so another could see its name in the sums, keep its share back, and send the
+//! auditor to a seat with nothing to hide; and shares that arrive late would then name a second seat. Nor
+//! may that hash name the seat of every round: whoever knows that its seat is not the one shifts freely.
 
 use std::fmt;
 use std::sync::Arc;
 
-use datacoop_policy::{Digest, MemberId, QueryId};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use datacoop_policy::{Digest, MemberId, QueryId, Span};
 use zeroize::Zeroizing;
 
 use super::BlobSource;
@@ -18,29 +31,64 @@ use crate::member::work::{Item, read_verify_blobs, verification};
 use crate::rounds::{Kind, Plan, Round, commitment};
 use crate::secagg::Aggregate;
 
-/// Of released rounds one in this many is opened: a seat that shifts ten sums is met once, on average.
+/// Of rounds with sums one in this many is opened: a seat that shifts ten sums is met once, on average.
 const ONE_IN: u64 = 10;
 /// Fewest seats of a round that is opened: beside the one that shows its shares, two.
-const SEATS_MIN: usize = 3;
+pub const SEATS_MIN: usize = 3;
+/// How long after `close_by` a seat keeps what it may have to show: a school term, so that an auditor who
+/// comes once a term finds it, and no longer, because kept shares age badly.
+pub const OPENING_KEPT: Span = Span::from_seconds(90 * 24 * 60 * 60);
+/// Largest opening as a file: 200 members' shares of 2,000 cells of 52 bits, as text.
+pub const OPENING_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Bytes of a cell in an aggregate share.
 const CELL_BYTES: usize = 16;
+/// First line of an opening.
+const HEADER: &str = "datacoop/opening/v1";
 
-/// The seat that an auditor may ask about a round, if about any: of each released round in ten, and of
-/// every round that closed and did not open.
-pub fn named_seat(round: &Round) -> Option<usize> {
-    let seats = round.plan().map(|plan| plan.committee.len()).filter(|seats| *seats >= SEATS_MIN)?;
-    round.closed_by_all()?;
-    let hash = match round.released() {
-        Some((_, sums)) => {
-            let bytes: Vec<u8> = sums.sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
-            let hash = opening_hash(&round.id, &bytes);
-            number(&hash, 0).is_multiple_of(ONE_IN).then_some(hash)?
-        }
-        // Opened and not released is decided by the sums, which will be: never two seats of one round.
-        None if round.plan().is_some_and(|plan| round.sums(plan, None).is_some()) => return None,
-        None => opening_hash(&round.id, &[]),
+/// What a round says about which of its seats an auditor may ask.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Choice {
+    /// None, ever: it has no committee, or one of two seats.
+    Never,
+    /// None so far: not every seat closed with the same set.
+    NotClosed,
+    /// Every seat opened: this one, or in nine rounds of ten none, for ever.
+    Decided(Option<usize>),
+    /// Some seat did not open: the turn is this one's, until it does.
+    Kept(usize),
+}
+
+/// Which seat an auditor may ask about a round. Pure of the logs; of a round that some seat did not open
+/// the seat itself knows better whether its turn has come for good.
+pub fn choice(round: &Round) -> Choice {
+    let Some(plan) = round.plan().filter(|plan| plan.committee.len() >= SEATS_MIN) else {
+        return Choice::Never;
     };
-    usize::try_from(number(&hash, 8) % seats as u64).ok()
+    if round.closed_by_all().is_none() {
+        return Choice::NotClosed;
+    }
+    let seats = plan.committee.len();
+    let place = |hash: &Digest| usize::try_from(number(hash, 8) % seats as u64).unwrap_or(0);
+    if let Some(sums) = round.sums(plan, None) {
+        let bytes: Vec<u8> = sums.sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
+        let hash = opening_hash(&round.id, &bytes);
+        return Choice::Decided(number(&hash, 0).is_multiple_of(ONE_IN).then(|| place(&hash)));
+    }
+    let first = place(&opening_hash(&round.id, &[]));
+    let mut turns = (0..seats).map(|step| (first + step) % seats);
+    // Where all opened and there is no sum, an open is wrong, and the audit of its log says so.
+    let kept = turns.find(|seat| round.said(Kind::Open, &plan.committee[*seat]).is_none());
+    kept.map_or(Choice::Decided(None), Choice::Kept)
+}
+
+/// The seat that an auditor may ask about a round, if about any: of each round with sums in ten, and of
+/// every round that closed and that some seat did not open.
+pub fn named_seat(round: &Round) -> Option<usize> {
+    match choice(round) {
+        Choice::Never | Choice::NotClosed => None,
+        Choice::Decided(seat) => seat,
+        Choice::Kept(seat) => Some(seat),
+    }
 }
 
 fn opening_hash(query: &QueryId, sums: &[u8]) -> Digest {
@@ -58,6 +106,8 @@ pub fn auditor_is_inside(plan: &Plan) -> bool {
 
 /// What a seat shows. Secret: with the other seats' shares it is the members' vectors.
 pub struct Opening {
+    /// Of which round.
+    pub query: QueryId,
     /// Whose seat.
     pub seat: MemberId,
     /// The share of each contribution of S, in order of member id; empty where none opened.
@@ -69,6 +119,57 @@ pub struct Opening {
 impl fmt::Debug for Opening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Opening")
+    }
+}
+
+impl Opening {
+    /// As a file: a header, the round, the seat, the salt, how many shares, and each share in base64.
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let head = format!("{HEADER}\nquery {}\nseat {}\n", self.query, self.seat);
+        let encoded = self.shares.iter().map(|share| share.len().div_ceil(3) * 4 + 1).sum::<usize>();
+        // All at once: a buffer that grows leaves copies behind.
+        let mut text = Zeroizing::new(String::with_capacity(head.len() + encoded + 128));
+        text.push_str(&head);
+        text.push_str(&Zeroizing::new(format!("salt {}\n", Digest(self.salt))));
+        text.push_str(&format!("shares {}\n", self.shares.len()));
+        for share in &self.shares {
+            STANDARD.encode_string(share.as_slice(), &mut text);
+            text.push('\n');
+        }
+        Zeroizing::new(std::mem::take(&mut *text).into_bytes())
+    }
+
+    /// Reads `to_bytes`, and nothing else: every byte of the file counts.
+    ///
+    /// Errors: which line is wrong, and how it should be. No line's content: it is secret.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
+        let mut lines = text.strip_suffix('\n').ok_or("its last line does not end")?.split('\n');
+        let mut field = |n: usize, name: &str| {
+            let line = lines.next().ok_or_else(|| format!("line {n} is absent"))?;
+            let value = if name.is_empty() { Some(line) } else { line.strip_prefix(name) };
+            value.ok_or_else(|| format!("line {n} does not begin with `{}`", name.trim_end()))
+        };
+        if field(1, "")? != HEADER {
+            return Err(format!("its first line is not `{HEADER}`"));
+        }
+        let query = field(2, "query ")?.parse().map_err(|_| "line 2 holds no query id".to_owned())?;
+        let seat = field(3, "seat ")?.parse().map_err(|_| "line 3 holds no member id".to_owned())?;
+        let salt: Digest = field(4, "salt ")?.parse().map_err(|_| "line 4 holds no salt".to_owned())?;
+        let count: usize = field(5, "shares ")?.parse().map_err(|_| "line 5 holds no number".to_owned())?;
+        let mut shares = vec![];
+        for (at, line) in lines.enumerate() {
+            let share = STANDARD.decode(line).map_err(|_| format!("line {} is no base64", at + 6))?;
+            shares.push(Zeroizing::new(share));
+        }
+        if shares.len() != count {
+            return Err(format!("it says {count} shares and holds {}", shares.len()));
+        }
+        let opening = Self { query, seat, shares, salt: salt.0 };
+        if *opening.to_bytes() != bytes {
+            return Err("it says the same in other bytes than a node writes".into());
+        }
+        Ok(opening)
     }
 }
 
@@ -93,9 +194,9 @@ impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoOpening => f.write_str("this is no opening of a seat of that round"),
-            Self::Missing => {
-                f.write_str("a log or a verify blob of that round is not here; export all seats' logs")
-            }
+            Self::Missing => f.write_str(
+                "a log or a verify blob of that round is not here; name the exports of all members' logs",
+            ),
             Self::Share(member) => write!(f, "the share of `{member}` is not the one that it logged"),
             Self::Verifier(member) => {
                 write!(f, "the verifier share for `{member}` is not the one that follows")
@@ -112,7 +213,7 @@ impl fmt::Display for Wrong {
 /// seat's verify blob said so too, and then the contribution is in no sum.
 pub fn check_opening(round: &Round, opening: &Opening, blobs: BlobSource<'_>) -> Result<(), Wrong> {
     let plan = round.plan().ok_or(Wrong::Missing)?;
-    let seat = plan.seat(&opening.seat).ok_or(Wrong::NoOpening)?;
+    let seat = plan.seat(&opening.seat).filter(|_| opening.query == round.id).ok_or(Wrong::NoOpening)?;
     let frozen = round.frozen(plan).ok_or(Wrong::Missing)?;
     let (_, hashes) = round.verified(plan, &frozen).ok_or(Wrong::Missing)?;
     let bytes: Option<Vec<Arc<[u8]>>> = hashes.iter().map(|hash| blobs(hash).map(Arc::from)).collect();

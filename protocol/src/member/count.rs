@@ -190,10 +190,12 @@ impl Member {
             self.append(Body::Abort { query: round.id, code: code.to_owned() });
             return;
         }
+        self.keep_opening(round.id, plan, secret.salt());
+        // Crash here: an opening without a close. A restart closes, and keeps the same again.
         self.append(Body::Close { query: round.id, verifies: verifies.to_vec(), accepted, commit });
     }
 
-    fn keeps_step(&self, plan: &Plan, accepted: &[MemberId]) -> bool {
+    pub(super) fn keeps_step(&self, plan: &Plan, accepted: &[MemberId]) -> bool {
         let step = self.limits(&plan.query).min_step;
         plan.query.mode == Mode::FullNoise || keeps_step(&self.fold, &plan.query, accepted, step)
     }

@@ -35,6 +35,8 @@ pub(super) struct Effort {
     leave_at: Option<Time>,
     pub(super) checking: bool,
     pub(super) checked: Option<Box<Checked>>,
+    /// The shares we were sent, opened, until they are kept for an auditor.
+    pub(super) shares: Vec<Zeroizing<Vec<u8>>>,
     pub(super) deciding: bool,
     pub(super) decided: Option<Box<Decided>>,
     declined: bool,
@@ -402,8 +404,9 @@ impl Member {
                 effort.failed |= proved.is_none();
                 effort.proved = proved;
             }),
-            Computed::Checked(id, checked) => self.on_effort(id, |effort| {
+            Computed::Checked(id, mut checked) => self.on_effort(id, |effort| {
                 effort.checking = false;
+                effort.shares = std::mem::take(&mut checked.shares);
                 effort.checked = Some(checked);
             }),
             Computed::Decided(id, decided) => self.on_effort(id, |effort| {

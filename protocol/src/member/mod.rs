@@ -2,12 +2,13 @@
 //! argument. The node and the simulator drive the same one.
 //!
 //! The driver's contract: after each `handle_input` drain `poll_output` to `None` and execute in
-//! order; nothing after a `Store`, `Sign`, `StoreBlob` or `KeepSecret` happens before it is on disk;
-//! `now` never decreases; `poll_timeout` says when to wake and for what.
+//! order; nothing after a `Store`, `Sign`, `StoreBlob`, `KeepSecret` or `KeepOpening` happens before it is
+//! on disk; `now` never decreases; `poll_timeout` says when to wake and for what.
 
 mod blobs;
 mod count;
 mod gather;
+pub mod opening;
 pub mod port;
 mod sync;
 pub mod work;
@@ -34,6 +35,7 @@ use crate::standing::{self, Standing};
 use crate::wire::{Bytes, Record};
 use blobs::Blobs;
 use gather::Effort;
+use opening::Openings;
 use port::{Event, Input, Output, RoundSecrets};
 use sync::Peers;
 
@@ -71,6 +73,8 @@ pub struct Start {
     pub last_signed: Option<(u64, String)>,
     /// Secrets of open rounds.
     pub secrets: RoundSecrets,
+    /// Rounds of which the disk keeps what our seat may have to show.
+    pub openings: BTreeSet<QueryId>,
     /// Blobs on disk.
     pub held: BTreeSet<Digest>,
 }
@@ -108,6 +112,7 @@ pub struct Member {
     /// What waits until our new entries are on disk and signed.
     after: Vec<Output>,
     secrets: RoundSecrets,
+    openings: Openings,
     efforts: BTreeMap<QueryId, Effort>,
     /// Rounds that were asked and have not ended: the only ones that are stepped.
     open: BTreeSet<QueryId>,
@@ -138,6 +143,7 @@ impl Member {
             records,
             last_signed,
             secrets,
+            openings,
             held,
         } = start;
         let me = settings.me.clone();
@@ -164,6 +170,7 @@ impl Member {
             outputs: VecDeque::new(),
             after: vec![],
             secrets,
+            openings: Openings::new(openings),
             efforts: BTreeMap::new(),
             open: BTreeSet::new(),
             stirred: BTreeSet::new(),
@@ -219,7 +226,8 @@ impl Member {
         let blobs = self.blobs.timeout(self.now).map(|at| (at, "missing blob"));
         let rounds = self.round_timeouts().map(|(_, at, what)| (at, what));
         let peers = self.peers.timeouts().map(|(_, at, what)| (at, what));
-        let all = rounds.chain(peers).chain(blobs);
+        let openings = self.opening_ends().map(|(_, at)| (at, "opening"));
+        let all = rounds.chain(peers).chain(blobs).chain(openings);
         // What is due was done, or waits for something else than time.
         all.filter(|(at, _)| *at > self.now).min()
     }
@@ -344,6 +352,7 @@ impl Member {
             }
             self.notice_touched();
         }
+        self.settle_openings();
         self.sign_new();
         self.outputs.extend(self.after.drain(..));
         self.converse();
@@ -353,6 +362,7 @@ impl Member {
     /// Rounds with new entries: those that were asked are open; what they name may concern us.
     fn notice_touched(&mut self) {
         for id in self.fold.take_touched() {
+            self.openings.stir(id);
             let Some(round) = self.fold.round(&id).cloned() else { continue };
             // An ending that a late entry turned into another is news again.
             let ended = round.ending().map(std::mem::discriminant);
@@ -421,6 +431,7 @@ impl Member {
             self.after.push(Output::RemoveShares(id));
         }
         self.open.remove(&id);
+        self.openings.stir(id);
         // A round of the same question may have waited for this one to end.
         self.stirred.extend(self.open.iter().copied());
         let ended = self.fold.round(&id).and_then(|round| round.ending().map(std::mem::discriminant));

@@ -97,6 +97,11 @@ pub enum Output {
     KeepSecret(QueryId, RoundSecret),
     /// The round needs its secret no longer: erase it.
     EraseSecret(QueryId),
+    /// What our seat may have to show an auditor of this round: secret; durable, in a file of its own,
+    /// before anything after it happens.
+    KeepOpening(QueryId, Zeroizing<Vec<u8>>),
+    /// Nobody may ask our seat about this round any more: erase it.
+    EraseOpening(QueryId),
     /// Connect to a member.
     Dial(MemberId, Vec<String>),
     /// Close all connections to a member.

@@ -8,6 +8,7 @@ use datacoop_policy::{Digest, MemberId, QueryId};
 use zeroize::Zeroizing;
 
 use super::port::{Noise, Tally};
+use crate::audit::opening::SEATS_MIN;
 use crate::entry::SealedShare;
 use crate::log::tree::sha256;
 use crate::rounds::{Plan, seal_aad};
@@ -111,6 +112,9 @@ pub struct Checked {
     pub states: Vec<Option<VerifyState>>,
     /// The verify blob: one run of bytes for each of S, empty where there is none.
     pub blob: Arc<[u8]>,
+    /// Our opened share of each of S, as an audit opening shows them: empty where none opened. None at
+    /// all where there are too few seats for one.
+    pub shares: Vec<Zeroizing<Vec<u8>>>,
 }
 
 /// Decide about S and add up.
@@ -207,27 +211,23 @@ fn prio_nonce(entropy: &Seed) -> [u8; 16] {
 
 fn check(job: Check) -> Checked {
     let private = seal::round_keypair(&job.round_key).0;
-    let mut states = vec![];
-    let mut runs = vec![];
+    let shown = job.plan.committee.len() >= SEATS_MIN;
+    let (mut states, mut runs, mut shares) = (vec![], vec![], vec![]);
     for (item, sealed) in job.items.iter().zip(&job.sealed) {
-        let begun = begin(&job, &private, item, sealed);
+        let share = open_share(&job, &private, item, sealed);
+        let begun = share.as_ref().and_then(|share| begin(&job, item, share));
         let (state, run) = begun.map_or((None, vec![]), |(state, run)| (Some(state), run));
         states.push(state);
         runs.push(Bytes(run));
+        shares.extend(shown.then(|| share.unwrap_or_default()));
     }
-    Checked { states, blob: Arc::from(encode(&runs)) }
+    Checked { states, blob: Arc::from(encode(&runs)), shares }
 }
 
-fn begin(
-    job: &Check,
-    private: &seal::RoundKey,
-    item: &Item,
-    sealed: &[u8],
-) -> Option<(VerifyState, Vec<u8>)> {
-    let share = open_share(job, private, item, sealed)?;
+fn begin(job: &Check, item: &Item, share: &[u8]) -> Option<(VerifyState, Vec<u8>)> {
     let circuit = job.plan.circuit(&item.member)?;
     let context = job.plan.context(&item.member, &item.debit)?;
-    circuit.verify_init(&job.verify_key, &context, job.seat, &item.nonce, &item.public_share, &share).ok()
+    circuit.verify_init(&job.verify_key, &context, job.seat, &item.nonce, &item.public_share, share).ok()
 }
 
 /// Our share of a contribution, if it opens and is the one that was logged.
@@ -241,15 +241,6 @@ fn open_share(
     let aad = seal_aad(&item.nonce, &item.public_share, &item.digests);
     let share = seal::open(private, &info, &aad, sealed).ok()?;
     (sha256(&[&share]) == *item.digests.get(job.seat)?).then_some(share)
-}
-
-impl Check {
-    /// Our shares of S, as an audit opening shows them: empty where none opened.
-    pub fn opened_shares(&self) -> Vec<Zeroizing<Vec<u8>>> {
-        let private = seal::round_keypair(&self.round_key).0;
-        let all = self.items.iter().zip(&self.sealed);
-        all.map(|(item, sealed)| open_share(self, &private, item, sealed).unwrap_or_default()).collect()
-    }
 }
 
 /// The verify blobs of all seats, read: `[seat][item]`, empty where there is no verifier share.

@@ -81,6 +81,7 @@ impl<'a> Restart<'a> {
             records: entries.chain(copied).collect(),
             last_signed: Some((own.size(), sign_checkpoint(&head, founder.keys().log()))),
             secrets: self.secrets.clone(),
+            openings: BTreeSet::new(),
             held: self.held.clone(),
         };
         let blobs = self.told.stored.lock().unwrap().blobs.clone();

@@ -139,6 +139,7 @@ impl Store for Desk {
             records: self.records.clone(),
             last_signed: self.last_signed.clone(),
             secrets: secrets.collect(),
+            openings: BTreeSet::new(),
             held: self.blobs.keys().copied().collect(),
         })
     }
@@ -167,6 +168,7 @@ impl Store for Desk {
             Output::EraseSecret(id) => {
                 self.secrets.remove(&id);
             }
+            Output::KeepOpening(..) | Output::EraseOpening(_) => {}
             other @ (Output::LoadBlob(_)
             | Output::Dial(..)
             | Output::Hangup(_)
