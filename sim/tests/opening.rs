@@ -6,7 +6,7 @@
 //! seat's verify blob, or with its aggregate share; a seat that shows although another may be named; a
 //! file that outlives its use.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
