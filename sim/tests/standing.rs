@@ -19,8 +19,10 @@ use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::{Digest, MemberId, Span, Time};
 use datacoop_protocol::entry::{Body, QueryBody};
 use datacoop_protocol::fold::{Fold, question_value};
+use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::rounds::{Kind, Logged};
 use datacoop_protocol::standing::{Standing, keeps_step, largest_roster, replay};
+use datacoop_protocol::wire::{Bytes, decode, encode};
 
 /// Bodies that two sums of one question may set apart at least.
 const STEP: u32 = 3;
@@ -243,6 +245,40 @@ fn a_query_waits_for_the_round_of_its_question_that_is_under_way() {
     assert_eq!(wrote(Mode::Secure, false), []);
     assert!(matches!(wrote(Mode::Secure, true)[..], [Body::Accept { .. }]));
     assert_eq!(wrote(Mode::FullNoise, false).len(), 1);
+}
+
+/// A seat that finds one member's proof wrong would open a sum one school short of the round before: it
+/// gives up instead.
+#[test]
+fn a_seat_closes_no_set_too_near_that_of_another_round() {
+    let mut story = Story::new(12, 72);
+    story.meet();
+    let first = story.ask(11, story.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
+    assert!(story.finish(first, 12) && story.released(first));
+    let told = Told::of(story, 12, |story| story.query(Mode::Secure, LOSS, 5, "2025-11-03..2025-12-19"));
+    let (seat, other) = (&told.plan.committee[0], &told.plan.committee[1]);
+    let seats: Vec<&MemberId> = told.plan.committee.iter().collect();
+    let logs = told.before(&told.logs, Kind::Release, &[told.asker()]);
+    let logs = told.before(&logs, Kind::Close, &seats);
+    let writes = |logs: &Logs| {
+        let mut awake = Restart::new(&told, logs, seat).at(told.plan.query.at);
+        awake.compute();
+        awake.written
+    };
+    assert!(matches!(&writes(&logs)[..], [Body::Close { accepted, .. }] if accepted.len() == 12));
+    let verify = told.said(Kind::Verify, other);
+    let Body::Verify { blob, .. } = &verify.body else { panic!("a verify") };
+    let mut runs: Vec<Bytes> = decode(&told.logs.blobs[blob]).unwrap();
+    runs[3] = Bytes::default();
+    let short = encode(&runs);
+    let name = sha256(&[&short]);
+    told.stored.lock().unwrap().blobs.insert(name, short.into());
+    let mut logs = logs;
+    logs.change_for_all(other, &verify.at, |entry| {
+        let Body::Verify { blob, .. } = &mut entry.body else { panic!("a verify") };
+        *blob = name;
+    });
+    assert_eq!(writes(&logs), [Body::Abort { query: told.id, code: "min_step".into() }]);
 }
 
 /// Replaying a log gives what its author spent, and names each entry that breaks its own bookkeeping.
