@@ -45,19 +45,15 @@ def read_policy(folder, log):
     return keys, least
 
 
-def check_cosigned(folder, checkpoint, log, quorum):
-    if not (folder / "policy").exists():
-        need(not quorum, "no policy")
-        return 0
-    keys, least = read_policy(folder, log)
+def cosigners(checkpoint, keys):
+    """Which witnesses cosigned. A known one's line that does not hold is refused."""
     cosigned = set()
     for signature in checkpoint.signatures:
         for name, key in keys.items():
             if key.match(signature):
                 key.get_verifier().verify_note(signature, checkpoint)
                 cosigned.add(name)
-    need(len(cosigned) >= least or not quorum, f"{len(cosigned)} of {len(keys)} witnesses cosigned: no quorum")
-    return len(cosigned)
+    return cosigned
 
 
 def check_tiles(folder, entries, checkpoint):
@@ -76,14 +72,15 @@ def check_tiles(folder, entries, checkpoint):
         return len(made)
 
 
-def check_history(folder, seen, reader, log, size):
-    earlier = sorted(folder.glob("checkpoints/*"))
+def check_history(folder, seen, reader, log, size, keys, least):
+    earlier, witnessed = sorted(folder.glob("checkpoints/*")), 0
     for path in [*earlier, *seen]:
         old = open_checkpoint(path.read_text(), log)
         need(path not in earlier or path.name == str(old.size), f"{path.name} is of size {old.size}")
         need(old.size <= size, f"{path} has {old.size} entries, this log {size}: entries were dropped")
         need(reader.mth(0, old.size) == old.root_hash, f"{path} contradicts this log: history was rewritten")
-    return len(earlier) + len(seen)
+        witnessed += bool(keys) and len(cosigners(old, keys)) >= least
+    return f"history={len(earlier) + len(seen)} witnessed={witnessed}"
 
 
 def check_proofs(reader, entries, size):
@@ -118,13 +115,16 @@ def check(folder, seen, quorum):
     reader = TilesReader(make_backend(str(folder)))
     checkpoint = open_checkpoint((folder / "checkpoint").read_text(), log)
     reader.set_size(checkpoint.size)
-    cosigned = check_cosigned(folder, checkpoint, log, quorum)
+    need((folder / "policy").exists() or not quorum, "no policy")
+    keys, least = read_policy(folder, log) if (folder / "policy").exists() else ({}, 0)
+    cosigned = len(cosigners(checkpoint, keys))
+    need(cosigned >= least or not quorum, f"{cosigned} of {len(keys)} witnesses cosigned: no quorum")
     entries = [reader.get_entry(index) for index in range(checkpoint.size)]
     tiles = check_tiles(folder, entries, checkpoint)
-    history = check_history(folder, seen, reader, log, checkpoint.size)
+    history = check_history(folder, seen, reader, log, checkpoint.size, keys, least)
     proofs = check_proofs(reader, entries, checkpoint.size)
     given = check_given(folder, reader, entries, log, checkpoint.size)
-    return f"size={checkpoint.size} tiles={tiles} history={history} cosigned={cosigned} {proofs} given={given}"
+    return f"size={checkpoint.size} tiles={tiles} {history} cosigned={cosigned} {proofs} given={given}"
 
 
 run(check)

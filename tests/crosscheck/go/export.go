@@ -37,6 +37,7 @@ func (s stored) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 type export struct {
 	folder  string
 	log     note.Verifier
+	policy  *policy // Absent when the export has none.
 	head    tlog.Tree
 	msg     []byte
 	entries [][]byte
@@ -64,7 +65,7 @@ func check(folder string, seen []string, quorum bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	history, err := e.checkHistory(seen)
+	history, witnessed, err := e.checkHistory(seen)
 	if err != nil {
 		return "", err
 	}
@@ -76,8 +77,8 @@ func check(folder string, seen []string, quorum bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("size=%d tiles=%d history=%d cosigned=%d inclusion=%d consistency=%d given=%d",
-		e.head.N, tiles, history, cosigned, inclusions, consistencies, given), nil
+	return fmt.Sprintf("size=%d tiles=%d history=%d witnessed=%d cosigned=%d inclusion=%d consistency=%d given=%d",
+		e.head.N, tiles, history, witnessed, cosigned, inclusions, consistencies, given), nil
 }
 
 // open reads the newest checkpoint and counts its cosignatures.
@@ -94,16 +95,15 @@ func (e *export) open(vkey string, quorum bool) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	policy, err := readPolicy(string(text), vkey)
-	if err != nil {
+	if e.policy, err = readPolicy(string(text), vkey); err != nil {
 		return 0, err
 	}
-	head, signed, err := openCheckpoint(e.msg, e.log, policy.cosigners())
+	head, signed, err := openCheckpoint(e.msg, e.log, e.policy.cosigners())
 	if err != nil {
 		return 0, err
 	}
 	e.head = head
-	count, err := policy.check(signed)
+	count, err := e.policy.check(signed)
 	if !quorum {
 		err = nil
 	}
@@ -256,34 +256,49 @@ func (e *export) derive(name string) ([]byte, bool, error) {
 	return nil, false, nil
 }
 
-// checkHistory opens every earlier checkpoint, of the export and seen elsewhere: each must be a prefix.
-func (e *export) checkHistory(seen []string) (int, error) {
+// checkHistory opens every earlier checkpoint, of the export and seen elsewhere: each must be a prefix. It
+// counts them, and those of them that a quorum cosigned.
+func (e *export) checkHistory(seen []string) (int, int, error) {
 	earlier, err := filepath.Glob(filepath.Join(e.folder, "checkpoints", "*"))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
+	witnessed := 0
 	for i, file := range append(earlier, seen...) {
-		msg, err := os.ReadFile(file)
+		tree, signed, err := e.openEarlier(file)
 		if err != nil {
-			return 0, err
-		}
-		tree, _, err := openCheckpoint(msg, e.log, nil)
-		if err != nil {
-			return 0, fmt.Errorf("%s: %v", file, err)
+			return 0, 0, fmt.Errorf("%s: %v", file, err)
 		}
 		if i < len(earlier) && filepath.Base(file) != strconv.FormatInt(tree.N, 10) {
-			return 0, fmt.Errorf("%s is a checkpoint of size %d", file, tree.N)
+			return 0, 0, fmt.Errorf("%s is a checkpoint of size %d", file, tree.N)
 		}
 		if tree.N > e.head.N {
-			return 0, fmt.Errorf("%s has %d entries, this log %d: entries were dropped", file, tree.N, e.head.N)
+			return 0, 0, fmt.Errorf("%s has %d entries, this log %d: entries were dropped", file, tree.N, e.head.N)
 		}
 		root, err := rootOf(tree.N, e.hashes)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		if root != tree.Hash {
-			return 0, fmt.Errorf("%s contradicts this log: history was rewritten", file)
+			return 0, 0, fmt.Errorf("%s contradicts this log: history was rewritten", file)
+		}
+		if e.policy != nil {
+			if _, err := e.policy.check(signed); err == nil {
+				witnessed++
+			}
 		}
 	}
-	return len(earlier) + len(seen), nil
+	return len(earlier) + len(seen), witnessed, nil
+}
+
+func (e *export) openEarlier(file string) (tlog.Tree, map[string]bool, error) {
+	msg, err := os.ReadFile(file)
+	if err != nil {
+		return tlog.Tree{}, nil, err
+	}
+	var cosigners []note.Verifier
+	if e.policy != nil {
+		cosigners = e.policy.cosigners()
+	}
+	return openCheckpoint(msg, e.log, cosigners)
 }
