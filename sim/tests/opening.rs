@@ -38,12 +38,12 @@ const FEW: usize = 7;
 /// Bytes of a cell of an aggregate share.
 const CELL: usize = 16;
 /// How often a test looks while time passes.
-const LOOKS: u64 = 200;
+const LOOKS: u64 = 100;
 
-/// A disk whose member sleeps whenever it is about to open, while it is told to.
+/// A disk whose member sleeps whenever it is about to write an entry of this kind.
 struct Sleepy {
     disk: Disk,
-    asleep: Rc<Cell<bool>>,
+    asleep: Rc<Cell<&'static str>>,
 }
 
 impl Store for Sleepy {
@@ -57,8 +57,7 @@ impl Store for Sleepy {
 
     fn take(&mut self, now: Time, output: Output) -> Result<Option<Output>, String> {
         if let Output::Store(Record::Entry(Bytes(bytes))) = &output
-            && matches!(Entry::parse(bytes).unwrap().body, Body::Open { .. })
-            && self.asleep.get()
+            && Entry::parse(bytes).unwrap().body.kind() == self.asleep.get()
         {
             return Err("asleep".into());
         }
@@ -88,7 +87,7 @@ struct Audited {
     kept: BTreeMap<usize, Zeroizing<Vec<u8>>>,
     /// Every site whose member would ever have shown its shares.
     shown: BTreeSet<usize>,
-    asleep: Vec<Rc<Cell<bool>>>,
+    asleep: Vec<Rc<Cell<&'static str>>>,
     decided: Decided,
     members: usize,
 }
@@ -114,7 +113,7 @@ impl Audited {
             }
             computed
         }));
-        let asleep: Vec<Rc<Cell<bool>>> = (0..members).map(|_| Rc::default()).collect();
+        let asleep: Vec<Rc<Cell<&'static str>>> = (0..members).map(|_| Rc::default()).collect();
         for (site, asleep) in asleep.iter().enumerate() {
             let (disk, asleep) = (Disk::default(), asleep.clone());
             story.world.set_store(site, Box::new(Sleepy { disk, asleep }));
@@ -372,10 +371,13 @@ fn of_a_round_that_was_not_opened_the_first_seat_that_kept_its_share_back_shows(
         audited.run_while(|audited| audited.known().is_none_or(|round| round.plan().is_none()));
         let seats = audited.seats();
         let asleep = |seat: usize| sleepers >> seat & 1 == 1;
-        (0..3).for_each(|seat| audited.asleep[seats[seat]].set(asleep(seat)));
+        audited.story.world.away = Span(3_000);
+        (0..3).filter(|seat| asleep(*seat)).for_each(|seat| audited.asleep[seats[seat]].set("open"));
         let first = usize::try_from(hash(&audited.id, &[]).1 % 3).unwrap();
         let turn = (0..3).map(|step| (first + step) % 3).find(|seat| asleep(*seat)).unwrap();
-        audited.run(Span(50_000));
+        // Awake again it works out its share once more: now it is its turn, and it may still open.
+        (0..30).for_each(|_| audited.run(Span(200)));
+        audited.run(Span(40_000));
         assert_eq!(audited.shown, BTreeSet::new(), "who may still open shows nothing");
         assert_eq!(audited.on_disk().len(), 3);
         let close_by = audited.close_by();
@@ -397,7 +399,7 @@ fn shares_that_arrive_late_never_make_a_second_seat_show() {
         audited.run_while(|audited| audited.known().is_none_or(|round| round.plan().is_none()));
         let seats = audited.seats();
         let liar = *seats.iter().find(|site| **site != 0).unwrap();
-        audited.asleep[liar].set(true);
+        audited.asleep[liar].set("open");
         // It comes back from its sleep only long after the end.
         audited.story.world.away = Span(10_000_000);
         audited.run_while(|audited| audited.round().closed_by_all().is_none());
@@ -416,4 +418,28 @@ fn shares_that_arrive_late_never_make_a_second_seat_show() {
         let own: Vec<usize> = audited.on_disk().into_iter().filter(|site| *site != liar).collect();
         assert_eq!(own, Vec::from_iter(honest));
     }
+}
+
+/// Where a seat never closed there is no sum to check: the others wait a day for its close, and erase.
+#[test]
+fn of_a_round_that_not_every_seat_closed_nothing_is_shown_and_after_a_day_nothing_is_kept() {
+    let mut audited = Audited::ask(FEW, 62, None);
+    audited.run_while(|audited| audited.known().is_none_or(|round| round.plan().is_none()));
+    let seats = audited.seats();
+    audited.asleep[seats[1]].set("close");
+    audited.run(Span(30_000));
+    let said = |audited: &Audited| [0, 2].map(|seat| audited.may_show(seats[seat]).unwrap());
+    assert_eq!(said(&audited), [Err(NotShown::UnderWay), Err(NotShown::UnderWay)]);
+    let close_by = audited.close_by();
+    audited.run(close_by + Span(90_000) - audited.story.world.now());
+    assert!(matches!(audited.round().ending(), Some(Ending::Aborted(_))));
+    assert_eq!(said(&audited), [Err(NotShown::NotClosed), Err(NotShown::NotClosed)]);
+    assert_eq!(audited.on_disk().len(), 3, "a close may be on its way");
+    let day = Span(24 * 3_600_000);
+    for site in &seats {
+        let ahead = close_by + day - audited.story.world.now();
+        audited.story.world.set_clock(*site, i64::try_from(ahead.0).unwrap());
+    }
+    audited.run(Span(70_000));
+    assert_eq!((audited.on_disk(), &audited.shown), (vec![], &BTreeSet::new()));
 }
