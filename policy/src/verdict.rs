@@ -128,7 +128,7 @@ fn no(rule: Rule, sentence: impl Into<String>) -> Check {
 /// Every rule in order, against one set of limits.
 fn check(limits: &Limits, query: &Query, roster: Option<&[MemberId]>, facts: &Facts<'_>) -> Check {
     check_charter(query, facts)?;
-    check_year(query, facts)?;
+    check_year(query, roster.is_none(), facts)?;
     if roster.is_none() {
         check_window(query, facts)?;
     }
@@ -193,10 +193,15 @@ const YEARS_BACK_MAX: i64 = 1;
 /// in every year: they are asked about in the year they are asked in. A count of everyone counts people of
 /// today by what they are today, whatever the period: it is about that year or the last. And no year is
 /// asked about before it begins. A demo's people are made up, and of one fixed year.
-fn check_year(query: &Query, facts: &Facts<'_>) -> Check {
+///
+/// A verdict goes by its own author's clock, as the asker's date is the asker's word: it may choose which
+/// year's Ledger pays. What follows the verdict goes by the Query's, the same for all: a round that is under
+/// way when a year ends goes on.
+fn check_year(query: &Query, verdict: bool, facts: &Facts<'_>) -> Check {
     let question = query.question.question();
     let dated = question.vocabulary().date_column().is_some();
-    let (about, asked) = (query.period().year(), query.at.day().academic_year());
+    let now = if verdict { facts.now } else { query.at };
+    let (about, asked) = (query.period().year(), now.day().academic_year());
     if !dated && about != asked {
         let text = format!("its data has no dates, so its period lies in {asked}, the year it is asked in");
         return no(Rule::Window, text);

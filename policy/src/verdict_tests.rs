@@ -218,6 +218,32 @@ fn a_year_that_has_not_begun_is_not_asked_about() {
     check(|c| c.query.question = in_year(c, "2024-11-03..2024-12-19"), "ok");
 }
 
+/// Which year it is a member reads from its own clock, and not from the asker's date; what follows its verdict
+/// goes by the Query's date, or a round would stop when a year ends.
+#[test]
+fn a_verdict_goes_by_its_own_authors_year() {
+    let (eve, new_year) = (Day::parse("2026-08-31").unwrap(), Day::parse("2026-09-01").unwrap());
+    let asked = |c: &mut Case, at: Time, now: Time, period: &str| {
+        (c.charter.expires, c.charter.purposes[0].expires) = (new_year, new_year);
+        (c.charter.purposes[0].limits.not_after, c.charter.limits.not_after) = (new_year, new_year);
+        c.query.question = in_year(c, period);
+        let from = at.max(now);
+        (c.query.at, c.now) = (at, now);
+        c.query.join_by = from + Span::from_seconds(60);
+        c.query.contribute_by = from + Span::from_seconds(120);
+        c.query.close_by = from + Span::from_seconds(180);
+    };
+    let moment = Span::from_seconds(60);
+    let (before, after) = (Time(new_year.start().0 - moment.0), new_year.start());
+    assert_eq!(before.day(), eve);
+    let (old, new) = ("2025-11-03..2025-12-19", "2026-09-01..2026-09-30");
+    check(|c| asked(c, after, before, new), "window floor");
+    with_roster(|c| asked(c, after, before, new), "ok");
+    check(|c| asked(c, before, before, old), "ok");
+    check(|c| asked(c, before, after, new), "ok");
+    with_roster(|c| asked(c, before, after, new), "window floor");
+}
+
 /// Rows without dates are the same rows in every year, and there is one Ledger for them.
 #[test]
 fn undated_data_is_asked_about_in_the_year_it_is_asked_in() {

@@ -281,17 +281,24 @@ impl Standing {
         past.collect()
     }
 
-    /// Whether another round of the same question and parameters that we accepted may still open: two
-    /// at once could end with accepted sets that differ.
+    /// Whether another round that a sum of this Query can be set against, and that we accepted, may still give
+    /// one: two at once could end with accepted sets that differ. Not one of full noise, of which each vector
+    /// is noised whole.
     pub fn is_under_way(&self, fold: &Fold, me: &MemberId, query: &Query, now: Time) -> bool {
         let key = repeat_key(query);
-        let promised = self.reserved(fold, me, now).filter(|(_, promise)| promise.repeats == key);
+        // Not `reserved`: an abort that claims to be of a later time ends a promise, and no round.
+        let promised = self.promises.iter().filter(|(_, promise)| promise.repeats == key);
         let debited = self.debits.iter().filter(|(_, spent)| !spent.voided && spent.repeats == Some(key));
-        let may_open = |id: &QueryId| {
-            let round = fold.round(id).filter(|round| round.ending().is_none());
-            round.and_then(|round| round.query()).is_some_and(|other| now <= other.close_by)
+        let blocks = |id: &QueryId| {
+            let Some((round, other)) = fold.round(id).and_then(|round| Some((round, round.query()?))) else {
+                return false;
+            };
+            let ours = round.plan().is_none_or(|plan| plan.members.contains(me));
+            let compared = PastRound { period: other.period(), sets: vec![] }.counts_for(query.period());
+            other.mode == Mode::Secure && ours && compared && round.may_give_sum(now)
         };
-        promised.map(|(id, _)| id).chain(debited.map(|(id, _)| id)).any(|id| *id != query.id && may_open(id))
+        let promised = promised.filter(|(_, promise)| promise.lapses >= now).map(|(id, _)| id);
+        promised.chain(debited.map(|(id, _)| id)).any(|id| *id != query.id && blocks(id))
     }
 
     fn purpose_debits(&self, query: &Query) -> PrivacyLoss {

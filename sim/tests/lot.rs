@@ -182,3 +182,68 @@ fn nothing_is_contributed_before_the_lot_is_drawn() {
     let round = told.round_in(&logs);
     assert!(round.contribution(round.plan().unwrap(), &by).is_none());
 }
+
+/// The round when all seats had closed without the asker's contribution and some had opened.
+fn closed_without_the_asker(told: &Told) -> Logs {
+    let asker = told.asker();
+    assert!(told.plan.members.last() == Some(asker) && told.plan.seat(asker).is_none());
+    let mut logs = told.before(&told.logs, Kind::Release, &[asker]);
+    logs = told.before(&logs, Kind::Open, &told.plan.committee[3..].iter().collect::<Vec<_>>());
+    for seat in &told.plan.committee {
+        logs.change_for_all(seat, &told.said(Kind::Freeze, seat).at, |entry| {
+            let Body::Freeze { contributions, .. } = &mut entry.body else { panic!("a freeze") };
+            contributions.pop();
+        });
+    }
+    for seat in &told.plan.committee {
+        let close = told.round_in(&logs).said(Kind::Close, seat).unwrap().at.clone();
+        logs.change_for_all(seat, &close, |entry| {
+            let Body::Close { accepted, .. } = &mut entry.body else { panic!("a close") };
+            accepted.pop();
+        });
+    }
+    logs
+}
+
+/// An asker that never heard of the last debit gives the lot up in good faith while others go on: it is not
+/// named for keeping the sum back, and no seat that heard it is. Whoever cannot have meant that is named.
+#[test]
+fn an_asker_that_missed_the_last_debit_is_not_named() {
+    let told = told();
+    let (asker, plan) = (told.asker(), &told.plan);
+    let named = |contributed: bool, code: &str, at: Time| {
+        let mut logs = closed_without_the_asker(&told);
+        if !contributed {
+            logs.cut(asker, told.said(Kind::Contribution, asker).at.index);
+        }
+        logs.push(asker, at, Body::Abort { query: told.id, code: code.into() });
+        let round = told.round_in(&logs);
+        assert_eq!(round.closed_by_all().expect("all closed").accepted.len(), MANY - 1);
+        round.withheld().into_iter().map(|one| one.by).collect::<Vec<_>>()
+    };
+    let second = Span(1_000);
+    let (lot_by, contribute_by) = (plan.lot_by(), plan.query.contribute_by);
+    for at in [lot_by, lot_by + second, contribute_by] {
+        assert_eq!(named(false, "lot", at), [], "{at:?}");
+    }
+    let alone = [asker.clone()];
+    assert_eq!(named(false, "lot", Time(lot_by.0 - 1_000)), alone, "nobody gave a lot up by then");
+    assert_eq!(named(false, "lot", contribute_by + second), alone, "nor later");
+    assert_eq!(named(false, "close", lot_by + second), alone);
+    assert_eq!(named(true, "lot", lot_by + second), alone, "it had seen the lot drawn");
+}
+
+/// An asker that slept until the time to contribute was over gives no lot up from logs of before.
+#[test]
+fn an_asker_that_slept_gives_no_lot_up() {
+    let told = told();
+    let (logs, _) = undrawn(&told);
+    let contribute_by = told.plan.query.contribute_by;
+    let aborts = |now| {
+        let written = Restart::new(&told, &logs, told.asker()).writes(now);
+        written.iter().any(|body| matches!(body, Body::Abort { .. }))
+    };
+    assert!(aborts(contribute_by));
+    assert!(!aborts(contribute_by + MOMENT));
+    assert!(aborts(told.plan.query.close_by + Span(600_000)), "it ends it when it is over");
+}

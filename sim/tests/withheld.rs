@@ -251,6 +251,31 @@ fn an_abort_in_time_after_all_closes_names_its_author_alone() {
     assert_eq!(a15(&story, gone).outcome, Outcome::Fail, "the first roster is no second one");
 }
 
+/// A seat that opens another share than it had committed to keeps its own back: each of the others says so
+/// at once, and its audit warns of it.
+#[test]
+fn a_false_open_is_named_as_silence_is() {
+    let (mut story, id, gone, close_by) = seat_taken_before_its_close();
+    forge_close(&mut story, id, gone, 0);
+    let closes = round_at(&story, 0, id).unwrap().closed_by_all().unwrap().closes;
+    story.forge(gone, 0, Body::Open { query: id, closes, share: vec![9; 32], salt: [1; 32] });
+    story.world.run_until(story.world.now() + Span(2_000));
+    assert!(story.world.now() < close_by);
+    let honest = (0..5).filter(|site| *site != gone);
+    let named: Vec<_> = honest.map(|site| (site, "withheld".to_owned(), origin(&story, gone))).collect();
+    assert_eq!(alerts(&story, id), named);
+    story.world.run_until(close_by + Span(200_000));
+    assert_eq!(alerts(&story, id), named, "and once");
+    let fold = story.world.member(0).unwrap().fold();
+    for site in 0..5 {
+        let report = audit_one(fold, &story.founder(site).id, &|_| None).unwrap();
+        let a15 = report.checks.iter().find(|check| check.code == "A15").unwrap();
+        let expected = if site == gone { Outcome::Warn } else { Outcome::Pass };
+        assert_eq!((a15.outcome, report.passed()), (expected, site != gone), "site {site}: {}", a15.text);
+        assert!(site != gone || a15.text.contains("opens another share"), "{}", a15.text);
+    }
+}
+
 /// No code excuses a seat that read the sum: `min_step` is a reason that a liar may give as well. And who
 /// reads the other seat's log in an old copy, without its close, convicts none of those who named it.
 #[test]

@@ -9,7 +9,7 @@ use crate::rounds::{Kind, Logged, Round};
 
 /// Every alert of a log names an entry that is what it says; and of a log that alerts are about, what
 /// it says since. To keep a share back is no proof of ill will, as machines sleep: it is a warning,
-/// which says how many say so. An open that came late is told as such and held against nobody.
+/// which says how many say so; that an open was false is A09's. An open that came late is told as such and held against nobody.
 pub(super) fn check_alerts(fold: &Fold, log: &Log) -> Check {
     let mut findings = Findings::new("A15", "alerts");
     for round in fold.rounds().values() {
@@ -72,18 +72,21 @@ fn kept_back(round: &Round, log: &Log) -> Option<(u64, String)> {
     }
     let (entry, close_by) = (about?, round.query()?.close_by);
     let open = round.said(Kind::Open, &log.member);
-    if open.is_some_and(|open| open.time <= close_by) {
+    let (plan, closed) = round.plan().zip(round.closed_by_all())?;
+    let right = round.opened(plan, &closed, &log.member);
+    if right && open.is_some_and(|open| open.time <= close_by) {
         return None; // It was on its way.
     }
     let since = match (open, round.said(Kind::Abort, &log.member)) {
+        (Some(Logged { at, .. }), _) if !right => format!("entry {} opens another share", at.index),
         (Some(Logged { at, .. }), _) => format!("its open came after that, at entry {}", at.index),
         (None, Some(Logged { at, .. })) => format!("it aborted at entry {}", at.index),
         (None, None) => "it has not opened".to_owned(),
     };
     let of = round.plan().map_or(0, |plan| plan.members.len());
+    let excuse = if open.is_some() && !right { "" } else { "; it may have slept" };
     let text = format!(
-        "entry {entry}: {} of {of} members say that a sum was kept back here after others had opened; {since}; \
-         it may have slept",
+        "entry {entry}: {} of {of} members say that a sum was kept back here after others had opened; {since}{excuse}",
         sayers.len()
     );
     Some((entry, text))

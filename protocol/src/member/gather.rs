@@ -15,7 +15,7 @@ use super::work::{Checked, Computed, Decided, Prove, Proved, Work, noised};
 use super::{Member, OPEN_GRACE};
 use crate::entry::{Body, Ref};
 use crate::log::tree::sha256;
-use crate::rounds::{Kind, Plan, Round, commitment, vector_bytes};
+use crate::rounds::{DEBIT_GRACE, Kind, LOST_LOT, Plan, Round, commitment, vector_bytes};
 use crate::seal;
 use crate::seed::Seed;
 use crate::standing::largest_roster;
@@ -118,7 +118,9 @@ impl Member {
     }
 
     fn under_way(&self, query: &Query) -> bool {
-        self.standing.is_under_way(&self.fold, &self.settings.me, query, self.now)
+        // In whole seconds, as `judge` sees it: what waits here must not be refused there.
+        let now = Time::from_seconds(self.now.seconds());
+        self.standing.is_under_way(&self.fold, &self.settings.me, query, now)
     }
 
     /// Every step of a round that can be taken now.
@@ -289,7 +291,7 @@ impl Member {
         }
         let code = match () {
             () if self.effort(id).failed => Some("local"),
-            () if self.is_lot_lost(&round, plan) => Some("lot"),
+            () if self.is_lot_lost(&round, plan) => Some(LOST_LOT),
             () if self.now > plan.query.contribute_by => Some("window"),
             () if !self.allows(&plan.query) => Some("veto"),
             () => None,
@@ -328,8 +330,9 @@ impl Member {
     /// The asker ends a round whose lot is lost, so that nobody waits for its last deadline.
     fn step_lost_lot(&mut self, round: &Round, plan: &Plan) {
         let asks = plan.query.asker == self.settings.me && !self.wrote(round, Kind::Abort);
-        if asks && self.is_lot_lost(round, plan) {
-            self.append(Body::Abort { query: round.id, code: "lot".to_owned() });
+        // Not of what it slept through: it may hold old logs, and the round may be near its sum.
+        if asks && self.now <= plan.query.contribute_by && self.is_lot_lost(round, plan) {
+            self.append(Body::Abort { query: round.id, code: LOST_LOT.to_owned() });
         }
     }
 
@@ -431,6 +434,8 @@ impl Member {
                 (after(body.join_by), "join"),
                 (body.contribute_by, "contribute"),
                 (after(body.contribute_by), "contribute"),
+                (body.contribute_by + Span::from_seconds(1), "another round"),
+                (body.contribute_by + DEBIT_GRACE + Span::from_seconds(1), "another round"),
                 (after(body.close_by), "close"),
                 (body.close_by + Span::from_seconds(1), "release"),
                 (body.close_by + OPEN_GRACE, "open"),

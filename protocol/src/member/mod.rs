@@ -342,8 +342,10 @@ impl Member {
     fn advance(&mut self) {
         let (seen, now) = (self.stepped_at, self.now);
         let due = self.round_timeouts().filter(|(_, at, _)| seen < *at && *at <= now);
-        let due: Vec<QueryId> = due.map(|(id, ..)| id).collect();
-        self.stirred.extend(due);
+        if due.count() > 0 {
+            // A round of the same question may have waited for this deadline.
+            self.stirred.extend(self.open.iter().copied());
+        }
         self.stepped_at = now;
         self.notice_touched();
         while let Some(id) = self.stirred.pop_first() {
@@ -501,7 +503,7 @@ impl Member {
         let could_open = closed_at.is_some_and(|at| at + notice <= query.close_by);
         let (late, over) = (now > query.close_by, now >= query.close_by + OPEN_GRACE);
         let is_said = |withheld: &Withheld| match withheld.how {
-            Withholding::Abort => true,
+            Withholding::Abort | Withholding::FalseOpen => true,
             Withholding::LateAbort => could_open && late,
             Withholding::Silence => could_open && over,
         };
