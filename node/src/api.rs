@@ -16,7 +16,8 @@ use datacoop_policy::query::{Mode, WINDOW_MAX};
 use datacoop_policy::question::{QuestionDraft, tidy_params};
 use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, Span, Time};
 use datacoop_protocol::audit::audit;
-use datacoop_protocol::entry::{Lay, QueryBody};
+use datacoop_protocol::bounds::LAY_BYTES_MAX;
+use datacoop_protocol::entry::{Lay, QueryBody, Supersedes};
 use datacoop_protocol::fold::{Fold, question_value};
 use datacoop_protocol::member::opening::NotShown;
 use datacoop_protocol::rounds::Round;
@@ -32,7 +33,7 @@ use crate::folder::{StoreError, write_durably};
 use crate::home::Home;
 use crate::load::Wish;
 use crate::own::basis::BasisText;
-use crate::view::{default_mode, plan_json, release, round_json, stage, status_json, unanswerable};
+use crate::view::{default_mode, plan_json, release_json, round_json, stage, status_json, unanswerable};
 use crate::{clock, entropy, load, opening};
 
 /// Digits of a query id that must be given: as many as `status` shows.
@@ -72,6 +73,12 @@ pub struct AskRequest {
     pub benefits: String,
     /// Who pays.
     pub pays: String,
+    /// The Query whose Release is to be superseded, or the first digits of its id; with `because`.
+    #[serde(default)]
+    pub supersedes: Option<String>,
+    /// Why it is to be superseded.
+    #[serde(default)]
+    pub because: Option<String>,
     /// Whether to ask although not one figure would answer.
     #[serde(default)]
     pub force: bool,
@@ -194,7 +201,7 @@ async fn results(State(handle): State<Handle>) -> Answer {
     let released = handle.released();
     let list = handle.view(move |member| {
         let rounds = released.iter().filter_map(|(id, _)| member.fold().round(id));
-        let list = rounds.filter_map(|round| release(round)).map(|release| release.json);
+        let list = rounds.filter_map(|round| release_json(member.fold(), round));
         (member.fold().charter().fields().demo, list.collect::<Vec<_>>())
     });
     let (demo, list) = list.await.ok_or_else(stopped)?;
@@ -271,6 +278,28 @@ fn window_of(seconds: u64) -> Result<Span, CommandError> {
     Ok(window)
 }
 
+/// Which Release is to be superseded, and why: the two come together.
+async fn supersedes_of(
+    handle: &Handle,
+    query: Option<String>,
+    because: Option<String>,
+) -> Result<Option<Supersedes>, Failed> {
+    let usage = |text: String| Err(Failed(CommandError::usage(text)));
+    let (id, because) = match (query, because) {
+        (None, None) => return Ok(None),
+        (Some(id), Some(because)) if !because.trim().is_empty() => (id, because),
+        _ => {
+            return usage("give --supersedes QUERY and --because TEXT together: the reason is logged".into());
+        }
+    };
+    if because.len() > LAY_BYTES_MAX {
+        return usage(format!("--because has {} bytes; at most {LAY_BYTES_MAX} fit", because.len()));
+    }
+    let found = handle.view(move |member| find_round(member.fold(), &id).map(|round| round.id));
+    let query = found.await.ok_or_else(stopped)?.map_err(Failed)?;
+    Ok(Some(Supersedes { query, because }))
+}
+
 /// Turns a request into a Query's body.
 async fn body_of(handle: &Handle, request: AskRequest) -> Result<QueryBody, Failed> {
     let charter = handle.view(|member| member.fold().charter().clone()).await.ok_or_else(stopped)?;
@@ -282,6 +311,7 @@ async fn body_of(handle: &Handle, request: AskRequest) -> Result<QueryBody, Fail
         (None, [only]) => (*only).to_owned(),
         (None, _) => return Err(usage(format!("name a --purpose: {}", purposes.join(", ")))),
     };
+    let supersedes = supersedes_of(handle, request.supersedes, request.because).await?;
     let now = Time::from_seconds(clock::now().seconds());
     let window = window_of(request.window)?;
     let default_loss = u64::try_from(draft.loss).unwrap_or(0);
@@ -301,6 +331,7 @@ async fn body_of(handle: &Handle, request: AskRequest) -> Result<QueryBody, Fail
         contribute_by: now + window + window,
         close_by: now + window + window + window,
         charter: charter.hash(),
+        supersedes,
     })
 }
 
@@ -333,7 +364,7 @@ async fn ask(State(handle): State<Handle>, Json(request): Json<AskRequest>) -> A
 async fn query(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
     let seen = handle.view(move |member| {
         let round = find_round(member.fold(), &id)?;
-        Ok(round_json(&round, member.fold().charter().fields().demo))
+        Ok(round_json(member.fold(), &round))
     });
     seen.await.ok_or_else(stopped)?.map(Json).map_err(Failed)
 }
@@ -342,7 +373,7 @@ async fn query(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
 async fn basis(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
     let seen = handle.view(move |member| {
         let round = find_round(member.fold(), &id)?;
-        let basis = BasisText::of(&round, member.fold().charter(), member.me());
+        let basis = BasisText::of(member.fold(), &round, member.me());
         let text = || CommandError::usage(format!("query {} has no release: {}", round.id, stage(&round)));
         basis.ok_or_else(|| text().hint("list releases with their ids: datacoop results"))
     });

@@ -6,10 +6,11 @@ use datacoop_policy::query::{Assumptions, Mode, SECURE_ROSTER_MIN, Terms};
 use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::{Day, MemberId, PrivacyLoss, QueryId};
 use datacoop_protocol::entry::{Body, QueryBody};
+use datacoop_protocol::fold::Fold;
 use datacoop_protocol::member::Member;
 use datacoop_protocol::release::figures;
 use datacoop_protocol::rounds::{Ending, Kind, Logged, Plan, Round};
-use datacoop_protocol::standing::released;
+use datacoop_protocol::standing::{answer, superseded_by};
 use serde_json::{Value, json};
 
 use crate::cli::figures_json;
@@ -72,8 +73,17 @@ pub fn release(round: &Round) -> Option<Release> {
         "figure": query.question.question().draft().figure.kind,
         "by": query.question.groupings().iter().map(|by| by.name.as_str()).collect::<Vec<_>>(),
         "cells": figures_json(&figures),
+        "supersedes": round.asked()?.body.supersedes.as_ref().map(
+            |old| json!({ "query": old.query.to_string(), "because": old.because })),
     });
     Some(Release { id: round.id, question: query.question.clone(), figures, json })
+}
+
+/// The release of a round as scripts read it, with what superseded it.
+pub fn release_json(fold: &Fold, round: &Round) -> Option<Value> {
+    let mut json = release(round)?.json;
+    json["superseded_by"] = json!(superseded_by(fold, round).map(|id| id.to_string()));
+    Some(json)
 }
 
 /// Where a round stands, in one word.
@@ -99,7 +109,7 @@ pub fn stage(round: &Round) -> String {
 }
 
 /// Everything about one round.
-pub fn round_json(round: &Round, demo: bool) -> Value {
+pub fn round_json(fold: &Fold, round: &Round) -> Value {
     let refusals: Vec<Value> = round
         .all(Kind::Verdict)
         .filter_map(|(by, logged)| {
@@ -110,14 +120,14 @@ pub fn round_json(round: &Round, demo: bool) -> Value {
     let accepted = round.all(Kind::Verdict).count() - refusals.len();
     json!({
         "schema": "datacoop.query/1",
-        "demo": demo,
+        "demo": fold.charter().fields().demo,
         "query": round.id.to_string(),
         "stage": stage(round),
         "accepted": accepted,
         "refused": refusals,
         "contributed": round.all(Kind::Contribution).count(),
         "alerts": round.alerts().iter().filter_map(alert_json).collect::<Vec<_>>(),
-        "release": release(round).map(|release| release.json),
+        "release": release_json(fold, round),
     })
 }
 
@@ -155,6 +165,7 @@ pub fn status_json(member: &Member, today: Day) -> Value {
         .filter(|round| round.ending().is_none())
         .map(|round| json!({ "query": round.id.to_string(), "stage": stage(round) }))
         .collect();
+    let released = || member.fold().rounds().values().filter(|round| round.released().is_some());
     let logs: Vec<Value> = member
         .fold()
         .logs()
@@ -174,7 +185,8 @@ pub fn status_json(member: &Member, today: Day) -> Value {
         "untouched": untouched,
         "years": years_json(&years(ledger.accounts())),
         "open": open,
-        "released": member.fold().rounds().values().filter(|round| round.released().is_some()).count(),
+        "released": released().count(),
+        "superseded": released().filter(|round| superseded_by(member.fold(), round).is_some()).count(),
         "logs": logs,
     })
 }
@@ -204,7 +216,7 @@ pub fn plan_json(
     });
     let cluster = Cluster { members: answering.len(), people, listed: listed.collect() };
     let mut plan = reckoned_json(&query.question, &cluster, query.mode, query.assumed, query.loss)?;
-    let answered = released(member.fold(), &query);
+    let answered = answer(member.fold(), &query).filter(|_| query.supersedes.is_none());
     let refusal = member.judge_as_asker(&query).err().filter(|_| answered.is_none());
     let room = member.room(&query);
     plan["node"] = json!(true);
@@ -213,7 +225,8 @@ pub fn plan_json(
         "year": reading_json(room.year), "purpose": reading_json(room.purpose), "promised": reading_json(room.promised),
     });
     plan["left_after"] = reading_json(room.year.min(room.purpose).less(query.loss));
-    plan["answered"] = json!(answered.map(|id| id.to_string()));
+    plan["answered"] = json!(answered.map(|answer| answer.query.to_string()));
+    plan["supersedes"] = json!(query.supersedes.map(|id| id.to_string()));
     plan["refused"] = json!(refusal.map(|no| json!({ "rule": no.rule.code(), "text": no.to_string() })));
     Ok(plan)
 }
@@ -255,6 +268,7 @@ pub fn reckoned_json(
         "group_size_assumed": (cluster.people / groups.max(1) as u64).max(1),
         "group_size_known": true,
         "answered": null,
+        "supersedes": null,
         "matters": of.draft().matters,
         "cannot_tell": of.draft().cannot_tell,
         "refused": null,

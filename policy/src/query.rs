@@ -218,12 +218,30 @@ pub struct Query {
     pub close_by: Time,
     /// Hash of the charter version it was asked under.
     pub charter: Digest,
+    /// The Query whose Release its own is to supersede: a correction (CHARTER.md section 8).
+    pub supersedes: Option<QueryId>,
+}
+
+/// The Release that stands for a question, its parameters and its period.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// Its Query.
+    pub query: QueryId,
+    /// Whether it superseded another: that happens once.
+    pub corrects: bool,
+    /// Its Roster.
+    pub members: Vec<MemberId>,
 }
 
 impl Query {
     /// The days it is about.
     pub fn period(&self) -> Period {
         self.question.period()
+    }
+
+    /// The Release that it names to supersede, as it must be: what a reader takes it for who holds nothing else.
+    pub fn named_answer(&self) -> Option<Answer> {
+        self.supersedes.map(|query| Answer { query, corrects: false, members: vec![] })
     }
 
     /// The noise of one share for a Roster with these terms.

@@ -43,6 +43,7 @@ rules! {
     MaxCells = "max_cells", "Too many cells.";
     FullNoise = "full_noise", "Noised figures of one member would show.";
     Answered = "answered", "There is a Release already.";
+    Supersedes = "supersedes", "What it would supersede it may not.";
     MinCosigners = "min_cosigners", "Too few co-signers.";
     RhoQuery = "rho_query", "The Query costs too much.";
     RhoPurpose = "rho_purpose", "The purpose has too little left.";

@@ -5,7 +5,7 @@ use crate::id::MemberId;
 use crate::ledger::Ledger;
 use crate::limits::{Layer, Limits, Set};
 use crate::loss::PrivacyLoss;
-use crate::query::{Assumptions, Mode, Query, Terms, WINDOW_MAX};
+use crate::query::{Answer, Assumptions, Mode, Query, Terms, WINDOW_MAX};
 use crate::refusal::{Refusal, Rule};
 use crate::step::{MemberSet, PastRound, smallest_step};
 use crate::time::{AcademicYear, Span, Time};
@@ -30,10 +30,11 @@ pub struct Facts<'a> {
     pub reserved: PrivacyLoss,
     /// Debits and reservations of the same purpose and account.
     pub purpose_spent: PrivacyLoss,
-    /// Unvoided debits so far for the same question, parameters and period.
+    /// Unvoided debits so far for the same question, parameters and period; of a Query that supersedes
+    /// another only those of such.
     pub attempts: u32,
-    /// Whether a Release of the same question, parameters and period stands.
-    pub answered: bool,
+    /// The Release of the same question, parameters and period that stands.
+    pub answer: Option<&'a Answer>,
     /// Rounds of the same question and parameters, lists of members aside, that this member debited.
     pub past: &'a [PastRound],
     /// Whether another round of the same question and parameters was accepted and has not ended.
@@ -98,6 +99,8 @@ pub fn judge_round(charter: &Charter, query: &Query, roster: &[MemberId]) -> Res
         let sentence = "the Roster is empty".to_owned();
         return Err(Refusal { rule: Rule::Roster, layer: Layer::Floor, sentence });
     };
+    // Which Release it supersedes is for each member to see before it debits.
+    let answer = query.named_answer();
     let facts = Facts {
         now: query.at,
         me,
@@ -106,7 +109,7 @@ pub fn judge_round(charter: &Charter, query: &Query, roster: &[MemberId]) -> Res
         reserved: PrivacyLoss::ZERO,
         purpose_spent: PrivacyLoss::ZERO,
         attempts: 0,
-        answered: false,
+        answer: answer.as_ref(),
         past: &[],
         under_way: false,
         declared: true,
@@ -137,9 +140,7 @@ fn check(limits: &Limits, query: &Query, roster: Option<&[MemberId]>, facts: &Fa
     }
     check_scope(limits, query, facts.now)?;
     check_sensitive(query, facts)?;
-    if facts.answered {
-        return no(Rule::Answered, "already answered: read the Release with `datacoop results`");
-    }
+    check_answer(query, roster, facts)?;
     if limits.min_cosigners > 0 {
         return no(Rule::MinCosigners, format!("0 members co-signed; {} are needed", limits.min_cosigners));
     }
@@ -271,6 +272,36 @@ fn check_sensitive(query: &Query, facts: &Facts<'_>) -> Check {
             no(Rule::Columns, format!("the column `{name}` is sensitive, and this purpose does not name it"))
         }
         None => Ok(()),
+    }
+}
+
+/// Whoever asks again is given the Release that stands. It may be superseded once, by name, and by at least
+/// half of those who gave it: or a few could put figures of their own in its place.
+fn check_answer(query: &Query, roster: Option<&[MemberId]>, facts: &Facts<'_>) -> Check {
+    let (old, answer) = match (query.supersedes, facts.answer) {
+        (None, None) => return Ok(()),
+        (None, Some(_)) => {
+            return no(Rule::Answered, "already answered: read the Release with `datacoop results`");
+        }
+        (Some(old), answer) => (old, answer),
+    };
+    let Some(answer) = answer.filter(|answer| answer.corrects || answer.query == old) else {
+        let text = "it supersedes what is no Release of this question, these parameters and this period";
+        return no(Rule::Supersedes, text);
+    };
+    if answer.corrects {
+        return no(Rule::Supersedes, "the Release was superseded once; that one stands");
+    }
+    let both = roster.map(|roster| roster.iter().filter(|id| answer.members.contains(id)).count());
+    match both {
+        Some(both) if 2 * both < answer.members.len() => no(
+            Rule::Supersedes,
+            format!(
+                "{both} of {} members of the Release that it supersedes take part; half of them are needed",
+                answer.members.len()
+            ),
+        ),
+        _ => Ok(()),
     }
 }
 

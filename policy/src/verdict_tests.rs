@@ -26,7 +26,7 @@ struct Case {
     reserved: PrivacyLoss,
     purpose_spent: PrivacyLoss,
     attempts: u32,
-    answered: bool,
+    answer: Option<Answer>,
     past: Vec<PastRound>,
     under_way: bool,
     declared: bool,
@@ -76,6 +76,7 @@ impl Case {
             contribute_by: now + Span::from_seconds(120),
             close_by: now + Span::from_seconds(180),
             charter: charter.hash,
+            supersedes: None,
         };
         Self {
             charter,
@@ -86,7 +87,7 @@ impl Case {
             reserved: PrivacyLoss::ZERO,
             purpose_spent: PrivacyLoss::ZERO,
             attempts: 0,
-            answered: false,
+            answer: None,
             past: vec![],
             under_way: false,
             declared: true,
@@ -105,7 +106,7 @@ impl Case {
             reserved: self.reserved,
             purpose_spent: self.purpose_spent,
             attempts: self.attempts,
-            answered: self.answered,
+            answer: self.answer.as_ref(),
             past: &self.past,
             under_way: self.under_way,
             declared: self.declared,
@@ -116,6 +117,56 @@ impl Case {
             Err(refusal) => format!("{} {}", refusal.rule.code(), refusal.layer.code()),
         }
     }
+}
+
+/// The Release of Query `n`, by members 0 to 7.
+fn answer(n: u8) -> Answer {
+    Answer { query: Digest([n; 32]), corrects: false, members: (0..8).map(id).collect() }
+}
+
+#[test]
+fn a_release_is_superseded_once_by_name_and_by_half_of_its_members() {
+    let case = |answer: Option<Answer>, supersedes: u8, expected: &str| {
+        check(
+            |c| {
+                c.answer = answer.clone();
+                c.query.supersedes = Some(Digest([supersedes; 32]));
+            },
+            expected,
+        );
+    };
+    case(Some(answer(9)), 9, "ok");
+    case(Some(answer(9)), 8, "supersedes floor");
+    case(None, 9, "supersedes floor");
+    for named in [8, 9] {
+        case(Some(Answer { corrects: true, ..answer(9) }), named, "supersedes floor");
+    }
+    // Members 0 to 11 take part in all: of the eight who gave the Release so many.
+    for (both, expected) in [(8, "ok"), (4, "ok"), (3, "supersedes floor"), (0, "supersedes floor")] {
+        let members = (12 - both..20 - both).map(id).collect();
+        with_roster(
+            |c| {
+                c.answer = Some(Answer { members, ..answer(9) });
+                c.query.supersedes = Some(Digest([9; 32]));
+            },
+            expected,
+        );
+    }
+    // It costs what any Query costs, and is attempted as often.
+    check(
+        |c| {
+            c.answer = Some(answer(9));
+            c.query.supersedes = Some(Digest([9; 32]));
+            c.attempts = ATTEMPTS_MAX;
+        },
+        "attempt floor",
+    );
+    // A round of it stands on its own: what it supersedes is each member's to judge.
+    let mut case = Case::new();
+    case.query.supersedes = Some(Digest([9; 32]));
+    let charter = Charter::admit(case.charter.clone()).unwrap();
+    let roster: Vec<MemberId> = (0..12).map(id).collect();
+    assert_eq!(judge_round(&charter, &case.query, &roster), Ok(()));
 }
 
 fn check(change: impl FnOnce(&mut Case), expected: &str) {
@@ -181,7 +232,7 @@ fn who_asks_when_and_under_which_charter() {
     );
     check(|c| c.attempts = 1, "ok");
     check(|c| c.attempts = 2, "attempt floor");
-    check(|c| c.answered = true, "answered floor");
+    check(|c| c.answer = Some(answer(9)), "answered floor");
 }
 
 /// Found by reading: who is on roll without a last day is so in 2040 too, and consent knows no period. A

@@ -36,6 +36,15 @@ pub struct Lay {
     pub pays: String,
 }
 
+/// That a Query's Release is to supersede another: a correction, with its reason.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Supersedes {
+    /// The Query of that Release.
+    pub query: QueryId,
+    /// Why, in the asker's words; it stands with them, as `because` of `lay`.
+    pub because: String,
+}
+
 /// A `query` entry as it stands, before the Question in it is checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct QueryBody {
@@ -67,6 +76,8 @@ pub struct QueryBody {
     pub close_by: Time,
     /// The charter version's hash.
     pub charter: Digest,
+    /// What it is to supersede, if anything.
+    pub supersedes: Option<Supersedes>,
 }
 
 /// A sealed share and the digest of what is in it.
@@ -517,19 +528,20 @@ fn ledger(debit: &Debit) -> Value {
 }
 
 fn query_fields(query: &QueryBody) -> Vec<(&'static str, Value)> {
-    let lay = Value::object([
+    let mut lay = vec![
         ("benefits", text(&query.lay.benefits)),
         ("pays", text(&query.lay.pays)),
         ("why", text(&query.lay.why)),
-    ]);
-    vec![
+    ];
+    lay.extend(query.supersedes.as_ref().map(|old| ("because", text(&old.because))));
+    let mut fields = vec![
         ("charter", digest(&query.charter)),
         ("close_by", int(query.close_by.seconds())),
         ("colluding_percent", int(u64::from(query.assumed.colluding_percent))),
         ("committee_max", int(u64::from(query.assumed.committee_max))),
         ("contribute_by", int(query.contribute_by.seconds())),
         ("join_by", int(query.join_by.seconds())),
-        ("lay", lay),
+        ("lay", Value::object(lay)),
         ("min_roster", int(u64::from(query.min_roster))),
         ("missing_percent", int(u64::from(query.assumed.missing_percent))),
         ("mode", text(query.mode.code())),
@@ -539,7 +551,9 @@ fn query_fields(query: &QueryBody) -> Vec<(&'static str, Value)> {
         ("question", query.question.clone()),
         ("rho", int(query.loss.nano())),
         ("vocabulary", text(&query.vocabulary)),
-    ]
+    ];
+    fields.extend(query.supersedes.as_ref().map(|old| ("supersedes", digest(&old.query))));
+    fields
 }
 
 fn parse_body(kind: &str, fields: &mut Fields) -> Result<Body, JsonError> {
@@ -654,11 +668,18 @@ fn parse_open(query: QueryId, fields: &mut Fields) -> Result<Body, JsonError> {
 
 fn parse_query(fields: &mut Fields) -> Result<QueryBody, JsonError> {
     let mut lay = Fields::new(fields.object("lay")?)?;
+    let supersedes = fields.optional_digest("supersedes")?;
     let mut words = |name| {
         let words = lay.string(name)?;
         if words.len() > LAY_BYTES_MAX { Err(JsonError::new("`lay` text is too long")) } else { Ok(words) }
     };
     let spoken = Lay { why: words("why")?, benefits: words("benefits")?, pays: words("pays")? };
+    let supersedes = supersedes.map(|query| {
+        let because = words("because")?;
+        let said = !because.trim().is_empty();
+        if said { Ok(Supersedes { query, because }) } else { Err(JsonError::new("`because` says nothing")) }
+    });
+    let supersedes = supersedes.transpose()?;
     lay.finish()?;
     let params = parse_strings(fields, "params")?;
     if params.len() > PARAMS_MAX {
@@ -687,6 +708,7 @@ fn parse_query(fields: &mut Fields) -> Result<QueryBody, JsonError> {
         contribute_by,
         close_by,
         charter: fields.digest("charter")?,
+        supersedes,
     })
 }
 
@@ -765,3 +787,7 @@ fn parse_strings(fields: &mut Fields, name: &str) -> Result<BTreeMap<String, Str
         })
         .collect()
 }
+
+#[cfg(test)]
+#[path = "entry_tests.rs"]
+mod tests;

@@ -445,6 +445,7 @@ pub(crate) fn bind(
         contribute_by: body.contribute_by,
         close_by: body.close_by,
         charter: body.charter,
+        supersedes: body.supersedes.as_ref().map(|old| old.query),
     })
 }
 

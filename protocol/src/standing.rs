@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use datacoop_policy::ledger::{Account, Debit, Ledger};
 use datacoop_policy::limits::Limits;
-use datacoop_policy::query::{Mode, Query};
+use datacoop_policy::query::{Answer, Mode, Query};
 use datacoop_policy::question::is_choice;
 use datacoop_policy::refusal::Refusal;
 use datacoop_policy::step::{MemberSet, PastRound, largest_lawful, smallest_step};
@@ -50,13 +50,21 @@ struct Promise {
     lapses: Time,
 }
 
+/// What two debits are attempts of: whether the Query supersedes a Release counts, not which it names, so
+/// no name earns a third attempt.
+type Attempt = (Sameness, bool);
+
+fn attempt(query: &Query) -> Attempt {
+    (Sameness::of(query), query.supersedes.is_some())
+}
+
 /// A debit and what it was for.
 #[derive(Clone, Debug)]
 struct Spent {
     account: Account,
     /// As far as the Query is known.
     purpose: Option<String>,
-    same: Option<Sameness>,
+    attempt: Option<Attempt>,
     repeats: Option<Digest>,
     loss: PrivacyLoss,
     contributed: bool,
@@ -80,7 +88,7 @@ pub struct Standing {
     ledger: Ledger,
     promises: BTreeMap<QueryId, Promise>,
     debits: BTreeMap<QueryId, Spent>,
-    attempts: BTreeMap<Sameness, u32>,
+    attempts: BTreeMap<Attempt, u32>,
 }
 
 impl Standing {
@@ -114,14 +122,14 @@ impl Standing {
     fn debit(&mut self, id: QueryId, debit: &Debit, query: Option<&Query>) -> Result<(), &'static str> {
         self.promises.remove(&id);
         let adds_up = self.ledger.book(debit);
-        let same = query.map(Sameness::of);
-        if let Some(same) = &same {
-            *self.attempts.entry(same.clone()).or_default() += 1;
+        let attempt = query.map(attempt);
+        if let Some(attempt) = &attempt {
+            *self.attempts.entry(attempt.clone()).or_default() += 1;
         }
         let spent = Spent {
             account: debit.account.clone(),
             purpose: query.map(|query| query.purpose.clone()),
-            same,
+            attempt,
             repeats: query.map(repeat_key),
             loss: debit.loss,
             contributed: false,
@@ -168,7 +176,7 @@ impl Standing {
             Some(spent) if !spent.contributed && !spent.voided => {
                 spent.voided = true;
                 self.ledger.void(&spent.account, spent.loss);
-                let attempts = spent.same.as_ref().and_then(|same| self.attempts.get_mut(same));
+                let attempts = spent.attempt.as_ref().and_then(|attempt| self.attempts.get_mut(attempt));
                 attempts.into_iter().for_each(|attempts| *attempts = attempts.saturating_sub(1));
                 Ok(())
             }
@@ -243,6 +251,7 @@ impl Standing {
             (Some(roster), true) => past_rounds(fold, query, roster),
             (Some(_), false) => self.own_past_rounds(fold, me, query),
         };
+        let answer = if fresh { answer(fold, query) } else { named_answer(fold, query) };
         let facts = Facts {
             now,
             me,
@@ -250,8 +259,8 @@ impl Standing {
             ledger: &self.ledger,
             reserved,
             purpose_spent,
-            attempts: self.attempts.get(&Sameness::of(query)).copied().unwrap_or(0),
-            answered: fresh && released(fold, query).is_some(),
+            attempts: self.attempts.get(&attempt(query)).copied().unwrap_or(0),
+            answer: answer.as_ref(),
             past: &past,
             // An auditor may hold less of the other round than the member did.
             under_way: fresh && self.is_under_way(fold, me, query, now),
@@ -394,13 +403,49 @@ pub fn largest_roster(fold: &Fold, query: &Query, accepts: &[MemberId], step: u3
     }
 }
 
-/// The Query whose Release answers the same question, parameters and period.
-pub fn released(fold: &Fold, query: &Query) -> Option<QueryId> {
+/// The Release that stands for a Query's question, parameters and period: one that superseded another as it
+/// may, else one that supersedes none. Of several, asked at once, the first by id.
+pub fn answer(fold: &Fold, query: &Query) -> Option<Answer> {
     let wanted = Sameness::of(query);
-    fold.rounds().values().find_map(|round| {
-        let same = round.query().is_some_and(|other| Sameness::of(other) == wanted);
-        (same && matches!(round.ending(), Some(Ending::Released(_)))).then_some(round.id)
-    })
+    let released = fold.rounds().values().filter_map(|round| {
+        let plan = round.plan()?;
+        let same = matches!(round.ending(), Some(Ending::Released(_))) && Sameness::of(&plan.query) == wanted;
+        same.then(|| {
+            let corrects = plan.query.supersedes.is_some();
+            (plan.query.supersedes, Answer { query: round.id, corrects, members: plan.members.clone() })
+        })
+    });
+    let (corrections, firsts): (Vec<_>, Vec<_>) = released.partition(|(_, answer)| answer.corrects);
+    let may = |old: &Option<QueryId>, new: &Answer| {
+        let first = firsts.iter().find(|(_, first)| Some(first.query) == *old);
+        first.is_some_and(|(_, first)| {
+            let both = first.members.iter().filter(|id| new.members.contains(id)).count();
+            2 * both >= first.members.len()
+        })
+    };
+    let correction = corrections.into_iter().find(|(old, new)| may(old, new));
+    correction.or_else(|| firsts.first().cloned()).map(|(_, answer)| answer)
+}
+
+/// What an auditor takes for the Release that a Query supersedes: the one it names, unless that Query is here
+/// and another, or supersedes one itself. What had been released by then, as a member saw it, cannot be told.
+fn named_answer(fold: &Fold, query: &Query) -> Option<Answer> {
+    let known = fold.round(&query.supersedes?).and_then(|round| round.asked());
+    let fits = known.is_none_or(|asked| {
+        let same = |other: &Arc<Query>| Sameness::of(other) == Sameness::of(query);
+        asked.query.as_ref().is_ok_and(|other| same(other) && other.supersedes.is_none())
+    });
+    query.named_answer().filter(|_| fits)
+}
+
+/// The Query whose Release supersedes that of this round, if one does.
+pub fn superseded_by(fold: &Fold, round: &Round) -> Option<QueryId> {
+    let names_it = |other: &Arc<Round>| {
+        other.released().is_some() && other.query().is_some_and(|query| query.supersedes == Some(round.id))
+    };
+    round.released().filter(|_| fold.rounds().values().any(names_it))?;
+    let answer = answer(fold, round.query()?)?;
+    (answer.corrects && answer.query != round.id).then_some(answer.query)
 }
 
 /// Replays a whole log of a member. Returns its standing and each entry that is wrong.

@@ -332,6 +332,7 @@ fn absurd_questions_are_refused_or_ignored() {
             contribute_by: now + Span(40_000),
             close_by: now + Span(60_000),
             charter,
+            supersedes: None,
         };
         Entry { at: now, by: one.clone(), seq, body: Body::Query(Box::new(body)) }.to_bytes()
     };

@@ -70,6 +70,7 @@ async fn round(nodes: &[Node], number: usize) -> (Duration, Vec<f64>, f64) {
         contribute_by: now + Span::from_seconds(60),
         close_by: now + Span::from_seconds(90),
         charter,
+        supersedes: None,
     };
     let mut events = asker.events();
     let began = Instant::now();

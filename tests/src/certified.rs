@@ -104,6 +104,7 @@ fn query(scene: Scene, charter: Digest, now: Time, round: i64) -> QueryBody {
         contribute_by: now + Span(40_000),
         close_by: now + Span(60_000),
         charter,
+        supersedes: None,
     }
 }
 

@@ -119,6 +119,7 @@ impl Cast {
             contribute_by: day(10),
             close_by: day(15),
             charter: self.charter.hash(),
+            supersedes: None,
         }
     }
 

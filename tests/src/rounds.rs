@@ -181,6 +181,7 @@ impl Coop {
             contribute_by: now + Span(40_000),
             close_by: now + Span(60_000),
             charter: self.charter,
+            supersedes: None,
         }
     }
 

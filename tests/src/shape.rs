@@ -179,6 +179,7 @@ pub fn lawful_query(now: Time, charter: Digest, mode: Mode) -> QueryBody {
         contribute_by: now + Span(40_000),
         close_by: now + Span(60_000),
         charter,
+        supersedes: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, Span, Time};
-use datacoop_protocol::entry::{Lay, QueryBody};
+use datacoop_protocol::entry::{Lay, QueryBody, Supersedes};
 use datacoop_protocol::fold::question_value;
 use datacoop_sim::coop::member_id;
 
@@ -138,7 +138,10 @@ pub fn random_query(dice: &mut Dice, now: Time, charter: Digest) -> (Result<Quer
     if dice.below(10) == 0 {
         let period = Period::parse(dice.pick(&["2025-09-01..2025-12-19", "2025-09-01..2025-11-30"]))
             .expect("a period");
-        return (Ok(QueryBody { period, ..lawful }), asker);
+        // Now and then as a correction, of what is no Release.
+        let supersedes = (dice.below(3) == 0)
+            .then(|| Supersedes { query: Digest([9; 32]), because: "a mistake".to_owned() });
+        return (Ok(QueryBody { period, supersedes, ..lawful }), asker);
     }
     let text = question(dice);
     let staff = dice.below(12) == 0;

@@ -110,6 +110,7 @@ fn tell() -> Story {
         contribute_by: now + Span(40_000),
         close_by: now + Span(60_000),
         charter: id,
+        supersedes: None,
     };
     world.input(4, Input::Ask { command: 1, query: Box::new(query) });
     let until = world.now() + Span(120_000);

@@ -59,6 +59,35 @@ fn check_imports(coop: &Coop) {
     coop.fails(0, &new, 11, "hint: stop it");
 }
 
+/// A release is superseded once, for its full price, and says so.
+fn check_correction(coop: &Coop, ask: &[&str], old: &str) {
+    let because = ["--because", "one school had sent last term's roll"];
+    let correct = [ask, &["--supersedes", &old[..8], "--rho", "0.002"], &because].concat();
+    coop.fails(0, &correct[..correct.len() - 2], 2, "--because");
+    coop.fails(0, &[&correct[..correct.len() - 1], &[" "]].concat(), 2, "together");
+    let plan = [&correct[..], &["--plan"]].concat();
+    let planned = json(&coop.ok(0, &plan));
+    assert_eq!((&planned["answered"], planned["supersedes"].as_str()), (&Value::Null, Some(old)));
+    assert_eq!(planned["left_after"]["rho"], "0.001000000", "it is charged in full");
+    let text: Vec<&str> = plan.iter().filter(|arg| **arg != "--json").copied().collect();
+    let text = String::from_utf8(coop.ok(0, &text).stdout).unwrap();
+    assert!(text.contains(&format!("Supersedes       release {}", &old[..8])), "{text}");
+
+    let released = json(&coop.ok(0, &[&correct[..], &["--yes"]].concat()));
+    let new = released["release"]["query"].as_str().unwrap().to_owned();
+    assert_eq!(coop.status(0)["ledger"][0]["left"]["rho"], "0.001000000");
+    assert_eq!(json(&coop.ok(0, ask))["release"]["query"], new.as_str());
+    let text = |id: &str| String::from_utf8(coop.ok(0, &["results", id]).stdout).unwrap();
+    assert!(text(old).contains(&format!("superseded by {new}")), "{}", text(old));
+    assert!(text(&new).contains(&format!("supersedes {old}\nbecause: {}", because[1])), "{}", text(&new));
+    let status = String::from_utf8(coop.ok(0, &["status"]).stdout).unwrap();
+    assert!(status.contains("2 releases held, 1 of them superseded"), "{status}");
+    for id in [old, new.as_str()] {
+        let again = [ask, &["--supersedes", &id[..8], "--rho", "0.0001"], &because].concat();
+        coop.fails(0, &again, 6, "superseded once");
+    }
+}
+
 #[test]
 fn plans_repeats_audits_and_limits_of_ones_own() {
     let mut coop = Coop::found(6, 200);
@@ -133,6 +162,7 @@ fn plans_repeats_audits_and_limits_of_ones_own() {
     assert_eq!(plan["answered"], id.as_str());
     assert_eq!(json(&coop.ok(0, &ask))["release"]["query"], id.as_str());
     assert_eq!(coop.status(0)["ledger"][0]["left"]["rho"], "0.003000000");
+    check_correction(&coop, &ask, &id);
     let days = period(&coop, "17");
     let other = ["ask", "--question", "mean.toml", "--period", days.as_str()];
     coop.fails(0, &other, 4, "rho_year, set by our own limits");

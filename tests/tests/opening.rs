@@ -112,6 +112,7 @@ impl Cast {
             contribute_by: now + Span(40_000),
             close_by: now + Span(60_000),
             charter: id,
+            supersedes: None,
         };
         world.input(4, Input::Ask { command: 1, query: Box::new(query) });
         let (mut id, mut kept) = (None, BTreeMap::new());

@@ -60,6 +60,12 @@ pub(super) struct AskArgs {
     /// Plain words for the log: who pays
     #[arg(long, default_value = "")]
     pays: String,
+    /// Supersede this release of the same question, parameters and period: once, and charged in full
+    #[arg(long, value_name = "QUERY", requires = "because")]
+    supersedes: Option<String>,
+    /// Plain words for the log: why the release must be superseded
+    #[arg(long, value_name = "TEXT", requires = "supersedes")]
+    because: Option<String>,
     /// Privacy loss at each member, as zCDP rho [default: the question's own]
     #[arg(long)]
     rho: Option<PrivacyLoss>,
@@ -191,6 +197,8 @@ pub(super) fn ask(common: &Common, args: &AskArgs) -> Result<Printed, CommandErr
         why: args.why.clone(),
         benefits: args.benefits.clone(),
         pays: args.pays.clone(),
+        supersedes: args.supersedes.clone(),
+        because: args.because.clone(),
         force: args.force,
     };
     tokio::task::block_in_place(|| {
@@ -224,6 +232,10 @@ pub(super) fn ask(common: &Common, args: &AskArgs) -> Result<Printed, CommandErr
 
 /// A plan from public facts alone, for a cluster that is said or the reference cluster.
 fn plan_without_node(args: &AskArgs, wanted: &Wanted, why: &str) -> Result<Printed, CommandError> {
+    if args.supersedes.is_some() {
+        let text = format!("{why}: what --supersedes names is held by a node that runs");
+        return Err(CommandError::usage(text).hint("start it: datacoop run"));
+    }
     let bound = wanted.question.bind(&wanted.params, wanted.period);
     let bound = bound.map_err(|error| CommandError::usage(error.0))?;
     let dataset = wanted.question.vocabulary().dataset();
@@ -263,6 +275,12 @@ fn plan_text(plan: &Value) -> String {
     text += &format!("  Worth noticing   {}\n", words(&plan["matters"]));
     if !plan["answered"].is_null() {
         return text + "  Costs            nothing: a release answers it already\n";
+    }
+    if let Some(old) = plan["supersedes"].as_str() {
+        let old = plain(old.get(..8).unwrap_or(old));
+        text += &format!(
+            "  Supersedes       release {old}; that costs as much as any answer, and is done once\n"
+        );
     }
     let sizes = match plan["group_size_known"] == true {
         true => "from public numbers of people and usual shares".to_owned(),

@@ -1,6 +1,7 @@
 //! What a loss means, for people: of a round, of a log, of the Releases in an audit.
 
 use datacoop_protocol::fold::Fold;
+use datacoop_protocol::standing::superseded_by;
 use serde_json::{Value, json};
 
 use super::show::plain;
@@ -103,6 +104,7 @@ pub(crate) fn releases_json(fold: &Fold) -> Value {
             "accepted": sums.accepted.len(),
             "roster": plan.members.len(),
             "loss": meaning(plan),
+            "superseded_by": superseded_by(fold, round).map(|id| id.to_string()),
         }))
     });
     released.collect()
@@ -114,12 +116,13 @@ pub(super) fn releases_text(fold: &Fold) -> String {
     for release in releases_json(fold).as_array().into_iter().flatten() {
         let words = |field: &str| plain(release[field].as_str().unwrap_or(""));
         text += &format!(
-            "RELEASE {}  {}, {}, {} of {} members in the sum\n{}\n",
+            "RELEASE {}  {}, {}, {} of {} members in the sum{}\n{}\n",
             words("query").get(..8).unwrap_or(""),
             words("title"),
             words("period"),
             release["accepted"],
             release["roster"],
+            words("superseded_by").get(..8).map_or_else(String::new, |by| format!(", superseded by {by}")),
             meaning_text(&release["loss"])
         );
     }

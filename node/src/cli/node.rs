@@ -178,13 +178,17 @@ pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {
     let words = |value: &Value| value.as_str().unwrap_or("").to_owned();
     let connected = json["connected"].as_array().map_or(0, Vec::len);
     let mut text = format!(
-        "{}, charter \"{}\" version {}, in force until {}\n{connected} of {} other members connected; {} releases held\n",
+        "{}, charter \"{}\" version {}, in force until {}\n{connected} of {} other members connected; {} releases held{}\n",
         words(&json["member"]),
         words(&json["charter"]["name"]),
         json["charter"]["version"],
         words(&json["charter"]["expires"]),
         json["members"].as_u64().unwrap_or(1) - 1,
-        json["released"]
+        json["released"],
+        match json["superseded"].as_u64() {
+            None | Some(0) => String::new(),
+            Some(superseded) => format!(", {superseded} of them superseded"),
+        }
     );
     if json["answers"] != true {
         text += "This node answers nothing: limits.toml is missing or unreadable.\n";

@@ -34,7 +34,7 @@ pub(super) struct ResultsArgs {
 /// What a release answers, from its JSON.
 fn head_text(release: &Value) -> String {
     let words = |value: &Value| plain(value.as_str().unwrap_or(""));
-    format!(
+    let mut text = format!(
         "{}\nquery {}\n{}, {} of {} members in the sum, {}\n",
         words(&release["title"]),
         words(&release["query"]),
@@ -42,7 +42,15 @@ fn head_text(release: &Value) -> String {
         release["accepted"],
         release["roster"],
         loss_text(&release["loss"])
-    )
+    );
+    if release["superseded_by"].is_string() {
+        text += &format!("superseded by {}\n", words(&release["superseded_by"]));
+    }
+    if release["supersedes"].is_object() {
+        let old = &release["supersedes"];
+        text += &format!("supersedes {}\nbecause: {}\n", words(&old["query"]), words(&old["because"]));
+    }
+    text
 }
 
 /// A release as text, from its JSON.

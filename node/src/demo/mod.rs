@@ -318,6 +318,7 @@ fn query_body(
         contribute_by: now + Span::from_seconds(60),
         close_by: now + Span::from_seconds(90),
         charter,
+        supersedes: None,
     })
 }
 

@@ -4,16 +4,16 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use datacoop_policy::charter::Charter;
 use datacoop_policy::query::NoiseScale;
 use datacoop_policy::question::{BoundQuestion, Question, QuestionDraft};
 use datacoop_policy::{Day, MemberId, Period};
+use datacoop_protocol::fold::Fold;
 use datacoop_protocol::rounds::Round;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::home::{Home, MemberIdText};
-use crate::view::release;
+use crate::view::release_json;
 
 /// What the running node tells its own command line about a released Query.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,7 +61,8 @@ pub struct Basis {
 
 impl BasisText {
     /// Of a round; `None` unless it was released.
-    pub fn of(round: &Round, charter: &Charter, me: &MemberId) -> Option<Self> {
+    pub fn of(fold: &Fold, round: &Round, me: &MemberId) -> Option<Self> {
+        let charter = fold.charter();
         let plan = round.plan()?;
         let (_, released) = round.released()?;
         let question = &plan.query.question;
@@ -81,7 +82,7 @@ impl BasisText {
             doublings: plan.noise.doublings,
             accepted: u32::try_from(released.accepted.len()).ok()?,
             sums: released.sums,
-            release: release(round)?.json,
+            release: release_json(fold, round)?,
         })
     }
 

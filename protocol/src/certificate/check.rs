@@ -443,6 +443,7 @@ fn check_of(refusal: &Refusal) -> usize {
         | Rule::MaxCells
         | Rule::FullNoise
         | Rule::Answered
+        | Rule::Supersedes
         | Rule::MinCosigners
         | Rule::RhoQuery
         | Rule::RhoPurpose
@@ -492,6 +493,8 @@ fn judge_then(
         loss: spent,
         after: spent,
     });
+    // The older Release, where this one supersedes it, is not here.
+    let answer = query.named_answer();
     let facts = Facts {
         now,
         me,
@@ -500,7 +503,7 @@ fn judge_then(
         reserved: PrivacyLoss::ZERO,
         purpose_spent: PrivacyLoss::ZERO,
         attempts: 0,
-        answered: false,
+        answer: answer.as_ref(),
         past: &[],
         under_way: false,
         declared: true,

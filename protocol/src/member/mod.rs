@@ -468,8 +468,9 @@ impl Member {
         let me = self.settings.me.clone();
         let draft =
             self.fold.bind_draft(&body, &me, self.now).map_err(|text| Denial::Refused("question", text))?;
-        if let Some(answer) = standing::released(&self.fold, &draft) {
-            return Err(Denial::Answered(answer));
+        let answer = standing::answer(&self.fold, &draft).filter(|_| draft.supersedes.is_none());
+        if let Some(answer) = answer {
+            return Err(Denial::Answered(answer.query));
         }
         self.judge(&draft, None)
             .map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;

@@ -65,6 +65,7 @@ fn query() -> Query {
         contribute_by: Time(2),
         close_by: Time(3),
         charter: Digest([3; 32]),
+        supersedes: None,
     }
 }
 

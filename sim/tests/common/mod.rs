@@ -139,6 +139,7 @@ impl Story {
             contribute_by: now + Span(40_000),
             close_by: now + Span(60_000),
             charter: self.charter,
+            supersedes: None,
         }
     }
 

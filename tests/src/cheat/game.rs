@@ -155,6 +155,7 @@ impl Game {
             contribute_by: now + Span(40_000),
             close_by: now + Span(60_000),
             charter: self.charter,
+            supersedes: None,
         }
     }
 
