@@ -22,6 +22,7 @@ use crate::rounds::{Logged, Round};
 use crate::wire::{Bytes, Head, Section};
 
 /// One member's log as far as we hold it.
+#[derive(Clone)]
 pub struct Log {
     /// Its author.
     pub member: MemberId,
@@ -140,6 +141,7 @@ pub struct SplitView {
 }
 
 /// All logs of a charter's members, and the rounds in them.
+#[derive(Clone)]
 pub struct Fold {
     charter: Arc<Charter>,
     logs: BTreeMap<MemberId, Log>,
