@@ -151,6 +151,19 @@ pub type RunWork = Arc<dyn Fn(usize, Work) -> Computed>;
 /// How long a member takes to tabulate, beyond what a message takes.
 pub type TabulationTime = Arc<dyn Fn(&MemberId) -> Span>;
 
+/// Which way a frame goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// From who asks.
+    Request,
+    /// From who answers.
+    Reply,
+}
+
+/// Turns what a member sends into what leaves: its number, which way, and the frame; nothing leaves for
+/// `None`.
+pub type Tamper = Box<dyn FnMut(usize, Way, Vec<u8>) -> Option<Vec<u8>>>;
+
 /// A message as one sees it who listens on the wire: when, whose, to whom and how long, not what.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sent {
@@ -203,6 +216,8 @@ pub struct World {
     pub draw_noise: Option<DrawNoise>,
     /// What runs heavy work in place of `Work::run`: to look on, or to cheat.
     pub run_work: Option<RunWork>,
+    /// What a member whose program lies on the wire sends in place of what it was to send.
+    pub tamper: Option<Tamper>,
     /// Everything members told their people, in order.
     pub events: Vec<(MemberId, Event)>,
     /// Every frame that was sent.
@@ -255,6 +270,7 @@ impl World {
             noiseless: BTreeSet::new(),
             draw_noise: None,
             run_work: None,
+            tamper: None,
             events: vec![],
             frames: vec![],
             sent: vec![],
@@ -482,16 +498,19 @@ impl World {
             Output::Dial(to, _) => self.dial(site, &to),
             Output::Hangup(to) => self.hang_up(site, &to),
             Output::Request { to, exchange, bytes } => {
+                let Some(bytes) = self.leaves(site, Way::Request, bytes) else { return };
                 self.frames.push(bytes.clone());
                 self.carry(site, &to, Input::Request { from, exchange, bytes });
             }
             Output::Reply { to, exchange, bytes } => {
+                let Some(bytes) = self.leaves(site, Way::Reply, bytes) else { return };
                 self.frames.push(bytes.clone());
                 self.carry(site, &to, Input::Reply { from, exchange, bytes });
             }
             Output::ReplyPiece { to, exchange, hash, offset } => {
                 let piece = piece(self.sites[site].disk.blob(&hash).as_deref(), offset);
-                self.carry(site, &to, Input::Reply { from, exchange, bytes: piece });
+                let Some(bytes) = self.leaves(site, Way::Reply, piece) else { return };
+                self.carry(site, &to, Input::Reply { from, exchange, bytes });
             }
             Output::Tabulate(id, question) => {
                 let tally = (self.tabulate)(&from, &question);
@@ -521,6 +540,14 @@ impl World {
             | Output::EraseSecret(_)
             | Output::KeepOpening(..)
             | Output::EraseOpening(_) => unreachable!("INVARIANT: a store keeps what is the disk's"),
+        }
+    }
+
+    /// What leaves a member that was to send this frame.
+    fn leaves(&mut self, site: usize, way: Way, bytes: Vec<u8>) -> Option<Vec<u8>> {
+        match &mut self.tamper {
+            Some(tamper) => tamper(site, way, bytes),
+            None => Some(bytes),
         }
     }
 

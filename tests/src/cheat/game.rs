@@ -6,12 +6,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use datacoop_policy::Time;
+use datacoop_policy::charter::CharterDraft;
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, Digest, MemberId, Period, PrivacyLoss, Span};
 use datacoop_protocol::audit::{Outcome, audit};
-use datacoop_protocol::entry::{Body, Lay, QueryBody, Ref};
+use datacoop_protocol::bounds::PIECE_BYTES_MAX;
+use datacoop_protocol::entry::{Body, Entry, Lay, QueryBody, Ref};
 use datacoop_protocol::fold::{Fold, question_value};
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
 use datacoop_protocol::log::tree::{leaf_hash, sha256};
@@ -20,10 +22,10 @@ use datacoop_protocol::rounds::{Ending, Kind, Round};
 use datacoop_protocol::seed::Seed;
 use datacoop_protocol::wire::{Bytes, Request, Section, encode};
 use datacoop_sim::coop::{Founder, charter_draft, textless_charter, vocabularies};
-use datacoop_sim::world::World;
+use datacoop_sim::world::{Way, World};
 
 use super::desk::{Desk, Plot};
-use super::{Cheat, LOSS, PEOPLE_MAX};
+use super::{Act, Cheat, LOSS, PEOPLE_MAX};
 
 /// How soon a cheat is back after it changed its disk.
 const RESTART: Span = Span(40);
@@ -46,6 +48,9 @@ const QUESTION: &str = r#"
     matters = "10"
     measure = [{ name = "n", sql = "1", clamp = [0, 1], resolution = 1 }]
     by = [{ column = "sex", cells = ["F", "M"] }]"#;
+
+/// What a liar makes of a frame; nothing is sent for `None`.
+pub type Tell = Box<dyn Fn(Way, Vec<u8>) -> Option<Vec<u8>>>;
 
 /// A co-operative with at most one cheat in it.
 pub struct Game {
@@ -85,13 +90,40 @@ impl Game {
         skip: u32,
         rich: Option<usize>,
     ) -> Self {
+        Self::of_charter(members, seed, on, cheat, skip, rich, |_| {})
+    }
+
+    /// A world in which member `liar` turns what its program sends into something else on the wire, and
+    /// otherwise does as it should.
+    pub fn with_liar(members: usize, seed: u8, liar: usize, lie: Tell) -> Self {
+        let mut game = Self::new(members, seed, "", |_| Act::Pass, 0, None);
+        let mut plot = game.plot.borrow_mut();
+        (plot.site, plot.done) = (Some(liar), true);
+        drop(plot);
+        game.world.tamper =
+            Some(Box::new(move |site, way, bytes| if site == liar { lie(way, bytes) } else { Some(bytes) }));
+        game
+    }
+
+    /// As `new`, under a charter that `vary` changed: its members vote, one for each body, unless it says
+    /// otherwise.
+    pub fn of_charter(
+        members: usize,
+        seed: u8,
+        on: &'static str,
+        cheat: Cheat,
+        skip: u32,
+        rich: Option<usize>,
+        vary: impl FnOnce(&mut CharterDraft),
+    ) -> Self {
         let seed = Seed::new([seed; 32]);
         let vocabulary = Vocabulary::from_toml(VOCABULARY).expect("a vocabulary");
         let hash = sha256(&[VOCABULARY.as_bytes()]);
         let founders: Vec<Founder> = (0..members).map(|n| founder(&seed, n)).collect();
         let ids: Vec<MemberId> = founders.iter().map(|founder| founder.id.clone()).collect();
         let today = Day::parse("2025-12-01").expect("a day");
-        let draft = charter_draft(&founders.iter().collect::<Vec<_>>(), &[(&vocabulary, hash)], today);
+        let mut draft = charter_draft(&founders.iter().collect::<Vec<_>>(), &[(&vocabulary, hash)], today);
+        vary(&mut draft);
         let charter = textless_charter(draft).expect("a charter");
         let rich = rich.map(|site| ids[site].clone());
         let tabulate = Arc::new(move |id: &MemberId, _: &_| match rich.as_ref() == Some(id) {
@@ -171,6 +203,59 @@ impl Game {
                 self.send(&histories);
             }
         }
+    }
+
+    /// As `play`, but the asker's program is gone once everybody accepted, and a Roster of all goes out
+    /// under its keys.
+    pub fn play_roster_of_all(&mut self) {
+        let query = self.query();
+        let (asker, id) = (self.members - 1, self.world_member(self.members - 1));
+        let over = query.close_by + Span(180_000);
+        self.world.input(asker, Input::Ask { command: 1, query: Box::new(query) });
+        let accepts = |game: &Self| -> Vec<Ref> {
+            let rounds = game.fold(0).rounds().values();
+            let said = rounds.flat_map(|round| round.all(Kind::Verdict));
+            let accepted = said.filter(|(_, logged)| matches!(logged.body, Body::Accept { .. }));
+            accepted.map(|(_, logged)| logged.at.clone()).collect()
+        };
+        while accepts(self).len() < self.members {
+            assert!(self.world.now() < over, "everybody accepts");
+            self.world.run_until(self.world.now() + Span(1));
+        }
+        self.world.away = over - self.world.now();
+        self.world.crash_before(asker, self.world.executed(asker));
+        self.world.run_until(self.world.now() + Span(1_000));
+        assert!(
+            self.world.member(asker).is_none() && self.round().roster().is_none(),
+            "it wrote nothing more"
+        );
+        let body = Body::Roster { query: self.round().id, verdicts: accepts(self) };
+        let entry = Entry { at: self.world.now(), seq: self.log_size(0, &id), by: id, body };
+        self.send(&[vec![entry.to_bytes()]]);
+        self.world.run_until(over);
+    }
+
+    /// Gives an honest member a request as if the member at `from` had sent it.
+    pub fn request(&mut self, site: usize, from: usize, request: &Request) {
+        let (from, bytes) = (self.world_member(from), encode(request));
+        self.world.input(site, Input::Request { from, exchange: 7_001, bytes });
+    }
+
+    /// The whole log of the member at a site, as an honest member would pass it on.
+    pub fn own_sections(&self, site: usize) -> Vec<Section> {
+        let log = self.fold(self.honest()[0]).log(&self.world_member(site)).expect("its log");
+        log.section(0, PIECE_BYTES_MAX).into_iter().collect()
+    }
+
+    /// Whether an honest member holds as much of every honest log as its author does.
+    pub fn holds_what_others_hold(&self, site: usize) -> bool {
+        let held = |of: &usize| self.log_size(site, &self.world_member(*of)) == self.entries(*of);
+        self.honest().iter().all(held)
+    }
+
+    /// Entries in the log of an honest member.
+    pub fn entries(&self, site: usize) -> u64 {
+        self.log_size(site, &self.world_member(site))
     }
 
     /// Another question: its Rosters and accepted sets have nothing to do with the first one's.

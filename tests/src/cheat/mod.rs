@@ -20,7 +20,7 @@ use datacoop_protocol::seal;
 use datacoop_protocol::secagg::Sharing;
 use datacoop_protocol::seed::Seed;
 
-pub use game::{Game, Verdict};
+pub use game::{Game, Tell, Verdict};
 
 /// What one Query costs here, billionths of rho.
 pub const LOSS: u64 = 5_000_000;

@@ -1,9 +1,11 @@
 //! What an asker, and whoever wants to choose the seats, may try.
 
+use datacoop_policy::charter::{CharterDraft, Role, amend_min};
 use datacoop_policy::{PrivacyLoss, Span};
 use datacoop_protocol::entry::{Body, Ref};
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::rounds::Kind;
+use datacoop_protocol::wire::Request;
 use datacoop_tests::cheat::{Act, Cheat, Game, LOSS, Strike};
 
 use crate::{Row, check, opens};
@@ -78,6 +80,79 @@ fn no_unlawful_roster_is_debited() {
         assert_eq!(warned.contains(&(asker, "A13")), name == "an unknown verdict", "{name}");
         assert!(game.honest().into_iter().all(|site| game.spent(site) == 0), "{name}");
     });
+}
+
+/// The first so many members belong to one body; only one of them votes.
+fn one_body(draft: &mut CharterDraft, members: std::ops::Range<usize>) {
+    let body = draft.members[members.start].body.clone();
+    for member in &mut draft.members[members.start + 1..members.end] {
+        member.body.clone_from(&body);
+        member.roles.remove(&Role::Voting);
+    }
+    let votes = draft.members.iter().filter(|member| member.has(Role::Voting)).count();
+    draft.amend = amend_min(u32::try_from(votes).unwrap());
+}
+
+/// No Roster of bodies that are fewer than they seem is debited, whoever wrote it; the same members are
+/// answered where the charter gives no reason against it.
+#[test]
+fn a_roster_of_too_few_bodies_or_too_many_places_of_one_is_not_debited() {
+    type Vary = fn(&mut CharterDraft);
+    let trusts: Vary = |draft| (0..3).for_each(|trust| one_body(draft, 2 * trust..2 * trust + 2));
+    let too_few: Vary = |draft| {
+        (0..3).for_each(|trust| one_body(draft, 2 * trust..2 * trust + 2));
+        draft.limits.min_bodies = 10;
+    };
+    let rows: [(&str, usize, Vary, &str); 6] = [
+        ("each its own body", 12, |_| {}, "released"),
+        ("f places of one body", 12, |draft| one_body(draft, 0..3), "released"),
+        ("more than f places of one body", 12, |draft| one_body(draft, 0..4), "none"),
+        ("nine bodies", 12, trusts, "released"),
+        ("nine bodies where the charter asks for ten", 12, too_few, "none"),
+        ("two bodies", 6, |draft| (0..2).for_each(|half| one_body(draft, 3 * half..3 * half + 3)), "none"),
+    ];
+    for (name, members, vary, ending) in rows {
+        let keep: Cheat =
+            |strike| if strike.asks() { Act::Write(vec![strike.entry.body.clone()]) } else { Act::Pass };
+        let mut game = Game::of_charter(members, 48, "verdict", keep, 0, None, vary);
+        if ending == "none" {
+            game.play_roster_of_all();
+        } else {
+            game.play();
+        }
+        let verdict = game.verdict();
+        assert_eq!((verdict.ending.as_str(), &verdict.alerts[..]), (ending, &[][..]), "{name}: {verdict:?}");
+        assert_eq!(verdict.blamed, Vec::<&str>::new(), "{name}");
+        let round = game.round();
+        let Some(Body::Roster { verdicts, .. }) = round.roster().map(|logged| &logged.body) else {
+            panic!("{name}: no Roster")
+        };
+        assert_eq!(verdicts.len(), members, "{name}");
+        let (debits, cost) = if ending == "none" { (0, 0) } else { (members, LOSS) };
+        assert_eq!(round.all(Kind::Debit).count(), debits, "{name}");
+        assert!(game.honest().into_iter().all(|site| game.spent(site) == cost), "{name}");
+    }
+}
+
+/// SECURITY.md S07: a Query that is sent on a thousand times is one Query.
+#[test]
+fn a_query_pushed_a_thousand_times_is_answered_and_debited_once() {
+    let mut game = Game::new(5, 49, "query", |strike| Act::Write(vec![strike.entry.body.clone()]), 0, None);
+    game.play();
+    let (asker, members) = (game.cheat(), game.honest());
+    let sections = game.own_sections(asker);
+    let before: Vec<u64> = members.iter().map(|site| game.entries(*site)).collect();
+    for _ in 0..1_000 {
+        for site in &members {
+            game.request(*site, asker, &Request::Push { sections: sections.clone() });
+        }
+    }
+    game.world.run_until(game.world.now() + Span(60_000));
+    let verdict = game.verdict();
+    assert_eq!((verdict.ending.as_str(), verdict.blamed.len()), ("released", 0), "{verdict:?}");
+    for (site, before) in members.into_iter().zip(before) {
+        assert_eq!((game.spent(site), game.entries(site)), (LOSS, before), "site {site} said nothing more");
+    }
 }
 
 #[test]

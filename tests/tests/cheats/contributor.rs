@@ -48,6 +48,18 @@ fn junk_for_one_seat(strike: &mut Strike<'_>) -> Act {
     Act::Write(vec![strike.contribute(|_| {}, junk)])
 }
 
+/// Gives one seat no share: it is nowhere to be had.
+fn no_share_for(strike: &mut Strike<'_>, seat: usize) -> Act {
+    if !strike.is_plain() {
+        return Act::Pass;
+    }
+    let body = strike.contribute(|_| {}, |_, sealed| sealed);
+    if let Body::Contribution { shares, .. } = &body {
+        strike.blobs.remove(&shares[seat].blob);
+    }
+    Act::Write(vec![body])
+}
+
 /// Somebody else's contribution and sealed shares, under the cheat's own debit.
 fn copied_contribution(strike: &mut Strike<'_>) -> Act {
     if !strike.is_plain() {
@@ -151,6 +163,7 @@ fn a_false_contribution_is_left_out_and_the_rest_is_answered() {
         row("wrong proof", "contribution", wrong_proof, &[]),
         row("swapped shares", "contribution", swapped_shares, &[]),
         row("junk sealed to one seat", "contribution", junk_for_one_seat, &[]),
+        row("no share for the first seat", "contribution", |strike| no_share_for(strike, 0), &[]),
         row("copied contribution", "contribution", copied_contribution, &[]),
         row("contribution without a debit", "debit", no_debit, &["A08", "A13"]),
         row("debit for an unknown roster", "debit", unknown_roster, &[]),
@@ -201,6 +214,26 @@ fn a_false_contribution_among_five_opens_nothing() {
         row("copied contribution", copied_contribution),
     ];
     check(&rows, |name, game| assert_eq!(opens(&game.round()), 0, "{name}"));
+}
+
+/// Who gives its share to the first seat and not to another keeps the seats from one set: nothing is
+/// opened, and as a wire that lost the share looks the same, nobody is blamed. It costs every member the
+/// loss of an answer that it does not get; a question has two attempts.
+#[test]
+fn a_share_that_one_of_the_seats_never_gets_ends_the_round() {
+    let rows = [Row {
+        name: "no share for the last seat",
+        members: 12,
+        on: "contribution",
+        cheat: |strike| no_share_for(strike, 3),
+        ending: "freeze",
+        blamed: &[],
+        alerts: &[],
+    }];
+    check(&rows, |_, game| {
+        assert_eq!(opens(&game.round()), 0);
+        assert!(game.honest().into_iter().all(|site| game.spent(site) == LOSS), "it is spent, once");
+    });
 }
 
 #[test]
