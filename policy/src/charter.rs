@@ -501,6 +501,9 @@ fn check_asset_lock(draft: &CharterDraft) -> Result<(), CharterError> {
 }
 
 #[cfg(test)]
+mod bounds_tests;
+
+#[cfg(test)]
 pub(crate) mod tests {
     use super::*;
 

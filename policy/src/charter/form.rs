@@ -7,7 +7,7 @@ use super::{CharterDraft, CharterError, TEXT_BYTES_MAX, refuse};
 /// Addresses of one member: more is no directory entry but a way to have others dial.
 const ADDRESSES_MAX: usize = 8;
 /// Longest address: a DNS name has at most 253 characters.
-const ADDRESS_BYTES_MAX: usize = 512;
+pub(super) const ADDRESS_BYTES_MAX: usize = 512;
 
 /// Whether a character can make a text read otherwise than it is: control characters but line feeds,
 /// and the marks that turn the direction of what follows.

@@ -197,6 +197,8 @@ impl Question {
 }
 
 #[cfg(test)]
+mod bounds_tests;
+#[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
 mod tests;
