@@ -123,3 +123,26 @@ fn a_round_was_aborted_in_time_by_its_asker_or_a_seat_before_the_last_deadline()
     }
     assert!(!aborted(told.bystander(), early, None));
 }
+
+/// Who shows two histories of its own close has no honest seat named that opened on the other one; a share that
+/// is not the one committed to is its author's own doing.
+#[test]
+fn an_open_on_closes_of_another_history_is_held_against_nobody() {
+    let told = told();
+    let seat = &told.plan.committee[0];
+    let changed = |change: &dyn Fn(&mut Body)| {
+        let (mut logs, _) = kept_back(&told, 4, &[]);
+        logs.change(seat, &told.said(Kind::Open, seat).at, |entry| change(&mut entry.body));
+        named(&told, &logs)
+    };
+    let other_closes = |body: &mut Body| {
+        let Body::Open { closes, .. } = body else { panic!("an open") };
+        closes[1].leaf.0[0] ^= 1;
+    };
+    assert_eq!(changed(&other_closes), []);
+    let other_share = |body: &mut Body| {
+        let Body::Open { share, .. } = body else { panic!("an open") };
+        share[0] ^= 1;
+    };
+    assert_eq!(changed(&other_share), [close(&told, 0, Withholding::FalseOpen)]);
+}
