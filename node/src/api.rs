@@ -17,6 +17,7 @@ use datacoop_policy::question::{QuestionDraft, tidy_params};
 use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, Span, Time};
 use datacoop_protocol::audit::audit;
 use datacoop_protocol::bounds::LAY_BYTES_MAX;
+use datacoop_protocol::certificate::{NotCertified, finish};
 use datacoop_protocol::entry::{Lay, QueryBody, Supersedes};
 use datacoop_protocol::fold::{Fold, question_value};
 use datacoop_protocol::member::opening::NotShown;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::blobs::Blobs;
+use crate::certificate::{Shelf, write_certificate};
 use crate::cli::{audit_json, audit_text, releases_json};
 use crate::driver::{AskReply, Handle};
 use crate::error::{CommandError, Exit};
@@ -116,6 +118,15 @@ pub struct OpeningRequest {
     pub file: PathBuf,
 }
 
+/// Which Release to certify, and where.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CertificateRequest {
+    /// The Query's id, or the first digits of it.
+    pub query: String,
+    /// The file.
+    pub file: PathBuf,
+}
+
 /// An error on its way to the command line.
 struct Failed(CommandError);
 
@@ -165,6 +176,7 @@ pub async fn serve(handle: Handle) -> Result<(), StoreError> {
         .route("/v1/import", post(import))
         .route("/v1/export", post(export))
         .route("/v1/opening", post(opening))
+        .route("/v1/certificate", post(certificate))
         .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
             guard(token.clone(), request, next)
         }))
@@ -446,6 +458,37 @@ fn not_shown(why: &NotShown) -> CommandError {
         | NotShown::Step => Exit::Refused,
     };
     CommandError { exit, text: why.to_string(), hint: None }
+}
+
+async fn certificate(State(handle): State<Handle>, Json(request): Json<CertificateRequest>) -> Answer {
+    let CertificateRequest { query, file } = request;
+    let shelf = Shelf::read(handle.home())?;
+    let gathered = handle.view(move |member| {
+        let round = find_round(member.fold(), &query)?;
+        let none =
+            |why: NotCertified| CommandError { exit: exit_of(&why), ..CommandError::failed(why.to_string()) };
+        Ok::<_, CommandError>((round.id, shelf.gather(member.fold(), &round).map_err(none)?))
+    });
+    let (id, gathered) = gathered.await.ok_or_else(stopped)??;
+    let shown = file.display().to_string();
+    let written = tokio::task::spawn_blocking(move || {
+        let text = finish(&gathered).map_err(|why| CommandError::failed(why.to_string()))?;
+        write_certificate(&file, &text).map_err(|error| CommandError::usage(error.to_string()))?;
+        Ok::<_, CommandError>(text.len())
+    });
+    let bytes = written.await.map_err(|error| Failed(CommandError::failed(error.to_string())))??;
+    Ok(Json(
+        json!({ "schema": "datacoop.certificate/1", "query": id.to_string(), "file": shown, "bytes": bytes }),
+    ))
+}
+
+/// A Release that enough witnesses have not seen yet may be certified later; another is none to certify.
+fn exit_of(why: &NotCertified) -> Exit {
+    match why {
+        NotCertified::NoRelease => Exit::Usage,
+        NotCertified::Unwitnessed { .. } => Exit::Going,
+        NotCertified::Missing(_) | NotCertified::TooLong(_) | NotCertified::Fails(..) => Exit::Failed,
+    }
 }
 
 #[cfg(test)]

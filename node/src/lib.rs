@@ -9,6 +9,7 @@
 
 pub mod api;
 pub mod blobs;
+pub mod certificate;
 pub mod cli;
 pub mod client;
 pub mod clock;

@@ -17,7 +17,7 @@ use std::fmt;
 use datacoop_policy::{Digest, MemberId};
 
 pub use check::{Checked, SignedHead, check};
-pub use make::{NotCertified, certify};
+pub use make::{NotCertified, finish, gather};
 pub use summary::DELTA_TEXT;
 
 use crate::entry::{Body, Entry, Ref};

@@ -10,7 +10,7 @@ use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, Digest, MemberId, Period, PrivacyLoss, QueryId, Span, Time};
-use datacoop_protocol::certificate::{HEADER, NotCertified, certify};
+use datacoop_protocol::certificate::{HEADER, NotCertified, finish, gather};
 use datacoop_protocol::charter_text::{charter_toml, parse_charter, sign_charter};
 use datacoop_protocol::entry::{Body, Entry, Lay, QueryBody};
 use datacoop_protocol::fold::{Fold, Log, question_value};
@@ -209,7 +209,7 @@ impl Story {
         let round = fold.round(&self.queries[round]).expect("the round").clone();
         let vocabulary = |_: &Digest| Some(VOCABULARY.to_owned());
         let head = |log: &Log| Some((log.size(), heads.get(&log.member)?.clone()));
-        certify(&fold, &round, &self.charter_note, &vocabulary, &head)
+        finish(&gather(&fold, &round, &self.charter_note, &vocabulary, &head)?)
     }
 
     /// The first entry of a kind in a round, by anybody: whose, and where.

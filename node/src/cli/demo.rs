@@ -166,6 +166,7 @@ fn json_of(shown: &Shown) -> serde_json::Value {
         "planted": planted_json(&shown.planted),
         "alone": alone_json(&shown.alone),
         "left_out": shown.import,
+        "certificate": shown.certificate.as_ref().map(|path| path.display().to_string()),
         "home": shown.home.as_ref().map(|path| path.display().to_string()),
     })
 }
@@ -228,6 +229,11 @@ fn text_of(shown: &Shown, origin: &str) -> String {
         Some(home) => {
             let home = home.display();
             out += &format!("Kept in {home}; check it again with: datacoop verify {home}/*/export\n");
+            if let Some(file) = &shown.certificate {
+                let file = file.display();
+                out +=
+                    &format!("The answer alone, for anybody who knows the charter: datacoop verify {file}\n");
+            }
         }
         None => out += "Nothing was kept; --keep DIR keeps every member's folder and exported log.\n",
     }

@@ -1,6 +1,7 @@
 //! The command line: results on stdout, the rest on stderr. A file a command.
 
 mod ask;
+mod certificate;
 mod charter;
 mod demo;
 mod generate;
@@ -114,7 +115,9 @@ enum Command {
     Objections(objections::ObjectionsCommand),
     /// Replay the logs this node holds
     Audit,
-    /// Check exported logs offline; needs no node
+    /// Write the certificate of a release: a file that anybody can check alone
+    Certificate(certificate::CertificateArgs),
+    /// Check exported logs and certificates offline; needs no node
     Verify(verify::VerifyArgs),
     /// Export this node's log, or what its committee seat may show an auditor
     #[command(subcommand)]
@@ -193,6 +196,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Sql(args) => sql::sql(&common, args).await,
         Command::Objections(command) => objections::objections(&common, command),
         Command::Audit => node::audit(&common),
+        Command::Certificate(args) => certificate::certificate(&common, &args),
         Command::Verify(args) => verify::verify(args),
         Command::Log(LogCommand::Export(args)) => node::export(&common, &args),
         Command::Log(LogCommand::Opening(args)) => opening::opening(&common, &args),

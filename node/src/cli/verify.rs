@@ -1,4 +1,4 @@
-//! `datacoop verify`: exported logs, offline.
+//! `datacoop verify`: exported logs and certificates, offline.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use datacoop_protocol::audit::{Outcome, entry_proof};
 use serde_json::json;
 
 use super::Printed;
+use super::certificate::verify_files;
 use super::means::releases_json;
 use super::opening::checked_text;
 use super::show::{audit_json, audit_text};
@@ -16,14 +17,14 @@ use crate::export::{self, Conflict, Verified};
 use crate::opening;
 
 /// Somebody signed two stories: worse than any check that failed.
-const EXIT_EQUIVOCATION: u8 = 3;
+pub(super) const EXIT_EQUIVOCATION: u8 = 3;
 /// Fewest hex digits of a charter's id that name it: 64 bits are out of reach of a chance match.
 const CHARTER_DIGITS_MIN: usize = 16;
 
 #[derive(Args)]
 pub(super) struct VerifyArgs {
-    /// Exported folders; give several to check what they cite of each other
-    #[arg(required = true, value_name = "DIR")]
+    /// Exported folders and certificates; give several to check what they cite of each other
+    #[arg(required = true, value_name = "DIR|FILE")]
     folders: Vec<PathBuf>,
     /// The charter's id, or its first 16 or more digits, from somebody you trust
     #[arg(long, value_name = "ID", value_parser = charter_id)]
@@ -46,7 +47,17 @@ fn charter_id(text: &str) -> Result<String, String> {
     }
 }
 
-pub(super) fn verify(args: VerifyArgs) -> Result<Printed, CommandError> {
+pub(super) fn verify(mut args: VerifyArgs) -> Result<Printed, CommandError> {
+    let (files, folders): (Vec<PathBuf>, _) = args.folders.into_iter().partition(|path| path.is_file());
+    args.folders = folders;
+    if files.is_empty() {
+        return Ok(verify_folders(&args)?.0);
+    }
+    let exports = if args.folders.is_empty() { None } else { Some(verify_folders(&args)?) };
+    verify_files(&files, args.charter.as_deref(), args.evidence.as_deref(), exports)
+}
+
+fn verify_folders(args: &VerifyArgs) -> Result<(Printed, Verified), CommandError> {
     let paths: Vec<&Path> = args.folders.iter().map(PathBuf::as_path).collect();
     let shown = args.opening.as_deref().map(opening::read).transpose()?;
     let verified = export::verify(&paths).map_err(|error| CommandError::usage(error.to_string()))?;
@@ -92,12 +103,12 @@ pub(super) fn verify(args: VerifyArgs) -> Result<Printed, CommandError> {
     } else {
         audit_text(&verified.reports, &verified.fold, usize::from(came != Outcome::Pass))
     };
-    Ok(Printed { json, text, code })
+    Ok((Printed { json, text, code }, verified))
 }
 
 /// What the reader's own knowledge of the charter says of these exports.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Anchor {
+pub(super) enum Anchor {
     /// It is the charter that was named.
     Same,
     /// It is another one.
@@ -107,7 +118,7 @@ enum Anchor {
 }
 
 impl Anchor {
-    fn code(self) -> &'static str {
+    pub(super) fn code(self) -> &'static str {
         match self {
             Self::Same => "pass",
             Self::Other => "fail",
@@ -116,7 +127,7 @@ impl Anchor {
     }
 }
 
-fn anchor(charter: &Charter, named: Option<&str>) -> Anchor {
+pub(super) fn anchor(charter: &Charter, named: Option<&str>) -> Anchor {
     match named {
         None => Anchor::None,
         Some(id) if charter.id().to_string().starts_with(id) => Anchor::Same,
@@ -139,7 +150,7 @@ fn anchor_text(charter: &Charter, anchor: Anchor) -> String {
     format!("CHARTER {} {name}{demo}\n{said}\n\n", charter.id())
 }
 
-fn conflicts_text(conflicts: &[Conflict]) -> String {
+pub(super) fn conflicts_text(conflicts: &[Conflict]) -> String {
     let both = |conflict: &Conflict| {
         let [one, other] = &conflict.notes;
         format!("EQUIVOCATION {}: two signed heads cannot both be true\n\n{one}\n{other}\n", conflict.origin)
@@ -157,7 +168,13 @@ fn write_evidence(verified: &Verified, folder: &Path) -> std::io::Result<()> {
             std::fs::write(folder.join(name), proof)?;
         }
     }
-    for conflict in &verified.conflicts {
+    write_conflicts(&verified.conflicts, folder)
+}
+
+/// What proves to anybody that a log's owner signed two stories.
+pub(super) fn write_conflicts(conflicts: &[Conflict], folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for conflict in conflicts {
         for (note, which) in conflict.notes.iter().zip(["one", "other"]) {
             std::fs::write(folder.join(format!("{}-head-{which}.note", conflict.member)), note)?;
         }

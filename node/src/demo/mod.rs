@@ -17,12 +17,14 @@ use datacoop_policy::question::{BoundQuestion, Question, QuestionDraft};
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, Period, PrivacyLoss, QueryId, Span, Time};
 use datacoop_protocol::audit::LogReport;
+use datacoop_protocol::certificate::{NotCertified, finish};
 use datacoop_protocol::entry::{Lay, QueryBody};
 use datacoop_protocol::fold::question_value;
 use datacoop_protocol::member::port::Event;
 use datacoop_protocol::release::figures;
 use datacoop_protocol::rounds::{Ending, Round};
 
+use crate::certificate::{Shelf, write_certificate};
 use crate::clock;
 use crate::driver::{AskReply, Node};
 use crate::error::{CommandError, Exit};
@@ -100,6 +102,8 @@ pub struct Shown {
     pub round: Duration,
     /// Where everything was kept.
     pub home: Option<PathBuf>,
+    /// The certificate of the answer, if everything was kept.
+    pub certificate: Option<PathBuf>,
     /// What an import left out.
     pub import: Vec<String>,
 }
@@ -261,6 +265,10 @@ async fn play(
     };
     progress("exporting and auditing logs");
     let audit = audit_all(&cast.members, nodes).await?;
+    let certificate = match &options.keep {
+        Some(folder) => Some(certify(folder, &cast.members, nodes, &ended).await?),
+        None => None,
+    };
     let (question, figures) = (plan.query.question.clone(), figures(plan, &sums));
     let planted =
         cast.truth.as_ref().map_or_else(Vec::new, |truth| planted::compare(truth, &question, &figures));
@@ -282,6 +290,7 @@ async fn play(
         audit,
         round,
         home: None,
+        certificate,
         import: vec![],
     })
 }
@@ -380,4 +389,35 @@ async fn audit_all(cast: &[Pretender], nodes: &[Node]) -> Result<Vec<LogReport>,
     }
     let paths: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
     Ok(verify(&paths).map_err(|error| failed(&error))?.reports)
+}
+
+/// Writes the answer's certificate, by the asker's node, once enough witnesses have seen every log in it.
+async fn certify(
+    folder: &Path,
+    cast: &[Pretender],
+    nodes: &[Node],
+    round: &Round,
+) -> Result<PathBuf, CommandError> {
+    let failed = |error: &dyn std::fmt::Display| CommandError::failed(error.to_string());
+    let (asker, node) = cast.last().zip(nodes.last()).ok_or_else(stopped)?;
+    let shelf = Shelf::read(&asker.home).map_err(|error| failed(&error))?;
+    let (id, deadline) = (round.id, Instant::now() + PATIENCE);
+    let gathered = loop {
+        let shelf = shelf.clone();
+        let gathered = node.handle().view(move |member| {
+            let round = member.fold().round(&id).ok_or(NotCertified::NoRelease)?;
+            shelf.gather(member.fold(), round)
+        });
+        match gathered.await.ok_or_else(stopped)? {
+            Err(NotCertified::Unwitnessed { .. }) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            gathered => break gathered.map_err(|error| failed(&error))?,
+        }
+    };
+    let text = finish(&gathered).map_err(|error| failed(&error))?;
+    let question = round.query().map_or("release", |query| query.question.question().id());
+    let file = folder.join(format!("{question}-{}.dcert", id.short()));
+    write_certificate(&file, &text).map_err(|error| failed(&error))?;
+    Ok(file)
 }

@@ -57,17 +57,17 @@ impl fmt::Display for NotCertified {
     }
 }
 
-/// Writes the certificate of a round's Release, and checks it.
+/// Gathers the certificate of a round's Release: [`finish`] checks it.
 ///
 /// `charter_note` is the signed charter; `vocabulary` finds a Vocabulary's text by its SHA-256; `head` gives
 /// the head of a log to prove entries by, with the size it covers and its cosignatures.
-pub fn certify(
+pub fn gather(
     fold: &Fold,
     round: &Round,
     charter_note: &str,
     vocabulary: &dyn Fn(&Digest) -> Option<String>,
     head: &dyn Fn(&Log) -> Option<(u64, String)>,
-) -> Result<String, NotCertified> {
+) -> Result<Certificate, NotCertified> {
     let charter = fold.charter();
     let (release, _) = round.released().ok_or(NotCertified::NoRelease)?;
     let needed = needed(round, release).map_err(|error| NotCertified::Missing(error.0))?;
@@ -96,18 +96,18 @@ pub fn certify(
     let named = round.asked().and_then(|asked| charter.vocabulary(&asked.body.vocabulary));
     let vocabulary =
         named.and_then(|(hash, _)| vocabulary(&hash)).ok_or_else(|| missing("the question's vocabulary"))?;
-    let certificate = Certificate {
+    Ok(Certificate {
         summary: summary(charter, round).ok_or_else(|| missing("what the release follows from"))?,
         charter: canonical_charter(charter_note, charter).map_err(|error| NotCertified::Missing(error.0))?,
         policies,
         entries,
         vocabulary,
-    };
-    passed(certificate.text())
+    })
 }
 
-/// The text, if whoever checks it will find it right.
-fn passed(text: String) -> Result<String, NotCertified> {
+/// A certificate's text, if whoever checks it will find it right.
+pub fn finish(certificate: &Certificate) -> Result<String, NotCertified> {
+    let text = certificate.text();
     if text.len() > CERTIFICATE_BYTES_MAX {
         return Err(NotCertified::TooLong(text.len()));
     }

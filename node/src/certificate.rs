@@ -1,0 +1,63 @@
+//! Certificates of Releases that a node holds: what of its folder belongs into one, and where it is written.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use datacoop_policy::Digest;
+use datacoop_protocol::certificate::{CERTIFICATE_BYTES_MAX, Certificate, HEADER, NotCertified, gather};
+use datacoop_protocol::fold::{Fold, Log};
+use datacoop_protocol::rounds::Round;
+
+use crate::folder::{StoreError, at};
+use crate::home::Home;
+
+/// What of a node's folder belongs into its certificates: the same for all.
+#[derive(Clone)]
+pub struct Shelf {
+    charter_note: String,
+    texts: BTreeMap<Digest, String>,
+}
+
+impl Shelf {
+    /// Errors: the folder cannot be read, or its node has joined no charter.
+    pub fn read(home: &Home) -> Result<Self, StoreError> {
+        let charter = home.charter()?;
+        let (charter_note, _) =
+            charter.ok_or_else(|| StoreError::Wrong("this node has joined no charter yet".into()))?;
+        let texts = home.vocabularies()?.into_iter().map(|(hash, (text, _))| (hash, text)).collect();
+        Ok(Self { charter_note, texts })
+    }
+
+    /// Gathers a round's certificate: quick, so a node may do it between two inputs.
+    pub fn gather(&self, fold: &Fold, round: &Round) -> Result<Certificate, NotCertified> {
+        gather(fold, round, &self.charter_note, &|hash| self.texts.get(hash).cloned(), &head)
+    }
+}
+
+/// The head that a log's entries are proved by.
+fn head(log: &Log) -> Option<(u64, String)> {
+    log.note().map(|(size, note)| (size, note.to_owned()))
+}
+
+/// Writes a certificate. Errors: the file holds something else, or cannot be written.
+pub fn write_certificate(file: &Path, text: &str) -> Result<(), StoreError> {
+    if file.exists() && !is_certificate(file) {
+        let shown = file.display();
+        return Err(StoreError::Wrong(format!("{shown} holds something else; name another file")));
+    }
+    // A copy that a crash cuts short fails its checks, and can be written again.
+    std::fs::write(file, text).map_err(at(file))
+}
+
+fn is_certificate(file: &Path) -> bool {
+    read_certificate(file).is_ok_and(|bytes| bytes.starts_with(HEADER.as_bytes()))
+}
+
+/// Reads a file that may be a certificate: one byte more than those may have at most, which is then refused.
+pub fn read_certificate(file: &Path) -> Result<Vec<u8>, StoreError> {
+    use std::io::Read as _;
+    let mut bytes = vec![];
+    let opened = std::fs::File::open(file).map_err(at(file))?;
+    opened.take(CERTIFICATE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(at(file))?;
+    Ok(bytes)
+}
