@@ -55,9 +55,12 @@ fn a_kept_demo_can_be_verified_and_is_not_overwritten() {
     let kept = home.to_str().expect("a path");
     let json = demo_json(&["--members", "3", "--keep", kept]);
     assert_eq!(json["home"], kept);
+    let certificate = json["certificate"].as_str().expect("a file").to_owned();
     let exports: Vec<String> = std::fs::read_dir(&home)
         .expect("kept")
-        .map(|member| member.expect("an entry").path().join("export").display().to_string())
+        .map(|member| member.expect("an entry").path())
+        .filter(|member| member.is_dir())
+        .map(|member| member.join("export").display().to_string())
         .collect();
     assert_eq!(exports.len(), 3);
     let mut args = vec!["verify"];
@@ -81,6 +84,32 @@ fn a_kept_demo_can_be_verified_and_is_not_overwritten() {
         (&"0.005000000".into(), &1.into())
     );
     check(&["demo", "--members", "3", "--keep", kept], 2, "hint: name a new folder");
+    check_certificate(&certificate, &args);
+}
+
+/// The answer's certificate passes alone and beside exports, under the charter that it is of and no other.
+fn check_certificate(file: &str, verify_exports: &[&str]) {
+    let charter = &json_of(&["verify", file, "--json"])["certificates"][0]["charter"];
+    let charter = charter.as_str().expect("an id").to_owned();
+    let json = json_of(&[verify_exports, &[file, "--charter", &charter]].concat());
+    let certificate = &json["certificates"][0];
+    assert_eq!((&json["result"], &certificate["result"]), (&"pass".into(), &"pass".into()), "{json:#}");
+    assert_eq!((&certificate["charter_check"], &json["charter_check"]), (&"pass".into(), &"pass".into()));
+    assert_eq!(certificate["release"]["loss"]["epsilon"], "0.43");
+    let text = String::from_utf8(datacoop(&["verify", file]).stdout).expect("text");
+    assert!(text.contains("WARN charter") && text.contains("RESULT PASS"), "{text}");
+    assert!(text.contains("PASS C11 summary") && text.contains("(epsilon 0.43)"), "{text}");
+    let held = std::fs::read_to_string(file).expect("a text");
+    assert!(held.contains("rho 0.005000000") && !held.contains("epsilon"), "epsilon is shown beside it only");
+    check(&["verify", file, "--charter", &"0".repeat(64)], 1, "");
+    std::fs::write(file, held.replacen("School", "Schooi", 1)).expect("written");
+    check(&["verify", file], 1, "");
+    std::fs::write(file, "something else").expect("written");
+    check(&["verify", file], 2, "");
+}
+
+fn json_of(args: &[&str]) -> serde_json::Value {
+    serde_json::from_slice(&datacoop(args).stdout).expect("one object")
 }
 
 #[test]

@@ -12,13 +12,13 @@ use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, Digest, MemberId, Period, PrivacyLoss, QueryId, Span, Time};
 use datacoop_protocol::certificate::{HEADER, NotCertified, finish, gather};
 use datacoop_protocol::charter_text::{charter_toml, parse_charter, sign_charter};
-use datacoop_protocol::entry::{Body, Entry, Lay, QueryBody};
+use datacoop_protocol::entry::{Body, Entry, Lay, QueryBody, Ref};
 use datacoop_protocol::fold::{Fold, Log, question_value};
 use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::cosignature::{Cosignature, witness_keys};
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
 use datacoop_protocol::log::proof::TlogProof;
-use datacoop_protocol::log::tree::sha256;
+use datacoop_protocol::log::tree::{leaf_hash, sha256};
 use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::seed::Seed;
 use datacoop_sim::coop::{Founder, charter_draft, member_id, vocabularies};
@@ -58,6 +58,7 @@ pub struct Scene {
 }
 
 /// What the members of a finished round hold.
+#[derive(Clone)]
 pub struct Story {
     /// Who took part.
     pub scene: Scene,
@@ -297,7 +298,49 @@ impl Parts {
     }
 }
 
-/// Changes an entry's body.
-pub fn change(entry: &mut Entry, change: impl FnOnce(&mut Body)) {
-    change(&mut entry.body);
+/// Makes every reference cite what now stands at its place: what all members together could write.
+pub fn relink(story: &mut Story) {
+    let origins: Vec<String> =
+        (0..story.logs.len()).map(|n| story.keys(n).public().log.name.clone()).collect();
+    // Each pass makes one more step of a round right; then nothing changes.
+    loop {
+        let leaves: Vec<Vec<Digest>> = story
+            .logs
+            .iter()
+            .map(|log| log.iter().map(|entry| leaf_hash(&entry.to_bytes())).collect())
+            .collect();
+        let before = story.logs.clone();
+        for entry in story.logs.iter_mut().flatten() {
+            for reference in cited(&mut entry.body) {
+                let log = origins.iter().position(|origin| *origin == reference.log).expect("a member's log");
+                reference.leaf = leaves[log][usize::try_from(reference.index).expect("few")];
+            }
+        }
+        if story.logs == before {
+            return;
+        }
+    }
+}
+
+fn cited(body: &mut Body) -> Vec<&mut Ref> {
+    match body {
+        Body::Genesis { .. }
+        | Body::Charter { .. }
+        | Body::Query(_)
+        | Body::Accept { .. }
+        | Body::Refuse { .. }
+        | Body::Abort { .. } => vec![],
+        Body::Roster { verdicts, .. } => verdicts.iter_mut().collect(),
+        Body::Debit { roster, .. } => vec![roster],
+        Body::Contribution { debit, .. } | Body::Commit { debit, .. } | Body::Void { debit, .. } => {
+            vec![debit]
+        }
+        Body::Freeze { roster, contributions, .. } => std::iter::once(roster).chain(contributions).collect(),
+        Body::Verify { freezes, .. } => freezes.iter_mut().collect(),
+        Body::Close { verifies, accepted, .. } => verifies.iter_mut().chain(accepted).collect(),
+        Body::Open { closes, .. } => closes.iter_mut().collect(),
+        Body::Reveal { freeze, .. } => vec![freeze],
+        Body::Release { opens, .. } => opens.iter_mut().collect(),
+        Body::Alert { subject, .. } => vec![subject],
+    }
 }

@@ -88,6 +88,20 @@ fn check_correction(coop: &Coop, ask: &[&str], old: &str) {
     }
 }
 
+/// Any member's node writes a release's certificate, and never over something else.
+fn check_certificate(coop: &Coop, id: &str) {
+    let write = ["certificate", &id[..8], "-o", "answer.dcert"];
+    // Its own last entries may wait for a signed head.
+    wait_for("signed heads", || coop.run(3, &write).status.success());
+    let verified = json(&coop.ok(0, &["verify", "answer.dcert", "--json"]));
+    let certificate = &verified["certificates"][0];
+    assert_eq!((&certificate["result"], &certificate["release"]["query"]), (&"pass".into(), &id.into()));
+    coop.ok(3, &write);
+    coop.fails(3, &["certificate", &id[..8], "-o", "mean.toml"], 2, "holds something else");
+    coop.fails(3, &["certificate", "00000000"], 2, "no log here holds this query");
+    coop.fails(3, &["certificate", "what"], 2, "a query id is hex");
+}
+
 #[test]
 fn plans_repeats_audits_and_limits_of_ones_own() {
     let mut coop = Coop::found(6, 200);
@@ -137,6 +151,7 @@ fn plans_repeats_audits_and_limits_of_ones_own() {
     let refused = serde_json::json!([{ "member": "GB-EDU-000005", "rule": "purposes", "layer": "member" }]);
     assert_eq!(seen["refused"], refused, "and it says so in its log");
     coop.fails(0, &["results", &id[..7]], 2, "at least 8 digits");
+    check_certificate(&coop, &id);
     assert!(coop.status(5)["ledger"].as_array().unwrap().is_empty(), "member 5 spent nothing");
     let text = String::from_utf8(coop.ok(0, &["results"]).stdout).unwrap();
     assert!(text.contains(&id) && text.contains("1 in 20"), "{text}");

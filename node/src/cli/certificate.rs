@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use datacoop_policy::Digest;
-use datacoop_protocol::audit::Outcome;
+use datacoop_protocol::audit::{Check, Outcome};
 use datacoop_protocol::certificate::{Checked, NOT_SHOWN, SignedHead, check};
 use serde_json::{Value, json};
 
@@ -161,7 +161,7 @@ fn conflicts(all: &[Read], exports: Option<&Verified>) -> Vec<Conflict> {
 /// The exported log of a head, if its own head is signed and covers it.
 fn signed_log<'a>(exports: &'a Verified, head: &SignedHead) -> Option<&'a datacoop_protocol::fold::Log> {
     let report = exports.reports.iter().find(|report| report.member == head.member)?;
-    let signed = |check: &&datacoop_protocol::audit::Check| check.code == "A01";
+    let signed = |check: &&Check| check.code == "A01";
     let right = report.checks.iter().find(signed).is_some_and(|check| check.outcome == Outcome::Pass);
     right.then(|| exports.fold.log(&head.member)).flatten()
 }
@@ -226,7 +226,8 @@ fn read_text(read: &Read) -> String {
     for (at, line) in NOT_SHOWN.iter().enumerate() {
         text += &format!("{:<20} {line}\n", if at == 0 { "NOT SHOWN" } else { "" });
     }
-    let failed = checked.checks.iter().filter(|check| check.outcome == Outcome::Fail).count();
+    let bad = |check: &&Check| !matches!(check.outcome, Outcome::Pass | Outcome::Warn);
+    let failed = checked.checks.iter().filter(bad).count();
     text + &if failed == 0 { "RESULT PASS\n".to_owned() } else { format!("RESULT FAIL ({failed})\n") }
 }
 

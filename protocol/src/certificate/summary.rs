@@ -48,6 +48,12 @@ pub(super) fn summary(charter: &Charter, round: &Round) -> Option<String> {
         ("why", asked.body.lay.why.clone()),
         ("who benefits", asked.body.lay.benefits.clone()),
         ("who pays", asked.body.lay.pays.clone()),
+    ]);
+    let old = asked.body.supersedes.iter();
+    lines.extend(
+        old.map(|old| ("supersedes", format!("the release of query {}: {}", old.query, old.because))),
+    );
+    lines.extend([
         ("roster", roster(charter, plan, sums.accepted.len())),
         ("privacy loss", format!("rho {} for each person, at delta {DELTA_TEXT}", query.loss)),
         ("noise", noise(plan)),
