@@ -37,12 +37,13 @@ const NAME_BYTES_MAX: usize = 96;
 const KINDS: [&str; 10] =
     ["query", "verdict", "roster", "debit", "contribution", "freeze", "verify", "close", "open", "release"];
 /// What no certificate shows, whatever it passes (LOG.md section 7).
-pub const NOT_SHOWN: [&str; 6] = [
+pub const NOT_SHOWN: [&str; 7] = [
     "that rows are true, or that a member kept to its range: range proofs need an audit",
     "that a member drew its noise: if not, it is one of those that may collude",
     "that a seat opened its true aggregate share: an audit opening shows it",
     "what a member spent before: its debit says so, and its whole log replays it",
     "that a member wrote nothing else before or since: its whole log says so",
+    "other answers: whether this was asked before or since, and what both show together",
     "copies or talk elsewhere, and who read it",
 ];
 

@@ -591,12 +591,21 @@ fn check_sums(round: &Round, plan: &Plan) -> Finding {
     if sums.opens != *opens || sums.sums != *told {
         return fails("the sums are not those of what was opened");
     }
-    Ok(format!(
+    let what = format!(
         "{} sums follow from {} opens of {} contributions",
         told.len(),
         opens.len(),
         sums.accepted.len()
-    ))
+    );
+    let frozen = round.frozen(plan).map_or(0, |frozen| frozen.members.len());
+    // Who releases a full-noise round has seen the vectors: of those that were opened it may leave some out.
+    if plan.query.mode == Mode::FullNoise && sums.accepted.len() < frozen {
+        let left = frozen - sums.accepted.len();
+        return Err(Trouble::Warns(format!(
+            "{what}; {left} that were frozen are not in them, opened or not"
+        )));
+    }
+    Ok(what)
 }
 
 /// C10: the figures and their ranges follow from the sums and the noise.

@@ -70,11 +70,17 @@ pub(super) fn summary(charter: &Charter, round: &Round) -> Option<String> {
     Some(lines.into_iter().map(|(name, text)| format!("{name}: {}\n", one_line(&text))).collect())
 }
 
-/// Texts of others make no line of their own and turn none round.
+/// Texts of others make no line of their own, turn none round, and have no gap wide enough to look as if they
+/// did where a screen wraps.
 fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if deceives(c) || c == '\n' { out.extend(c.escape_default()) } else { out.push(c) }
+        match c {
+            ' ' if out.ends_with(' ') => {}
+            ' ' => out.push(' '),
+            _ if deceives(c) || c.is_whitespace() => out.extend(c.escape_default()),
+            _ => out.push(c),
+        }
     }
     out
 }
@@ -106,4 +112,18 @@ fn figure(cell: &FigureCell, figure: &FigureValue) -> String {
     let assumed = if *chance_assumed { " (assumed)" } else { "" };
     let chance = chance.as_ref().map_or_else(String::new, |chance| format!(", chance {chance}{assumed}"));
     format!("{key}, {name}: {value}, likely range (95 %) {low} to {high}, noise {noise}{chance}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_others_stays_on_its_line() {
+        assert_eq!(
+            one_line("a\nfigure: 1\u{2028}b\u{a0}c\u{202e}d\t"),
+            "a\\nfigure: 1\\u{2028}b\\u{a0}c\\u{202e}d\\t"
+        );
+        assert_eq!(one_line("a          figure: 1"), "a figure: 1");
+    }
 }
