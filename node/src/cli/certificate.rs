@@ -226,9 +226,8 @@ fn read_text(read: &Read) -> String {
     for (at, line) in NOT_SHOWN.iter().enumerate() {
         text += &format!("{:<20} {line}\n", if at == 0 { "NOT SHOWN" } else { "" });
     }
-    let bad = |check: &&Check| !matches!(check.outcome, Outcome::Pass | Outcome::Warn);
-    let failed = checked.checks.iter().filter(bad).count();
-    text + &if failed == 0 { "RESULT PASS\n".to_owned() } else { format!("RESULT FAIL ({failed})\n") }
+    let failed = checked.checks.iter().filter(|check| check.outcome == Outcome::Fail).count();
+    text + &if read.code() == 0 { "RESULT PASS\n".to_owned() } else { format!("RESULT FAIL ({failed})\n") }
 }
 
 fn anchored(anchor: Anchor) -> &'static str {

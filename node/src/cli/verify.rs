@@ -53,6 +53,10 @@ pub(super) fn verify(mut args: VerifyArgs) -> Result<Printed, CommandError> {
     if files.is_empty() {
         return Ok(verify_folders(&args)?.0);
     }
+    if args.folders.is_empty() && args.opening.is_some() {
+        let text = "an opening is checked beside all members' exported logs";
+        return Err(CommandError::usage(text.into()).hint("name their folders too"));
+    }
     let exports = if args.folders.is_empty() { None } else { Some(verify_folders(&args)?) };
     verify_files(&files, args.charter.as_deref(), args.evidence.as_deref(), exports)
 }
