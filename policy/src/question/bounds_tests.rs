@@ -137,3 +137,22 @@ fn at_most_names_measures_that_add_up() {
     assert!(bounded("\"s\"", "1").contains("never negative"));
     assert!(bounded("\"n\"", "0").contains("whole number of steps"));
 }
+
+/// Each cell of a yes-or-no column has the centre that stands at its place.
+#[test]
+fn centres_of_a_truth_value_follow_its_cells() {
+    let late = "{ name = \"late\", type = \"bool\", group = true },\n{ name = \"note\"";
+    let vocabulary = EXAM.replacen("{ name = \"note\"", late, 1);
+    let vocabulary = Vocabulary::from_toml(&vocabulary).unwrap();
+    let text = MEAN.replacen("sql = \"score\"", "sql = \"score\", centre = [1, 2]", 1).replacen(
+        "column = \"sex\", cells = [\"F\", \"M\"]",
+        "column = \"late\", cells = [\"true\", \"false\"]",
+        1,
+    );
+    let question = Question::admit(QuestionDraft::from_toml(&text).unwrap(), &vocabulary).unwrap();
+    let text = sql(question);
+    for (value, centre) in [(true, 1), (false, 2)] {
+        let arm = format!("WHEN (\"late\" = {value}) THEN (CAST({centre} AS DOUBLE)");
+        assert!(text.contains(&arm), "{text}");
+    }
+}
