@@ -180,11 +180,11 @@ fn a_false_seat_opens_nothing_else() {
             &[],
         ),
         row("another accepted set", "close", false_close, "close", &["A11"], &[]),
-        row("early open", "close", early_open, "close", &["A09"], &[]),
+        row("early open", "close", early_open, "close", &["A09"], &["withheld"]),
         row("open without a close", "close", open_without_close, "close", &["A09"], &[]),
         row("open without a seat", "contribution", open_without_seat, "released", &["A09"], &[]),
         row("second open", "open", second_open, "released", &["A09"], &[]),
-        row("another share than committed to", "open", other_share, "close", &["A09"], &[]),
+        row("another share than committed to", "open", other_share, "close", &["A09"], &["withheld"]),
         row("open after abort", "open", open_after_abort, "released", &["A09"], &[]),
         row("abort after open", "open", abort_after_open, "released", &["A09"], &[]),
     ];
