@@ -37,6 +37,7 @@ impl Pending {
         self.bytes += match &record {
             Record::Entry(Bytes(bytes)) => bytes.len(),
             Record::Copied(section) => section.entries.iter().map(|entry| entry.0.len()).sum(),
+            Record::Cosigned(said) => said.note.len() + said.signature.0.len(),
         };
         self.records.push(record);
         self.since.get_or_insert(now);

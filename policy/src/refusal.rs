@@ -48,6 +48,7 @@ rules! {
     RhoQuery = "rho_query", "The Query costs too much.";
     RhoPurpose = "rho_purpose", "The purpose has too little left.";
     RhoYear = "rho_year", "The year has too little left.";
+    TwoHistories = "two_histories", "The asker signed two histories of its log, or we did.";
     NoData = "no_data", "We declared no such data.";
     MemberFact = "member_fact", "It describes us wrongly.";
     Roster = "roster", "The Roster is not lawful.";
@@ -59,9 +60,9 @@ rules! {
 }
 
 impl Rule {
-    /// Whether only the member itself can know: an audit counts such refusals, never judges them.
+    /// Whether it depends on what the member holds: an audit counts such refusals, never judges them.
     pub fn is_own(self) -> bool {
-        matches!(self, Self::NoData | Self::MemberFact)
+        matches!(self, Self::TwoHistories | Self::NoData | Self::MemberFact)
     }
 }
 

@@ -385,7 +385,8 @@ pub(crate) fn references(body: &Body) -> Vec<&Ref> {
         | Body::Query(_)
         | Body::Accept { .. }
         | Body::Refuse { .. }
-        | Body::Abort { .. } => vec![],
+        | Body::Abort { .. }
+        | Body::Split { .. } => vec![],
         Body::Roster { verdicts, .. } => verdicts.iter().collect(),
         Body::Debit { roster, .. } => vec![roster],
         Body::Contribution { debit, .. } | Body::Commit { debit, .. } | Body::Void { debit, .. } => {

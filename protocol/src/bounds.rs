@@ -23,6 +23,13 @@ pub const PULL_EVERY: datacoop_policy::Span = datacoop_policy::Span(60_000);
 /// another meeting point passes them on: much longer than a round trip, so that they gather, and no
 /// more than a moment if that meeting point stalls. (NETWORK.md section 5 has 250 ms for all.)
 pub const RELAY_WAIT: datacoop_policy::Span = datacoop_policy::Span(1_000);
+/// A log that did not grow for so long is quiet: its witnesses cosign the head that they then all hold,
+/// so that their lines stand under one note.
+pub const COSIGN_QUIET: datacoop_policy::Span = datacoop_policy::Span(2_000);
+/// A log that is never quiet is cosigned this often all the same.
+pub const COSIGN_EVERY: datacoop_policy::Span = datacoop_policy::Span(60_000);
+/// Cosignatures in one frame, at about 400 bytes each.
+pub const COSIGNED_MAX: usize = 512;
 /// First wait before a lost connection is dialled again; doubles each time.
 pub const REDIAL_FIRST: datacoop_policy::Span = datacoop_policy::Span(2_000);
 /// Longest wait for a meeting point: a healed partition must be noticed in 30 s.

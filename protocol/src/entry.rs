@@ -13,6 +13,13 @@ use datacoop_policy::{AcademicYear, Digest, MemberId, Period, PrivacyLoss, Query
 
 use crate::bounds::{LAY_BYTES_MAX, PARAMS_MAX};
 use crate::json::{Fields, JsonError, Value};
+use crate::log::note::{Checkpoint, split_note};
+use crate::log::split::{Evidence, PROOF_HASHES_MAX};
+
+/// The code of an alert that a member signed two histories of its log.
+const SPLIT_CODE: &str = "split";
+/// Longest head in such an alert: an origin twice, a size, a root and one signature.
+const HEAD_BYTES_MAX: usize = 1_024;
 
 /// Points at an entry in a log, and binds its bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -263,6 +270,13 @@ pub enum Body {
         /// The entry that shows it.
         subject: Ref,
     },
+    /// A member signed two histories of its log: the proof, which needs nothing else.
+    Split {
+        /// Its log.
+        log: String,
+        /// The two heads.
+        evidence: Box<Evidence>,
+    },
 }
 
 /// An entry with its envelope.
@@ -346,7 +360,7 @@ impl Body {
             Self::Release { .. } => "release",
             Self::Abort { .. } => "abort",
             Self::Void { .. } => "void",
-            Self::Alert { .. } => "alert",
+            Self::Alert { .. } | Self::Split { .. } => "alert",
         }
     }
 
@@ -368,7 +382,8 @@ impl Body {
             | Self::Open { .. }
             | Self::Reveal { .. }
             | Self::Void { .. }
-            | Self::Alert { .. } => false,
+            | Self::Alert { .. }
+            | Self::Split { .. } => false,
         }
     }
 
@@ -376,7 +391,7 @@ impl Body {
     /// whose leaf hash is the id.
     pub fn query(&self) -> Option<QueryId> {
         match self {
-            Self::Genesis { .. } | Self::Charter { .. } | Self::Query(_) => None,
+            Self::Genesis { .. } | Self::Charter { .. } | Self::Query(_) | Self::Split { .. } => None,
             Self::Accept { query, .. }
             | Self::Refuse { query, .. }
             | Self::Roster { query, .. }
@@ -448,6 +463,10 @@ fn refs(values: &[Ref]) -> Value {
     Value::Array(values.iter().map(reference).collect())
 }
 
+fn digests(values: &[Digest]) -> Value {
+    Value::Array(values.iter().map(digest).collect())
+}
+
 fn strings(map: &BTreeMap<String, String>) -> Value {
     Value::Object(map.iter().map(|(k, v)| (k.clone(), text(v))).collect())
 }
@@ -509,6 +528,14 @@ fn body_fields(body: &Body) -> Vec<(&'static str, Value)> {
         Body::Abort { code, .. } => vec![("code", text(code))],
         Body::Void { debit, code, .. } => vec![("code", text(code)), ("debit", reference(debit))],
         Body::Alert { code, subject, .. } => vec![("code", text(code)), ("subject", reference(subject))],
+        Body::Split { log, evidence } => vec![
+            ("code", text(SPLIT_CODE)),
+            ("log", text(log)),
+            ("notes", Value::Array(evidence.notes.iter().map(|note| text(note)).collect())),
+            ("proofs", Value::Array(evidence.proofs.iter().map(|proof| digests(proof)).collect())),
+            ("roots", digests(&evidence.roots)),
+            ("size", int(evidence.size)),
+        ],
     };
     fields.extend(body.query().map(|query| ("query", digest(&query))));
     fields
@@ -570,11 +597,58 @@ fn parse_body(kind: &str, fields: &mut Fields) -> Result<Body, JsonError> {
             note: fields.digest("note")?,
         }),
         "query" => parse_query(fields).map(|query| Body::Query(Box::new(query))),
-        _ => {
-            let query = fields.digest("query")?;
-            parse_round_body(kind, query, fields)
-        }
+        _ => match fields.optional_digest("query")? {
+            Some(query) => parse_round_body(kind, query, fields),
+            None if kind == "alert" => parse_split(fields),
+            None => Err(JsonError::new("`query` is missing")),
+        },
     }
+}
+
+fn parse_split(fields: &mut Fields) -> Result<Body, JsonError> {
+    if code(fields)? != SPLIT_CODE {
+        return Err(JsonError::new("an alert about no query is about a split log"));
+    }
+    let notes = fields.array("notes")?.into_iter().map(|note| match note {
+        Value::Str(note) if is_head(&note) => Ok(note),
+        Value::Str(_) | Value::Int(_) | Value::Array(_) | Value::Object(_) => {
+            Err(JsonError::new("`notes` are two signed heads"))
+        }
+    });
+    let notes: Vec<String> = notes.collect::<Result<_, _>>()?;
+    let proofs = fields.array("proofs")?.into_iter().map(parse_digests);
+    let proofs: Vec<Vec<Digest>> = proofs.collect::<Result<_, _>>()?;
+    let roots = parse_digests(Value::Array(fields.array("roots")?))?;
+    let two = |name: &str| JsonError::new(&format!("`{name}` are two"));
+    Ok(Body::Split {
+        log: fields.string("log")?,
+        evidence: Box::new(Evidence {
+            notes: notes.try_into().map_err(|_| two("notes"))?,
+            size: unsigned(fields, "size")?,
+            roots: roots.try_into().map_err(|_| two("roots"))?,
+            proofs: proofs.try_into().map_err(|_| two("proofs"))?,
+        }),
+    })
+}
+
+/// Whether a text has the form of a signed head and no room for anything else.
+fn is_head(note: &str) -> bool {
+    let parts = split_note(note);
+    note.len() <= HEAD_BYTES_MAX
+        && parts.is_ok_and(|(text, lines)| lines.len() == 1 && Checkpoint::parse(text).is_ok())
+}
+
+fn parse_digests(value: Value) -> Result<Vec<Digest>, JsonError> {
+    let wrong = || JsonError::new("expected hashes");
+    let Value::Array(values) = value else { return Err(wrong()) };
+    if values.len() > PROOF_HASHES_MAX {
+        return Err(JsonError::new("a proof is too long"));
+    }
+    let parsed = values.into_iter().map(|value| match value {
+        Value::Str(text) => text.parse().map_err(|_| wrong()),
+        Value::Int(_) | Value::Array(_) | Value::Object(_) => Err(wrong()),
+    });
+    parsed.collect()
 }
 
 fn parse_round_body(kind: &str, query: QueryId, fields: &mut Fields) -> Result<Body, JsonError> {

@@ -16,7 +16,8 @@ use datacoop_policy::{Digest, MemberId, QueryId, Time};
 use crate::bounds::LOGS_MAX;
 use crate::entry::{Body, Entry, EntryError, QueryBody, Ref};
 use crate::json::{ENTRY_BYTES_MAX, Value};
-use crate::log::note::{Checkpoint, open_checkpoint, split_note};
+use crate::log::note::Checkpoint;
+use crate::log::split::{Evidence, signed_alone};
 use crate::log::tree::{Edge, Tree, leaf_hash, sha256, verify_consistency};
 use crate::rounds::{Logged, Round};
 use crate::wire::{Bytes, Head, Section};
@@ -93,11 +94,12 @@ impl Log {
         Some(Ref { log: self.origin.clone(), index, leaf })
     }
 
-    /// The run of entries from `from`, at most `bytes_max`, with its proof; `None` when there is
-    /// nothing that a checkpoint covers.
-    pub fn section(&self, from: u64, bytes_max: usize) -> Option<Section> {
+    /// The run of entries from `from`, at most to `to` and at most `bytes_max`, with its proof; `None`
+    /// when there is nothing that a checkpoint covers.
+    pub fn section(&self, from: u64, to: u64, bytes_max: usize) -> Option<Section> {
         let (signed, note) = self.note()?;
-        let covered = self.entries.get(usize::try_from(from).ok()?..usize::try_from(signed).ok()?)?;
+        let to = usize::try_from(to.min(signed)).ok()?;
+        let covered = self.entries.get(usize::try_from(from).ok()?..to)?;
         let mut bytes = 0;
         let page = covered.iter().take_while(|entry| {
             bytes += entry.len() + 8;
@@ -129,15 +131,13 @@ pub enum SectionError {
     SplitView(Box<SplitView>),
 }
 
-/// Two signed heads of one log that cannot both be true.
+/// Who signed two histories of its log, and the proof.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SplitView {
     /// Whose log.
     pub member: MemberId,
-    /// The signed head of what we hold.
-    pub ours: String,
-    /// The other.
-    pub theirs: String,
+    /// The head of what we hold, and the other.
+    pub evidence: Evidence,
 }
 
 /// All logs of a charter's members, and the rounds in them.
@@ -150,6 +150,8 @@ pub struct Fold {
     vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
     rounds: BTreeMap<QueryId, Arc<Round>>,
     touched: BTreeSet<QueryId>,
+    splits: BTreeMap<MemberId, (Ref, Box<Evidence>)>,
+    false_splits: BTreeSet<Ref>,
 }
 
 impl Fold {
@@ -182,6 +184,8 @@ impl Fold {
             vocabularies,
             rounds: BTreeMap::new(),
             touched: BTreeSet::new(),
+            splits: BTreeMap::new(),
+            false_splits: BTreeSet::new(),
         }
     }
 
@@ -318,15 +322,26 @@ impl Fold {
         Ok(Some(taken))
     }
 
-    /// A section's signed head: the log's own signature and no other line, so that nobody who passes
-    /// it on can make it longer.
-    fn open_head(&self, member: &MemberId, note: &str) -> Result<Checkpoint, SectionError> {
+    /// A signed head of a member's log: the log's own signature and no other line.
+    pub fn open_head(&self, member: &MemberId, note: &str) -> Result<Checkpoint, SectionError> {
         let log = &self.logs[member];
-        let opened = open_checkpoint(note, &log.origin, &log.key);
-        let checkpoint = opened.map_err(|error| SectionError::Bad(error.to_string()))?;
-        match split_note(note) {
-            Ok((_, lines)) if lines.len() == 1 => Ok(checkpoint),
-            _ => Err(SectionError::Bad("a signed head with lines that are not its log's".into())),
+        signed_alone(note, &log.origin, &log.key).map_err(|error| SectionError::Bad(error.to_string()))
+    }
+
+    /// Whether a signed head fits what we hold, as far as that can be told. Errors: its log's owner
+    /// signed two histories, or it cannot yet be told who is at fault.
+    pub fn compare_head(
+        &self,
+        member: &MemberId,
+        note: &str,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), SectionError> {
+        match self.logs[member].tree.root_at(checkpoint.size) {
+            Some(root) if root != checkpoint.root => {
+                let prefix = (checkpoint.size, checkpoint.root);
+                Err(self.split_view(member, note, prefix, vec![]).unwrap_or(SectionError::Apart))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -335,23 +350,71 @@ impl Fold {
     /// histories. If it shows them from the first on and the head does not cover them, its sender
     /// made them up. Else it cannot be told yet.
     fn contradiction(&self, member: &MemberId, section: &Section, checkpoint: &Checkpoint) -> SectionError {
+        if let Err(split) = self.compare_head(member, &section.note, checkpoint) {
+            return split;
+        }
+        if section.from > 0 || section.entries.is_empty() {
+            return SectionError::Apart;
+        }
+        let mut shown = Tree::default();
+        section.entries.iter().for_each(|entry| shown.push(leaf_hash(&entry.0)));
+        if !covers(checkpoint, &shown.edge(), &section.proof) {
+            return SectionError::Bad("entries that its signed head does not cover".into());
+        }
+        let signed = self.logs[member].note().map_or(0, |(size, _)| size);
+        let size = signed.min(shown.size());
+        let proof = match size == shown.size() {
+            true => Some(section.proof.iter().map(|hash| Digest(*hash)).collect()),
+            // Of a prefix of what it shows only if it shows all that its head covers.
+            false if shown.size() == checkpoint.size => shown.consistency_proof(size, checkpoint.size),
+            false => None,
+        };
+        let split = shown.root_at(size).zip(proof);
+        let split = split.and_then(|(root, p)| self.split_view(member, &section.note, (size, root), p));
+        split.unwrap_or(SectionError::Apart)
+    }
+
+    /// The proof that a signed head, which has this prefix, is of another history than the head we hold.
+    /// `None` where our own head does not reach so far.
+    fn split_view(
+        &self,
+        member: &MemberId,
+        note: &str,
+        (size, root): (u64, Digest),
+        proof: Vec<Digest>,
+    ) -> Option<SectionError> {
         let log = &self.logs[member];
-        let mut edge = Edge::default();
-        section.entries.iter().for_each(|entry| edge.push(leaf_hash(&entry.0)));
-        let from_first = section.from == 0 && !section.entries.is_empty();
-        let covered = from_first && covers(checkpoint, &edge, &section.proof);
-        let other_root = log.tree.root_at(checkpoint.size).is_some_and(|root| root != checkpoint.root);
-        let ours = log.note().map(|(_, note)| note.to_owned());
-        match ours {
-            Some(ours) if covered || other_root => SectionError::SplitView(Box::new(SplitView {
-                member: member.clone(),
-                ours,
-                theirs: section.note.clone(),
-            })),
-            _ if from_first && !covered => {
-                SectionError::Bad("entries that its signed head does not cover".into())
-            }
-            _ => SectionError::Apart,
+        let (signed, ours) = log.note()?;
+        let own = log.tree.root_at(size).filter(|own| *own != root)?;
+        let own_proof = if size == signed { vec![] } else { log.tree.consistency_proof(size, signed)? };
+        let evidence = Evidence {
+            notes: [ours.to_owned(), note.to_owned()],
+            size,
+            roots: [own, root],
+            proofs: [own_proof, proof],
+        };
+        Some(SectionError::SplitView(Box::new(SplitView { member: member.clone(), evidence })))
+    }
+
+    /// The proof, as some log holds it, that a member signed two histories of its own.
+    pub fn split(&self, member: &MemberId) -> Option<&(Ref, Box<Evidence>)> {
+        self.splits.get(member)
+    }
+
+    /// Alerts that accuse a member of two histories and prove nothing.
+    pub fn false_splits(&self) -> &BTreeSet<Ref> {
+        &self.false_splits
+    }
+
+    fn fold_split(&mut self, at: Ref, origin: &str, evidence: Box<Evidence>) {
+        let accused = self.member_by_origin(origin).cloned();
+        match accused.filter(|member| evidence.check(origin, &self.logs[member].key).is_ok()) {
+            // Which of several alerts stands here must not depend on which came first.
+            Some(member) => match self.splits.get(&member) {
+                Some((known, _)) if *known <= at => {}
+                _ => drop(self.splits.insert(member, (at, evidence))),
+            },
+            None => drop(self.false_splits.insert(at)),
         }
     }
 
@@ -365,6 +428,9 @@ impl Fold {
 
     fn fold_entry(&mut self, at: Ref, entry: Entry) {
         let Entry { at: time, by, body, .. } = entry;
+        if let Body::Split { log, evidence } = body {
+            return self.fold_split(at, &log, evidence);
+        }
         let bound = if let Body::Query(query) = &body {
             Some(bind(&self.charter, &self.vocabularies, query, at.leaf, &by, time))
         } else {

@@ -24,3 +24,4 @@ pub mod secagg;
 pub mod seed;
 pub mod standing;
 pub mod wire;
+pub mod witness;

@@ -77,7 +77,11 @@ pub enum Kind {
 impl Kind {
     fn of(body: &Body) -> Option<Self> {
         Some(match body {
-            Body::Genesis { .. } | Body::Charter { .. } | Body::Query(_) | Body::Alert { .. } => return None,
+            Body::Genesis { .. }
+            | Body::Charter { .. }
+            | Body::Query(_)
+            | Body::Alert { .. }
+            | Body::Split { .. } => return None,
             Body::Accept { .. } | Body::Refuse { .. } => Self::Verdict,
             Body::Roster { .. } => Self::Roster,
             Body::Debit { .. } => Self::Debit,

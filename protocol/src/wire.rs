@@ -86,6 +86,33 @@ pub struct Section {
     pub proof: Vec<[u8; 32]>,
 }
 
+/// A witness's word about a log's head, with the head as the log's owner signed it: two of one log that
+/// cannot both be true are proof against the owner.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Cosigned {
+    /// SHA-256 of the log's origin.
+    pub log: [u8; 32],
+    /// SHA-256 of the origin of the witness's own log.
+    pub witness: [u8; 32],
+    /// Entries under the head.
+    pub size: u64,
+    /// The signed head.
+    pub note: String,
+    /// When the witness signed, unix seconds.
+    pub time: u64,
+    /// Its cosignature: 64 bytes.
+    pub signature: Bytes,
+}
+
+/// What somebody heard of one witness, as one hash.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Heard {
+    /// SHA-256 of the origin of the witness's own log.
+    pub witness: [u8; 32],
+    /// SHA-256 of all that was heard of it.
+    pub hash: [u8; 32],
+}
+
 /// A piece of a blob that an entry names.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct BlobPiece {
@@ -106,6 +133,8 @@ pub enum Request {
     Pull {
         /// What I hold, sorted by log.
         have: Vec<Head>,
+        /// What I heard of witnesses.
+        heard: Vec<Heard>,
     },
     /// New entries.
     Push {
@@ -124,6 +153,11 @@ pub enum Request {
         /// From where.
         offset: u64,
     },
+    /// What witnesses said.
+    Cosign {
+        /// In any order.
+        cosigned: Vec<Cosigned>,
+    },
 }
 
 /// What it answers.
@@ -133,6 +167,8 @@ pub enum Reply {
     Sections {
         /// What was lacking, up to a page.
         sections: Vec<Section>,
+        /// What witnesses said of which the puller had heard otherwise.
+        cosigned: Vec<Cosigned>,
         /// Whether to pull again.
         more: bool,
     },
@@ -167,6 +203,8 @@ pub enum Record {
     Entry(Bytes),
     /// Proved entries of another member's log.
     Copied(Section),
+    /// What a witness said, we ourselves or another.
+    Cosigned(Cosigned),
 }
 
 /// Why bytes were not understood.
@@ -249,8 +287,8 @@ mod tests {
         let log = "07".repeat(32);
         let head = Head { log: [7; 32], size: 258, root: [7; 32] };
         check(
-            Request::Pull { have: vec![head] },
-            &format!("000000000100000000000000{log}0201000000000000{log}"),
+            Request::Pull { have: vec![head], heard: vec![Heard { witness: [7; 32], hash: [7; 32] }] },
+            &format!("000000000100000000000000{log}0201000000000000{log}0100000000000000{log}{log}"),
         );
         let section = Section {
             log: [7; 32],
@@ -270,8 +308,8 @@ mod tests {
         );
         check(Request::BlobGet { hash: [7; 32], offset: 5 }, &format!("03000000{log}0500000000000000"));
         check(
-            Reply::Sections { sections: vec![section.clone()], more: true },
-            &format!("000000000100000000000000{body}01"),
+            Reply::Sections { sections: vec![section.clone()], cosigned: vec![], more: true },
+            &format!("000000000100000000000000{body}000000000000000001"),
         );
         check(
             Reply::Took { sizes: vec![head] },
@@ -283,6 +321,20 @@ mod tests {
         check(Reply::Incompatible, "05000000");
         check(Record::Entry(Bytes(vec![1])), "00000000010000000000000001");
         check(Record::Copied(section), &format!("01000000{body}"));
+        let cosigned = Cosigned {
+            log: [7; 32],
+            witness: [7; 32],
+            size: 258,
+            note: "n".into(),
+            time: 3,
+            signature: Bytes(vec![9]),
+        };
+        let said = format!("{log}{log}020100000000000001000000000000006e0300000000000000010000000000000009");
+        check(
+            Request::Cosign { cosigned: vec![cosigned.clone()] },
+            &format!("040000000100000000000000{said}"),
+        );
+        check(Record::Cosigned(cosigned), &format!("02000000{said}"));
     }
 
     #[test]
@@ -299,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_boolean_has_two_encodings_only() {
-        let mut bytes = encode(&Reply::Sections { sections: vec![], more: true });
+        let mut bytes = encode(&Reply::Sections { sections: vec![], cosigned: vec![], more: true });
         *bytes.last_mut().unwrap() = 2;
         assert!(decode::<Reply>(&bytes).is_err());
     }

@@ -196,7 +196,9 @@ fn a_rewritten_log_is_told_as_a_split_view() {
         assert_eq!(faults, Vec::<String>::new(), "the relay only passed it on");
         let [split] = victim.splits.as_slice() else { panic!("one proof: {:?}", victim.splits) };
         assert_eq!(split.member, two);
-        assert_ne!(split.ours, split.theirs);
+        let log = victim.member.fold().log(&two).unwrap();
+        split.evidence.check(&log.origin, &log.key()).unwrap();
+        assert_eq!(victim.member.fold().split(&two).map(|(at, _)| at.index), Some(2), "an alert");
     }
 }
 
@@ -219,7 +221,8 @@ fn a_peer_with_another_history_is_shown_ours() {
     let (two, now) = (victim.founders[2].id.clone(), victim.now);
     victim.push(2, 2, &[entry(&two, 0, now, "a")]);
     let log = victim.section(2, 2, &[]).log;
-    let ask = |root: [u8; 32]| encode(&Request::Pull { have: vec![Head { log, size: 1, root }] });
+    let ask =
+        |root: [u8; 32]| encode(&Request::Pull { have: vec![Head { log, size: 1, root }], heard: vec![] });
     let of_two = |reply: Option<Reply>| {
         let Some(Reply::Sections { sections, .. }) = reply else { panic!("sections") };
         sections.into_iter().filter(|section| section.log == log).count()
@@ -256,7 +259,7 @@ fn an_old_copy_of_a_node_stops_when_it_is_shown_its_own_future() {
     let section = victim.section(0, 0, &[entry(&me, 0, now, "a"), entry(&me, 1, now, "b")]);
     victim.push_section(section);
     assert!(victim.halted);
-    victim.send(encode(&Request::Pull { have: vec![] }));
+    victim.send(encode(&Request::Pull { have: vec![], heard: vec![] }));
     assert_eq!(victim.outputs, 0, "nothing is said or signed any more");
 }
 
@@ -354,7 +357,10 @@ fn blobs_that_no_entry_names_are_refused() {
     }
     assert_eq!(victim.send(encode(&Request::BlobGet { hash, offset: u64::MAX })).0, Some(Reply::Absent));
     let have = vec![Head { log: [9; 32], size: u64::MAX, root: [0; 32] }];
-    assert!(matches!(victim.send(encode(&Request::Pull { have })).0, Some(Reply::Sections { .. })));
+    assert!(matches!(
+        victim.send(encode(&Request::Pull { have, heard: vec![] })).0,
+        Some(Reply::Sections { .. })
+    ));
 }
 
 #[test]

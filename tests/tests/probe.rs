@@ -14,7 +14,7 @@ use datacoop_tests::probe::{Probe, Strait, resident};
 const GROWTH_BYTES_MAX: u64 = 2 * 1_024 * 1_024;
 
 fn pull() -> Vec<u8> {
-    encode(&Request::Pull { have: vec![] })
+    encode(&Request::Pull { have: vec![], heard: vec![] })
 }
 
 /// A pull that is no pull: each in another way, none of them a frame.

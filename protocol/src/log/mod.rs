@@ -3,6 +3,7 @@
 pub mod cosignature;
 pub mod note;
 pub mod proof;
+pub mod split;
 pub mod tile;
 pub mod tree;
 

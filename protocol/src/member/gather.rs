@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use datacoop_policy::limits::Layer;
 use datacoop_policy::query::{Mode, Query, WINDOW_MAX};
-use datacoop_policy::refusal::Refusal;
+use datacoop_policy::refusal::{Refusal, Rule};
 use datacoop_policy::verdict::{Layers, in_scope};
 use datacoop_policy::{MemberId, QueryId, Span, Time};
 use zeroize::Zeroizing;
@@ -164,6 +165,11 @@ impl Member {
         }
     }
 
+    /// Whether the asker, or we ourselves, are proven to have signed two histories: then we join nothing.
+    fn is_split(&self, asker: &MemberId) -> bool {
+        [asker, &self.settings.me].iter().any(|member| self.fold.split(member).is_some())
+    }
+
     fn answers(&self) -> BTreeSet<MemberId> {
         let asked = self.fold.charter().members().iter().filter(|member| member.takes_part());
         asked.map(|member| member.id.clone()).collect()
@@ -183,6 +189,7 @@ impl Member {
             return;
         }
         let refusal = match &asked.query {
+            _ if self.is_split(&asked.asker) => Some((Rule::TwoHistories.code(), Layer::Member.code())),
             Ok(query) => self.judge(query, None).err().map(|no| (no.rule.code(), no.layer.code())),
             Err(_) => Some(("questions", "floor")),
         };
@@ -216,8 +223,9 @@ impl Member {
         if !answered.is_superset(&self.answers()) && self.now < query.join_by {
             return;
         }
-        let accepts =
-            round.all(Kind::Verdict).filter(|(_, logged)| matches!(logged.body, Body::Accept { .. }));
+        let accepts = round.all(Kind::Verdict).filter(|(by, logged)| {
+            matches!(logged.body, Body::Accept { .. }) && self.fold.split(by).is_none()
+        });
         let accepts: Vec<(MemberId, Ref)> =
             accepts.map(|(by, logged)| (by.clone(), logged.at.clone())).collect();
         let willing: Vec<MemberId> = accepts.iter().map(|(by, _)| by.clone()).collect();
@@ -262,6 +270,12 @@ impl Member {
             return;
         }
         let Some(secret) = self.secrets.get(&round.id).cloned() else { return };
+        if let Some(member) = plan.members.iter().find(|member| self.fold.split(member).is_some()) {
+            self.effort(round.id).declined = true;
+            let text = format!("the Roster holds `{member}`, which signed two histories of its log");
+            self.tell(Event::Declined(round.id, text));
+            return;
+        }
         if let Err(refusal) = self.judge(&plan.query, Some(&plan.members)) {
             self.effort(round.id).declined = true;
             self.tell(Event::Declined(round.id, refusal.to_string()));

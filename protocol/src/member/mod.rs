@@ -11,6 +11,7 @@ mod gather;
 pub mod opening;
 pub mod port;
 mod sync;
+mod witness;
 pub mod work;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -33,11 +34,13 @@ use crate::rounds::{Ending, Kind, Logged, Round, Withheld, Withholding};
 use crate::seed::Seed;
 use crate::standing::{self, Standing};
 use crate::wire::{Bytes, Record};
+use crate::witness::Witnessed;
 use blobs::Blobs;
 use gather::Effort;
 use opening::Openings;
 use port::{Event, Input, Output, RoundSecrets};
 use sync::Peers;
+use witness::Watch;
 
 /// What a member's person decides, beside the charter.
 #[derive(Clone, Debug)]
@@ -124,6 +127,9 @@ pub struct Member {
     done: BTreeMap<QueryId, Option<std::mem::Discriminant<Ending>>>,
     peers: Peers,
     blobs: Blobs,
+    witnessed: Witnessed,
+    /// Logs whose witness we are.
+    watches: BTreeMap<MemberId, Watch>,
     /// Somebody showed us a later head of our own: nothing more may be signed.
     halted: bool,
 }
@@ -148,8 +154,9 @@ impl Member {
         } = start;
         let me = settings.me.clone();
         let mut fold = Fold::new(charter.clone(), vocabularies);
+        let mut witnessed = Witnessed::new(&charter);
         for record in records {
-            replay(&mut fold, &me, record)?;
+            replay(&mut fold, &mut witnessed, &me, record)?;
         }
         let signed = check_last_signed(&fold, &me, last_signed.as_ref())?;
         check_readable(&fold, &me)?;
@@ -178,6 +185,8 @@ impl Member {
             done: BTreeMap::new(),
             peers,
             blobs: Blobs::default(),
+            watches: Self::watches(&witnessed, &me),
+            witnessed,
             halted: false,
         };
         let named = member.named_blobs();
@@ -227,7 +236,8 @@ impl Member {
         let rounds = self.round_timeouts().map(|(_, at, what)| (at, what));
         let peers = self.peers.timeouts().map(|(_, at, what)| (at, what));
         let openings = self.opening_ends().map(|(_, at)| (at, "opening"));
-        let all = rounds.chain(peers).chain(blobs).chain(openings);
+        let cosign = self.cosign_timeouts().map(|at| (at, "cosign"));
+        let all = rounds.chain(peers).chain(blobs).chain(openings).chain(cosign);
         // What is due was done, or waits for something else than time.
         all.filter(|(at, _)| *at > self.now).min()
     }
@@ -284,6 +294,11 @@ impl Member {
     fn limits(&self, query: &datacoop_policy::query::Query) -> Limits {
         let own = self.settings.limits.as_ref();
         datacoop_policy::verdict::Layers::new(self.fold.charter(), &query.purpose, own).effective()
+    }
+
+    /// What witnesses said.
+    pub fn witnessed(&self) -> &Witnessed {
+        &self.witnessed
     }
 
     /// Members we have a connection to.
@@ -356,6 +371,7 @@ impl Member {
         }
         self.settle_openings();
         self.sign_new();
+        self.cosign_due();
         self.outputs.extend(self.after.drain(..));
         self.converse();
         self.outputs.extend(self.after.drain(..));
@@ -551,8 +567,18 @@ enum Denial {
     Refused(&'static str, String),
 }
 
-fn replay(fold: &mut Fold, me: &MemberId, record: Record) -> Result<(), RestoreError> {
+fn replay(
+    fold: &mut Fold,
+    witnessed: &mut Witnessed,
+    me: &MemberId,
+    record: Record,
+) -> Result<(), RestoreError> {
     match record {
+        // Of another charter's witnesses nothing is kept, and other members' words peers have too.
+        Record::Cosigned(said) => {
+            let _news = witnessed.take(fold, &said);
+            Ok(())
+        }
         Record::Entry(Bytes(bytes)) => {
             fold.append(me, Arc::from(bytes));
             Ok(())

@@ -10,12 +10,12 @@ use datacoop_policy::{Digest, MemberId, Span, Time};
 use super::Member;
 use super::port::{Event, Output};
 use crate::bounds::{
-    BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY, REDIAL_FIRST,
-    REDIAL_MAX, RELAY_WAIT, REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
+    BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, COSIGNED_MAX, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY,
+    REDIAL_FIRST, REDIAL_MAX, RELAY_WAIT, REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
 };
 use crate::fold::{Log, SectionError};
 use crate::rounds::Round;
-use crate::wire::{BlobPiece, Bytes, Head, Record, Reply, Request, Section, decode, encode};
+use crate::wire::{BlobPiece, Bytes, Head, Heard, Record, Reply, Request, Section, decode, encode};
 
 /// A section's log, index and lengths, beside its entries, note and proof.
 const SECTION_HEAD_BYTES: usize = 64;
@@ -26,6 +26,7 @@ enum Pending {
     Push(Vec<(MemberId, u64)>),
     Put(Vec<Put>),
     Get(Digest),
+    Cosign,
 }
 
 /// A blob that waits for its turn, and for the peer to hold the entry that names it.
@@ -58,6 +59,10 @@ struct Peer {
     getting: usize,
     /// Blobs that were queued for it, by the author whose entry names them.
     queued: BTreeSet<(Digest, MemberId)>,
+    /// What witnesses said that it has to hear, by log and witness, and since when.
+    cosigned: BTreeSet<(MemberId, MemberId)>,
+    cosigned_since: Time,
+    cosigning: bool,
     redial_at: Option<Time>,
     backoff: Span,
     faults: u32,
@@ -146,6 +151,19 @@ impl Peers {
         true
     }
 
+    /// What a witness said goes to connected peers: our own word from us, others' from meeting points.
+    pub(super) fn queue_cosigned(&mut self, me: &MemberId, log: &MemberId, witness: &MemberId, now: Time) {
+        if witness != me && !self.points.contains(me) {
+            return;
+        }
+        for peer in self.peers.values_mut().filter(|peer| peer.connected) {
+            if peer.cosigned.is_empty() {
+                peer.cosigned_since = now;
+            }
+            peer.cosigned.insert((log.clone(), witness.clone()));
+        }
+    }
+
     pub(super) fn timeouts(&self) -> impl Iterator<Item = (&MemberId, Time, &'static str)> {
         self.peers.iter().flat_map(|(id, peer)| {
             let redial = peer.redial_at.map(|at| (at, "redial"));
@@ -153,7 +171,9 @@ impl Peers {
             let push = (peer.connected && peer.push_at > Time(0)).then_some((peer.push_at, "push again"));
             let puts = peer.puts.iter().map(|put| (put.at, "put again"));
             let behind = peer.behind_since.map(|since| (since + RELAY_WAIT, "pass on"));
-            let all = redial.into_iter().chain(pull).chain(push).chain(puts).chain(behind);
+            let cosigned = (!peer.cosigned.is_empty() && !peer.cosigning)
+                .then_some((peer.cosigned_since + RELAY_WAIT, "pass on cosignatures"));
+            let all = redial.into_iter().chain(pull).chain(push).chain(puts).chain(behind).chain(cosigned);
             all.map(move |(at, what)| (id, at, what))
         })
     }
@@ -240,7 +260,7 @@ impl Member {
         }
         self.peers.attend(from);
         let reply = match decode::<Request>(bytes) {
-            Ok(Request::Pull { have }) => self.on_pull(from, &have),
+            Ok(Request::Pull { have, heard }) => self.on_pull(from, &have, &heard),
             Ok(Request::Push { sections }) => self.on_push(from, &sections),
             Ok(Request::BlobPut { pieces }) => {
                 let pieces = pieces.iter().take(BLOBS_IN_FLIGHT_MAX);
@@ -256,6 +276,10 @@ impl Member {
                 }
                 Reply::Absent
             }
+            Ok(Request::Cosign { cosigned }) => {
+                self.on_cosigned(from, &cosigned);
+                Reply::Took { sizes: vec![] }
+            }
             Err(error) => {
                 self.fault(from, &format!("a frame that is none: {error}"));
                 Reply::Incompatible
@@ -270,7 +294,7 @@ impl Member {
         self.blobs.holds(hash) && (self.peers.is_meeting_point(from) || self.blobs.concerns(from, hash))
     }
 
-    fn on_pull(&mut self, from: &MemberId, have: &[Head]) -> Reply {
+    fn on_pull(&mut self, from: &MemberId, have: &[Head], heard: &[Heard]) -> Reply {
         let (mut known, mut apart) = (BTreeMap::new(), BTreeMap::new());
         for head in have.iter().take(SECTIONS_MAX) {
             let Some(member) = self.fold.member_by_head(&head.log) else { continue };
@@ -279,19 +303,22 @@ impl Member {
             // the head that its owner signed.
             let is_apart = root.is_some_and(|root| root.0 != head.root);
             if is_apart {
-                apart.insert(member.clone(), 0);
+                apart.insert(member.clone(), head.size);
             }
             known.insert(member.clone(), if is_apart { u64::MAX } else { head.size });
         }
         let (mut sections, more) = self.sections_beyond(&known, PIECE_BYTES_MAX, |_| true);
         if !more {
-            let wanted = |log: &MemberId| apart.contains_key(log);
-            sections.extend(self.sections_beyond(&apart, PIECE_BYTES_MAX / 4, wanted).0);
+            // No further than it holds itself: then its own head and this one prove the two histories.
+            let room = PIECE_BYTES_MAX / 4 / apart.len().max(1);
+            let begin = |(member, held): (&MemberId, &u64)| self.fold.log(member)?.section(0, *held, room);
+            sections.extend(apart.iter().filter_map(begin));
         }
         if let Some(peer) = self.peers.peers.get_mut(from) {
             peer.known = Some(known);
         }
-        Reply::Sections { sections, more }
+        let cosigned = if more { vec![] } else { self.unheard(heard) };
+        Reply::Sections { sections, cosigned, more }
     }
 
     /// Sections of all logs that pass `wanted` and go beyond what is known, up to a page of `room`.
@@ -308,7 +335,7 @@ impl Member {
             if from >= signed {
                 continue;
             }
-            let Some(section) = log.section(from, room) else { return (sections, true) };
+            let Some(section) = log.section(from, u64::MAX, room) else { return (sections, true) };
             let entries: usize = section.entries.iter().map(|entry| entry.0.len() + 8).sum();
             let proof = section.note.len() + section.proof.len() * 32 + SECTION_HEAD_BYTES;
             room = room.saturating_sub(entries + proof);
@@ -347,27 +374,30 @@ impl Member {
                 if let Some(taken) = taken {
                     self.peers.attend_all();
                     self.outputs.push_back(Output::Keep(Record::Copied(taken)));
+                    self.compare_cosigned(&log);
                 }
                 self.head_of(&log)
             }
-            Err(SectionError::Gap) => {
+            Err(error) => {
+                self.on_section_error(from, error);
+                None
+            }
+        }
+    }
+
+    pub(super) fn on_section_error(&mut self, from: &MemberId, error: SectionError) {
+        match error {
+            SectionError::Gap => {
                 // Something between was lost: the next pull brings it.
                 let now = self.now;
                 if let Some(peer) = self.peers.peers.get_mut(from) {
                     peer.pull_at = now;
                 }
-                None
             }
             // Whoever passes on what a log's owner signed is not to blame for it.
-            Err(SectionError::SplitView(split)) => {
-                self.tell(Event::SplitView(*split));
-                None
-            }
-            Err(SectionError::Apart) => None,
-            Err(SectionError::Bad(what)) => {
-                self.fault(from, &what);
-                None
-            }
+            SectionError::SplitView(split) => self.on_split(*split),
+            SectionError::Apart => {}
+            SectionError::Bad(what) => self.fault(from, &what),
         }
     }
 
@@ -414,11 +444,13 @@ impl Member {
                 }
             }
             (Pending::Get(_), _) => settled.getting -= 1,
+            // What was lost the next pull brings.
+            (Pending::Cosign, _) => settled.cosigning = false,
         }
     }
 
     fn on_sections(&mut self, from: &MemberId, reply: Option<Reply>) {
-        let Some(Reply::Sections { sections, more }) = reply else {
+        let Some(Reply::Sections { sections, cosigned, more }) = reply else {
             let again = self.now + REDIAL_FIRST;
             if let Some(peer) = self.peers.peers.get_mut(from) {
                 peer.pull_at = again;
@@ -429,6 +461,7 @@ impl Member {
         for section in sections.iter().take(SECTIONS_MAX) {
             self.take_section(from, section);
         }
+        self.on_cosigned(from, &cosigned);
         // A peer that says `more` and brings nothing new is asked again in its turn.
         let grew = self.fold.entries_held() > before;
         let next = if more && grew { self.now } else { self.now + PULL_EVERY };
@@ -498,6 +531,7 @@ impl Member {
             self.pull(&id);
             self.push(&id, &followers);
             self.put(&id);
+            self.pass_on_cosigned(&id);
         }
     }
 
@@ -521,8 +555,8 @@ impl Member {
         }
         peer.pulling = true;
         peer.pull_at = now + PULL_EVERY;
-        let have = self.fold.heads();
-        self.request(id, Pending::Pull, &Request::Pull { have });
+        let (have, heard) = (self.fold.heads(), self.heard());
+        self.request(id, Pending::Pull, &Request::Pull { have, heard });
     }
 
     /// New entries go to a peer at once if it waits for one of them: our own from us, others' from the
@@ -565,6 +599,20 @@ impl Member {
             peer.push_at = Time(0);
         }
         self.request(id, Pending::Push(sent), &Request::Push { sections });
+    }
+
+    /// What witnesses said goes on a while after the first of it came, in one frame.
+    fn pass_on_cosigned(&mut self, id: &MemberId) {
+        let now = self.now;
+        let Some(peer) = self.peers.peers.get_mut(id) else { return };
+        let due = !peer.cosigned.is_empty() && peer.cosigned_since + RELAY_WAIT <= now;
+        if !peer.connected || peer.cosigning || !due {
+            return;
+        }
+        peer.cosigning = true;
+        let pairs: Vec<_> = std::iter::from_fn(|| peer.cosigned.pop_first()).take(COSIGNED_MAX).collect();
+        let cosigned = pairs.iter().filter_map(|(log, witness)| self.witnessed.one(log, witness)).collect();
+        self.request(id, Pending::Cosign, &Request::Cosign { cosigned });
     }
 
     /// Members that wait for every entry of an open round: who asked and who holds a seat, or may.

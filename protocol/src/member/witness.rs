@@ -1,0 +1,144 @@
+//! Witnessing: we cosign the heads of logs that the charter gives us to watch, once we hold every entry
+//! under them, and pass on what witnesses say. Knows nothing of what entries mean.
+
+use std::collections::BTreeMap;
+
+use datacoop_policy::{MemberId, Time};
+
+use super::Member;
+use super::port::{Event, Output};
+use crate::bounds::{COSIGN_EVERY, COSIGN_QUIET, COSIGNED_MAX};
+use crate::entry::Body;
+use crate::fold::{SectionError, SplitView};
+use crate::log::cosignature::Cosignature;
+use crate::wire::{Cosigned, Heard, Record};
+use crate::witness::{cosigned, own_copy};
+
+/// A log that we watch.
+#[derive(Default)]
+pub(super) struct Watch {
+    /// Entries under its newest head when we last looked.
+    size: u64,
+    /// When that changed.
+    grown_at: Time,
+    /// Since when there is something to cosign.
+    since: Option<Time>,
+}
+
+impl Watch {
+    fn due(&self) -> Option<Time> {
+        self.since.map(|since| (self.grown_at + COSIGN_QUIET).min(since + COSIGN_EVERY))
+    }
+}
+
+impl Member {
+    /// The logs that we watch.
+    pub(super) fn watches(witnessed: &crate::witness::Witnessed, me: &MemberId) -> BTreeMap<MemberId, Watch> {
+        witnessed.duties(me).into_iter().map(|log| (log, Watch::default())).collect()
+    }
+
+    pub(super) fn cosign_timeouts(&self) -> impl Iterator<Item = Time> {
+        self.watches.values().filter_map(Watch::due)
+    }
+
+    /// Cosigns what is due. What was cosigned is on disk before anybody hears of it: a witness that
+    /// forgets what it signed could sign another history.
+    pub(super) fn cosign_due(&mut self) {
+        let (now, me) = (self.now, self.settings.me.clone());
+        let mut due = vec![];
+        for (member, watch) in &mut self.watches {
+            let size = self.fold.log(member).and_then(|log| log.note()).map_or(0, |(size, _)| size);
+            if size > watch.size {
+                (watch.size, watch.grown_at) = (size, now);
+            }
+            let signed = self.witnessed.said(member, &me).map_or(0, |said| said.checkpoint.size);
+            watch.since = (size > signed).then(|| watch.since.unwrap_or(now));
+            if watch.due().is_some_and(|at| at <= now) {
+                watch.since = None;
+                due.push(member.clone());
+            }
+        }
+        for member in due {
+            self.cosign(&member);
+        }
+    }
+
+    /// Cosigns a log's head, unless its owner shows two histories, or it does not extend what we cosigned.
+    fn cosign(&mut self, member: &MemberId) {
+        let me = &self.settings.me;
+        let (Some(log), Some(own)) = (self.fold.log(member), self.fold.log(me)) else { return };
+        let Some((checkpoint, note)) = own_copy(log).filter(|_| self.fold.split(member).is_none()) else {
+            return;
+        };
+        let before = self.witnessed.said(member, me);
+        if before.is_some_and(|said| log.tree().root_at(said.checkpoint.size) != Some(said.checkpoint.root)) {
+            return;
+        }
+        let cosignature = Cosignature::sign(&checkpoint, self.now.seconds(), self.keys.witness());
+        let said = cosigned(log, own, checkpoint.size, note, &cosignature);
+        if self.take_cosigned(&said).is_ok_and(|news| news) {
+            self.outputs.push_back(Output::Store(Record::Cosigned(said)));
+        }
+    }
+
+    /// Takes what a witness said; whether it is news. What is news is passed on.
+    fn take_cosigned(&mut self, said: &Cosigned) -> Result<bool, SectionError> {
+        let news = self.witnessed.take(&self.fold, said)?;
+        let pair = self.witnessed.member(&said.log).zip(self.witnessed.member(&said.witness));
+        if let Some((log, witness)) = pair.filter(|_| news) {
+            let (log, witness) = (log.clone(), witness.clone());
+            self.peers.queue_cosigned(&self.settings.me, &log, &witness, self.now);
+        }
+        Ok(news)
+    }
+
+    /// What a peer passes on of witnesses.
+    pub(super) fn on_cosigned(&mut self, from: &MemberId, cosigned: &[Cosigned]) {
+        for said in cosigned.iter().take(COSIGNED_MAX) {
+            match self.take_cosigned(said) {
+                Ok(true) => self.outputs.push_back(Output::Keep(Record::Cosigned(said.clone()))),
+                Ok(false) => {}
+                Err(error) => self.on_section_error(from, error),
+            }
+        }
+    }
+
+    /// What we heard of witnesses, as a pull says it.
+    pub(super) fn heard(&self) -> Vec<Heard> {
+        self.witnessed.heard().into_iter().map(|(witness, hash)| Heard { witness, hash }).collect()
+    }
+
+    /// What a peer that heard this has to hear.
+    pub(super) fn unheard(&self, heard: &[Heard]) -> Vec<Cosigned> {
+        let theirs: BTreeMap<[u8; 32], [u8; 32]> =
+            heard.iter().take(COSIGNED_MAX).map(|heard| (heard.witness, heard.hash)).collect();
+        let ours = self.witnessed.heard();
+        let differ = ours.iter().filter(|(witness, hash)| theirs.get(*witness) != Some(*hash));
+        let members = differ.filter_map(|(witness, _)| self.witnessed.member(witness));
+        members.flat_map(|witness| self.witnessed.by_witness(witness)).take(COSIGNED_MAX).collect()
+    }
+
+    /// A log grew: what witnesses said of heads beyond it can be compared now.
+    pub(super) fn compare_cosigned(&mut self, member: &MemberId) {
+        let found = self.witnessed.heads(member).find_map(|(head, note)| {
+            match self.fold.compare_head(member, note, head) {
+                Err(SectionError::SplitView(split)) => Some(*split),
+                Ok(()) | Err(SectionError::Apart | SectionError::Gap | SectionError::Bad(_)) => None,
+            }
+        });
+        if let Some(split) = found {
+            self.on_split(split);
+        }
+    }
+
+    /// A member signed two histories of its log: told, and the proof goes into our log unless some log
+    /// has one already. From then on it joins no round of ours; both histories are kept, and people decide.
+    pub(super) fn on_split(&mut self, split: SplitView) {
+        if self.fold.split(&split.member).is_none()
+            && let Some(log) = self.fold.log(&split.member).map(|log| log.origin.clone())
+        {
+            self.append(Body::Split { log, evidence: Box::new(split.evidence.clone()) });
+            self.tell(Event::SplitView(split));
+        }
+    }
+}

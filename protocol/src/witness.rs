@@ -1,0 +1,199 @@
+//! What witnesses said about every log's heads: the newest word of each, and of each log the largest head
+//! that a quorum of them cosigned.
+//!
+//! Source: LOG section 5. We differ: nobody asks a witness for its word (`add-checkpoint`). A witness
+//! copies the logs anyway, and cosigns by itself once a log is quiet; members that are never connected
+//! to each other then still hear of it, for cosignatures are passed on as entries are.
+
+use std::collections::BTreeMap;
+
+use datacoop_policy::charter::{Charter, NamedKey};
+use datacoop_policy::{Digest, MemberId};
+
+use crate::fold::{Fold, Log, SectionError};
+use crate::log::cosignature::{Cosignature, quorum};
+use crate::log::note::Checkpoint;
+use crate::log::tree::sha256;
+use crate::wire::{Bytes, Cosigned};
+
+/// Bytes of a signature.
+const SIGNATURE_BYTES: usize = 64;
+
+/// A witness's newest word about a log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Said {
+    /// The head.
+    pub checkpoint: Checkpoint,
+    /// The head as the log's owner signed it.
+    pub note: String,
+    /// What the witness added.
+    pub cosignature: Cosignature,
+}
+
+struct OfLog {
+    head: [u8; 32],
+    witnesses: Vec<(MemberId, NamedKey)>,
+    said: BTreeMap<MemberId, Said>,
+    /// The largest head that a quorum cosigned: its size, and the note with their lines.
+    witnessed: Option<(u64, String)>,
+}
+
+/// What witnesses said, by log.
+pub struct Witnessed {
+    logs: BTreeMap<MemberId, OfLog>,
+    member_by_head: BTreeMap<[u8; 32], MemberId>,
+}
+
+impl Witnessed {
+    /// Nothing said yet, about the logs of this charter.
+    pub fn new(charter: &Charter) -> Self {
+        let of_log = |member: &datacoop_policy::charter::Member| {
+            let named = member.witnesses.iter().filter_map(|id| charter.member(id));
+            let witnesses = named.map(|witness| (witness.id.clone(), witness.keys.witness.clone())).collect();
+            let head = sha256(&[member.keys.log.name.as_bytes()]).0;
+            (member.id.clone(), OfLog { head, witnesses, said: BTreeMap::new(), witnessed: None })
+        };
+        let logs: BTreeMap<_, _> = charter.members().iter().map(of_log).collect();
+        let member_by_head = logs.iter().map(|(member, log)| (log.head, member.clone())).collect();
+        Self { logs, member_by_head }
+    }
+
+    /// The logs whose witness a member is.
+    pub fn duties(&self, witness: &MemberId) -> Vec<MemberId> {
+        let named = self.logs.iter().filter(|(_, log)| log.witnesses.iter().any(|(id, _)| id == witness));
+        named.map(|(member, _)| member.clone()).collect()
+    }
+
+    /// A witness's newest word about a log.
+    pub fn said(&self, log: &MemberId, witness: &MemberId) -> Option<&Said> {
+        self.logs.get(log)?.said.get(witness)
+    }
+
+    /// How many witnesses of a log cosigned its newest witnessed head, how many must, and how many there are.
+    pub fn counts(&self, log: &MemberId) -> (usize, usize, usize) {
+        let Some(of) = self.logs.get(log) else { return (0, 0, 0) };
+        let at = of.witnessed.as_ref().map(|(size, _)| *size);
+        let same = of.said.values().filter(|said| Some(said.checkpoint.size) == at).count();
+        (same, quorum(of.witnesses.len()), of.witnesses.len())
+    }
+
+    /// The largest head of a log that a quorum cosigned and that covers what we hold of it: entries, and
+    /// the note with the witnesses' lines. `None` also where no witnesses are named.
+    pub fn note(&self, log: &Log) -> Option<(u64, &str)> {
+        let of = self.logs.get(&log.member)?;
+        let (size, note) = of.witnessed.as_ref()?;
+        let head = of.said.values().find(|said| said.checkpoint.size == *size)?;
+        (log.tree().root_at(*size) == Some(head.checkpoint.root)).then_some((*size, note))
+    }
+
+    /// What a peer passes on; whether it is news. Errors: the sender's, or the log's owner signed two
+    /// histories.
+    pub fn take(&mut self, fold: &Fold, cosigned: &Cosigned) -> Result<bool, SectionError> {
+        let bad = |text: &str| SectionError::Bad(text.to_owned());
+        let by_head = |head| self.member_by_head.get(head).cloned();
+        let (Some(member), Some(witness)) = (by_head(&cosigned.log), by_head(&cosigned.witness)) else {
+            return Err(bad("a cosignature of no member's log, or by no member"));
+        };
+        let of = self.logs.get_mut(&member).expect("INVARIANT: every head has its log");
+        let named = of.witnesses.iter().find(|(id, _)| *id == witness);
+        let key =
+            named.map(|(_, key)| key.key).ok_or_else(|| bad("a cosignature by no witness of the log"))?;
+        let held = of.said.get(&witness).map_or(0, |said| said.checkpoint.size);
+        if cosigned.size <= held {
+            return Ok(false);
+        }
+        let checkpoint = fold.open_head(&member, &cosigned.note)?;
+        let signature: [u8; SIGNATURE_BYTES] =
+            cosigned.signature.0.as_slice().try_into().map_err(|_| bad("a cosignature of another length"))?;
+        let cosignature = Cosignature { time: cosigned.time, signature };
+        if checkpoint.size != cosigned.size || !cosignature.holds(&checkpoint, &key) {
+            return Err(bad("a cosignature that does not fit its head"));
+        }
+        fold.compare_head(&member, &cosigned.note, &checkpoint)?;
+        let note = cosigned.note.clone();
+        of.said.insert(witness, Said { checkpoint: checkpoint.clone(), note, cosignature });
+        of.count(&checkpoint);
+        Ok(true)
+    }
+
+    /// Everything that a witness said, as it is passed on.
+    pub fn by_witness(&self, witness: &MemberId) -> Vec<Cosigned> {
+        self.logs.keys().filter_map(|log| self.one(log, witness)).collect()
+    }
+
+    /// What a witness said about a log, as it is passed on.
+    pub fn one(&self, log: &MemberId, witness: &MemberId) -> Option<Cosigned> {
+        let (of, said) = (self.logs.get(log)?, self.said(log, witness)?);
+        Some(Cosigned {
+            log: of.head,
+            witness: self.logs.get(witness)?.head,
+            size: said.checkpoint.size,
+            note: said.note.clone(),
+            time: said.cosignature.time,
+            signature: Bytes(said.cosignature.signature.to_vec()),
+        })
+    }
+
+    /// For each witness what was heard of it, as one hash: who hears the same has nothing to tell.
+    pub fn heard(&self) -> BTreeMap<[u8; 32], [u8; 32]> {
+        let witnesses = self.logs.iter().filter_map(|(witness, own)| {
+            let said = self.logs.values().filter_map(|of| Some((of.head, of.said.get(witness)?)));
+            let mut bytes = vec![];
+            for (log, said) in said {
+                bytes.extend(log);
+                bytes.extend(said.checkpoint.size.to_be_bytes());
+                bytes.extend(said.cosignature.signature);
+            }
+            (!bytes.is_empty()).then(|| (own.head, sha256(&[&bytes]).0))
+        });
+        witnesses.collect()
+    }
+
+    /// Whom a name in frames means.
+    pub fn member(&self, head: &[u8; 32]) -> Option<&MemberId> {
+        self.member_by_head.get(head)
+    }
+
+    /// Heads of a log that witnesses cosigned, as its owner signed them.
+    pub fn heads(&self, log: &MemberId) -> impl Iterator<Item = (&Checkpoint, &str)> {
+        let said = self.logs.get(log).into_iter().flat_map(|of| of.said.values());
+        said.map(|said| (&said.checkpoint, said.note.as_str()))
+    }
+}
+
+impl OfLog {
+    /// Somebody cosigned this head: are there enough for it now?
+    fn count(&mut self, checkpoint: &Checkpoint) {
+        let same = self.witnesses.iter().filter_map(|(id, key)| {
+            let said = self.said.get(id).filter(|said| said.checkpoint == *checkpoint)?;
+            Some((said, key))
+        });
+        let same: Vec<(&Said, &NamedKey)> = same.collect();
+        let newest = self.witnessed.as_ref().is_none_or(|(size, _)| *size <= checkpoint.size);
+        if let Some((first, _)) =
+            same.first().filter(|_| newest && same.len() >= quorum(self.witnesses.len()))
+        {
+            let lines: String = same.iter().map(|(said, key)| said.cosignature.line(key)).collect();
+            self.witnessed = Some((checkpoint.size, first.note.clone() + &lines));
+        }
+    }
+}
+
+/// The word of a witness about a head, as it is passed on.
+pub fn cosigned(log: &Log, witness: &Log, size: u64, note: &str, cosignature: &Cosignature) -> Cosigned {
+    Cosigned {
+        log: log.head(),
+        witness: witness.head(),
+        size,
+        note: note.to_owned(),
+        time: cosignature.time,
+        signature: Bytes(cosignature.signature.to_vec()),
+    }
+}
+
+/// The head that we would cosign: what we hold and hashed ourselves, as far as its owner signed it.
+pub fn own_copy(log: &Log) -> Option<(Checkpoint, &str)> {
+    let (size, note) = log.note()?;
+    let root: Digest = log.tree().root_at(size)?;
+    Some((Checkpoint { origin: log.origin.clone(), size, root }, note))
+}
