@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use datacoop_policy::Digest;
+use datacoop_policy::charter::name_witnesses;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_protocol::charter_text::{charter_toml, sign_charter};
 use datacoop_protocol::log::tree::sha256;
@@ -89,7 +90,9 @@ pub fn found(
         cast.push(Pretender { home: Home::new(&folder(root, n)), founder });
     }
     let founders: Vec<&Founder> = cast.iter().map(|member| &member.founder).collect();
-    let mut note = charter_toml(&charter_draft(&founders, &named, clock::now().day()));
+    let mut draft = charter_draft(&founders, &named, clock::now().day());
+    name_witnesses(&mut draft.members);
+    let mut note = charter_toml(&draft);
     for member in &cast {
         note = sign_charter(&note, &member.founder.keys()).map_err(|error| failed(&error))?;
     }

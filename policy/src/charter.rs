@@ -2,8 +2,10 @@
 //! in `protocol`. This slice admits the genesis version; amendments come later.
 
 mod form;
+mod witnesses;
 
 pub use form::deceives;
+pub use witnesses::{WITNESSES_MAX, name_witnesses};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -374,6 +376,11 @@ fn check_members(draft: &CharterDraft) -> Result<(), CharterError> {
         if member.witnesses.iter().any(|id| !ids.contains(id) || *id == member.id) {
             return refuse("C7", format!("`{}`: a witness is another member", member.id));
         }
+        let distinct: BTreeSet<&MemberId> = member.witnesses.iter().collect();
+        if distinct.len() < member.witnesses.len() || distinct.len() > WITNESSES_MAX {
+            let text = format!("`{}`: name at most {WITNESSES_MAX} witnesses, each once", member.id);
+            return refuse("C7", text);
+        }
     }
     Ok(())
 }
@@ -628,6 +635,7 @@ pub(crate) mod tests {
         check(|d| d.members[1].keys.log.name = d.members[0].keys.log.name.clone(), "C7");
         check(|d| d.members[0].people_max = 0, "C7");
         check(|d| d.members[0].witnesses = vec![d.members[0].id.clone()], "C7");
+        check(|d| d.members[0].witnesses = vec![d.members[1].id.clone(); 2], "C7");
         check(|d| d.amend -= 1, "C3");
         check(|d| d.amend = 7, "C3");
         check(|d| d.members[1].body = d.members[0].body.clone(), "C2");

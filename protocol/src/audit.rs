@@ -1,7 +1,6 @@
 //! An audit: the same fold, run by someone else. Holds no key of ours and sees no row.
 //!
-//! Source: LOG.md section 7. Built so far: A01, A03, A05 to A11, A13, A15 (alerts). Not yet: witnesses (A02), earlier
-//! checkpoints (A04), clocks against cosignatures (A12), repeats over years (A14).
+//! Source: LOG.md section 7. Built so far: A01 to A13, and A15 (alerts). Not yet: repeats over years (A14).
 //!
 //! What a check needs and does not find is skipped, never failed: a log may be absent, or an older
 //! copy than those that cite it.
@@ -18,6 +17,7 @@
 mod alerts;
 mod conduct;
 mod founding;
+mod history;
 pub mod opening;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,19 +160,29 @@ impl Findings {
     }
 }
 
+/// Heads of logs as they were signed, with witnesses' lines where there are any: newest and earlier ones.
+pub type Notes = BTreeMap<MemberId, Vec<String>>;
+
 /// Audits every log that holds anything.
 pub fn audit(fold: &Fold, blobs: BlobSource<'_>) -> Vec<LogReport> {
-    fold.logs().filter(|log| log.size() > 0).map(|log| audit_log(fold, log, blobs)).collect()
+    audit_with(fold, blobs, &Notes::new())
+}
+
+/// As `audit`, with heads to hold the logs against.
+pub fn audit_with(fold: &Fold, blobs: BlobSource<'_>, notes: &Notes) -> Vec<LogReport> {
+    fold.logs().filter(|log| log.size() > 0).map(|log| audit_log(fold, log, blobs, notes)).collect()
 }
 
 /// Audits one member's log, even an empty one: whoever hands it in says that it is a log.
-pub fn audit_one(fold: &Fold, member: &MemberId, blobs: BlobSource<'_>) -> Option<LogReport> {
-    fold.log(member).map(|log| audit_log(fold, log, blobs))
+pub fn audit_one(fold: &Fold, member: &MemberId, blobs: BlobSource<'_>, notes: &Notes) -> Option<LogReport> {
+    fold.log(member).map(|log| audit_log(fold, log, blobs, notes))
 }
 
-fn audit_log(fold: &Fold, log: &Log, blobs: BlobSource<'_>) -> LogReport {
+fn audit_log(fold: &Fold, log: &Log, blobs: BlobSource<'_>, notes: &Notes) -> LogReport {
     let checks = vec![
         check_signature(log),
+        history::check_witnesses(fold, log, notes),
+        history::check_history(fold, log, notes),
         check_grammar(log),
         founding::check_charter(fold, log),
         conduct::check_verdicts(fold, log),
@@ -180,6 +190,7 @@ fn audit_log(fold: &Fold, log: &Log, blobs: BlobSource<'_>) -> LogReport {
         conduct::check_rounds(fold, log),
         check_releases(fold, log),
         check_proofs(fold, log, blobs),
+        history::check_clock(fold, log, notes),
         check_references(fold, log),
         alerts::check_alerts(fold, log),
     ];

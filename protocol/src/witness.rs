@@ -19,6 +19,9 @@ use crate::wire::{Bytes, Cosigned};
 /// Bytes of a signature.
 const SIGNATURE_BYTES: usize = 64;
 
+/// Seconds of a day.
+const DAY_SECONDS: u64 = 86_400;
+
 /// A witness's newest word about a log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Said {
@@ -36,26 +39,29 @@ struct OfLog {
     said: BTreeMap<MemberId, Said>,
     /// The largest head that a quorum cosigned: its size, and the note with their lines.
     witnessed: Option<(u64, String)>,
+    /// Of our own log: the last such head of each day, by days since 1970.
+    daily: BTreeMap<u64, (u64, String)>,
 }
 
 /// What witnesses said, by log.
 pub struct Witnessed {
+    me: MemberId,
     logs: BTreeMap<MemberId, OfLog>,
     member_by_head: BTreeMap<[u8; 32], MemberId>,
 }
 
 impl Witnessed {
-    /// Nothing said yet, about the logs of this charter.
-    pub fn new(charter: &Charter) -> Self {
+    /// Nothing said yet, about the logs of this charter. Of the log of `me` earlier heads are kept too.
+    pub fn new(charter: &Charter, me: &MemberId) -> Self {
         let of_log = |member: &datacoop_policy::charter::Member| {
             let named = member.witnesses.iter().filter_map(|id| charter.member(id));
             let witnesses = named.map(|witness| (witness.id.clone(), witness.keys.witness.clone())).collect();
             let head = sha256(&[member.keys.log.name.as_bytes()]).0;
-            (member.id.clone(), OfLog { head, witnesses, said: BTreeMap::new(), witnessed: None })
+            (member.id.clone(), OfLog { head, witnesses, said: BTreeMap::new(), witnessed: None, daily: BTreeMap::new() })
         };
         let logs: BTreeMap<_, _> = charter.members().iter().map(of_log).collect();
         let member_by_head = logs.iter().map(|(member, log)| (log.head, member.clone())).collect();
-        Self { logs, member_by_head }
+        Self { me: me.clone(), logs, member_by_head }
     }
 
     /// The logs whose witness a member is.
@@ -86,6 +92,19 @@ impl Witnessed {
         (log.tree().root_at(*size) == Some(head.checkpoint.root)).then_some((*size, note))
     }
 
+    /// Heads of our own log that a quorum cosigned: the last of each day.
+    pub fn daily(&self) -> impl Iterator<Item = (u64, &str)> {
+        let own = self.logs.get(&self.me).into_iter().flat_map(|of| of.daily.values());
+        own.map(|(size, note)| (*size, note.as_str()))
+    }
+
+    /// The newest head of a log, with the lines of all witnesses that cosigned it: perhaps none.
+    pub fn newest(&self, log: &Log) -> Option<String> {
+        let (checkpoint, note) = own_copy(log)?;
+        let lines = self.logs.get(&log.member).map(|of| of.lines(&checkpoint)).unwrap_or_default();
+        Some(note.to_owned() + &lines.concat())
+    }
+
     /// What a peer passes on; whether it is news. Errors: the sender's, or the log's owner signed two
     /// histories.
     pub fn take(&mut self, fold: &Fold, cosigned: &Cosigned) -> Result<bool, SectionError> {
@@ -112,7 +131,7 @@ impl Witnessed {
         fold.compare_head(&member, &cosigned.note, &checkpoint)?;
         let note = cosigned.note.clone();
         of.said.insert(witness, Said { checkpoint: checkpoint.clone(), note, cosignature });
-        of.count(&checkpoint);
+        of.count(&checkpoint, member == self.me);
         Ok(true)
     }
 
@@ -162,20 +181,28 @@ impl Witnessed {
 }
 
 impl OfLog {
-    /// Somebody cosigned this head: are there enough for it now?
-    fn count(&mut self, checkpoint: &Checkpoint) {
-        let same = self.witnesses.iter().filter_map(|(id, key)| {
+    /// The lines of the witnesses whose newest word is about this head, in the charter's order.
+    fn lines(&self, checkpoint: &Checkpoint) -> Vec<String> {
+        let lines = self.witnesses.iter().filter_map(|(id, key)| {
             let said = self.said.get(id).filter(|said| said.checkpoint == *checkpoint)?;
-            Some((said, key))
+            Some(said.cosignature.line(key))
         });
-        let same: Vec<(&Said, &NamedKey)> = same.collect();
+        lines.collect()
+    }
+
+    /// Somebody cosigned this head: are there enough for it now?
+    fn count(&mut self, checkpoint: &Checkpoint, keep: bool) {
+        let lines = self.lines(checkpoint);
         let newest = self.witnessed.as_ref().is_none_or(|(size, _)| *size <= checkpoint.size);
-        if let Some((first, _)) =
-            same.first().filter(|_| newest && same.len() >= quorum(self.witnesses.len()))
-        {
-            let lines: String = same.iter().map(|(said, key)| said.cosignature.line(key)).collect();
-            self.witnessed = Some((checkpoint.size, first.note.clone() + &lines));
+        if !newest || lines.len() < quorum(self.witnesses.len()) {
+            return;
         }
+        let Some(said) = self.said.values().find(|said| said.checkpoint == *checkpoint) else { return };
+        let witnessed = (checkpoint.size, said.note.clone() + &lines.concat());
+        if keep {
+            self.daily.insert(said.cosignature.time / DAY_SECONDS, witnessed.clone());
+        }
+        self.witnessed = Some(witnessed);
     }
 }
 

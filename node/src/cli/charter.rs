@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use datacoop_policy::charter::{
-    ASSET_LOCK_CLAUSE, AssetLock, Charter, CharterDraft, Dataset, Purpose, Role, amend_min,
+    ASSET_LOCK_CLAUSE, AssetLock, Charter, CharterDraft, Dataset, Purpose, Role, amend_min, name_witnesses,
 };
 use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Assumptions;
@@ -12,6 +12,7 @@ use datacoop_policy::{Day, Digest, PrivacyLoss};
 use datacoop_protocol::charter_text::{
     charter_toml, open_card, open_charter, parse_charter, sign_charter, write_card,
 };
+use datacoop_protocol::log::cosignature::quorum;
 use serde_json::json;
 
 use super::demo::read;
@@ -133,6 +134,7 @@ fn new(common: &Common, args: &NewArgs) -> Result<Printed, CommandError> {
             .map_err(|error| CommandError::usage(format!("{}: {error}", path.display())))?;
         members.push(member);
     }
+    name_witnesses(&mut members);
     let mut datasets: Vec<Dataset> = vec![];
     for named in &args.vocabulary {
         let (name, dataset, hash) = vocabulary(&home, named)?;
@@ -260,6 +262,16 @@ fn describe(charter: &Charter) -> String {
             "  {:<16} {} ({}), {} to {} people{meeting}\n",
             member.id, member.name, member.body, member.people_min, member.people_max
         );
+    }
+    text += "\nWitnesses\n";
+    for member in charter.members() {
+        let named: Vec<&str> = member.witnesses.iter().map(|id| id.as_str()).collect();
+        let k = quorum(named.len());
+        let text_of = match named.is_empty() {
+            true => "nobody: its log is vouched for by its own signature alone".to_owned(),
+            false => format!("{k} of {}", named.join(", ")),
+        };
+        text += &format!("  {:<16} {text_of}\n", member.id);
     }
     text += "\nPurposes\n";
     for purpose in &fields.purposes {

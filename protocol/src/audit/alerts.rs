@@ -12,6 +12,10 @@ use crate::rounds::{Kind, Logged, Round};
 /// which says how many say so; that an open was false is A09's. An open that came late is told as such and held against nobody.
 pub(super) fn check_alerts(fold: &Fold, log: &Log) -> Check {
     let mut findings = Findings::new("A15", "alerts");
+    for at in fold.false_splits().iter().filter(|at| at.log == log.origin) {
+        let text = format!("entry {} accuses a member of two histories and proves nothing", at.index);
+        findings.note(Some(at.index), Err(text));
+    }
     for round in fold.rounds().values() {
         for (_, logged) in round.alerts().iter().filter(|(by, _)| *by == log.member) {
             let Body::Alert { code, subject, .. } = &logged.body else { continue };

@@ -22,6 +22,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use datacoop_policy::charter::{Charter, Role};
 use datacoop_policy::limits::Limits;
+use datacoop_policy::refusal::Rule;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
 use ed25519_dalek::Signer as _;
@@ -154,7 +155,7 @@ impl Member {
         } = start;
         let me = settings.me.clone();
         let mut fold = Fold::new(charter.clone(), vocabularies);
-        let mut witnessed = Witnessed::new(&charter);
+        let mut witnessed = Witnessed::new(&charter, &me);
         for record in records {
             replay(&mut fold, &mut witnessed, &me, record)?;
         }
@@ -482,6 +483,13 @@ impl Member {
 
     fn try_ask(&mut self, body: QueryBody) -> Result<QueryId, Denial> {
         let me = self.settings.me.clone();
+        if let Some((at, _)) = self.fold.split(&me) {
+            let text = format!(
+                "this node's log has two histories, as entry {} of {} proves; ask the others for a new log",
+                at.index, at.log
+            );
+            return Err(Denial::Refused(Rule::TwoHistories.code(), text));
+        }
         let draft =
             self.fold.bind_draft(&body, &me, self.now).map_err(|text| Denial::Refused("question", text))?;
         let answer = standing::answer(&self.fold, &draft).filter(|_| draft.supersedes.is_none());

@@ -13,6 +13,7 @@ pub mod restart;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use datacoop_policy::charter::{CharterDraft, name_witnesses};
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::vocabulary::Vocabulary;
@@ -21,7 +22,7 @@ use datacoop_protocol::audit::audit;
 use datacoop_protocol::entry::{Body, Entry, Lay, QueryBody};
 use datacoop_protocol::fold::{Fold, question_value};
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
-use datacoop_protocol::log::tree::{leaf_hash, sha256};
+use datacoop_protocol::log::tree::{Tree, leaf_hash, sha256};
 use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::rounds::{Ending, Kind};
 use datacoop_protocol::seed::Seed;
@@ -74,17 +75,23 @@ pub struct Story {
 
 impl Story {
     pub fn new(members: usize, seed: u8) -> Self {
+        Self::founded(members, seed, |_| {})
+    }
+
+    /// As `new`, but up to seven members watch each log.
+    pub fn watched(members: usize, seed: u8) -> Self {
+        Self::founded(members, seed, |draft| name_witnesses(&mut draft.members))
+    }
+
+    fn founded(members: usize, seed: u8, change: impl Fn(&mut CharterDraft)) -> Self {
         let seed = Seed::new([seed; 32]);
         let vocabulary = Vocabulary::from_toml(VOCABULARY).unwrap();
         let hash = sha256(&[VOCABULARY.as_bytes()]);
         let founders: Vec<Founder> = (0..members).map(|n| founder(&seed, n)).collect();
         let today = Day::parse("2025-12-01").unwrap();
-        let charter = textless_charter(charter_draft(
-            &founders.iter().collect::<Vec<_>>(),
-            &[(&vocabulary, hash)],
-            today,
-        ))
-        .unwrap();
+        let mut draft = charter_draft(&founders.iter().collect::<Vec<_>>(), &[(&vocabulary, hash)], today);
+        change(&mut draft);
+        let charter = textless_charter(draft).unwrap();
         let tabulate = Arc::new(|id: &MemberId, _: &_| {
             let n: i64 = id.as_str()[5..].parse().unwrap();
             vec![100 + n, 50]
@@ -206,6 +213,28 @@ impl Story {
         let section = Section { log: head, from: size, entries: vec![Bytes(entry)], note, proof: vec![] };
         let bytes = encode(&Request::Push { sections: vec![section] });
         self.world.input(to, Input::Request { from: id, exchange: 77, bytes });
+    }
+
+    /// Pushes to the member at `to` another history of a log: its newest entry is another there.
+    pub fn rewrite(&mut self, author: usize, to: usize) {
+        let founder = self.founder(author);
+        let (keys, id) = (founder.keys(), founder.id);
+        let log = self.world.member(to).unwrap().fold().log(&id).unwrap();
+        let (origin, head, size) = (log.origin.clone(), log.head(), log.size());
+        let mut entries = log.entries()[..log.entries().len() - 1].to_vec();
+        let hash = Digest([1; 32]);
+        let body = Body::Charter { version: 1, hash, note: hash };
+        let other = Entry { at: self.world.now(), by: id.clone(), seq: size - 1, body };
+        entries.push(other.to_bytes().into());
+        let mut tree = Tree::default();
+        entries.iter().for_each(|entry| tree.push(leaf_hash(entry)));
+        let note = sign_checkpoint(&Checkpoint { origin, size, root: tree.root() }, keys.log());
+        let entries = entries.iter().map(|entry| Bytes(entry.to_vec())).collect();
+        let section = Section { log: head, from: 0, entries, note, proof: vec![] };
+        let bytes = encode(&Request::Push { sections: vec![section] });
+        // Whoever brings it only passes it on.
+        let from = self.founder(if to == 1 { 0 } else { 1 }).id;
+        self.world.input(to, Input::Request { from, exchange: 78, bytes });
     }
 
     pub fn wrote(&self, id: QueryId, site: usize, kind: Kind) -> bool {

@@ -1,0 +1,142 @@
+//! A02, A04, A12: what witnesses and earlier heads say of a log: who vouches for it, whether it was ever
+//! rewritten, and whether its clock can be believed.
+
+use datacoop_policy::Span;
+
+use super::{Check, Findings, Notes};
+use crate::entry::Entry;
+use crate::fold::{Fold, Log};
+use crate::log::cosignature::{cosignatures, quorum, witness_keys};
+use crate::log::note::{Checkpoint, NoteError, open_checkpoint};
+
+/// How far clocks may differ before it is worth a warning: machines that never ask for the time drift by
+/// seconds a day.
+const CLOCK_TOLERANCE: Span = Span(300_000);
+
+/// A head of a log, its witnesses' times in order, and whether they are a quorum.
+struct Head {
+    checkpoint: Checkpoint,
+    times: Vec<u64>,
+    is_witnessed: bool,
+}
+
+/// All heads that were shown of a log, smallest first. Errors: one that is none.
+fn heads(fold: &Fold, log: &Log, notes: &Notes) -> Result<Vec<Head>, NoteError> {
+    let keys = witness_keys(fold.charter(), &log.member);
+    let shown = notes.get(&log.member).map(Vec::as_slice).unwrap_or_default();
+    let read = shown.iter().map(|note| {
+        let checkpoint = open_checkpoint(note, &log.origin, &log.key())?;
+        let found = cosignatures(note, &checkpoint, &keys)?;
+        let mut times: Vec<u64> = found.iter().map(|(_, cosignature)| cosignature.time).collect();
+        times.sort_unstable();
+        let is_witnessed = !keys.is_empty() && times.len() >= quorum(keys.len());
+        Ok(Head { checkpoint, times, is_witnessed })
+    });
+    let mut heads: Vec<Head> = read.collect::<Result<_, NoteError>>()?;
+    heads.sort_by_key(|head| (head.checkpoint.size, head.times.len()));
+    Ok(heads)
+}
+
+/// A02: how much of the log a quorum of its witnesses vouches for. Too few is no wrong of its author's:
+/// witnesses sleep, and a head that is seconds old has none yet.
+pub(super) fn check_witnesses(fold: &Fold, log: &Log, notes: &Notes) -> Check {
+    let mut findings = Findings::new("A02", "witnesses");
+    let named = witness_keys(fold.charter(), &log.member).len();
+    let newest = log.size().saturating_sub(1);
+    if named == 0 {
+        findings
+            .warn(newest, "the charter names no witnesses: only members that compare heads notice".into());
+        return findings.finish("heads");
+    }
+    if !notes.contains_key(&log.member) {
+        findings.skip();
+        return findings.finish("heads");
+    }
+    let heads = match heads(fold, log, notes) {
+        Ok(heads) => heads,
+        Err(error) => {
+            findings.note(None, Err(format!("a head is not signed as it must be: {error}")));
+            return findings.finish("heads");
+        }
+    };
+    let k = quorum(named);
+    match heads.iter().rev().find(|head| head.is_witnessed) {
+        Some(head) => {
+            findings.good = 1;
+            let liars = match 2 * k - named {
+                0 | 1 => "1 that lies with its author could show two histories".to_owned(),
+                liars => format!("{liars} that lie with its author could show two histories"),
+            };
+            let text = format!(
+                "{} of {named} cosigned {} of {} entries, {k} must; {liars}, {} may be away",
+                head.times.len(),
+                head.checkpoint.size,
+                log.size(),
+                named - k
+            );
+            Check { text, ..findings.finish("heads") }
+        }
+        None => {
+            let most = heads.iter().map(|head| head.times.len()).max().unwrap_or(0);
+            let text = format!("{most} of {named} cosigned a head, {k} must: not yet witnessed");
+            findings.warn(newest, text);
+            findings.finish("heads")
+        }
+    }
+}
+
+/// A04: every head that was ever shown is a head of these entries. Else its author signed two histories,
+/// or what lies here is not what it signed.
+pub(super) fn check_history(fold: &Fold, log: &Log, notes: &Notes) -> Check {
+    let mut findings = Findings::new("A04", "history");
+    if let Some((at, evidence)) = fold.split(&log.member) {
+        let text = format!(
+            "it signed two histories, which differ within the first {} entries: proven by entry {} of {}",
+            evidence.size, at.index, at.log
+        );
+        findings.note(evidence.size.checked_sub(1), Err(text));
+    }
+    for note in notes.get(&log.member).into_iter().flatten() {
+        let Ok(head) = open_checkpoint(note, &log.origin, &log.key()) else { continue };
+        match log.tree().root_at(head.size) {
+            None => findings.warn(
+                log.size().saturating_sub(1),
+                format!("a head of {} entries was signed; only {} are here", head.size, log.size()),
+            ),
+            Some(root) if root == head.root => findings.note(None, Ok(())),
+            Some(_) => findings.note(
+                head.size.checked_sub(1),
+                Err(format!("it signed another history of its first {} entries", head.size)),
+            ),
+        }
+    }
+    findings.finish("earlier heads are prefixes")
+}
+
+/// A12: an entry's time lies after the last witnessed head without it and before the first with it, by
+/// the middle one of each quorum's clocks.
+pub(super) fn check_clock(fold: &Fold, log: &Log, notes: &Notes) -> Check {
+    let mut findings = Findings::new("A12", "clock");
+    let heads = heads(fold, log, notes).unwrap_or_default();
+    let mut from = (0, 0);
+    for head in heads.iter().filter(|head| head.is_witnessed && head.checkpoint.size > 0) {
+        let middle = head.times[head.times.len() / 2];
+        let tolerance = CLOCK_TOLERANCE.0 / 1_000;
+        let first = usize::try_from(from.0).unwrap_or(usize::MAX);
+        let last = usize::try_from(head.checkpoint.size).unwrap_or(usize::MAX);
+        for (index, bytes) in log.entries().iter().enumerate().take(last).skip(first) {
+            let Ok(entry) = Entry::parse(bytes) else { continue };
+            let (at, earliest, latest) = (entry.at.seconds(), from.1, middle);
+            findings.good += 1;
+            if at + tolerance < earliest || at > latest + tolerance {
+                let text = format!("entry {index} says {at}, witnessed between {earliest} and {latest}");
+                findings.warn(index as u64, text);
+            }
+        }
+        from = (head.checkpoint.size, middle);
+    }
+    if findings.good == 0 {
+        findings.skip();
+    }
+    findings.finish("entries between their witnesses' times")
+}
