@@ -15,11 +15,12 @@ use datacoop_policy::charter::Charter;
 use datacoop_policy::query::{Mode, WINDOW_MAX};
 use datacoop_policy::question::{QuestionDraft, tidy_params};
 use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, Span, Time};
-use datacoop_protocol::audit::audit;
+use datacoop_protocol::audit::{Notes, audit_with};
 use datacoop_protocol::bounds::LAY_BYTES_MAX;
 use datacoop_protocol::certificate::{NotCertified, finish};
 use datacoop_protocol::entry::{Lay, QueryBody, Supersedes};
 use datacoop_protocol::fold::{Fold, question_value};
+use datacoop_protocol::member::Member;
 use datacoop_protocol::member::opening::NotShown;
 use datacoop_protocol::rounds::Round;
 use serde::{Deserialize, Serialize};
@@ -221,7 +222,7 @@ async fn results(State(handle): State<Handle>) -> Answer {
 }
 
 async fn audit_held(State(handle): State<Handle>) -> Answer {
-    let held = handle.view(|member| Held::of(member.fold())).await.ok_or_else(stopped)?;
+    let held = handle.view(Held::of).await.ok_or_else(stopped)?;
     let home = handle.home().clone();
     let audited = tokio::task::spawn_blocking(move || held.audit(&home)).await;
     Ok(Json(audited.map_err(|error| Failed(CommandError::failed(error.to_string())))??))
@@ -239,14 +240,18 @@ struct HeldLog {
     entries: Vec<Arc<[u8]>>,
     /// The signed head, and the size it covers.
     note: Option<(u64, String)>,
+    /// Heads with witnesses' lines.
+    heads: Vec<String>,
 }
 
 impl Held {
-    fn of(fold: &Fold) -> Self {
+    fn of(member: &Member) -> Self {
+        let (fold, witnessed) = (member.fold(), member.witnessed());
         let logs = fold.logs().map(|log| HeldLog {
             member: log.member.clone(),
             entries: log.entries().to_vec(),
             note: log.note().map(|(size, note)| (size, note.to_owned())),
+            heads: witnessed.shown(log),
         });
         Self { charter: fold.charter().clone(), logs: logs.collect() }
     }
@@ -255,7 +260,9 @@ impl Held {
     fn audit(self, home: &Home) -> Result<Value, StoreError> {
         let known = home.vocabularies()?.into_iter().map(|(hash, (_, vocabulary))| (hash, vocabulary));
         let mut fold = Fold::new(self.charter, known.collect());
-        for HeldLog { member, entries, note } in self.logs {
+        let mut notes = Notes::new();
+        for HeldLog { member, entries, note, heads } in self.logs {
+            notes.insert(member.clone(), heads);
             for entry in entries {
                 fold.append(&member, entry);
             }
@@ -264,7 +271,7 @@ impl Held {
             }
         }
         let blobs = Blobs::kept(&home.join("blobs"));
-        let reports = audit(&fold, &|hash| blobs.get(hash).ok().flatten());
+        let reports = audit_with(&fold, &|hash| blobs.get(hash).ok().flatten(), &notes);
         let result = if reports.iter().all(|report| report.passed()) { "pass" } else { "fail" };
         Ok(json!({
             "schema": "datacoop.audit/1",

@@ -41,4 +41,5 @@ pub mod reference;
 pub mod safe_csv;
 pub mod signed;
 pub mod storage;
+pub mod verify;
 pub mod view;

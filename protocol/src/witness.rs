@@ -57,7 +57,10 @@ impl Witnessed {
             let named = member.witnesses.iter().filter_map(|id| charter.member(id));
             let witnesses = named.map(|witness| (witness.id.clone(), witness.keys.witness.clone())).collect();
             let head = sha256(&[member.keys.log.name.as_bytes()]).0;
-            (member.id.clone(), OfLog { head, witnesses, said: BTreeMap::new(), witnessed: None, daily: BTreeMap::new() })
+            (
+                member.id.clone(),
+                OfLog { head, witnesses, said: BTreeMap::new(), witnessed: None, daily: BTreeMap::new() },
+            )
         };
         let logs: BTreeMap<_, _> = charter.members().iter().map(of_log).collect();
         let member_by_head = logs.iter().map(|(member, log)| (log.head, member.clone())).collect();
@@ -103,6 +106,14 @@ impl Witnessed {
         let (checkpoint, note) = own_copy(log)?;
         let lines = self.logs.get(&log.member).map(|of| of.lines(&checkpoint)).unwrap_or_default();
         Some(note.to_owned() + &lines.concat())
+    }
+
+    /// Heads of a log as an audit wants them: the newest, the largest that a quorum cosigned, and of our
+    /// own log the last of each day.
+    pub fn shown(&self, log: &Log) -> Vec<String> {
+        let witnessed = self.note(log).map(|(_, note)| note.to_owned());
+        let daily = self.daily().filter(|_| log.member == self.me).map(|(_, note)| note.to_owned());
+        self.newest(log).into_iter().chain(witnessed).chain(daily).collect()
     }
 
     /// What a peer passes on; whether it is news. Errors: the sender's, or the log's owner signed two

@@ -6,18 +6,21 @@ use clap::Args;
 use datacoop_policy::Digest;
 use datacoop_protocol::audit::{Check, Outcome};
 use datacoop_protocol::certificate::{Checked, NOT_SHOWN, SignedHead, check};
+use datacoop_protocol::fold::SplitView;
+use datacoop_protocol::log::note::bare_note;
+use datacoop_protocol::log::split::Evidence;
 use serde_json::{Value, json};
 
 use super::means::meaning_text;
 use super::node::home_of;
 use super::show::{figures_json, lot_text, plain};
-use super::verify::{Anchor, EXIT_EQUIVOCATION, anchor, conflicts_text, write_conflicts};
+use super::verify::{Anchor, EXIT_EQUIVOCATION, anchor, conflict_json, conflicts_text, write_conflicts};
 use super::{Common, Printed};
 use crate::api::CertificateRequest;
 use crate::certificate::read_certificate;
 use crate::client::Client;
 use crate::error::{CommandError, Exit};
-use crate::export::{Conflict, Verified};
+use crate::verify::Verified;
 use crate::view::{can_be_all_corrupt, release};
 
 #[derive(Args)]
@@ -100,10 +103,7 @@ pub(super) fn verify_files(
         printed.as_ref().map_or_else(|| json!({ "schema": "datacoop.verify/1" }), |p| p.json.clone());
     json["result"] = json!(result_word(code));
     json["certificates"] = all.iter().map(read_json).collect();
-    let notes = found.iter().map(|conflict| {
-        json!({ "log": conflict.origin, "member": conflict.member.to_string(), "notes": conflict.notes })
-    });
-    let notes: Vec<Value> = notes.collect();
+    let notes: Vec<Value> = found.iter().map(conflict_json).collect();
     match json["conflicts"].as_array_mut() {
         Some(known) => known.extend(notes),
         None => json["conflicts"] = notes.into(),
@@ -125,12 +125,16 @@ fn result_word(code: u8) -> &'static str {
 
 /// Heads of one log that cannot both be true: of one size in two certificates, or of an export that is as
 /// long. A longer head of a certificate than the export's shows nothing by itself.
-fn conflicts(all: &[Read], exports: Option<&Verified>) -> Vec<Conflict> {
-    let conflict = |head: &SignedHead, other: String, prefix| Conflict {
+fn conflicts(all: &[Read], exports: Option<&Verified>) -> Vec<SplitView> {
+    // A head with this root, beside another of a log in which the first entries have another.
+    let split = |head: &SignedHead, other: &str, root: Digest, proof: Vec<Digest>| SplitView {
         member: head.member.clone(),
-        origin: head.checkpoint.origin.clone(),
-        notes: [head.note.clone(), other],
-        prefix,
+        evidence: Evidence {
+            notes: [head.note.as_str(), other].map(|note| bare_note(note, &head.checkpoint.origin)),
+            size: head.checkpoint.size,
+            roots: [head.checkpoint.root, root],
+            proofs: [vec![], proof],
+        },
     };
     let mut found = vec![];
     for (at, one) in all.iter().enumerate() {
@@ -142,7 +146,8 @@ fn conflicts(all: &[Read], exports: Option<&Verified>) -> Vec<Conflict> {
                 ours.origin == theirs.origin && ours.size == theirs.size && ours.root != theirs.root
             };
             let later = all[at + 1..].iter().flat_map(|other| other.heads(charter));
-            found.extend(later.filter(contradicts).map(|other| conflict(head, other.note.clone(), None)));
+            let same_size = |other: &SignedHead| split(head, &other.note, other.checkpoint.root, vec![]);
+            found.extend(later.filter(contradicts).map(same_size));
             let log = exports.filter(|exports| exports.charter.id() == charter);
             let Some(log) = log.and_then(|exports| signed_log(exports, head)) else { continue };
             let (size, root) = (head.checkpoint.size, log.tree().root_at(head.checkpoint.size));
@@ -152,7 +157,7 @@ fn conflicts(all: &[Read], exports: Option<&Verified>) -> Vec<Conflict> {
                 continue;
             };
             let proof = (size < whole).then(|| log.tree().consistency_proof(size, whole)).flatten();
-            found.push(conflict(head, note.to_owned(), proof.map(|proof| (root, proof))));
+            found.push(split(head, note, root, proof.unwrap_or_default()));
         }
     }
     found

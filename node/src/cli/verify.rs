@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use datacoop_policy::charter::Charter;
 use datacoop_protocol::audit::{Outcome, entry_proof};
+use datacoop_protocol::fold::SplitView;
 use serde_json::json;
 
 use super::Printed;
@@ -13,8 +14,8 @@ use super::means::releases_json;
 use super::opening::checked_text;
 use super::show::{audit_json, audit_text};
 use crate::error::{CommandError, Exit};
-use crate::export::{self, Conflict, Verified};
 use crate::opening;
+use crate::verify::{self, Verified, blobs};
 
 /// Somebody signed two stories: worse than any check that failed.
 pub(super) const EXIT_EQUIVOCATION: u8 = 3;
@@ -29,6 +30,9 @@ pub(super) struct VerifyArgs {
     /// The charter's id, or its first 16 or more digits, from somebody you trust
     #[arg(long, value_name = "ID", value_parser = charter_id)]
     charter: Option<String>,
+    /// A head of one of these logs that was shown to you earlier: a file such as `checkpoint`
+    #[arg(long, value_name = "FILE")]
+    seen: Vec<PathBuf>,
     /// Write a proof of each entry that fails into this folder
     #[arg(long, value_name = "DIR")]
     evidence: Option<PathBuf>,
@@ -64,7 +68,8 @@ pub(super) fn verify(mut args: VerifyArgs) -> Result<Printed, CommandError> {
 fn verify_folders(args: &VerifyArgs) -> Result<(Printed, Verified), CommandError> {
     let paths: Vec<&Path> = args.folders.iter().map(PathBuf::as_path).collect();
     let shown = args.opening.as_deref().map(opening::read).transpose()?;
-    let verified = export::verify(&paths).map_err(|error| CommandError::usage(error.to_string()))?;
+    let seen: Vec<&Path> = args.seen.iter().map(PathBuf::as_path).collect();
+    let verified = verify::verify(&paths, &seen).map_err(|error| CommandError::usage(error.to_string()))?;
     if let Some(folder) = &args.evidence {
         write_evidence(&verified, folder)
             .map_err(|error| CommandError::failed(format!("{}: {error}", folder.display())))?;
@@ -72,7 +77,7 @@ fn verify_folders(args: &VerifyArgs) -> Result<(Printed, Verified), CommandError
     let anchor = anchor(&verified.charter, args.charter.as_deref());
     // Of strangers' logs nothing that they say of a seat counts.
     let shown = shown.filter(|_| anchor != Anchor::Other);
-    let shown = shown.map(|shown| opening::check(&verified.fold, &shown, &export::blobs(&paths)));
+    let shown = shown.map(|shown| opening::check(&verified.fold, &shown, &blobs(&paths)));
     let came = shown.as_ref().map_or(Outcome::Pass, |shown| shown.outcome);
     let passed = verified.reports.iter().all(|report| report.passed()) && anchor != Anchor::Other;
     let (result, code) = match (verified.conflicts.is_empty(), passed, came) {
@@ -81,9 +86,7 @@ fn verify_folders(args: &VerifyArgs) -> Result<(Printed, Verified), CommandError
         (true, true, Outcome::Pass) => ("pass", 0),
         (true, _, _) => ("fail", Exit::Failed as u8),
     };
-    let notes = verified.conflicts.iter().map(|conflict| {
-        json!({ "log": conflict.origin, "member": conflict.member.to_string(), "notes": conflict.notes })
-    });
+    let notes = verified.conflicts.iter().map(conflict_json);
     let json = json!({
         "schema": "datacoop.verify/1",
         "demo": verified.charter.fields().demo,
@@ -154,10 +157,15 @@ fn anchor_text(charter: &Charter, anchor: Anchor) -> String {
     format!("CHARTER {} {name}{demo}\n{said}\n\n", charter.id())
 }
 
-pub(super) fn conflicts_text(conflicts: &[Conflict]) -> String {
-    let both = |conflict: &Conflict| {
-        let [one, other] = &conflict.notes;
-        format!("EQUIVOCATION {}: two signed heads cannot both be true\n\n{one}\n{other}\n", conflict.origin)
+pub(super) fn conflict_json(split: &SplitView) -> serde_json::Value {
+    let origin = split.evidence.notes[0].lines().next();
+    json!({ "log": origin, "member": split.member.to_string(), "notes": split.evidence.notes })
+}
+
+pub(super) fn conflicts_text(conflicts: &[SplitView]) -> String {
+    let both = |split: &SplitView| {
+        let [one, other] = &split.evidence.notes;
+        format!("EQUIVOCATION {}: two signed heads cannot both be true\n\n{one}\n{other}\n", split.member)
     };
     conflicts.iter().map(both).collect()
 }
@@ -176,17 +184,10 @@ fn write_evidence(verified: &Verified, folder: &Path) -> std::io::Result<()> {
 }
 
 /// What proves to anybody that a log's owner signed two stories.
-pub(super) fn write_conflicts(conflicts: &[Conflict], folder: &Path) -> std::io::Result<()> {
+pub(super) fn write_conflicts(conflicts: &[SplitView], folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    for conflict in conflicts {
-        for (note, which) in conflict.notes.iter().zip(["one", "other"]) {
-            std::fs::write(folder.join(format!("{}-head-{which}.note", conflict.member)), note)?;
-        }
-        if let Some((root, proof)) = &conflict.prefix {
-            let lines = std::iter::once(root).chain(proof).map(|hash| format!("{hash}\n"));
-            let text = format!("datacoop/prefix/v1\n{}", lines.collect::<String>());
-            std::fs::write(folder.join(format!("{}-prefix.proof", conflict.member)), text)?;
-        }
+    for split in conflicts {
+        std::fs::write(folder.join(format!("{}.split", split.member)), split.evidence.to_text())?;
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ use datacoop_protocol::audit::LogReport;
 use datacoop_protocol::certificate::{NotCertified, finish};
 use datacoop_protocol::entry::{Lay, QueryBody};
 use datacoop_protocol::fold::question_value;
+use datacoop_protocol::member::Member;
 use datacoop_protocol::member::port::Event;
 use datacoop_protocol::release::figures;
 use datacoop_protocol::rounds::{Ending, Round};
@@ -28,11 +29,12 @@ use crate::certificate::{Shelf, write_certificate};
 use crate::clock;
 use crate::driver::{AskReply, Node};
 use crate::error::{CommandError, Exit};
-use crate::export::{snapshot, verify, write_export};
+use crate::export::{snapshot, write_export};
 use crate::home::SHIPPED_VOCABULARIES;
 use crate::import::SPLIT_MAX;
 use crate::net::Recorder;
 use crate::pretend::{PATIENCE, Pretender, start, stopped};
+use crate::verify::verify;
 pub use alone::Alone;
 pub use exports::Exports;
 pub use planted::Planted;
@@ -263,6 +265,8 @@ async fn play(
             hint: Some("run it again with -vv to see why".into()),
         });
     };
+    progress("waiting for witnesses to cosign the logs");
+    witnessed(nodes).await?;
     progress("exporting and auditing logs");
     let audit = audit_all(&cast.members, nodes).await?;
     let certificate = match &options.keep {
@@ -378,6 +382,24 @@ async fn everywhere(nodes: &[Node], id: QueryId) -> Result<Round, CommandError> 
     last.ok_or_else(stopped)
 }
 
+/// Waits until of every log the whole is cosigned by a quorum of its witnesses, as its owner sees it.
+async fn witnessed(nodes: &[Node]) -> Result<(), CommandError> {
+    let deadline = Instant::now() + PATIENCE;
+    let is_whole = |member: &Member| {
+        let log = member.fold().log(member.me())?;
+        member.witnessed().note(log).map(|(size, _)| size == log.size())
+    };
+    for node in nodes {
+        while !node.handle().view(is_whole).await.ok_or_else(stopped)?.unwrap_or(false) {
+            if Instant::now() > deadline {
+                return Err(CommandError::failed("the witnesses did not cosign every log".into()));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    Ok(())
+}
+
 async fn audit_all(cast: &[Pretender], nodes: &[Node]) -> Result<Vec<LogReport>, CommandError> {
     let failed = |error: &dyn std::fmt::Display| CommandError::failed(error.to_string());
     let mut folders = vec![];
@@ -388,7 +410,7 @@ async fn audit_all(cast: &[Pretender], nodes: &[Node]) -> Result<Vec<LogReport>,
         folders.push(folder);
     }
     let paths: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
-    Ok(verify(&paths).map_err(|error| failed(&error))?.reports)
+    Ok(verify(&paths, &[]).map_err(|error| failed(&error))?.reports)
 }
 
 /// Writes the answer's certificate, by the asker's node, once enough witnesses have seen every log in it.

@@ -154,6 +154,14 @@ pub(super) fn parse_signature(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), No
     Ok((name, *id, signature.to_vec()))
 }
 
+/// A note with the lines of one key name alone; a text that is no note stays as it is.
+pub fn bare_note(note: &str, name: &str) -> String {
+    let Ok((text, lines)) = split_note(note) else { return note.to_owned() };
+    let own = |line: &&str| parse_signature(line).is_ok_and(|(signer, ..)| signer == name);
+    let lines: String = lines.into_iter().filter(own).map(|line| format!("{line}\n")).collect();
+    format!("{text}\n{lines}")
+}
+
 /// A log's head: what a checkpoint says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Checkpoint {

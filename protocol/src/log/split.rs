@@ -25,6 +25,15 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// As a text file: the prefix, and for each head its root, its consistency proof and itself.
+    pub fn to_text(&self) -> String {
+        let parts = self.notes.iter().zip(&self.roots).zip(&self.proofs).map(|((note, root), proof)| {
+            let proof: String = proof.iter().map(|hash| format!("proof {hash}\n")).collect();
+            format!("root {root}\n{proof}head\n{note}")
+        });
+        format!("datacoop/split/v1\nsize {}\n{}", self.size, parts.collect::<String>())
+    }
+
     /// Whether it proves what it says. Errors: a head that the key did not sign alone, equal roots, or
     /// proofs that do not hold.
     pub fn check(&self, origin: &str, key: &[u8; 32]) -> Result<(), NoteError> {
