@@ -459,15 +459,10 @@ impl Game {
         }
     }
 
-    /// Honest members that hold a proof of two histories.
+    /// Honest members that hold a proof of two histories of the cheat's log.
     pub fn split_views(&self) -> usize {
-        let honest: Vec<MemberId> =
-            self.honest().into_iter().map(|site| founder(&self.seed, site).id).collect();
-        let told = self
-            .world
-            .events
-            .iter()
-            .filter(|(by, event)| honest.contains(by) && matches!(event, Event::SplitView(_)));
-        told.map(|(by, _)| by).collect::<BTreeSet<_>>().len()
+        let cheat = founder(&self.seed, self.cheat()).id;
+        let holds = |site: &usize| self.fold(*site).split(&cheat).is_some();
+        self.honest().into_iter().filter(holds).count()
     }
 }
