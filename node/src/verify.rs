@@ -8,7 +8,7 @@ use std::sync::Arc;
 use datacoop_policy::charter::Charter;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId};
-use datacoop_protocol::audit::{Check, LogReport, Notes, Outcome, audit_one};
+use datacoop_protocol::audit::{Check, LogReport, Notes, Outcome, audit_one_with};
 use datacoop_protocol::charter_text::open_signed_charter;
 use datacoop_protocol::fold::{Fold, SectionError, SplitView};
 use datacoop_protocol::log::note::{Checkpoint, KIND_ED25519, bare_note, parse_vkey, split_note};
@@ -148,8 +148,8 @@ pub fn verify(folders: &[&Path], seen: &[&Path]) -> Result<Verified, StoreError>
     let source = blobs(folders);
     let mut reports = vec![];
     for (owner, copies) in &copies_by_owner {
-        let mut report =
-            audit_one(&fold, owner, &source, &notes).expect("INVARIANT: every owner is a member with a log");
+        let mut report = audit_one_with(&fold, owner, &source, &notes)
+            .expect("INVARIANT: every owner is a member with a log");
         let at = report.checks.iter().position(|check| check.code > "A03").unwrap_or(0);
         report.checks.insert(at, check_copies(copies)?);
         reports.push(report);

@@ -174,7 +174,17 @@ pub fn audit_with(fold: &Fold, blobs: BlobSource<'_>, notes: &Notes) -> Vec<LogR
 }
 
 /// Audits one member's log, even an empty one: whoever hands it in says that it is a log.
-pub fn audit_one(fold: &Fold, member: &MemberId, blobs: BlobSource<'_>, notes: &Notes) -> Option<LogReport> {
+pub fn audit_one(fold: &Fold, member: &MemberId, blobs: BlobSource<'_>) -> Option<LogReport> {
+    audit_one_with(fold, member, blobs, &Notes::new())
+}
+
+/// As `audit_one`, with heads to hold the log against.
+pub fn audit_one_with(
+    fold: &Fold,
+    member: &MemberId,
+    blobs: BlobSource<'_>,
+    notes: &Notes,
+) -> Option<LogReport> {
     fold.log(member).map(|log| audit_log(fold, log, blobs, notes))
 }
 

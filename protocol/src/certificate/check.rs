@@ -449,6 +449,7 @@ fn check_of(refusal: &Refusal) -> usize {
         | Rule::RhoPurpose
         | Rule::RhoYear
         | Rule::NoData
+        | Rule::TwoHistories
         | Rule::MinRoster => 5,
     }
 }
