@@ -94,9 +94,14 @@ impl Log {
         Some(Ref { log: self.origin.clone(), index, leaf })
     }
 
-    /// The run of entries from `from`, at most to `to` and at most `bytes_max`, with its proof; `None`
-    /// when there is nothing that a checkpoint covers.
-    pub fn section(&self, from: u64, to: u64, bytes_max: usize) -> Option<Section> {
+    /// The run of entries from `from`, at most `bytes_max`, with its proof; `None` when there is
+    /// nothing that a checkpoint covers.
+    pub fn section(&self, from: u64, bytes_max: usize) -> Option<Section> {
+        self.section_within(from, u64::MAX, bytes_max)
+    }
+
+    /// As `section`, with no entry from `to` on.
+    pub fn section_within(&self, from: u64, to: u64, bytes_max: usize) -> Option<Section> {
         let (signed, note) = self.note()?;
         let to = usize::try_from(to.min(signed)).ok()?;
         let covered = self.entries.get(usize::try_from(from).ok()?..to)?;

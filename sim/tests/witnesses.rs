@@ -1,8 +1,6 @@
 //! Witnesses: who cosigns what, when a head counts as witnessed, and what becomes of a member that signs
 //! two histories of its log. Source: LOG section 5.
 
-#![expect(clippy::unwrap_used, reason = "a test names what must be there")]
-
 mod common;
 
 use common::Story;

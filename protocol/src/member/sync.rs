@@ -311,7 +311,8 @@ impl Member {
         if !more {
             // No further than it holds itself: then its own head and this one prove the two histories.
             let room = PIECE_BYTES_MAX / 4 / apart.len().max(1);
-            let begin = |(member, held): (&MemberId, &u64)| self.fold.log(member)?.section(0, *held, room);
+            let begin =
+                |(member, held): (&MemberId, &u64)| self.fold.log(member)?.section_within(0, *held, room);
             sections.extend(apart.iter().filter_map(begin));
         }
         if let Some(peer) = self.peers.peers.get_mut(from) {
@@ -335,7 +336,7 @@ impl Member {
             if from >= signed {
                 continue;
             }
-            let Some(section) = log.section(from, u64::MAX, room) else { return (sections, true) };
+            let Some(section) = log.section(from, room) else { return (sections, true) };
             let entries: usize = section.entries.iter().map(|entry| entry.0.len() + 8).sum();
             let proof = section.note.len() + section.proof.len() * 32 + SECTION_HEAD_BYTES;
             room = room.saturating_sub(entries + proof);

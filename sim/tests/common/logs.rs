@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use datacoop_policy::charter::Charter;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, QueryId, Time};
-use datacoop_protocol::audit::{Check, Notes, audit_one};
+use datacoop_protocol::audit::{Check, audit_one};
 use datacoop_protocol::entry::{Body, Entry, QueryBody, Ref};
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
