@@ -47,8 +47,9 @@ fn an_honest_round_passes_and_every_check_counts_what_it_recomputed() {
     for report in audit(&fold, &blobs) {
         let (seated, asked) = (told.plan.seat(&report.member).is_some(), report.member == *told.asker());
         assert!(report.passed(), "{report:#?}");
-        let texts: BTreeMap<&str, (Outcome, &str)> =
-            report.checks.iter().map(|check| (check.code, found(check))).collect();
+        // Who watches whom is another test's matter: this charter names no witnesses.
+        let checks = report.checks.iter().filter(|check| !["A02", "A04", "A12"].contains(&check.code));
+        let texts: BTreeMap<&str, (Outcome, &str)> = checks.map(|check| (check.code, found(check))).collect();
         let entries = told.logs.entries[&report.member].len();
         // A debit cites a roster and a contribution its debit. An asker cites five verdicts and two opens, a
         // seat the roster, five contributions, two freezes, two verifies, five contributions, two closes.
