@@ -209,7 +209,8 @@ fn an_asker_that_gives_up_costs_nothing_to_who_had_not_contributed() {
         assert_eq!(story.wrote(id, sleeper, Kind::Void), !contributed, "seed {seed}");
         assert_eq!(story.spent(sleeper), if contributed { LOSS } else { 0 }, "seed {seed}");
         returned += u32::from(!contributed);
-        story.audits_clean(sleeper);
+        // The asker's own node may have written on: then its log has two histories.
+        story.audits_clean_but(sleeper, Some(4));
     }
     assert!(returned > 0, "in some world the abort was heard of in time");
 }

@@ -372,7 +372,8 @@ impl Game {
         let mut warned = vec![];
         for report in audit(self.fold(site), &blobs) {
             assert!(report.passed() || report.member == cheat, "somebody honest is blamed: {report:#?}");
-            let warnings = report.checks.iter().filter(|c| c.outcome == Outcome::Warn);
+            // A02: these charters name no witnesses.
+            let warnings = report.checks.iter().filter(|c| c.outcome == Outcome::Warn && c.code != "A02");
             warned.extend(warnings.map(|check| (report.member.clone(), check.code)));
         }
         warned
