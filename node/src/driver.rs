@@ -202,6 +202,7 @@ impl Node {
             limits,
             declared: home.declared(&charter)?,
             answer_grid: Span(config.answer_grid),
+            asks_first: true,
         };
         let transport = *keys.transport();
         let vocabularies =

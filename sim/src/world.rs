@@ -228,6 +228,8 @@ pub struct World {
     pub away: Span,
     /// The grid on which members answer, from their next start on.
     pub answer_grid: Span,
+    /// Whether members hear from others first, from their next start on, how far their log is.
+    pub asks_first: bool,
 }
 
 impl World {
@@ -276,6 +278,7 @@ impl World {
             sent: vec![],
             away: Span(500),
             answer_grid: Span(0),
+            asks_first: false,
         };
         for site in 0..world.sites.len() {
             world.schedule(Span(0), Happening::Start(site));
@@ -420,6 +423,7 @@ impl World {
                 limits: Some(site.limits.clone()),
                 declared,
                 answer_grid: self.answer_grid,
+                asks_first: self.asks_first,
             },
             charter: self.charter.clone(),
             charter_note: self.charter.hash(),

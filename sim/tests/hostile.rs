@@ -48,6 +48,7 @@ fn victim() -> Victim {
             limits: Some(Limits::top()),
             declared: BTreeSet::from(["exam".to_owned()]),
             answer_grid: Span(0),
+            asks_first: false,
         },
         charter_note: charter.hash(),
         charter,

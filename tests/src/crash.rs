@@ -131,6 +131,7 @@ impl Cast {
             limits: Some(Limits::top()),
             declared: BTreeSet::from(["exam".to_owned()]),
             answer_grid: Span(0),
+            asks_first: false,
         };
         let start = Start {
             entropy: Seed::new([9; 32]),

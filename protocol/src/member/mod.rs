@@ -10,6 +10,7 @@ mod count;
 mod gather;
 pub mod opening;
 pub mod port;
+mod recover;
 mod sync;
 mod witness;
 pub mod work;
@@ -30,7 +31,7 @@ use ed25519_dalek::Signer as _;
 use crate::entry::{Body, Entry, QueryBody, Ref};
 use crate::fold::Fold;
 use crate::keys::{Keys, genesis_text, listed_keys};
-use crate::log::note::{Checkpoint, open_checkpoint, sign_checkpoint};
+use crate::log::note::{Checkpoint, sign_checkpoint};
 use crate::rounds::{Ending, Kind, Logged, Round, Withheld, Withholding};
 use crate::seed::Seed;
 use crate::standing::{self, Standing};
@@ -40,6 +41,7 @@ use blobs::Blobs;
 use gather::Effort;
 use opening::Openings;
 use port::{Event, Input, Output, RoundSecrets};
+use recover::{Gate, check_last_signed, check_readable, replay};
 use sync::Peers;
 use witness::Watch;
 
@@ -55,6 +57,9 @@ pub struct Settings {
     /// Contributions leave on this grid, counted from the Query's arrival, so that computing time
     /// does not speak. Zero only for made-up data.
     pub answer_grid: Span,
+    /// Whether to hear from others how far our own log is before anything is written into it: a folder
+    /// may be an old copy and not know it. False only in a world without others.
+    pub asks_first: bool,
 }
 
 /// What a member starts from.
@@ -93,9 +98,6 @@ impl fmt::Display for RestoreError {
     }
 }
 
-/// Entries that begin a log: genesis and charter.
-const BEGIN_ENTRIES: u64 = 2;
-
 /// How long after `close_by` an opened share may still be on its way, before it is missed aloud.
 const OPEN_GRACE: Span = Span(60_000);
 /// How long before `close_by` all closes must have been here for a seat's silence to be its own, at most:
@@ -133,6 +135,9 @@ pub struct Member {
     watches: BTreeMap<MemberId, Watch>,
     /// Somebody showed us a later head of our own: nothing more may be signed.
     halted: bool,
+    /// While it is there, nothing may be written yet.
+    gate: Option<Gate>,
+    charter_note: Digest,
 }
 
 impl Member {
@@ -166,7 +171,10 @@ impl Member {
         }
         let standing = standing::replay(&fold, &me).0;
         let peers = Peers::new(now, &me, &charter);
+        let gate = settings.asks_first.then(|| Gate::new(&charter, &me));
         let mut member = Self {
+            gate,
+            charter_note,
             now,
             settings,
             keys,
@@ -193,10 +201,9 @@ impl Member {
         let named = member.named_blobs();
         let kept = held.into_iter().filter(|hash| named.contains(hash) || *hash == charter_note);
         member.blobs = Blobs::new(kept.collect());
-        if member.own_size() == 0 {
-            member.begin_log(&charter, charter_note);
+        if member.gate.is_none() {
+            member.begin();
         }
-        member.mark_past_rounds();
         member.advance();
         Ok(member)
     }
@@ -364,15 +371,19 @@ impl Member {
         }
         self.stepped_at = now;
         self.notice_touched();
-        while let Some(id) = self.stirred.pop_first() {
+        while self.gate.is_none()
+            && let Some(id) = self.stirred.pop_first()
+        {
             if self.open.contains(&id) {
                 self.step(id);
             }
             self.notice_touched();
         }
         self.settle_openings();
-        self.sign_new();
-        self.cosign_due();
+        if self.gate.is_none() {
+            self.sign_new();
+            self.cosign_due();
+        }
         self.outputs.extend(self.after.drain(..));
         self.converse();
         self.outputs.extend(self.after.drain(..));
@@ -418,8 +429,17 @@ impl Member {
         self.outputs.push_back(Output::Sign { size, note });
     }
 
+    /// From here on our log may grow.
+    fn begin(&mut self) {
+        if self.own_size() == 0 {
+            self.begin_log();
+        }
+        self.mark_past_rounds();
+    }
+
     /// The first two entries of a log: whose it is, and under which charter.
-    fn begin_log(&mut self, charter: &Charter, note: Digest) {
+    fn begin_log(&mut self) {
+        let (charter, note) = (self.fold.charter().clone(), self.charter_note);
         let (keys, proofs) = genesis_keys(&self.keys);
         let origin = self.keys.public().log.name.clone();
         self.append(Body::Genesis { origin, charter: charter.id(), keys, proofs });
@@ -483,6 +503,9 @@ impl Member {
 
     fn try_ask(&mut self, body: QueryBody) -> Result<QueryId, Denial> {
         let me = self.settings.me.clone();
+        if let Some(gate) = &self.gate {
+            return Err(Denial::Refused("starting", gate.to_string()));
+        }
         if let Some((at, _)) = self.fold.split(&me) {
             let text = format!(
                 "this node's log has two histories, as entry {} of {} proves; ask the others for a new log",
@@ -573,62 +596,6 @@ impl Member {
 enum Denial {
     Answered(QueryId),
     Refused(&'static str, String),
-}
-
-fn replay(
-    fold: &mut Fold,
-    witnessed: &mut Witnessed,
-    me: &MemberId,
-    record: Record,
-) -> Result<(), RestoreError> {
-    match record {
-        // Of another charter's witnesses nothing is kept, and other members' words peers have too.
-        Record::Cosigned(said) => {
-            let _news = witnessed.take(fold, &said);
-            Ok(())
-        }
-        Record::Entry(Bytes(bytes)) => {
-            fold.append(me, Arc::from(bytes));
-            Ok(())
-        }
-        Record::Copied(section) => {
-            let taken = fold.take(&section);
-            taken.map(|_| ()).map_err(|error| {
-                RestoreError(format!("the journal holds a copied log that is not proved: {error:?}"))
-            })
-        }
-    }
-}
-
-/// Our journal must hold what we signed: shorter or other means an old backup, and signing on would
-/// be equivocation.
-fn check_last_signed(fold: &Fold, me: &MemberId, last: Option<&(u64, String)>) -> Result<u64, RestoreError> {
-    let log = fold.log(me).ok_or_else(|| RestoreError("the charter does not hold this node's log".into()))?;
-    let Some((size, note)) = last else {
-        // Only a log's first two entries are written before its first head is.
-        let begun = log.size() <= BEGIN_ENTRIES;
-        let text = "the folder `signed` is gone, and it guards the journal: restore it from a backup";
-        return if begun { Ok(0) } else { Err(RestoreError(text.into())) };
-    };
-    let checkpoint = open_checkpoint(note, &log.origin, &log.key())
-        .map_err(|error| RestoreError(format!("the last signed head is not ours: {error}")))?;
-    if log.tree().root_at(*size) != Some(checkpoint.root) || checkpoint.size != *size {
-        return Err(RestoreError(format!(
-            "the journal holds {} entries and not the {size} that were signed: it is an old copy; restore the newer one",
-            log.size()
-        )));
-    }
-    Ok(*size)
-}
-
-/// Our own log must be ours to the last entry, or nobody would read what we write after it.
-fn check_readable(fold: &Fold, me: &MemberId) -> Result<(), RestoreError> {
-    let bad = fold.log(me).and_then(|log| log.stopped().or(log.malformed()));
-    bad.map_or(Ok(()), |index| {
-        Err(RestoreError(format!(
-            "entry {index} of this node's log cannot be read by this program; update it"
-        )))
-    })
 }
 
 /// Our public keys by label, and for each signing key a signature over their list.

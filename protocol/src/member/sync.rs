@@ -363,7 +363,8 @@ impl Member {
     fn take_section(&mut self, from: &MemberId, section: &Section) -> Option<Head> {
         let me = self.settings.me.clone();
         if self.fold.member_by_head(&section.log) == Some(&me) {
-            if self.fold.is_ahead_of_us(&me, &section.note) {
+            let ahead = self.fold.is_ahead_of_us(&me, &section.note);
+            if ahead && (self.gate.is_none() || self.take_own(section).is_err()) {
                 self.halt();
             }
             return self.head_of(&me);
@@ -463,6 +464,9 @@ impl Member {
             self.take_section(from, section);
         }
         self.on_cosigned(from, &cosigned);
+        if !more && !self.halted {
+            self.on_told_all(from);
+        }
         // A peer that says `more` and brings nothing new is asked again in its turn.
         let grew = self.fold.entries_held() > before;
         let next = if more && grew { self.now } else { self.now + PULL_EVERY };

@@ -134,7 +134,8 @@ impl Member {
     /// A member signed two histories of its log: told, and the proof goes into our log unless some log
     /// has one already. From then on it joins no round of ours; both histories are kept, and people decide.
     pub(super) fn on_split(&mut self, split: SplitView) {
-        if self.fold.split(&split.member).is_none()
+        if self.gate.is_none()
+            && self.fold.split(&split.member).is_none()
             && let Some(log) = self.fold.log(&split.member).map(|log| log.origin.clone())
         {
             self.append(Body::Split { log, evidence: Box::new(split.evidence.clone()) });

@@ -74,6 +74,7 @@ impl<'a> Restart<'a> {
                 limits: self.limits.clone(),
                 declared: BTreeSet::from(["exam".to_owned()]),
                 answer_grid: self.grid,
+                asks_first: false,
             },
             charter_note: self.logs.charter.hash(),
             charter: self.logs.charter.clone(),

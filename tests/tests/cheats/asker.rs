@@ -176,7 +176,7 @@ fn a_roster_for_each_half_is_debited_once_and_opens_nothing() {
     let mut game = Game::new(8, 45, "roster", roster_for_each_half, 0, None);
     game.play();
     let verdict = game.verdict();
-    assert_eq!((verdict.ending.as_str(), &verdict.blamed[..]), ("freeze", &[][..]), "{verdict:?}");
+    assert_eq!((verdict.ending.as_str(), &verdict.blamed[..]), ("freeze", &["A04"][..]), "{verdict:?}");
     for site in game.honest() {
         let warned = game.warned(site);
         // Those of the other half, who debited for the Roster that they were shown.

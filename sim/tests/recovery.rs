@@ -1,0 +1,169 @@
+//! A node whose folder is an old copy, or lost but for its keys: it hears from others how far its own log is
+//! before it writes, takes its own entries back, and signs no second history. Source: LOG section 4.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use common::{LOSS, PERIOD, Story};
+use datacoop_policy::query::Mode;
+use datacoop_policy::{Digest, Span, Time};
+use datacoop_protocol::member::port::{Event, Output};
+use datacoop_protocol::rounds::Kind;
+use datacoop_protocol::wire::Record;
+use datacoop_sim::world::{Disk, Kept, Store};
+
+/// Who is restored.
+const SITE: usize = 3;
+
+/// A disk that is put back, at its second start, to where it was when it held so many own entries, the
+/// newest signed head with it: as a machine's snapshot is.
+struct Snapshot {
+    disk: Disk,
+    own: usize,
+    starts: usize,
+    records: usize,
+    entries: usize,
+    signed: Option<(u64, String)>,
+    saved: Option<(usize, Option<(u64, String)>)>,
+}
+
+impl Snapshot {
+    fn at(own: usize) -> Self {
+        let saved = (own == 0).then_some((0, None));
+        Self { disk: Disk::default(), own, starts: 0, records: 0, entries: 0, signed: None, saved }
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "it looks at a few outputs of many")]
+impl Store for Snapshot {
+    fn open(&mut self) -> Result<Kept, String> {
+        self.starts += 1;
+        let mut kept = self.disk.open()?;
+        if let Some((records, signed)) = self.saved.clone().filter(|_| self.starts == 2) {
+            kept.records.truncate(records);
+            kept.last_signed = signed;
+            kept.secrets.clear();
+        }
+        Ok(kept)
+    }
+
+    fn started(&mut self, named: &BTreeSet<Digest>) -> Result<(), String> {
+        self.disk.started(named)
+    }
+
+    fn take(&mut self, now: Time, output: Output) -> Result<Option<Output>, String> {
+        match &output {
+            Output::Store(Record::Entry(_)) => {
+                (self.records, self.entries) = (self.records + 1, self.entries + 1)
+            }
+            Output::Store(_) | Output::Keep(_) => self.records += 1,
+            Output::Sign { size, note } => self.signed = Some((*size, note.clone())),
+            _ => {}
+        }
+        if self.saved.is_none() && self.entries == self.own && matches!(output, Output::Sign { .. }) {
+            self.saved = Some((self.records, self.signed.clone()));
+        }
+        self.disk.take(now, output)
+    }
+
+    fn settle(&mut self, now: Time) -> Result<(), String> {
+        self.disk.settle(now)
+    }
+
+    fn blob(&self, hash: &Digest) -> Option<Arc<[u8]>> {
+        self.disk.blob(hash)
+    }
+}
+
+fn restored(own: usize, seed: u8) -> Story {
+    let mut story = Story::watched(7, seed);
+    story.world.asks_first = true;
+    story.world.away = Span(10_000);
+    story.world.set_store(SITE, Box::new(Snapshot::at(own)));
+    story.meet();
+    let id = story.ask(1, story.query(Mode::Secure, LOSS, 5, PERIOD)).expect("it is asked");
+    assert!(story.finish(id, 7));
+    story.world.run_until(story.world.now() + Span(70_000));
+    assert!(story.wrote(id, SITE, Kind::Contribution));
+    story
+}
+
+fn restart(story: &mut Story) {
+    story.world.crash_before(SITE, story.world.executed(SITE) + 1);
+    story.world.run_until(story.world.now() + Span(200_000));
+}
+
+/// The log goes on where it was, byte for byte, whatever the folder held; and the Ledger with it.
+#[test]
+fn an_old_copy_takes_its_own_entries_back_and_goes_on() {
+    for own in [0, 2, 3, 4] {
+        let mut story = restored(own, 60);
+        let id = story.founder(SITE).id;
+        let whole = story.world.member(0).unwrap().fold().log(&id).unwrap().entries().to_vec();
+        assert!(whole.len() > own);
+        restart(&mut story);
+        let member = story.world.member(SITE).unwrap();
+        assert_eq!(
+            member.fold().log(&id).unwrap().entries()[..whole.len()],
+            whole,
+            "{own} entries were left"
+        );
+        assert_eq!(story.spent(SITE), LOSS);
+        let next = story.ask(1, story.query(Mode::Secure, LOSS, 7, "2025-09-01..2025-11-30")).unwrap();
+        assert!(story.finish(next, 7));
+        assert!(story.released(next), "all seven took part");
+        assert_eq!(story.spent(SITE), 2 * LOSS);
+        let bad =
+            story.world.events.iter().filter(|(_, event)| {
+                matches!(event, Event::SplitView(_) | Event::Halted(_) | Event::Fault(..))
+            });
+        assert_eq!(bad.count(), 0);
+        story.audits_clean(0);
+    }
+}
+
+/// While nobody answers nothing is written: an old copy alone cannot know that it is one.
+#[test]
+fn without_others_nothing_is_written() {
+    let mut story = Story::watched(7, 61);
+    story.world.asks_first = true;
+    story.world.away = Span(100_000_000);
+    let site = SITE;
+    for other in (0..7).filter(|other| *other != site) {
+        story.world.crash_before(other, 0);
+    }
+    story.meet();
+    story.world.run_until(story.world.now() + Span(600_000));
+    let member = story.world.member(site).unwrap();
+    assert_eq!(member.fold().log(member.me()).unwrap().size(), 0);
+    assert_eq!(story.ask(site, story.query(Mode::Secure, LOSS, 5, PERIOD)), None);
+    let denied = |(_, event): &(_, Event)| matches!(event, Event::Denied { rule: "starting", .. });
+    assert!(story.world.events.iter().any(denied));
+}
+
+/// Restored between its debit and the end of a round: what was contributed stays spent, and it says nothing
+/// more in that round, for it may have said it already.
+#[test]
+fn a_round_that_an_old_copy_was_in_is_left_alone() {
+    let mut story = Story::watched(7, 62);
+    story.world.asks_first = true;
+    story.world.away = Span(1_000);
+    story.world.set_store(SITE, Box::new(Snapshot::at(3)));
+    story.meet();
+    let id = story.ask(1, story.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
+    let until = story.world.now() + Span(60_000);
+    let site = story.founder(SITE).id;
+    let going = |world: &datacoop_sim::world::World| {
+        let round = world.member(0).and_then(|member| member.fold().round(&id).cloned());
+        round.is_none_or(|round| round.said(Kind::Contribution, &site).is_none())
+    };
+    assert!(story.world.run_while(until, going));
+    let size = |story: &Story| story.world.member(0).unwrap().fold().log(&site).unwrap().size();
+    let before = size(&story);
+    restart(&mut story);
+    assert_eq!(size(&story), before, "nothing more was said");
+    assert_eq!(story.spent(SITE), LOSS);
+    story.audits_clean(0);
+}
