@@ -46,7 +46,7 @@ const NO_FRAMES: [(&str, Lie); 11] = [
     ("2^63 heads", |_| claim(1, 1 << 63)),
     ("2^63 answers about pieces", |_| claim(2, 1 << 63)),
     ("a piece of 2^63 bytes", |_| [claim(3, 1), (1_u64 << 63).to_le_bytes().to_vec()].concat()),
-    ("a request", |_| encode(&Request::Pull { have: vec![] })),
+    ("a request", |_| encode(&Request::Pull { have: vec![], heard: vec![] })),
 ];
 
 /// Changes a reply to a pull; the others stay.
@@ -71,11 +71,13 @@ const FALSE_FRAMES: [(&str, Lie); 13] = [
             Reply::Took { .. } => Reply::Stored { held: vec![Some(1)] },
             Reply::Stored { .. } => Reply::Piece { total: 1, bytes: Bytes(vec![1]) },
             Reply::Piece { .. } | Reply::Absent | Reply::Incompatible => {
-                Reply::Sections { sections: vec![], more: true }
+                Reply::Sections { sections: vec![], cosigned: vec![], more: true }
             }
         })
     }),
-    ("no sections, and more of them", |_| encode(&Reply::Sections { sections: vec![], more: true })),
+    ("no sections, and more of them", |_| {
+        encode(&Reply::Sections { sections: vec![], cosigned: vec![], more: true })
+    }),
     ("not understood", |_| encode(&Reply::Incompatible)),
     ("absent", |_| encode(&Reply::Absent)),
     ("a head that nobody signed", |reply| sections(reply, |section| section.note = "no note".into())),
