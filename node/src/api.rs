@@ -474,7 +474,7 @@ async fn certificate(State(handle): State<Handle>, Json(request): Json<Certifica
         let round = find_round(member.fold(), &query)?;
         let none =
             |why: NotCertified| CommandError { exit: exit_of(&why), ..CommandError::failed(why.to_string()) };
-        Ok::<_, CommandError>((round.id, shelf.gather(member.fold(), &round).map_err(none)?))
+        Ok::<_, CommandError>((round.id, shelf.gather(member, &round).map_err(none)?))
     });
     let (id, gathered) = gathered.await.ok_or_else(stopped)??;
     let shown = file.display().to_string();

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use datacoop_policy::Digest;
 use datacoop_protocol::certificate::{CERTIFICATE_BYTES_MAX, Certificate, HEADER, NotCertified, gather};
-use datacoop_protocol::fold::{Fold, Log};
+use datacoop_protocol::fold::Log;
+use datacoop_protocol::member::Member;
 use datacoop_protocol::rounds::Round;
 
 use crate::folder::{StoreError, at};
@@ -29,14 +30,20 @@ impl Shelf {
     }
 
     /// Gathers a round's certificate: quick, so a node may do it between two inputs.
-    pub fn gather(&self, fold: &Fold, round: &Round) -> Result<Certificate, NotCertified> {
-        gather(fold, round, &self.charter_note, &|hash| self.texts.get(hash).cloned(), &head)
+    pub fn gather(&self, member: &Member, round: &Round) -> Result<Certificate, NotCertified> {
+        let head = |log: &Log| head(member, round, log);
+        gather(member.fold(), round, &self.charter_note, &|hash| self.texts.get(hash).cloned(), &head)
     }
 }
 
-/// The head that a log's entries are proved by.
-fn head(log: &Log) -> Option<(u64, String)> {
-    log.note().map(|(size, note)| (size, note.to_owned()))
+/// The head that a log's entries are proved by: the largest that a quorum cosigned, if all that the log
+/// says of the round lies under it; else the newest, with the lines of whoever cosigned that.
+fn head(member: &Member, round: &Round, log: &Log) -> Option<(u64, String)> {
+    let said = round.everything().filter(|(by, _)| **by == log.member).map(|(_, logged)| logged.at.index);
+    let last = said.max().unwrap_or(0);
+    let witnessed = member.witnessed().note(log).filter(|(size, _)| *size > last);
+    let newest = || Some((log.note()?.0, member.witnessed().newest(log)?));
+    witnessed.map(|(size, note)| (size, note.to_owned())).or_else(newest)
 }
 
 /// Writes a certificate. Errors: the file holds something else, or cannot be written.

@@ -329,7 +329,8 @@ fn cited(body: &mut Body) -> Vec<&mut Ref> {
         | Body::Query(_)
         | Body::Accept { .. }
         | Body::Refuse { .. }
-        | Body::Abort { .. } => vec![],
+        | Body::Abort { .. }
+        | Body::Split { .. } => vec![],
         Body::Roster { verdicts, .. } => verdicts.iter_mut().collect(),
         Body::Debit { roster, .. } => vec![roster],
         Body::Contribution { debit, .. } | Body::Commit { debit, .. } | Body::Void { debit, .. } => {

@@ -428,7 +428,7 @@ async fn certify(
         let shelf = shelf.clone();
         let gathered = node.handle().view(move |member| {
             let round = member.fold().round(&id).ok_or(NotCertified::NoRelease)?;
-            shelf.gather(member.fold(), round)
+            shelf.gather(member, round)
         });
         match gathered.await.ok_or_else(stopped)? {
             Err(NotCertified::Unwitnessed { .. }) if Instant::now() < deadline => {
