@@ -12,6 +12,10 @@ use crate::time::{AcademicYear, Span, Time};
 
 /// A member debits at most twice for one (question, parameters, period), whatever it is told.
 pub const ATTEMPTS_MAX: u32 = 2;
+/// And returns a debit at most so often for one: whoever debits last sees every nonce of a lot and can spoil
+/// it, at no cost, until it likes the seats. In league with an asker, 7 corrupt of 24 members would hold all
+/// seven seats in one lot of 346,000; in one of these eight, in one question of 43,000.
+pub const VOIDED_MAX: u32 = 8;
 /// A Query dated further ahead of our clock than this is not from now (CHARTER.md section 3).
 pub const CLOCK_SKEW_MAX: Span = Span(600_000);
 
@@ -33,6 +37,8 @@ pub struct Facts<'a> {
     /// Unvoided debits so far for the same question, parameters and period; of a Query that supersedes
     /// another only those of such.
     pub attempts: u32,
+    /// Debits that returned, of the same.
+    pub voided: u32,
     /// The Release of the same question, parameters and period that stands.
     pub answer: Option<&'a Answer>,
     /// Rounds of the same question and parameters, lists of members aside, that this member debited.
@@ -109,6 +115,7 @@ pub fn judge_round(charter: &Charter, query: &Query, roster: &[MemberId]) -> Res
         reserved: PrivacyLoss::ZERO,
         purpose_spent: PrivacyLoss::ZERO,
         attempts: 0,
+        voided: 0,
         answer: answer.as_ref(),
         past: &[],
         under_way: false,
@@ -137,6 +144,12 @@ fn check(limits: &Limits, query: &Query, roster: Option<&[MemberId]>, facts: &Fa
     }
     if facts.attempts >= ATTEMPTS_MAX {
         return no(Rule::Attempt, "we took part in this twice already");
+    }
+    if facts.voided >= VOIDED_MAX {
+        return no(
+            Rule::Attempt,
+            format!("{VOIDED_MAX} rounds of this came to nothing after we had debited"),
+        );
     }
     check_scope(limits, query, facts.now)?;
     check_sensitive(query, facts)?;

@@ -26,6 +26,7 @@ struct Case {
     reserved: PrivacyLoss,
     purpose_spent: PrivacyLoss,
     attempts: u32,
+    voided: u32,
     answer: Option<Answer>,
     past: Vec<PastRound>,
     under_way: bool,
@@ -87,6 +88,7 @@ impl Case {
             reserved: PrivacyLoss::ZERO,
             purpose_spent: PrivacyLoss::ZERO,
             attempts: 0,
+            voided: 0,
             answer: None,
             past: vec![],
             under_way: false,
@@ -106,6 +108,7 @@ impl Case {
             reserved: self.reserved,
             purpose_spent: self.purpose_spent,
             attempts: self.attempts,
+            voided: self.voided,
             answer: self.answer.as_ref(),
             past: &self.past,
             under_way: self.under_way,
@@ -232,6 +235,8 @@ fn who_asks_when_and_under_which_charter() {
     );
     check(|c| c.attempts = 1, "ok");
     check(|c| c.attempts = 2, "attempt floor");
+    check(|c| c.voided = VOIDED_MAX - 1, "ok");
+    check(|c| c.voided = VOIDED_MAX, "attempt floor");
     check(|c| c.answer = Some(answer(9)), "answered floor");
 }
 

@@ -89,6 +89,7 @@ pub struct Standing {
     promises: BTreeMap<QueryId, Promise>,
     debits: BTreeMap<QueryId, Spent>,
     attempts: BTreeMap<Attempt, u32>,
+    voided: BTreeMap<Attempt, u32>,
 }
 
 impl Standing {
@@ -178,6 +179,9 @@ impl Standing {
                 self.ledger.void(&spent.account, spent.loss);
                 let attempts = spent.attempt.as_ref().and_then(|attempt| self.attempts.get_mut(attempt));
                 attempts.into_iter().for_each(|attempts| *attempts = attempts.saturating_sub(1));
+                if let Some(attempt) = &spent.attempt {
+                    *self.voided.entry(attempt.clone()).or_default() += 1;
+                }
                 Ok(())
             }
             _ => Err("a void of a debit that was used, voided before, or never made"),
@@ -260,6 +264,7 @@ impl Standing {
             reserved,
             purpose_spent,
             attempts: self.attempts.get(&attempt(query)).copied().unwrap_or(0),
+            voided: self.voided.get(&attempt(query)).copied().unwrap_or(0),
             answer: answer.as_ref(),
             past: &past,
             // An auditor may hold less of the other round than the member did.

@@ -8,6 +8,7 @@ mod common;
 use common::{LOSS, PERIOD, Story, least_question};
 use datacoop_policy::Span;
 use datacoop_policy::query::Mode;
+use datacoop_policy::verdict::VOIDED_MAX;
 use datacoop_protocol::entry::{Body, QueryBody};
 use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::rounds::{Ending, Kind, Round};
@@ -278,4 +279,24 @@ fn opens_nothing_else(query: impl Fn(&Story, bool) -> QueryBody) {
     assert!(round.said(Kind::Contribution, &story.founder(sleeper).id).is_none());
     assert_eq!(round.ending(), Some(&Ending::Aborted("min_step".into())));
     assert_eq!(round.all(Kind::Open).count(), 0);
+}
+
+/// A debit that returns costs nothing, and so it returns only so often for one question: each lot that is
+/// spoilt shows somebody its nonces.
+#[test]
+fn a_question_whose_debits_return_again_and_again_is_refused() {
+    let mut story = Story::new(5, 71);
+    // Answers leave long after the window to contribute: everybody's debit returns.
+    story.world.answer_grid = Span(3_600_000);
+    story.meet();
+    for _ in 0..VOIDED_MAX {
+        let id = story.ask(1, story.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
+        story.world.run_until(story.world.now() + Span(130_000));
+        assert!((0..5).all(|site| story.wrote(id, site, Kind::Void)));
+    }
+    assert_eq!(story.ask(1, story.query(Mode::Secure, LOSS, 5, PERIOD)), None);
+    let refused = |(_, event): &(_, Event)| matches!(event, Event::Denied { rule: "attempt", .. });
+    assert!(story.world.events.iter().any(refused));
+    assert!((0..5).all(|site| story.spent(site) == 0));
+    story.audits_clean(0);
 }

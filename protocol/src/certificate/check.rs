@@ -504,6 +504,7 @@ fn judge_then(
         reserved: PrivacyLoss::ZERO,
         purpose_spent: PrivacyLoss::ZERO,
         attempts: 0,
+        voided: 0,
         answer: answer.as_ref(),
         past: &[],
         under_way: false,
