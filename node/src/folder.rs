@@ -26,6 +26,16 @@ pub enum StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Io(path, error)
+                if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+            {
+                write!(
+                    f,
+                    "{}: the disk is full ({error}); nothing acknowledged is lost: free some space, or copy \
+                     the whole folder to a larger disk and never run both copies, then start the node again",
+                    path.display()
+                )
+            }
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Wrong(text) => f.write_str(text),
             Self::Locked(path) => {

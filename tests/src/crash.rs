@@ -38,6 +38,8 @@ use crate::report::Figure;
 
 /// What one Query costs here, billionths of rho.
 pub const LOSS: u64 = 5_000_000;
+/// Exit code of `crash-victim` when the disk refused something.
+pub const DISK_FAILED: i32 = 3;
 /// Five is the fewest for a committee.
 pub const MEMBERS: usize = 5;
 const EXAM: &str = r#"

@@ -16,7 +16,7 @@ use crate::crash::{Cast, LOSS, MEMBERS, Told, begin, folder_in_memory, lock, own
 use crate::report::Figure;
 
 /// Rounds that one folder sees before a new one is begun: a log that grows makes starts slow.
-const ROUNDS: u64 = 2;
+pub(crate) const ROUNDS: u64 = 2;
 /// Kills one folder may take at most before its rounds must have ended.
 const KILLS_MAX: u64 = 400;
 
@@ -49,9 +49,23 @@ pub fn victim() -> PathBuf {
     found.expect("crash-victim is built; run `cargo test -p datacoop-tests`")
 }
 
+/// Adds what a victim told. A line that a kill cut off told nobody anything.
+pub(crate) fn hear(text: &str, told: &mut [Told]) {
+    for line in text.rsplit_once('\n').map_or("", |(whole, _)| whole).lines() {
+        if let Some((site, ack)) = read_line(line) {
+            told[site].add(&ack);
+        }
+    }
+}
+
 /// Starts the victim and kills it after `after`, or waits for its end. Adds what it told. Whether it
 /// ended by itself, and what it said if it failed.
-fn one_life(folder: &Path, life: u64, after: Option<Duration>, told: &mut [Told]) -> (bool, Option<String>) {
+pub(crate) fn one_life(
+    folder: &Path,
+    life: u64,
+    after: Option<Duration>,
+    told: &mut [Told],
+) -> (bool, Option<String>) {
     let mut child = Command::new(victim())
         .arg(folder)
         .args([life.to_string(), ROUNDS.to_string()])
@@ -78,12 +92,7 @@ fn one_life(folder: &Path, life: u64, after: Option<Duration>, told: &mut [Told]
     };
     child.wait().expect("it is dead");
     let text = reader.join().expect("it reads");
-    // A line that the kill cut off told nobody anything.
-    for line in text.rsplit_once('\n').map_or("", |(whole, _)| whole).lines() {
-        if let Some((site, ack)) = read_line(line) {
-            told[site].add(&ack);
-        }
-    }
+    hear(&text, told);
     let failed = ended.filter(|status| !status.success()).map(|status| {
         let mut said = String::new();
         let read = child.stderr.take().map(|mut pipe| pipe.read_to_string(&mut said));
@@ -96,7 +105,7 @@ fn one_life(folder: &Path, life: u64, after: Option<Duration>, told: &mut [Told]
 }
 
 /// Whether every entry that was told lies in the journals, without starting from them.
-fn look(folder: &Path, told: &[Told]) -> Option<String> {
+pub(crate) fn look(folder: &Path, told: &[Told]) -> Option<String> {
     (0..MEMBERS).find_map(|site| {
         let home = folder.join(site.to_string());
         told[site].leaves().next()?;
@@ -113,7 +122,7 @@ fn look(folder: &Path, told: &[Told]) -> Option<String> {
 }
 
 /// The last word on a folder: each member is started from it and must hold all that it told.
-fn judge(cast: &Cast, folder: &Path, told: &[Told]) -> Option<String> {
+pub(crate) fn judge(cast: &Cast, folder: &Path, told: &[Told]) -> Option<String> {
     (0..MEMBERS).find_map(|site| {
         let home = folder.join(site.to_string());
         let (_, found) = Storage::open(&home).expect("it opens");

@@ -10,6 +10,7 @@
 //! What would make it fail: a message sent before its entry is stored; an entry stored without a sync;
 //! a new file or a rename whose folder is not synced; a secret after the verdict that binds it.
 use datacoop_tests::crash::{Cast, Step, Told, crash_all, damage_tail, full_everywhere, record};
+use datacoop_tests::full::fill;
 use datacoop_tests::kills::{kill_on_two, wanted};
 
 #[test]
@@ -73,5 +74,22 @@ fn a_disk_that_fails_at_any_change_draws_no_noise_and_the_round_still_ends() {
         let first: Vec<&String> = tally.failures.iter().take(5).collect();
         assert!(first.is_empty(), "{} of {} failed: {first:#?}", tally.failures.len(), tally.images);
         assert!(tally.images > 50, "{} failpoints", tally.images);
+    }
+}
+
+/// R4 on a real disk: a tmpfs of 8 MiB fills up in the midst of rounds. The process ends and says what to
+/// do, ends again while the disk is full, and goes on once its folder lies on a larger one.
+#[test]
+fn a_full_disk_ends_the_process_and_a_larger_one_goes_on() {
+    match fill() {
+        Ok((disks, failures)) => {
+            println!("{disks} small disks filled");
+            assert!(failures.is_empty(), "{failures:#?}");
+            assert!(disks >= 5);
+        }
+        Err(why) if std::env::var("CI").is_err() => {
+            eprintln!("not tested: no small disk can be mounted here ({why}); CI must be able to");
+        }
+        Err(why) => panic!("CI must test a full disk: allow user namespaces, or run as root ({why})"),
     }
 }
