@@ -14,6 +14,17 @@ const PAGE: u64 = 4096;
 /// How much of what the rounds need is free, in eighths.
 const EIGHTHS: std::ops::Range<u64> = 1..8;
 
+/// What came of small disks.
+#[derive(Clone, Debug, Default)]
+pub struct Filled {
+    /// Disks that were filled.
+    pub disks: u64,
+    /// Those that were full only when somebody had told of a debit.
+    pub amid_rounds: u64,
+    /// What must not be.
+    pub failures: Vec<String>,
+}
+
 /// Mounts a disk of `$2` bytes at `$1` for this process and its children only, leaves `$3` bytes free, and
 /// runs the victim `$4` twice; keeps what both said in `$5`, and copies the folder to `$5`, outside.
 const SCRIPT: &str = r#"
@@ -26,17 +37,15 @@ const SCRIPT: &str = r#"
     mkdir -p "$1/coop" 2>> "$5/said-1"
     cp -R "$1/coop" "$5/coop""#;
 
-/// Runs a program in a mount namespace of its own: as a user, or, where the kernel lets no user make
-/// one, as root.
+/// Runs a script in a mount namespace of its own, which ends with it: as a user, or, where the kernel lets
+/// no user make one, as root. The first argument is the folder to mount at.
 fn in_namespace(script: &str, args: &[&str]) -> Result<Output, String> {
     let mut why = vec![];
     for flags in ["-Urm", "-m"] {
-        let probe = "mount -t tmpfs -o size=64k none /mnt";
-        match Command::new("unshare").args([flags, "sh", "-c", probe]).output() {
-            Ok(done) if done.status.success() => {
-                let run = Command::new("unshare").args([flags, "sh", "-c", script, "sh"]).args(args).output();
-                return run.map_err(|error| error.to_string());
-            }
+        let run =
+            |script| Command::new("unshare").args([flags, "sh", "-c", script, "sh"]).args(args).output();
+        match run(r#"mount -t tmpfs -o size=64k none "$1""#) {
+            Ok(done) if done.status.success() => return run(script).map_err(|error| error.to_string()),
             Ok(done) => why.push(String::from_utf8_lossy(&done.stderr).trim().to_owned()),
             Err(error) => why.push(format!("unshare: {error}")),
         }
@@ -61,8 +70,8 @@ fn read(folder: &Path, name: &str) -> String {
     std::fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// One small disk with so many bytes free. What must not be; `Err` when no disk can be mounted.
-fn one_disk(cast: &Cast, free: u64) -> Result<Vec<String>, String> {
+/// Fills one small disk with so many bytes free. Errors: why no disk can be mounted here.
+fn fill_one(cast: &Cast, free: u64, all: &mut Filled) -> Result<(), String> {
     let (mount, outside) = (folder_in_memory(), folder_in_memory());
     let text = |path: &Path| path.to_str().expect("a path of text").to_owned();
     let (at, out, program) = (text(mount.path()), text(outside.path()), text(&victim()));
@@ -71,7 +80,7 @@ fn one_disk(cast: &Cast, free: u64) -> Result<Vec<String>, String> {
     if !done.status.success() {
         return Err(format!("{}: {}", done.status, String::from_utf8_lossy(&done.stderr)));
     }
-    let (mut told, mut failures) = (vec![Told::default(); MEMBERS], vec![]);
+    let (mut told, failures) = (vec![Told::default(); MEMBERS], &mut all.failures);
     for life in 0..2 {
         hear(&read(outside.path(), &format!("told-{life}")), &mut told);
         let said = read(outside.path(), &format!("said-{life}"));
@@ -81,27 +90,27 @@ fn one_disk(cast: &Cast, free: u64) -> Result<Vec<String>, String> {
             failures.push(format!("{free} bytes free, life {life} ended with {}: {said}", code.trim()));
         }
     }
+    all.disks += 1;
+    all.amid_rounds += u64::from(told.iter().any(|told| told.spent() > 0));
     let folder = outside.path().join("coop");
     failures.extend(look(&folder, &told));
     // On the larger disk it goes on from there, and to the end.
     failures.extend(one_life(&folder, 2, None, &mut told).1);
     failures.extend(judge(cast, &folder, &told));
-    Ok(failures)
+    Ok(())
 }
 
-/// Fills a small disk at several moments of two rounds. How many disks were filled, and what must not be.
+/// Fills a small disk at several moments of two rounds.
 ///
 /// Errors: why no disk can be mounted here.
-pub fn fill() -> Result<(u64, Vec<String>), String> {
+pub fn fill() -> Result<Filled, String> {
     let cast = Cast::new();
     let calm = folder_in_memory();
     let (_, failed) = one_life(calm.path(), 0, None, &mut vec![Told::default(); MEMBERS]);
     let needed = taken(calm.path());
-    let mut failures: Vec<String> = failed.into_iter().collect();
-    let mut disks = 0;
+    let mut all = Filled { failures: failed.into_iter().collect(), ..Filled::default() };
     for eighths in EIGHTHS {
-        failures.extend(one_disk(&cast, needed * eighths / 8 / PAGE * PAGE)?);
-        disks += 1;
+        fill_one(&cast, needed * eighths / 8 / PAGE * PAGE, &mut all)?;
     }
-    Ok((disks, failures))
+    Ok(all)
 }
