@@ -1,5 +1,9 @@
-//! Whether a question is answered never depends on rows: of 500 questions made by dice some are refused,
-//! by their text alone, and all others get a Tally, whoever is in the table or missing from it.
+//! Whether a question is answered never depends on rows: of questions made by dice some are refused, by
+//! their text alone, and all others get a Tally, whoever is in the table or missing from it. So neighbouring
+//! tables give the same sequence of refusals.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datacoop_policy::MemberId;
 use datacoop_policy::question::{BoundQuestion, Question, QuestionDraft};
@@ -9,7 +13,12 @@ use super::adversary::{Adversary, Dice, PURPOSE, Person, example, write};
 use super::{Sources, table_path, tabulate};
 use crate::home::SHIPPED_VOCABULARIES;
 
-const QUESTIONS: usize = 500;
+/// Questions of every test run: half a minute where nothing is optimised.
+const QUESTIONS: usize = 2_000;
+/// Questions of a long run.
+const QUESTIONS_LONG: usize = 10_000;
+/// Questions that are asked at a time.
+const TASKS: usize = 2;
 const PEOPLE: usize = 6;
 /// How deep an expression goes: every form stands in every other one.
 const DEPTH: usize = 4;
@@ -170,14 +179,18 @@ fn admit(text: &str, vocabulary: &Vocabulary) -> Result<BoundQuestion, String> {
     question.bind(&params, period).map_err(|error| error.to_string())
 }
 
-/// A table, and its neighbours: without a person, without a group, without anybody, and none at all.
-fn neighbours(question: &BoundQuestion, dice: &mut Dice) -> Vec<Option<Vec<Person>>> {
+/// A table, and a neighbour of it: without a person, without a group, without anybody, or no table at all.
+fn neighbours(question: &BoundQuestion, dice: &mut Dice) -> [Option<Vec<Person>>; 2] {
     let all = Adversary::of(question).people(PEOPLE, dice);
-    let without_one = all.iter().filter(|person| person.id != all[0].id).cloned().collect();
     // Everybody with the first person's first rows' value, as a group would be.
     let same = |person: &Person| person.rows[0][1..].iter().any(|cell| all[0].rows[0][1..].contains(cell));
-    let without_group = all.iter().filter(|person| !same(person)).cloned().collect();
-    vec![Some(all), Some(without_one), Some(without_group), Some(vec![]), None]
+    let neighbour = match dice.below(4) {
+        0 => Some(all.iter().filter(|person| person.id != all[0].id).cloned().collect()),
+        1 => Some(all.iter().filter(|person| !same(person)).cloned().collect()),
+        2 => Some(vec![]),
+        _ => None,
+    };
+    [Some(all), neighbour]
 }
 
 async fn is_answered(
@@ -202,26 +215,68 @@ async fn is_answered(
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn rows_never_decide_whether_a_question_is_answered() {
+/// What came of questions.
+#[derive(Default)]
+struct Asked {
+    answered: usize,
+    refused: usize,
+    /// Those whose text is right, and that a table still left without an answer.
+    wrong: Vec<String>,
+}
+
+/// Asks questions until `next` has reached `count`.
+async fn ask(next: Arc<AtomicUsize>, count: usize) -> Asked {
     let vocabularies: Vec<Vocabulary> =
         SHIPPED_VOCABULARIES.iter().map(|text| Vocabulary::from_toml(text).unwrap()).collect();
-    let (mut answered, mut refused, mut wrong) = (0, 0, vec![]);
-    for seed in 0..QUESTIONS {
+    let mut asked = Asked::default();
+    loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= count {
+            return asked;
+        }
         let vocabulary = &vocabularies[seed % vocabularies.len()];
         let mut asker = Asker { vocabulary, dice: Dice(seed as u64) };
         let text = asker.question();
         let Ok(question) = admit(&text, vocabulary) else {
-            refused += 1;
+            asked.refused += 1;
             continue;
         };
-        answered += 1;
+        asked.answered += 1;
         for (n, people) in neighbours(&question, &mut asker.dice).into_iter().enumerate() {
             if let Err(error) = is_answered(&question, people.as_deref(), &mut asker.dice).await {
-                wrong.push(format!("question {seed} of table {n}: {error}\n{text}"));
+                asked.wrong.push(format!("question {seed} of table {n}: {error}\n{text}"));
             }
         }
     }
+}
+
+async fn ask_all(count: usize) {
+    let next = Arc::new(AtomicUsize::new(0));
+    let tasks = [(); TASKS].map(|()| tokio::spawn(ask(next.clone(), count)));
+    let mut all = Asked::default();
+    for task in tasks {
+        let asked = task.await.unwrap();
+        all.answered += asked.answered;
+        all.refused += asked.refused;
+        all.wrong.extend(asked.wrong);
+    }
+    let Asked { answered, refused, wrong } = all;
+    println!(
+        "{count} questions: {answered} answered by both tables, {refused} refused, {} differ",
+        wrong.len()
+    );
     assert!(wrong.is_empty(), "{} fail, the first: {}", wrong.len(), wrong[0]);
-    assert!(answered > 100 && refused > 100, "{answered} answered, {refused} refused");
+    assert!(answered > count / 5 && refused > count / 5, "{answered} answered, {refused} refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_never_decide_whether_a_question_is_answered() {
+    ask_all(QUESTIONS).await;
+}
+
+/// `cargo test -p datacoop --lib -- --ignored --nocapture rows_never_decide_on_ten_thousand_questions`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes"]
+async fn rows_never_decide_on_ten_thousand_questions() {
+    ask_all(QUESTIONS_LONG).await;
 }
