@@ -18,6 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use datacoop::export::{snapshot, write_export};
 use datacoop::home::Home;
 use datacoop_policy::Digest;
+use datacoop_policy::query::Mode;
 use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::cosignature::{Cosignature, quorum};
 use datacoop_protocol::log::note::{Checkpoint, KIND_COSIGNATURE, KIND_ED25519, sign_checkpoint, vkey};
@@ -598,7 +599,7 @@ fn exports_after_crashes(cast: &Cast, site: usize, trace: &Trace, dir: &Path) ->
 #[test]
 fn an_export_after_a_crash_is_right_and_holds_every_head_that_was_told() {
     let dir = folder_in_memory();
-    let (cast, traces) = record(false);
+    let (cast, traces) = record(Mode::Secure, false);
     let of_site = |site: &usize| exports_after_crashes(&cast, *site, &traces[*site], dir.path());
     let exports: Vec<PathBuf> = [0, 4].iter().flat_map(of_site).collect();
     let with_heads = exports.iter().filter(|export| export.join("checkpoints").exists());
@@ -612,7 +613,7 @@ fn an_export_after_a_crash_is_right_and_holds_every_head_that_was_told() {
 #[test]
 fn a_node_that_tells_before_it_stores_is_found_out() {
     let dir = folder_in_memory();
-    let (cast, traces) = record(true);
+    let (cast, traces) = record(Mode::Secure, true);
     let exports = exports_after_crashes(&cast, 0, &traces[0], dir.path());
     for tool in tools() {
         let said = tool.check(&[], &exports);
