@@ -482,13 +482,14 @@ pub fn run_round(cast: &Cast, world: &mut World, n: u64, mode: Mode) -> Option<Q
 
 /// Measures for the report: images, failpoints and kills.
 pub fn figures() -> Vec<Figure> {
-    let images = [Mode::Secure, Mode::FullNoise].map(|mode| {
+    let (mut images, mut full) = (Tally::default(), Tally::default());
+    for mode in [Mode::Secure, Mode::FullNoise] {
         let (cast, traces) = record(mode, false);
-        crash_all(&cast, &traces, 2)
-    });
-    let images = images.into_iter().fold(Tally::default(), Tally::join);
-    let cast = Cast::new();
-    let full = full_everywhere(&cast, 0).join(full_everywhere(&cast, MEMBERS - 1));
+        images = images.join(crash_all(&cast, &traces, 2));
+        for site in [0, MEMBERS - 1] {
+            full = full.join(full_everywhere(&cast, mode, site));
+        }
+    }
     let kills = crate::kills::kill_on_two(crate::kills::wanted());
     let count = |tally: &Tally| tally.failures.len() as u64;
     vec![
@@ -967,7 +968,7 @@ pub struct Survived {
 /// Runs a round in which one member's disk is full from one change on: that write gets half of its
 /// bytes down, and everything after it fails until the member starts again, when space was freed. The
 /// round must end with a release, and nothing that was told may break.
-pub fn full_disk(cast: &Cast, full: Option<Full>) -> Survived {
+pub fn full_disk(cast: &Cast, mode: Mode, full: Option<Full>) -> Survived {
     let folder = folder_in_memory();
     let home = folder.path().to_owned();
     let site = full.map_or(0, |full| full.site);
@@ -995,7 +996,7 @@ pub fn full_disk(cast: &Cast, full: Option<Full>) -> Survived {
         *blocks.borrow_mut() |= now;
         if *blocks.borrow() { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     })));
-    let ended = run_round(cast, &mut world, 0, Mode::Secure);
+    let ended = run_round(cast, &mut world, 0, mode);
     disk::watch(None);
     let mut failures = blamed(&world);
     let told = told.borrow();
@@ -1015,11 +1016,11 @@ pub fn full_disk(cast: &Cast, full: Option<Full>) -> Survived {
 }
 
 /// `full_disk` at every change of a member's disk.
-pub fn full_everywhere(cast: &Cast, site: usize) -> Tally {
-    let changes = full_disk(cast, Some(Full { site, from: u64::MAX - 1 })).changes;
+pub fn full_everywhere(cast: &Cast, mode: Mode, site: usize) -> Tally {
+    let changes = full_disk(cast, mode, Some(Full { site, from: u64::MAX - 1 })).changes;
     let all: Vec<u64> = (0..changes).collect();
     on_two(&all, |from| {
-        let survived = full_disk(cast, Some(Full { site, from: *from }));
+        let survived = full_disk(cast, mode, Some(Full { site, from: *from }));
         let mut tally = Tally { images: 1, ..Tally::default() };
         match survived.failures.as_slice() {
             [] => tally.started = 1,

@@ -72,9 +72,9 @@ fn a_thousand_kills_lose_no_debit_and_give_no_second_answer() {
 #[test]
 fn a_disk_that_fails_at_any_change_draws_no_noise_and_the_round_still_ends() {
     let cast = Cast::new();
-    for site in [0, 4] {
-        let tally = full_everywhere(&cast, site);
-        println!("member {site}: {} failpoints, {} survived", tally.images, tally.started);
+    for (mode, site) in [Mode::Secure, Mode::FullNoise].into_iter().flat_map(|mode| [(mode, 0), (mode, 4)]) {
+        let tally = full_everywhere(&cast, mode, site);
+        println!("{mode:?}, member {site}: {} failpoints, {} survived", tally.images, tally.started);
         let first: Vec<&String> = tally.failures.iter().take(5).collect();
         assert!(first.is_empty(), "{} of {} failed: {first:#?}", tally.failures.len(), tally.images);
         assert!(tally.images > 50, "{} failpoints", tally.images);
