@@ -16,6 +16,7 @@ use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
 use datacoop_protocol::log::tree::leaf_hash;
 use datacoop_protocol::member::port::Event;
 use datacoop_protocol::rounds::Kind;
+use datacoop_protocol::seal::round_keypair;
 use datacoop_protocol::wire::{Bytes, Cosigned};
 use datacoop_protocol::witness::Witnessed;
 
@@ -103,6 +104,27 @@ fn who_signed_two_histories_joins_no_round() {
     for report in audit(story.world.member(0).unwrap().fold(), &|_| None) {
         assert_eq!(report.passed(), report.member != story.founder(2).id, "{report:#?}");
     }
+}
+
+/// Nor if its program accepts all the same.
+#[test]
+fn who_signed_two_histories_is_put_into_no_roster() {
+    let mut story = Story::watched(7, 7);
+    story.meet();
+    story.world.away = Span(1_000_000);
+    story.world.crash_before(2, story.world.executed(2) + 1);
+    story.world.run_until(story.world.now() + Span(70_000));
+    story.rewrite(2, 5);
+    story.world.run_until(story.world.now() + Span(5_000));
+    let id = story.ask(1, story.query(Mode::Secure, 5_000_000, 5, PERIOD)).unwrap();
+    let hash = datacoop_policy::Digest([3; 32]);
+    let round_key = round_keypair(&[4; 32]).1;
+    story.forge(2, 1, Body::Accept { query: id, nonce_hash: hash, vk_hash: hash, round_key });
+    assert!(story.finish(id, 2));
+    let round = story.world.member(1).unwrap().fold().round(&id).unwrap().clone();
+    assert!(round.said(Kind::Verdict, &story.founder(2).id).is_some(), "it was heard");
+    assert!(!round.plan().unwrap().members.contains(&story.founder(2).id));
+    assert!(story.released(id));
 }
 
 /// Whoever accuses without proof is the one that an audit fails.
