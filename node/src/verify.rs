@@ -8,7 +8,7 @@ use std::sync::Arc;
 use datacoop_policy::charter::Charter;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId};
-use datacoop_protocol::audit::{Check, LogReport, Notes, Outcome, audit_one_with};
+use datacoop_protocol::audit::{Check, LogReport, Notes, Outcome, audit_one_with, two_heads};
 use datacoop_protocol::charter_text::open_signed_charter;
 use datacoop_protocol::fold::{Fold, SectionError, SplitView};
 use datacoop_protocol::log::note::{Checkpoint, KIND_ED25519, bare_note, parse_vkey, split_note};
@@ -63,7 +63,12 @@ fn read_earlier(folder: &Path) -> Result<Vec<String>, StoreError> {
         return Ok(vec![]);
     }
     let files = fs::read_dir(folder).map_err(at(folder))?;
-    files.map(|file| read_text(&file.map_err(at(folder))?.path())).collect()
+    // What is no text is no head, and is said to be none; it must not keep the rest from being checked.
+    let read = |file: std::io::Result<fs::DirEntry>| {
+        let bytes = file.and_then(|file| fs::read(file.path())).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    Ok(files.map(read).collect())
 }
 
 /// What is wrong with the files of an export beside its entries: each tile, bundle and line must be
@@ -132,7 +137,8 @@ pub fn verify(folders: &[&Path], seen: &[&Path]) -> Result<Verified, StoreError>
         for entry in &copies[0].entries {
             fold.append(owner, entry.clone());
         }
-        let note = bare_note(&copies[0].note, &copies[0].origin);
+        let key = fold.log(owner).expect("INVARIANT: every owner is a member with a log").key();
+        let note = bare_note(&copies[0].note, &copies[0].origin, &key);
         fold.set_note(owner, copies[0].entries.len() as u64, note);
         let heads = copies.iter().flat_map(|copy| std::iter::once(&copy.note).chain(&copy.earlier));
         notes.insert(owner.clone(), heads.cloned().collect());
@@ -167,16 +173,16 @@ pub fn blobs<'a>(folders: &'a [&Path]) -> impl Fn(&Digest) -> Option<Vec<u8>> + 
 }
 
 /// Who signed two histories: proven by an alert, or by a head that does not fit the entries here.
-fn conflicts(fold: &Fold, notes: &Notes) -> Vec<SplitView> {
+fn conflicts(fold: &Fold, all: &Notes) -> Vec<SplitView> {
     let by_alert = fold.logs().filter_map(|log| {
         let (_, evidence) = fold.split(&log.member)?;
         Some(SplitView { member: log.member.clone(), evidence: (**evidence).clone() })
     });
     let mut found: Vec<SplitView> = by_alert.collect();
-    for (owner, notes) in notes {
+    for (owner, notes) in all {
         let Some(log) = fold.log(owner) else { continue };
         let heads = notes.iter().filter_map(|note| {
-            let note = bare_note(note, &log.origin);
+            let note = bare_note(note, &log.origin, &log.key());
             let head = fold.open_head(owner, &note).ok()?;
             match fold.compare_head(owner, &note, &head) {
                 Err(SectionError::SplitView(split)) => Some(*split),
@@ -186,7 +192,8 @@ fn conflicts(fold: &Fold, notes: &Notes) -> Vec<SplitView> {
         // Only what stands by itself: the entries here may not be what their head covers.
         let proven = |split: &SplitView| split.evidence.check(&log.origin, &log.key()).is_ok();
         if !found.iter().any(|split| split.member == *owner) {
-            found.extend(heads.into_iter().find(proven));
+            let two = two_heads(log, all).map(|evidence| SplitView { member: owner.clone(), evidence });
+            found.extend(two.into_iter().chain(heads).find(proven));
         }
     }
     found

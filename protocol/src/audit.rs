@@ -18,6 +18,7 @@ mod alerts;
 mod conduct;
 mod founding;
 mod history;
+pub use history::two_heads;
 pub mod opening;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -28,8 +28,8 @@ pub const RELAY_WAIT: datacoop_policy::Span = datacoop_policy::Span(1_000);
 pub const COSIGN_QUIET: datacoop_policy::Span = datacoop_policy::Span(2_000);
 /// A log that is never quiet is cosigned this often all the same.
 pub const COSIGN_EVERY: datacoop_policy::Span = datacoop_policy::Span(60_000);
-/// Cosignatures in one frame, at about 400 bytes each.
-pub const COSIGNED_MAX: usize = 512;
+/// Cosignatures in one frame: about 400 bytes each, and with the longest names 900, half a frame.
+pub const COSIGNED_MAX: usize = 256;
 /// First wait before a lost connection is dialled again; doubles each time.
 pub const REDIAL_FIRST: datacoop_policy::Span = datacoop_policy::Span(2_000);
 /// Longest wait for a meeting point: a healed partition must be noticed in 30 s.

@@ -423,14 +423,6 @@ impl Fold {
         }
     }
 
-    /// Whether a head that our own key signed goes beyond our own log: then this node is an old copy
-    /// of itself, and whatever it signs next contradicts what it signed before.
-    pub fn is_ahead_of_us(&self, me: &MemberId, note: &str) -> bool {
-        let Ok(checkpoint) = self.open_head(me, note) else { return false };
-        let log = &self.logs[me];
-        log.tree.root_at(checkpoint.size) != Some(checkpoint.root)
-    }
-
     fn fold_entry(&mut self, at: Ref, entry: Entry) {
         let Entry { at: time, by, body, .. } = entry;
         if let Body::Split { log, evidence } = body {

@@ -37,8 +37,8 @@ struct OfLog {
     head: [u8; 32],
     witnesses: Vec<(MemberId, NamedKey)>,
     said: BTreeMap<MemberId, Said>,
-    /// The largest head that a quorum cosigned: its size, and the note with their lines.
-    witnessed: Option<(u64, String)>,
+    /// The largest head that a quorum cosigned, and its note with their lines.
+    witnessed: Option<(Checkpoint, String)>,
     /// Of our own log: the last such head of each day, by days since 1970.
     daily: BTreeMap<u64, (u64, String)>,
 }
@@ -81,8 +81,8 @@ impl Witnessed {
     /// How many witnesses of a log cosigned its newest witnessed head, how many must, and how many there are.
     pub fn counts(&self, log: &MemberId) -> (usize, usize, usize) {
         let Some(of) = self.logs.get(log) else { return (0, 0, 0) };
-        let at = of.witnessed.as_ref().map(|(size, _)| *size);
-        let same = of.said.values().filter(|said| Some(said.checkpoint.size) == at).count();
+        let at = of.witnessed.as_ref().map(|(head, _)| head);
+        let same = of.said.values().filter(|said| Some(&said.checkpoint) == at).count();
         (same, quorum(of.witnesses.len()), of.witnesses.len())
     }
 
@@ -90,9 +90,8 @@ impl Witnessed {
     /// the note with the witnesses' lines. `None` also where no witnesses are named.
     pub fn note(&self, log: &Log) -> Option<(u64, &str)> {
         let of = self.logs.get(&log.member)?;
-        let (size, note) = of.witnessed.as_ref()?;
-        let head = of.said.values().find(|said| said.checkpoint.size == *size)?;
-        (log.tree().root_at(*size) == Some(head.checkpoint.root)).then_some((*size, note))
+        let (head, note) = of.witnessed.as_ref()?;
+        (log.tree().root_at(head.size) == Some(head.root)).then_some((head.size, note))
     }
 
     /// Heads of our own log that a quorum cosigned: the last of each day.
@@ -116,8 +115,8 @@ impl Witnessed {
         self.newest(log).into_iter().chain(witnessed).chain(daily).collect()
     }
 
-    /// What a peer passes on; whether it is news. Errors: the sender's, or the log's owner signed two
-    /// histories.
+    /// What a peer passes on; whether it is news. Of a head beyond what we hold of the log nothing is kept:
+    /// it is heard again once we do. Errors: the sender's, or the log's owner signed two histories.
     pub fn take(&mut self, fold: &Fold, cosigned: &Cosigned) -> Result<bool, SectionError> {
         let bad = |text: &str| SectionError::Bad(text.to_owned());
         let by_head = |head| self.member_by_head.get(head).cloned();
@@ -140,6 +139,9 @@ impl Witnessed {
             return Err(bad("a cosignature that does not fit its head"));
         }
         fold.compare_head(&member, &cosigned.note, &checkpoint)?;
+        if fold.log(&member).is_none_or(|log| log.size() < checkpoint.size) {
+            return Ok(false);
+        }
         let note = cosigned.note.clone();
         of.said.insert(witness, Said { checkpoint: checkpoint.clone(), note, cosignature });
         of.count(&checkpoint, member == self.me);
@@ -172,7 +174,7 @@ impl Witnessed {
             for (log, said) in said {
                 bytes.extend(log);
                 bytes.extend(said.checkpoint.size.to_be_bytes());
-                bytes.extend(said.cosignature.signature);
+                bytes.extend(said.checkpoint.root.0);
             }
             (!bytes.is_empty()).then(|| (own.head, sha256(&[&bytes]).0))
         });
@@ -204,16 +206,16 @@ impl OfLog {
     /// Somebody cosigned this head: are there enough for it now?
     fn count(&mut self, checkpoint: &Checkpoint, keep: bool) {
         let lines = self.lines(checkpoint);
-        let newest = self.witnessed.as_ref().is_none_or(|(size, _)| *size <= checkpoint.size);
+        let newest = self.witnessed.as_ref().is_none_or(|(head, _)| head.size <= checkpoint.size);
         if !newest || lines.len() < quorum(self.witnesses.len()) {
             return;
         }
         let Some(said) = self.said.values().find(|said| said.checkpoint == *checkpoint) else { return };
-        let witnessed = (checkpoint.size, said.note.clone() + &lines.concat());
+        let note = said.note.clone() + &lines.concat();
         if keep {
-            self.daily.insert(said.cosignature.time / DAY_SECONDS, witnessed.clone());
+            self.daily.insert(said.cosignature.time / DAY_SECONDS, (checkpoint.size, note.clone()));
         }
-        self.witnessed = Some(witnessed);
+        self.witnessed = Some((checkpoint.clone(), note));
     }
 }
 

@@ -83,7 +83,7 @@ fn restored(own: usize, seed: u8) -> Story {
     story.world.away = Span(10_000);
     story.world.set_store(SITE, Box::new(Snapshot::at(own)));
     story.meet();
-    let id = story.ask(1, story.query(Mode::Secure, LOSS, 5, PERIOD)).expect("it is asked");
+    let id = story.ask(5, story.query(Mode::Secure, LOSS, 5, PERIOD)).expect("it is asked");
     assert!(story.finish(id, 7));
     story.world.run_until(story.world.now() + Span(70_000));
     assert!(story.wrote(id, SITE, Kind::Contribution));
@@ -111,7 +111,7 @@ fn an_old_copy_takes_its_own_entries_back_and_goes_on() {
             "{own} entries were left"
         );
         assert_eq!(story.spent(SITE), LOSS);
-        let next = story.ask(1, story.query(Mode::Secure, LOSS, 7, "2025-09-01..2025-11-30")).unwrap();
+        let next = story.ask(5, story.query(Mode::Secure, LOSS, 7, "2025-09-01..2025-11-30")).unwrap();
         assert!(story.finish(next, 7));
         assert!(story.released(next), "all seven took part");
         assert_eq!(story.spent(SITE), 2 * LOSS);
@@ -152,7 +152,7 @@ fn a_round_that_an_old_copy_was_in_is_left_alone() {
     story.world.away = Span(1_000);
     story.world.set_store(SITE, Box::new(Snapshot::at(3)));
     story.meet();
-    let id = story.ask(1, story.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
+    let id = story.ask(5, story.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
     let until = story.world.now() + Span(60_000);
     let site = story.founder(SITE).id;
     let going = |world: &datacoop_sim::world::World| {

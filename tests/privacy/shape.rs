@@ -74,6 +74,7 @@ fn ten_thousand_random_queries_get_the_same_verdicts() {
         "not_after",
         "min_cosigners",
         "rho_year",
+        "two_histories",
         "member_fact",
         "min_bodies",
         "body_share",

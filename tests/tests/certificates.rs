@@ -410,8 +410,5 @@ fn two_certificates_of_two_stories_are_an_equivocation() {
     let (code, said, page) = verify(&[a, b, "--evidence", proof]);
     assert_eq!((code, &said["result"]), (3, &Value::from("equivocation")), "{page}");
     assert!(page.contains("EQUIVOCATION m001.demo/datacoop/1"), "{page}");
-    assert!(
-        evidence.join("DEMO-001-head-one.note").exists()
-            && evidence.join("DEMO-001-head-other.note").exists()
-    );
+    assert!(evidence.join("DEMO-001.split").exists());
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use datacoop_policy::Digest;
+use datacoop_policy::charter::Charter;
+use datacoop_policy::{Digest, MemberId};
 use datacoop_protocol::audit::{Check, Outcome};
 use datacoop_protocol::certificate::{Checked, NOT_SHOWN, SignedHead, check};
 use datacoop_protocol::fold::SplitView;
@@ -127,28 +128,31 @@ fn result_word(code: u8) -> &'static str {
 /// long. A longer head of a certificate than the export's shows nothing by itself.
 fn conflicts(all: &[Read], exports: Option<&Verified>) -> Vec<SplitView> {
     // A head with this root, beside another of a log in which the first entries have another.
-    let split = |head: &SignedHead, other: &str, root: Digest, proof: Vec<Digest>| SplitView {
-        member: head.member.clone(),
-        evidence: Evidence {
-            notes: [head.note.as_str(), other].map(|note| bare_note(note, &head.checkpoint.origin)),
-            size: head.checkpoint.size,
-            roots: [head.checkpoint.root, root],
-            proofs: [vec![], proof],
-        },
-    };
+    let split =
+        |charter: &Charter, head: &SignedHead, other: &str, root: Digest, proof: Vec<Digest>| SplitView {
+            member: head.member.clone(),
+            evidence: Evidence {
+                notes: [head.note.as_str(), other]
+                    .map(|note| bare_note(note, &head.checkpoint.origin, &log_key(charter, &head.member))),
+                size: head.checkpoint.size,
+                roots: [head.checkpoint.root, root],
+                proofs: [vec![], proof],
+            },
+        };
     let mut found = vec![];
     for (at, one) in all.iter().enumerate() {
         let charter = one.checked.as_ref().ok().and_then(|checked| checked.charter.as_ref());
-        let Some(charter) = charter.map(|charter| charter.id()) else { continue };
-        for head in one.heads(charter) {
+        let Some(charter) = charter else { continue };
+        for head in one.heads(charter.id()) {
             let contradicts = |other: &&SignedHead| {
                 let (ours, theirs) = (&head.checkpoint, &other.checkpoint);
                 ours.origin == theirs.origin && ours.size == theirs.size && ours.root != theirs.root
             };
-            let later = all[at + 1..].iter().flat_map(|other| other.heads(charter));
-            let same_size = |other: &SignedHead| split(head, &other.note, other.checkpoint.root, vec![]);
+            let later = all[at + 1..].iter().flat_map(|other| other.heads(charter.id()));
+            let same_size =
+                |other: &SignedHead| split(charter, head, &other.note, other.checkpoint.root, vec![]);
             found.extend(later.filter(contradicts).map(same_size));
-            let log = exports.filter(|exports| exports.charter.id() == charter);
+            let log = exports.filter(|exports| exports.charter.id() == charter.id());
             let Some(log) = log.and_then(|exports| signed_log(exports, head)) else { continue };
             let (size, root) = (head.checkpoint.size, log.tree().root_at(head.checkpoint.size));
             let Some((root, (whole, note))) =
@@ -157,10 +161,14 @@ fn conflicts(all: &[Read], exports: Option<&Verified>) -> Vec<SplitView> {
                 continue;
             };
             let proof = (size < whole).then(|| log.tree().consistency_proof(size, whole)).flatten();
-            found.push(split(head, note, root, proof.unwrap_or_default()));
+            found.push(split(charter, head, note, root, proof.unwrap_or_default()));
         }
     }
     found
+}
+
+fn log_key(charter: &Charter, member: &MemberId) -> [u8; 32] {
+    charter.member(member).map_or([0; 32], |member| member.keys.log.key)
 }
 
 /// The exported log of a head, if its own head is signed and covers it.

@@ -165,7 +165,8 @@ pub(super) fn conflict_json(split: &SplitView) -> serde_json::Value {
 pub(super) fn conflicts_text(conflicts: &[SplitView]) -> String {
     let both = |split: &SplitView| {
         let [one, other] = &split.evidence.notes;
-        format!("EQUIVOCATION {}: two signed heads cannot both be true\n\n{one}\n{other}\n", split.member)
+        let origin = one.lines().next().unwrap_or_default();
+        format!("EQUIVOCATION {origin}: two signed heads cannot both be true\n\n{one}\n{other}\n")
     };
     conflicts.iter().map(both).collect()
 }

@@ -1,13 +1,16 @@
 //! A02, A04, A12: what witnesses and earlier heads say of a log: who vouches for it, whether it was ever
 //! rewritten, and whether its clock can be believed.
 
-use datacoop_policy::Span;
+use std::collections::BTreeMap;
+
+use datacoop_policy::{Digest, Span};
 
 use super::{Check, Findings, Notes};
 use crate::entry::Entry;
 use crate::fold::{Fold, Log};
 use crate::log::cosignature::{cosignatures, quorum, witness_keys};
 use crate::log::note::{Checkpoint, NoteError, bare_note, open_checkpoint};
+use crate::log::split::Evidence;
 
 /// How far clocks may differ before it is worth a warning: machines that never ask for the time drift by
 /// seconds a day.
@@ -89,6 +92,10 @@ pub(super) fn check_witnesses(fold: &Fold, log: &Log, notes: &Notes) -> Check {
 /// or what lies here is not what it signed.
 pub(super) fn check_history(fold: &Fold, log: &Log, notes: &Notes) -> Check {
     let mut findings = Findings::new("A04", "history");
+    if let Some(evidence) = two_heads(log, notes) {
+        let text = format!("it signed two heads of {} entries", evidence.size);
+        findings.note(evidence.size.checked_sub(1).filter(|last| *last < log.size()), Err(text));
+    }
     if let Some((at, evidence)) = fold.split(&log.member) {
         let text = format!(
             "it signed two histories, which differ within the first {} entries: proven by entry {} of {}",
@@ -100,7 +107,9 @@ pub(super) fn check_history(fold: &Fold, log: &Log, notes: &Notes) -> Check {
         let head = match open_checkpoint(note, &log.origin, &log.key()) {
             Ok(head) => head,
             // Of the head of these entries A01 says it.
-            Err(_) if log.note().is_some_and(|(_, own)| own == bare_note(note, &log.origin)) => continue,
+            Err(_) if log.note().is_some_and(|(_, own)| own == bare_note(note, &log.origin, &log.key())) => {
+                continue;
+            }
             Err(error) => {
                 findings.note(None, Err(format!("a head that its key did not sign is no head: {error}")));
                 continue;
@@ -119,6 +128,28 @@ pub(super) fn check_history(fold: &Fold, log: &Log, notes: &Notes) -> Check {
         }
     }
     findings.finish("earlier heads are prefixes")
+}
+
+/// Two heads of one size that the log's key signed, with two roots: proof without any entry.
+pub fn two_heads(log: &Log, notes: &Notes) -> Option<Evidence> {
+    let mut seen: BTreeMap<u64, (Digest, String)> = BTreeMap::new();
+    for note in notes.get(&log.member).into_iter().flatten() {
+        let note = bare_note(note, &log.origin, &log.key());
+        let Ok(head) = open_checkpoint(&note, &log.origin, &log.key()) else { continue };
+        match seen.get(&head.size) {
+            Some((root, other)) if *root != head.root => {
+                return Some(Evidence {
+                    notes: [other.clone(), note],
+                    size: head.size,
+                    roots: [*root, head.root],
+                    proofs: [vec![], vec![]],
+                });
+            }
+            Some(_) => {}
+            None => drop(seen.insert(head.size, (head.root, note))),
+        }
+    }
+    None
 }
 
 /// A12: an entry's time lies after the last witnessed head without it and before the first with it, by

@@ -154,12 +154,12 @@ pub(super) fn parse_signature(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), No
     Ok((name, *id, signature.to_vec()))
 }
 
-/// A note with the lines of one key name alone; a text that is no note stays as it is.
-pub fn bare_note(note: &str, name: &str) -> String {
+/// A head with its log's own line alone: the first that holds. A text in which none does stays as it is.
+pub fn bare_note(note: &str, origin: &str, key: &[u8; 32]) -> String {
     let Ok((text, lines)) = split_note(note) else { return note.to_owned() };
-    let own = |line: &&str| parse_signature(line).is_ok_and(|(signer, ..)| signer == name);
-    let lines: String = lines.into_iter().filter(own).map(|line| format!("{line}\n")).collect();
-    format!("{text}\n{lines}")
+    let alone = lines.into_iter().map(|line| format!("{text}\n{line}\n"));
+    let mut signed = alone.filter(|alone| open_checkpoint(alone, origin, key).is_ok());
+    signed.next().unwrap_or_else(|| note.to_owned())
 }
 
 /// A log's head: what a checkpoint says.

@@ -164,7 +164,7 @@ impl Member {
         for record in records {
             replay(&mut fold, &mut witnessed, &me, record)?;
         }
-        let signed = check_last_signed(&fold, &me, last_signed.as_ref())?;
+        let signed = check_last_signed(&fold, &me, last_signed.as_ref(), settings.asks_first)?;
         check_readable(&fold, &me)?;
         if let Some((size, note)) = last_signed {
             fold.set_note(&me, size, note);

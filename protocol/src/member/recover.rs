@@ -3,8 +3,9 @@
 //! second history.
 //!
 //! Source: LOG section 4. We differ: every member copies every log, and members reach each other through
-//! meeting points; so we ask whom we are connected to, witness or not, as many as there must be of witnesses,
-//! or all meeting points where those are fewer.
+//! meeting points; so whoever is connected is asked, witness or not. As many must answer as there must be of
+//! witnesses lest all had missed what a quorum cosigned; but where there are fewer meeting points, all of
+//! them but one, or one that is away would keep every other from starting.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,11 +16,10 @@ use datacoop_policy::charter::Charter;
 
 use super::port::Output;
 use super::{Member, RestoreError};
-use crate::entry::Entry;
-use crate::fold::{Fold, SectionError};
+use crate::fold::{Fold, SectionError, SplitView};
 use crate::log::cosignature::quorum;
 use crate::log::note::open_checkpoint;
-use crate::rounds::Logged;
+use crate::standing;
 use crate::wire::{Bytes, Record, Section};
 use crate::witness::Witnessed;
 
@@ -30,8 +30,12 @@ const BEGIN_ENTRIES: u64 = 2;
 pub(super) struct Gate {
     answered: BTreeSet<MemberId>,
     needed: usize,
+    /// Entries under the largest head of ours that anybody showed.
+    own_head: u64,
     /// Whether somebody knew more of our log than our disk did.
     recovered: bool,
+    /// Proofs against others that wait for our log.
+    splits: Vec<SplitView>,
 }
 
 impl fmt::Display for Gate {
@@ -49,45 +53,69 @@ impl Gate {
     /// Of n witnesses, k of them a quorum, n - k + 1 cannot all have missed what a quorum cosigned.
     pub(super) fn new(charter: &Charter, me: &MemberId) -> Self {
         let witnesses = charter.member(me).map_or(0, |member| member.witnesses.len());
-        let others = charter.members().iter().filter(|member| member.id != *me);
-        let is_point = charter.member(me).is_some_and(|member| member.is_meeting_point());
-        let reached = others.filter(|other| is_point || other.is_meeting_point()).count();
-        let needed = (witnesses + 1 - quorum(witnesses)).clamp(1, reached.max(1));
-        Self { answered: BTreeSet::new(), needed, recovered: false }
+        let points = charter.members().iter().filter(|other| other.id != *me && other.is_meeting_point());
+        let most = points.count().saturating_sub(1).max(1);
+        let needed = (witnesses + 1 - quorum(witnesses)).clamp(1, most);
+        Self { answered: BTreeSet::new(), needed, own_head: 0, recovered: false, splits: vec![] }
+    }
+
+    /// Keeps a proof until our log may hold it; one against each member.
+    pub(super) fn hold(&mut self, split: SplitView) {
+        if self.splits.iter().all(|held| held.member != split.member) {
+            self.splits.push(split);
+        }
     }
 }
 
 impl Member {
-    /// A peer told all that it knows. When enough have, our log goes on from where it is.
+    /// A peer told all that it knows. When enough have, and we hold our log as far as anybody showed a head
+    /// of it, it goes on from there.
     pub(super) fn on_told_all(&mut self, from: &MemberId) {
+        let own = self.own_size();
         let Some(gate) = &mut self.gate else { return };
         gate.answered.insert(from.clone());
-        if gate.answered.len() < gate.needed {
+        if gate.answered.len() < gate.needed || own < gate.own_head {
             return;
         }
-        let recovered = gate.recovered;
-        self.gate = None;
+        let Some(Gate { recovered, splits, .. }) = self.gate.take() else { return };
+        if recovered {
+            // Not entry by entry as they came: what they are about came in any order.
+            self.standing = standing::replay(&self.fold, &self.settings.me).0;
+        }
         self.begin();
         if recovered {
             self.leave_rounds();
         }
+        splits.into_iter().for_each(|split| self.on_split(split));
         self.stirred.extend(self.open.iter().copied());
     }
 
-    /// Takes what a peer holds of our own log beyond what we do: byte for byte, signed by us once.
-    /// Errors: it does not continue what we hold.
-    pub(super) fn take_own(&mut self, section: &Section) -> Result<(), SectionError> {
+    /// A head of our own log that somebody showed: one that we signed and that goes beyond what we hold
+    /// makes us an old copy. While nothing was written yet that can be mended.
+    pub(super) fn hear_own_head(&mut self, note: &str) {
+        let (own, me) = (self.own_size(), &self.settings.me);
+        let Ok(head) = self.fold.open_head(me, note) else { return };
+        let other = self.fold.log(me).and_then(|log| log.tree().root_at(head.size));
+        let other = other.is_some_and(|root| root != head.root);
+        match &mut self.gate {
+            Some(gate) if !other => gate.own_head = gate.own_head.max(head.size),
+            _ if other || head.size > own => self.halt(),
+            _ => {}
+        }
+    }
+
+    /// Takes what a peer holds of our own log beyond what we do: byte for byte, signed by us once. What does
+    /// not continue ours proves nothing but against who sent it, unless we signed it: then we stop.
+    pub(super) fn take_own(&mut self, from: &MemberId, section: &Section) {
         let me = self.settings.me.clone();
-        let Some(taken) = self.fold.take(section)? else { return Ok(()) };
-        for (n, Bytes(bytes)) in taken.entries.iter().enumerate() {
-            let (seq, entry) = (taken.from + n as u64, Entry::parse(bytes));
-            self.outputs.push_back(Output::Store(Record::Entry(Bytes(bytes.clone()))));
-            let at = self.fold.log(&me).and_then(|log| log.reference(seq));
-            let Some((at, entry)) = at.zip(entry.ok()) else { continue };
-            let logged = Logged { at, time: entry.at, body: entry.body };
-            self.standing
-                .apply(&self.fold, &logged)
-                .expect("INVARIANT: we wrote no entry that breaks our own bookkeeping");
+        let taken = match self.fold.take(section) {
+            Ok(Some(taken)) => taken,
+            Ok(None) => return,
+            Err(SectionError::SplitView(_)) => return self.halt(),
+            Err(error) => return self.on_section_error(from, error),
+        };
+        for bytes in taken.entries {
+            self.outputs.push_back(Output::Store(Record::Entry(bytes)));
         }
         let log = self.fold.log(&me).expect("INVARIANT: we have a log in our own charter");
         // A page of a longer log has no head of its own size: the last page does.
@@ -100,16 +128,13 @@ impl Member {
         if let Some(gate) = &mut self.gate {
             gate.recovered = true;
         }
-        Ok(())
     }
 
-    /// What our disk does not know of rounds under way is lost: what was contributed stays spent, and
+    /// What our disk did not know of rounds under way is lost: what was contributed stays spent, and
     /// nothing more is said in them, for it may have been said already.
     fn leave_rounds(&mut self) {
-        let under_way: Vec<_> =
-            self.fold.rounds().values().filter(|round| round.ending().is_none()).collect();
-        let ours =
-            under_way.into_iter().filter(|round| round.everything().any(|(by, _)| by == &self.settings.me));
+        let under_way = self.fold.rounds().values().filter(|round| round.ending().is_none());
+        let ours = under_way.filter(|round| round.everything().any(|(by, _)| by == &self.settings.me));
         for id in ours.map(|round| round.id).collect::<Vec<_>>() {
             self.drop_secret(id);
             self.open.remove(&id);
@@ -149,11 +174,13 @@ pub(super) fn check_last_signed(
     fold: &Fold,
     me: &MemberId,
     last: Option<&(u64, String)>,
+    asks_first: bool,
 ) -> Result<u64, RestoreError> {
     let log = fold.log(me).ok_or_else(|| RestoreError("the charter does not hold this node's log".into()))?;
     let Some((size, note)) = last else {
-        // Only a log's first two entries are written before its first head is.
-        let begun = log.size() <= BEGIN_ENTRIES;
+        // Only a log's first two entries are written before its first head is; or a start was cut off that took
+        // our entries back, and the next takes the rest.
+        let begun = log.size() <= BEGIN_ENTRIES || asks_first;
         let text = "the folder `signed` is gone, and it guards the journal: restore it from a backup";
         return if begun { Ok(0) } else { Err(RestoreError(text.into())) };
     };

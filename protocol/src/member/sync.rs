@@ -318,7 +318,8 @@ impl Member {
         if let Some(peer) = self.peers.peers.get_mut(from) {
             peer.known = Some(known);
         }
-        let cosigned = if more { vec![] } else { self.unheard(heard) };
+        // They fill half a frame by themselves.
+        let cosigned = if sections.is_empty() { self.unheard(from, heard) } else { vec![] };
         Reply::Sections { sections, cosigned, more }
     }
 
@@ -363,9 +364,9 @@ impl Member {
     fn take_section(&mut self, from: &MemberId, section: &Section) -> Option<Head> {
         let me = self.settings.me.clone();
         if self.fold.member_by_head(&section.log) == Some(&me) {
-            let ahead = self.fold.is_ahead_of_us(&me, &section.note);
-            if ahead && (self.gate.is_none() || self.take_own(section).is_err()) {
-                self.halt();
+            self.hear_own_head(&section.note);
+            if self.gate.is_some() {
+                self.take_own(from, section);
             }
             return self.head_of(&me);
         }
@@ -376,7 +377,6 @@ impl Member {
                 if let Some(taken) = taken {
                     self.peers.attend_all();
                     self.outputs.push_back(Output::Keep(Record::Copied(taken)));
-                    self.compare_cosigned(&log);
                 }
                 self.head_of(&log)
             }
@@ -464,12 +464,13 @@ impl Member {
             self.take_section(from, section);
         }
         self.on_cosigned(from, &cosigned);
-        if !more && !self.halted {
+        let grew = self.fold.entries_held() > before;
+        if !more && !grew && !self.halted {
             self.on_told_all(from);
         }
         // A peer that says `more` and brings nothing new is asked again in its turn.
-        let grew = self.fold.entries_held() > before;
-        let next = if more && grew { self.now } else { self.now + PULL_EVERY };
+        let again = grew && (more || self.gate.is_some());
+        let next = if again { self.now } else { self.now + PULL_EVERY };
         if let Some(peer) = self.peers.peers.get_mut(from) {
             // A gap may have asked for a pull meanwhile.
             peer.pull_at = peer.pull_at.min(next);

@@ -95,6 +95,12 @@ impl Member {
     /// What a peer passes on of witnesses.
     pub(super) fn on_cosigned(&mut self, from: &MemberId, cosigned: &[Cosigned]) {
         for said in cosigned.iter().take(COSIGNED_MAX) {
+            if self.witnessed.member(&said.log) == Some(&self.settings.me) {
+                self.hear_own_head(&said.note);
+            }
+            if self.halted {
+                return;
+            }
             match self.take_cosigned(said) {
                 Ok(true) => self.outputs.push_back(Output::Keep(Record::Cosigned(said.clone()))),
                 Ok(false) => {}
@@ -108,34 +114,27 @@ impl Member {
         self.witnessed.heard().into_iter().map(|(witness, hash)| Heard { witness, hash }).collect()
     }
 
-    /// What a peer that heard this has to hear.
-    pub(super) fn unheard(&self, heard: &[Heard]) -> Vec<Cosigned> {
+    /// What a peer that heard this has to hear: first what it said itself, which it may have lost.
+    pub(super) fn unheard(&self, peer: &MemberId, heard: &[Heard]) -> Vec<Cosigned> {
         let theirs: BTreeMap<[u8; 32], [u8; 32]> =
             heard.iter().take(COSIGNED_MAX).map(|heard| (heard.witness, heard.hash)).collect();
         let ours = self.witnessed.heard();
         let differ = ours.iter().filter(|(witness, hash)| theirs.get(*witness) != Some(*hash));
         let members = differ.filter_map(|(witness, _)| self.witnessed.member(witness));
-        members.flat_map(|witness| self.witnessed.by_witness(witness)).take(COSIGNED_MAX).collect()
-    }
-
-    /// A log grew: what witnesses said of heads beyond it can be compared now.
-    pub(super) fn compare_cosigned(&mut self, member: &MemberId) {
-        let found = self.witnessed.heads(member).find_map(|(head, note)| {
-            match self.fold.compare_head(member, note, head) {
-                Err(SectionError::SplitView(split)) => Some(*split),
-                Ok(()) | Err(SectionError::Apart | SectionError::Gap | SectionError::Bad(_)) => None,
-            }
-        });
-        if let Some(split) = found {
-            self.on_split(split);
-        }
+        let (own, others): (Vec<_>, Vec<_>) = members.partition(|witness| *witness == peer);
+        own.into_iter()
+            .chain(others)
+            .flat_map(|witness| self.witnessed.by_witness(witness))
+            .take(COSIGNED_MAX)
+            .collect()
     }
 
     /// A member signed two histories of its log: told, and the proof goes into our log unless some log
     /// has one already. From then on it joins no round of ours; both histories are kept, and people decide.
     pub(super) fn on_split(&mut self, split: SplitView) {
-        if self.gate.is_none()
-            && self.fold.split(&split.member).is_none()
+        if let Some(gate) = &mut self.gate {
+            gate.hold(split);
+        } else if self.fold.split(&split.member).is_none()
             && let Some(log) = self.fold.log(&split.member).map(|log| log.origin.clone())
         {
             self.append(Body::Split { log, evidence: Box::new(split.evidence.clone()) });
