@@ -638,6 +638,29 @@ fn two_stories_of_one_log_are_an_equivocation() {
     }
 }
 
+/// Two heads that are both longer than what is here convict by themselves, whatever else stands on them.
+#[test]
+fn two_heads_of_one_size_are_an_equivocation_without_their_entries() {
+    let exports = Exports::of(&story().logs);
+    let author = &story().logs[0];
+    let seen: Vec<String> = [1, 2]
+        .map(|byte| {
+            let origin = keys(0).public().log.name.clone();
+            let head = Checkpoint { origin, size: 1_000, root: Digest([byte; 32]) };
+            let note = sign_checkpoint(&head, keys(0).log());
+            let line = note.lines().last().unwrap().to_owned();
+            let path = exports.dir.path().join(format!("seen-{byte}"));
+            fs::write(&path, format!("{note}{line}\n")).unwrap();
+            path.to_str().unwrap().to_owned()
+        })
+        .to_vec();
+    let (code, _, text) = exports.verify(&["--seen", &seen[0]]);
+    assert_eq!(code, 0, "one longer head is no wrong: {text}");
+    let (code, verified, text) = exports.verify(&["--seen", &seen[0], "--seen", &seen[1]]);
+    assert_eq!((code, &verified["result"]), (3, &Value::from("equivocation")), "{text}");
+    assert!(codes(&verified, 0, "fail").contains(&"A04".to_owned()), "{}", author.id);
+}
+
 #[test]
 fn an_older_copy_of_a_log_beside_a_newer_is_no_story_of_its_own() {
     let mut older = story().logs[0].clone();

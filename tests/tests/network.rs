@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use datacoop_tests::{Coop, json, wait_for};
+use std::time::{Duration, Instant};
 
 const ASK: [&str; 7] =
     ["ask", "--question", "mean.toml", "--period", "2026-09-01..2026-12-18", "--yes", "--json"];
@@ -120,8 +121,7 @@ fn what_cannot_be_is_refused_and_nothing_is_lost() {
     coop.start(1);
 
     // A torn last frame is cut; everything before it stands.
-    let whole = coop_entries(&coop, 1);
-    assert!(whole > 0);
+    let whole = begun(&coop, 1);
     coop.terminate(1);
     let journal = coop.node(1).join("journal/00000001");
     let mut bytes = std::fs::read(&journal).unwrap();
@@ -134,6 +134,19 @@ fn what_cannot_be_is_refused_and_nothing_is_lost() {
     coop.terminate(1);
     std::fs::write(&journal, []).unwrap();
     coop.fails(1, &["run"], 1, "old copy");
+}
+
+/// The entries of a node's own log, once another has told it that there are no more.
+fn begun(coop: &Coop, n: usize) -> u64 {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let entries = coop_entries(coop, n);
+        if entries > 0 {
+            return entries;
+        }
+        assert!(Instant::now() < deadline, "node {n} begins no log");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 fn coop_entries(coop: &Coop, n: usize) -> u64 {

@@ -240,6 +240,18 @@ mod tests {
     }
 
     #[test]
+    fn of_a_head_one_line_that_holds_is_left() {
+        let (signing, named) = key(1);
+        let head = Checkpoint { origin: named.name.clone(), size: 0, root: empty_root() };
+        let alone = sign_checkpoint(&head, &signing);
+        let line = alone.lines().last().unwrap();
+        let other = signature_line(&head.text(), &named.name, &key(2).0);
+        let doubled = format!("{}\n{other}{line}\n{line}\n", head.text());
+        assert_eq!(bare_note(&doubled, &named.name, &named.key), alone);
+        assert_eq!(bare_note("no note", &named.name, &named.key), "no note");
+    }
+
+    #[test]
     fn unknown_keys_are_ignored_but_one_known_is_needed() {
         let ((one, name1), (two, name2)) = (key(1), key(2));
         let text = "x\n";
