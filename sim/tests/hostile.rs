@@ -31,6 +31,15 @@ struct Victim {
 }
 
 fn victim() -> Victim {
+    started(false)
+}
+
+/// A node with an empty folder that others may know more of.
+fn starting() -> Victim {
+    started(true)
+}
+
+fn started(asks_first: bool) -> Victim {
     let seed = Seed::new([3; 32]);
     let founders: Vec<Founder> =
         (0..5).map(|n| Founder::new(&seed, n, &format!("School {n}"), 100, vec!["sim".into()])).collect();
@@ -48,7 +57,7 @@ fn victim() -> Victim {
             limits: Some(Limits::top()),
             declared: BTreeSet::from(["exam".to_owned()]),
             answer_grid: Span(0),
-            asks_first: false,
+            asks_first,
         },
         charter_note: charter.hash(),
         charter,
@@ -110,6 +119,25 @@ impl Victim {
     fn push(&mut self, author: usize, signer: usize, entries: &[Vec<u8>]) -> (Option<Reply>, Vec<String>) {
         let section = self.section(author, signer, entries);
         self.push_section(section)
+    }
+
+    /// Founder 1 connects, and answers the pull: it knows nothing more.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "it picks one output out of many")]
+    fn is_told_all(&mut self) {
+        let from = self.founders[1].id.clone();
+        self.now = self.now + Span(120_000);
+        self.member.handle_input(self.now, Input::Connected(from.clone()));
+        let mut asked = None;
+        while let Some(output) = self.member.poll_output() {
+            match output {
+                Output::Request { to, exchange, .. } if to == from => asked = asked.or(Some(exchange)),
+                _ => {}
+            }
+        }
+        let bytes = encode(&Reply::Sections { sections: vec![], cosigned: vec![], more: false });
+        let exchange = asked.unwrap();
+        self.member.handle_input(self.now, Input::Reply { from, exchange, bytes });
+        while self.member.poll_output().is_some() {}
     }
 
     fn size(&self, of: usize) -> u64 {
@@ -377,4 +405,40 @@ fn a_flood_of_made_up_rounds_is_not_stepped() {
     victim.push(1, 1, &entries);
     assert_eq!(victim.size(1), 2_000);
     assert_eq!(victim.member.poll_timeout().map(|(_, what)| what), Some("redial"), "no round has a deadline");
+}
+
+/// Junk under a true head of our own stops no start; and while that head goes beyond what we hold, whoever
+/// says that there is no more opens nothing.
+#[test]
+fn a_start_that_was_shown_its_own_later_head_waits_for_what_lies_under_it() {
+    let mut victim = starting();
+    let (me, now) = (victim.founders[0].id.clone(), victim.now);
+    let whole = [entry(&me, 0, now, "a"), entry(&me, 1, now, "b"), entry(&me, 2, now, "c")];
+    let section = victim.section(0, 0, &whole);
+    let mut junk = section.clone();
+    junk.entries[2] = Bytes(entry(&me, 2, now, "z"));
+    let (_, faults) = victim.push_section(junk);
+    assert_eq!((victim.size(0), faults.len(), victim.halted), (0, 1, false));
+    let mut gap = section.clone();
+    gap.from = 7;
+    victim.push_section(gap);
+    victim.is_told_all();
+    assert_eq!((victim.size(0), victim.halted), (0, false), "nothing is begun");
+    victim.push_section(section);
+    victim.is_told_all();
+    assert_eq!((victim.size(0), victim.halted), (3, false), "it goes on from there");
+    // From here on another of its own heads is its own future.
+    let mut later = whole.to_vec();
+    later.push(entry(&me, 3, now, "d"));
+    victim.push(0, 0, &later);
+    assert!(victim.halted);
+}
+
+/// With nothing known of it anywhere, a log begins once somebody said so.
+#[test]
+fn a_new_log_begins_once_another_member_knows_of_none() {
+    let mut victim = starting();
+    assert_eq!(victim.size(0), 0);
+    victim.is_told_all();
+    assert_eq!(victim.size(0), 2);
 }
