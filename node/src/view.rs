@@ -171,7 +171,13 @@ pub fn status_json(member: &Member, today: Day) -> Value {
         .logs()
         .map(|log| json!({ "member": log.member.to_string(), "origin": log.origin, "entries": log.size() }))
         .collect();
+    let own = member.fold().log(member.me());
+    let witnessed = own.and_then(|log| member.witnessed().note(log)).map_or(0, |(size, _)| size);
+    let (cosigned, needed, named) = member.witnessed().counts(member.me());
     json!({
+        "starting": member.starting(),
+        "witnesses": { "entries": own.map_or(0, |log| log.size()), "witnessed": witnessed,
+                       "cosigned": cosigned, "needed": needed, "named": named },
         "schema": "datacoop.status/1",
         "demo": charter.fields().demo,
         "member": member.me().to_string(),

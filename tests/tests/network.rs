@@ -142,6 +142,7 @@ fn begun(coop: &Coop, n: usize) -> u64 {
     loop {
         let entries = coop_entries(coop, n);
         if entries > 0 {
+            assert!(coop.status(n)["starting"].is_null(), "it waits for nobody");
             return entries;
         }
         assert!(Instant::now() < deadline, "node {n} begins no log");

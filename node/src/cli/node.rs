@@ -190,6 +190,18 @@ pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {
             Some(superseded) => format!(", {superseded} of them superseded"),
         }
     );
+    if let Some(starting) = json["starting"].as_str() {
+        text += &format!("{starting}\n");
+    }
+    let witnesses = &json["witnesses"];
+    text += &match witnesses["named"].as_u64() {
+        _ if json["starting"].is_string() => String::new(),
+        None | Some(0) => "The charter names no witnesses of this node's log.\n".to_owned(),
+        Some(named) => format!(
+            "{} of {} entries of this node's log are witnessed, by {} of {named}; {} must\n",
+            witnesses["witnessed"], witnesses["entries"], witnesses["cosigned"], witnesses["needed"]
+        ),
+    };
     if json["answers"] != true {
         text += "This node answers nothing: limits.toml is missing or unreadable.\n";
     }

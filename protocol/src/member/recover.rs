@@ -68,6 +68,11 @@ impl Gate {
 }
 
 impl Member {
+    /// What a start still waits for; `None` once our log may grow.
+    pub fn starting(&self) -> Option<String> {
+        self.gate.as_ref().map(Gate::to_string)
+    }
+
     /// A peer told all that it knows. When enough have, and we hold our log as far as anybody showed a head
     /// of it, it goes on from there.
     pub(super) fn on_told_all(&mut self, from: &MemberId) {
