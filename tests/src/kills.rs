@@ -4,6 +4,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use datacoop::storage::Storage;
@@ -41,12 +42,28 @@ pub struct Kills {
     pub failures: Vec<String>,
 }
 
-/// The program to kill, as cargo built it beside the test.
+/// The program to kill: beside this one, where `cargo test` puts it; else built now, as `cargo run` builds
+/// nothing but what it runs.
 pub fn victim() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| find_victim().or_else(build_victim).expect("crash-victim can be built")).clone()
+}
+
+fn find_victim() -> Option<PathBuf> {
     let own = std::env::current_exe().expect("a program has a path");
-    let mut folders = own.ancestors().skip(1);
-    let found = folders.find_map(|folder| Some(folder.join("crash-victim")).filter(|path| path.exists()));
-    found.expect("crash-victim is built; run `cargo test -p datacoop-tests`")
+    let mut folders = own.ancestors().skip(1).take(2);
+    folders.find_map(|folder| Some(folder.join("crash-victim")).filter(|path| path.exists()))
+}
+
+fn build_victim() -> Option<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let release = if cfg!(debug_assertions) { &[][..] } else { &["--release"][..] };
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--locked", "-p", "datacoop-tests", "--bin", "crash-victim"])
+        .args(release)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status();
+    built.ok().filter(|status| status.success()).and_then(|_| find_victim())
 }
 
 /// Adds what a victim told. A line that a kill cut off told nobody anything.
