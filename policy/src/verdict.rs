@@ -12,7 +12,7 @@ use crate::time::{AcademicYear, Span, Time};
 
 /// A member debits at most twice for one (question, parameters, period), whatever it is told.
 pub const ATTEMPTS_MAX: u32 = 2;
-/// And returns a debit at most so often for one: whoever debits last sees every nonce of a lot and can spoil
+/// And returns a debit of a round with a lot at most so often for one: whoever debits last sees every nonce of a lot and can spoil
 /// it, at no cost, until it likes the seats. In league with an asker, 7 corrupt of 24 members would hold all
 /// seven seats in one lot of 346,000; in one of these eight, in one question of 43,000.
 pub const VOIDED_MAX: u32 = 8;
@@ -37,7 +37,7 @@ pub struct Facts<'a> {
     /// Unvoided debits so far for the same question, parameters and period; of a Query that supersedes
     /// another only those of such.
     pub attempts: u32,
-    /// Debits that returned, of the same.
+    /// Debits that returned, of the same, in rounds whose seats a lot decides.
     pub voided: u32,
     /// The Release of the same question, parameters and period that stands.
     pub answer: Option<&'a Answer>,

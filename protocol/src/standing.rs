@@ -114,7 +114,10 @@ impl Standing {
             }
             Body::Debit { debit, .. } => self.debit(id, debit, query.map(AsRef::as_ref)),
             Body::Contribution { .. } | Body::Commit { .. } => self.contribute(id),
-            Body::Void { .. } => self.void(id),
+            Body::Void { .. } => {
+                let by_lot = round.and_then(|round| round.plan()).is_some_and(|plan| plan.by_lot());
+                self.void(id, by_lot)
+            }
             _ => Ok(()),
         }
     }
@@ -172,14 +175,14 @@ impl Standing {
         }
     }
 
-    fn void(&mut self, id: QueryId) -> Result<(), &'static str> {
+    fn void(&mut self, id: QueryId, by_lot: bool) -> Result<(), &'static str> {
         match self.debits.get_mut(&id) {
             Some(spent) if !spent.contributed && !spent.voided => {
                 spent.voided = true;
                 self.ledger.void(&spent.account, spent.loss);
                 let attempts = spent.attempt.as_ref().and_then(|attempt| self.attempts.get_mut(attempt));
                 attempts.into_iter().for_each(|attempts| *attempts = attempts.saturating_sub(1));
-                if let Some(attempt) = &spent.attempt {
+                if let Some(attempt) = spent.attempt.as_ref().filter(|_| by_lot) {
                     *self.voided.entry(attempt.clone()).or_default() += 1;
                 }
                 Ok(())
@@ -274,10 +277,10 @@ impl Standing {
         judge(&Layers::new(fold.charter(), &query.purpose, own), query, roster, &facts)
     }
 
-    /// What an auditor compares a member's debit with: rounds that this member debited itself, by their
-    /// Rosters. Whether it had seen by then which set a round accepted cannot be told, so a round that
-    /// accepted another set than its Roster is left out; and a round that it debited for another Roster than
-    /// the one here.
+    /// What an auditor compares a member's debit with: rounds that this member debited itself, whose whole
+    /// Roster every seat closed with. Whether it had seen by then which smaller set was accepted, or that too
+    /// few had debited for any sum, cannot be told; nor of a round that somebody aborted in time, or that it
+    /// debited for another Roster than the one here.
     fn own_past_rounds(&self, fold: &Fold, me: &MemberId, query: &Query) -> Vec<PastRound> {
         let key = repeat_key(query);
         let debits = self
@@ -286,11 +289,11 @@ impl Standing {
             .filter(|(id, spent)| **id != query.id && !spent.voided && spent.repeats == Some(key));
         let past = debits.filter_map(|(id, _)| {
             let round = fold.round(id)?;
-            let accepted = round.closed_by_all().map(|closed| closed.accepted);
+            let accepted = round.closed_by_all()?.accepted;
             let plan = round.plan()?;
             round.debit(plan, me)?;
-            let apart = accepted.as_ref().is_some_and(|set| plan.members != *set);
-            if apart { None } else { past_round(round, accepted) }
+            let whole = plan.members == accepted && !round.aborted_in_time(None);
+            if whole { past_round(round, Some(accepted)) } else { None }
         });
         past.collect()
     }

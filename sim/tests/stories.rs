@@ -282,21 +282,50 @@ fn opens_nothing_else(query: impl Fn(&Story, bool) -> QueryBody) {
 }
 
 /// A debit that returns costs nothing, and so it returns only so often for one question: each lot that is
-/// spoilt shows somebody its nonces.
+/// spoilt shows somebody its nonces. Where there is no lot nothing shows, and nobody is refused.
 #[test]
-fn a_question_whose_debits_return_again_and_again_is_refused() {
-    let mut story = Story::new(5, 71);
-    // Answers leave long after the window to contribute: everybody's debit returns.
-    story.world.answer_grid = Span(3_600_000);
-    story.meet();
-    for _ in 0..VOIDED_MAX {
-        let id = story.ask(1, story.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
-        story.world.run_until(story.world.now() + Span(130_000));
-        assert!((0..5).all(|site| story.wrote(id, site, Kind::Void)));
+fn a_question_whose_lots_come_to_nothing_again_and_again_is_refused() {
+    for (members, refused) in [(5, false), (24, true)] {
+        let mut story = Story::new(members, 71);
+        // Answers leave long after the window to contribute: everybody's debit returns.
+        story.world.answer_grid = Span(3_600_000);
+        story.meet();
+        for _ in 0..VOIDED_MAX {
+            let id = story.ask(1, story.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
+            story.world.run_until(story.world.now() + Span(130_000));
+            assert!((0..members).all(|site| story.wrote(id, site, Kind::Void)));
+        }
+        let asked = story.ask(1, story.query(Mode::Secure, LOSS, 5, PERIOD));
+        assert_eq!(asked.is_none(), refused);
+        let denied = |(_, event): &(_, Event)| matches!(event, Event::Denied { rule: "attempt", .. });
+        assert_eq!(story.world.events.iter().any(denied), refused);
+        story.audits_clean(0);
     }
-    assert_eq!(story.ask(1, story.query(Mode::Secure, LOSS, 5, PERIOD)), None);
-    let refused = |(_, event): &(_, Event)| matches!(event, Event::Denied { rule: "attempt", .. });
-    assert!(story.world.events.iter().any(refused));
-    assert!((0..5).all(|site| story.spent(site) == 0));
-    story.audits_clean(0);
+}
+
+/// Who slept through its debit is left out of the next try, and nobody that goes on without it is to blame.
+#[test]
+fn a_second_try_without_a_sleeper_is_no_step_too_small() {
+    let mut caught = 0;
+    for output in 0..60 {
+        let mut story = Story::new(6, 72);
+        story.world.away = Span(10_000_000);
+        story.meet();
+        let before = story.world.executed(5);
+        story.world.crash_before(5, before + output);
+        let Some(id) = story.ask(1, story.query(Mode::Secure, LOSS, 5, PERIOD)) else { continue };
+        story.world.run_until(story.world.now() + Span(200_000));
+        let round = story.world.member(0).unwrap().fold().round(&id).unwrap().clone();
+        let Some(plan) = round.plan().cloned() else { continue };
+        let sleeper = story.founder(5).id;
+        if !plan.members.contains(&sleeper) || round.said(Kind::Debit, &sleeper).is_some() {
+            continue;
+        }
+        caught += 1;
+        let again = story.ask(1, story.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
+        story.world.run_until(story.world.now() + Span(200_000));
+        assert!(story.released(again), "output {output}");
+        story.audits_clean(0);
+    }
+    assert!(caught > 0, "in some world it slept between its verdict and its debit");
 }

@@ -448,7 +448,14 @@ impl Member {
 
     /// Rounds that ended before we started are not told as news.
     fn mark_past_rounds(&mut self) {
-        let over = self.fold.rounds().values().filter(|round| round.ending().is_some());
+        // An abort that is no reason to stop while we run is none at a start.
+        let goes_on = |round: &Round| {
+            let close_by = round.asked().map(|asked| asked.body.close_by);
+            matches!(round.ending(), Some(Ending::Aborted(_)))
+                && close_by.is_some_and(|at| self.outlives_abort(round, at))
+        };
+        let rounds = self.fold.rounds().values();
+        let over = rounds.filter(|round| round.ending().is_some() && !goes_on(round));
         let past: Vec<QueryId> = over.map(|round| round.id).collect();
         for id in past {
             self.forget(id);
