@@ -7,7 +7,7 @@ use common::Story;
 use datacoop_policy::Span;
 use datacoop_policy::charter::name_witnesses;
 use datacoop_policy::query::Mode;
-use datacoop_protocol::audit::audit;
+use datacoop_protocol::audit::{Notes, Outcome, audit, audit_one_with};
 use datacoop_protocol::bounds::COSIGN_QUIET;
 use datacoop_protocol::entry::Body;
 use datacoop_protocol::fold::{Fold, SectionError};
@@ -149,6 +149,47 @@ fn an_alert_that_proves_nothing_convicts_its_author() {
         let guilty = [2, 3].map(|n| story.founder(n).id);
         assert_eq!(report.passed(), !guilty.contains(&report.member), "{report:#?}");
     }
+}
+
+/// A02 and A12 say what heads show: too few lines are a warning, and so is an entry that says another time
+/// than its witnesses do.
+#[test]
+fn an_audit_counts_witnesses_and_holds_clocks_against_theirs() {
+    let mut story = Story::watched(5, 8);
+    story.meet();
+    settle(&mut story);
+    story.world.away = Span(100_000_000);
+    story.world.crash_before(3, story.world.executed(3) + 1);
+    story.world.run_until(story.world.now() + Span(70_000));
+    let late = story.world.now() + Span(3_600_000);
+    let query = datacoop_policy::Digest([5; 32]);
+    story.forge_at(late, 3, 0, Body::Abort { query, code: "window".into() });
+    settle(&mut story);
+    let member = story.world.member(0).unwrap();
+    let outcome = |notes: &Notes, member: &datacoop_policy::MemberId, code: &str| {
+        let fold = story.world.member(0).unwrap().fold();
+        let report = audit_one_with(fold, member, &|_| None, notes).unwrap();
+        let check = report.checks.into_iter().find(|check| check.code == code).unwrap();
+        (check.outcome, check.entry)
+    };
+    let shown = |log| {
+        (
+            member.fold().log(log).unwrap().member.clone(),
+            member.witnessed().shown(member.fold().log(log).unwrap()),
+        )
+    };
+    let (honest, liar) = (story.founder(1).id, story.founder(3).id);
+    let notes = Notes::from([shown(&honest), shown(&liar)]);
+    assert_eq!(outcome(&notes, &honest, "A02"), (Outcome::Pass, None));
+    assert_eq!(outcome(&notes, &honest, "A12"), (Outcome::Pass, None));
+    let last = member.fold().log(&liar).unwrap().size() - 1;
+    assert_eq!(outcome(&notes, &liar, "A12"), (Outcome::Warn, Some(last)));
+    // Of four witnesses three must have cosigned: the log's line and two more are too few.
+    let short = |note: &String| note.lines().take(7).map(|line| format!("{line}\n")).collect::<String>();
+    let few = Notes::from([(honest.clone(), notes[&honest].iter().map(short).collect())]);
+    assert_eq!(outcome(&few, &honest, "A02").0, Outcome::Warn);
+    let forged = notes[&honest].iter().map(|note| note.replacen("witness/1 ", "witness/1 A", 1)).collect();
+    assert_eq!(outcome(&Notes::from([(honest.clone(), forged)]), &honest, "A02").0, Outcome::Fail);
 }
 
 /// With seven witnesses two that lie with the owner cannot have two histories witnessed; three can, and

@@ -365,7 +365,7 @@ impl Member {
         let me = self.settings.me.clone();
         if self.fold.member_by_head(&section.log) == Some(&me) {
             self.hear_own_head(&section.note);
-            if self.gate.is_some() {
+            if self.gate.is_some() && !self.halted {
                 self.take_own(from, section);
             }
             return self.head_of(&me);
