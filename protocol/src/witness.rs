@@ -156,14 +156,7 @@ impl Witnessed {
     /// What a witness said about a log, as it is passed on.
     pub fn one(&self, log: &MemberId, witness: &MemberId) -> Option<Cosigned> {
         let (of, said) = (self.logs.get(log)?, self.said(log, witness)?);
-        Some(Cosigned {
-            log: of.head,
-            witness: self.logs.get(witness)?.head,
-            size: said.checkpoint.size,
-            note: said.note.clone(),
-            time: said.cosignature.time,
-            signature: Bytes(said.cosignature.signature.to_vec()),
-        })
+        Some(cosigned(of.head, self.logs.get(witness)?.head, said))
     }
 
     /// For each witness what was heard of it, as one hash: who hears the same has nothing to tell.
@@ -184,12 +177,6 @@ impl Witnessed {
     /// Whom a name in frames means.
     pub fn member(&self, head: &[u8; 32]) -> Option<&MemberId> {
         self.member_by_head.get(head)
-    }
-
-    /// Heads of a log that witnesses cosigned, as its owner signed them.
-    pub fn heads(&self, log: &MemberId) -> impl Iterator<Item = (&Checkpoint, &str)> {
-        let said = self.logs.get(log).into_iter().flat_map(|of| of.said.values());
-        said.map(|said| (&said.checkpoint, said.note.as_str()))
     }
 }
 
@@ -219,15 +206,15 @@ impl OfLog {
     }
 }
 
-/// The word of a witness about a head, as it is passed on.
-pub fn cosigned(log: &Log, witness: &Log, size: u64, note: &str, cosignature: &Cosignature) -> Cosigned {
+/// The word of a witness about a head of a log, both by their names in frames, as it is passed on.
+pub fn cosigned(log: [u8; 32], witness: [u8; 32], said: &Said) -> Cosigned {
     Cosigned {
-        log: log.head(),
-        witness: witness.head(),
-        size,
-        note: note.to_owned(),
-        time: cosignature.time,
-        signature: Bytes(cosignature.signature.to_vec()),
+        log,
+        witness,
+        size: said.checkpoint.size,
+        note: said.note.clone(),
+        time: said.cosignature.time,
+        signature: Bytes(said.cosignature.signature.to_vec()),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::entry::Body;
 use crate::fold::{SectionError, SplitView};
 use crate::log::cosignature::Cosignature;
 use crate::wire::{Cosigned, Heard, Record};
-use crate::witness::{cosigned, own_copy};
+use crate::witness::{Said, cosigned, own_copy};
 
 /// A log that we watch.
 #[derive(Default)]
@@ -75,7 +75,8 @@ impl Member {
             return;
         }
         let cosignature = Cosignature::sign(&checkpoint, self.now.seconds(), self.keys.witness());
-        let said = cosigned(log, own, checkpoint.size, note, &cosignature);
+        let said = Said { note: note.to_owned(), cosignature, checkpoint };
+        let said = cosigned(log.head(), own.head(), &said);
         if self.take_cosigned(&said).is_ok_and(|news| news) {
             self.outputs.push_back(Output::Store(Record::Cosigned(said)));
         }
