@@ -167,6 +167,93 @@ impl Limits {
     }
 }
 
+/// One limit's value: as what it combines with that of another layer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Value<'a> {
+    /// Names; layers intersect.
+    Names(&'a Set),
+    /// At most so much loss; the smaller counts.
+    LossMost(PrivacyLoss),
+    /// At most so many; the smaller counts.
+    Most(u32),
+    /// At least so many; the larger counts.
+    Least(u32),
+    /// From this day on; the later counts.
+    From(Day),
+    /// Until this day; the earlier counts.
+    Until(Day),
+    /// Whether it is allowed; one no counts.
+    May(bool),
+}
+
+impl Limits {
+    /// Every limit under its name in a charter or `limits.toml`, in the order in which rules are read.
+    pub fn values(&self) -> [(&'static str, Value<'_>); 18] {
+        // Taken apart whole: a limit that is added cannot be left out here.
+        let Self {
+            purposes,
+            questions,
+            datasets,
+            columns,
+            group_by,
+            rho_query,
+            rho_purpose,
+            rho_year,
+            max_cells,
+            min_roster,
+            min_bodies,
+            min_people,
+            min_cosigners,
+            min_step,
+            not_before,
+            not_after,
+            public,
+            full_noise,
+        } = self;
+        [
+            ("purposes", Value::Names(purposes)),
+            ("questions", Value::Names(questions)),
+            ("datasets", Value::Names(datasets)),
+            ("columns", Value::Names(columns)),
+            ("group_by", Value::Names(group_by)),
+            ("not_before", Value::From(*not_before)),
+            ("not_after", Value::Until(*not_after)),
+            ("max_cells", Value::Most(*max_cells)),
+            ("public", Value::May(*public)),
+            ("full_noise", Value::May(*full_noise)),
+            ("min_cosigners", Value::Least(*min_cosigners)),
+            ("rho_query", Value::LossMost(*rho_query)),
+            ("rho_purpose", Value::LossMost(*rho_purpose)),
+            ("rho_year", Value::LossMost(*rho_year)),
+            ("min_roster", Value::Least(*min_roster)),
+            ("min_bodies", Value::Least(*min_bodies)),
+            ("min_people", Value::Least(*min_people)),
+            ("min_step", Value::Least(*min_step)),
+        ]
+    }
+}
+
+/// Who sets each limit where these layers are met, by the places of the layers: the first that alone reaches
+/// what all of them come to; where none does, which only lists of names can bring about, all that narrow it.
+/// Nobody, where no layer limits it.
+pub fn set_by(layers: &[&Limits]) -> [(&'static str, Vec<usize>); 18] {
+    let top = Limits::top();
+    let met = layers.iter().fold(Limits::top(), |met, layer| met.meet(layer));
+    let (effective, free) = (met.values(), top.values());
+    let of_layers: Vec<_> = layers.iter().map(|layer| layer.values()).collect();
+    std::array::from_fn(|limit| {
+        let (name, value) = effective[limit];
+        let narrows = |place: &usize| of_layers[*place][limit] != free[limit];
+        let reaches = |place: &usize| of_layers[*place][limit].1 == value;
+        let places = 0..layers.len();
+        let by = match places.clone().filter(narrows).find(reaches) {
+            Some(first) => vec![first],
+            None => places.filter(narrows).collect(),
+        };
+        (name, by)
+    })
+}
+
 /// Who set a limit.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Layer {
@@ -204,92 +291,5 @@ impl fmt::Display for Layer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A small deterministic stream of cases: xorshift64, enough to mix fields.
-    struct Cases(u64);
-
-    impl Cases {
-        fn next(&mut self, below: u64) -> u64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            self.0 % below
-        }
-
-        fn set(&mut self) -> Set {
-            let bits = self.next(16);
-            let names = ["a", "b", "c", "d"];
-            let chosen =
-                names.iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, n)| (*n).to_owned());
-            if self.next(2) == 0 { Set::Only(chosen.collect()) } else { Set::Except(chosen.collect()) }
-        }
-
-        fn number(&mut self) -> u32 {
-            [0, 1, 2, 3, u32::MAX][usize::try_from(self.next(5)).unwrap()]
-        }
-
-        fn loss(&mut self) -> PrivacyLoss {
-            PrivacyLoss::from_nano([0, 1, 2, 50_000_000, u64::MAX][usize::try_from(self.next(5)).unwrap()])
-        }
-
-        fn limits(&mut self) -> Limits {
-            Limits {
-                purposes: self.set(),
-                questions: self.set(),
-                datasets: self.set(),
-                columns: self.set(),
-                group_by: self.set(),
-                rho_query: self.loss(),
-                rho_purpose: self.loss(),
-                rho_year: self.loss(),
-                max_cells: self.number(),
-                min_roster: self.number(),
-                min_bodies: self.number(),
-                min_people: self.number(),
-                min_cosigners: self.number(),
-                min_step: self.number(),
-                not_before: Day(self.next(5) as i64),
-                not_after: Day(self.next(5) as i64),
-                public: self.next(2) == 0,
-                full_noise: self.next(2) == 0,
-            }
-        }
-    }
-
-    #[test]
-    fn the_floor_is_what_the_charter_rules_say() {
-        let floor = Limits::floor();
-        assert_eq!((floor.rho_query.nano(), floor.rho_year.nano()), (50_000_000, 1_000_000_000), "F4");
-        assert_eq!(floor.rho_purpose, floor.rho_year, "a purpose is part of a year");
-        assert_eq!((floor.min_roster, floor.min_bodies, floor.min_step), (3, 3, 3), "F5");
-        assert_eq!(floor.max_cells, 2_000);
-        // The rest is for charter and member to say.
-        assert_eq!((floor.min_people, floor.min_cosigners), (0, 0));
-        assert!(floor.public && floor.full_noise);
-    }
-
-    #[test]
-    fn meet_is_a_semilattice_with_a_top() {
-        let mut cases = Cases(0x9e37_79b9_7f4a_7c15);
-        for _ in 0..20_000 {
-            let (a, b, c) = (cases.limits(), cases.limits(), cases.limits());
-            assert_eq!(a.meet(&b), b.meet(&a));
-            assert_eq!(a.meet(&b).meet(&c), a.meet(&b.meet(&c)));
-            assert_eq!(a.meet(&a), a);
-            assert_eq!(a.meet(&Limits::top()), a);
-        }
-    }
-
-    #[test]
-    fn a_name_is_in_the_meet_when_both_hold_it() {
-        let mut cases = Cases(7);
-        for _ in 0..20_000 {
-            let (a, b) = (cases.set(), cases.set());
-            for name in ["a", "b", "c", "d", "e"] {
-                assert_eq!(a.meet(&b).holds(name), a.holds(name) && b.holds(name));
-            }
-        }
-    }
-}
+#[path = "limits_tests.rs"]
+pub(crate) mod tests;

@@ -14,6 +14,11 @@ macro_rules! rules {
             /// Every rule.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
+            /// What it means, in a sentence of its own: for a refusal of which no more is known.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)+ }
+            }
+
             /// The closed code an entry carries.
             pub fn code(self) -> &'static str {
                 match self { $(Self::$variant => $code,)+ }
@@ -75,6 +80,32 @@ pub struct Refusal {
     pub layer: Layer,
     /// What happened, in a sentence without its full stop; from public facts only.
     pub sentence: String,
+    /// What was asked and what is allowed, of a rule that compares two numbers.
+    pub numbers: Option<Numbers>,
+}
+
+/// What a rule compared: billionths of rho under a rule of loss, else a count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Numbers {
+    /// What the Query asks for or its Roster has.
+    pub asked: u64,
+    /// The most, or the least, that is allowed; of a loss, what is left.
+    pub limit: u64,
+}
+
+impl Refusal {
+    /// For the person who is told: "Refused: {sentence} Set by {layer}."
+    pub fn told(&self) -> String {
+        told(&self.sentence, &self.layer.to_string())
+    }
+}
+
+/// A refusal for the person who is told, from a sentence and who set the rule.
+pub fn told(sentence: &str, set_by: &str) -> String {
+    let sentence = sentence.trim_end_matches('.');
+    let mut letters = sentence.chars();
+    let first: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    format!("Refused: {first}{}. Set by {set_by}.", letters.as_str())
 }
 
 impl fmt::Display for Refusal {

@@ -73,7 +73,7 @@ impl Day {
 
     /// Year, month 1..=12, day 1..=31. Source as `from_civil`.
     pub const fn civil(self) -> (i64, i64, i64) {
-        let z = self.0 + 719_468;
+        let z = self.0.saturating_add(719_468);
         let era = z.div_euclid(146_097);
         let doe = z.rem_euclid(146_097);
         let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;

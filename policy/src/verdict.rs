@@ -6,7 +6,7 @@ use crate::ledger::Ledger;
 use crate::limits::{Layer, Limits, Set};
 use crate::loss::PrivacyLoss;
 use crate::query::{Answer, Assumptions, Mode, Query, Terms, WINDOW_MAX};
-use crate::refusal::{Refusal, Rule};
+use crate::refusal::{Numbers, Refusal, Rule};
 use crate::step::{MemberSet, PastRound, smallest_step};
 use crate::time::{AcademicYear, Span, Time};
 
@@ -87,14 +87,14 @@ pub fn judge(
     roster: Option<&[MemberId]>,
     facts: &Facts<'_>,
 ) -> Result<(), Refusal> {
-    let Err((rule, sentence)) = check(&layers.effective(), query, roster, facts) else {
+    let Err(Found { rule, sentence, numbers }) = check(&layers.effective(), query, roster, facts) else {
         return Ok(());
     };
-    let fails = |limits: &Limits| matches!(check(limits, query, roster, facts), Err((r, _)) if r == rule);
+    let fails = |limits: &Limits| check(limits, query, roster, facts).is_err_and(|found| found.rule == rule);
     let layer =
         layers.layers.iter().find(|(_, limits)| fails(limits)).map_or(Layer::Floor, |(layer, _)| *layer);
     let layer = if rule.is_own() { Layer::Member } else { layer };
-    Err(Refusal { rule, layer, sentence })
+    Err(Refusal { rule, layer, sentence, numbers })
 }
 
 /// Whether a Query with its Roster makes a round at all: what floor and charter say, whoever looks
@@ -103,7 +103,7 @@ pub fn judge(
 pub fn judge_round(charter: &Charter, query: &Query, roster: &[MemberId]) -> Result<(), Refusal> {
     let Some(me) = roster.first() else {
         let sentence = "the Roster is empty".to_owned();
-        return Err(Refusal { rule: Rule::Roster, layer: Layer::Floor, sentence });
+        return Err(Refusal { rule: Rule::Roster, layer: Layer::Floor, sentence, numbers: None });
     };
     // Which Release it supersedes is for each member to see before it debits.
     let answer = query.named_answer();
@@ -129,10 +129,24 @@ pub fn in_scope(limits: &Limits, query: &Query, now: Time) -> bool {
     check_scope(limits, query, now).is_ok()
 }
 
-type Check = Result<(), (Rule, String)>;
+/// The rule that fails, and why.
+struct Found {
+    rule: Rule,
+    sentence: String,
+    numbers: Option<Numbers>,
+}
+
+type Check = Result<(), Found>;
 
 fn no(rule: Rule, sentence: impl Into<String>) -> Check {
-    Err((rule, sentence.into()))
+    Err(Found { rule, sentence: sentence.into(), numbers: None })
+}
+
+/// A rule that compares two numbers.
+fn beyond(rule: Rule, asked: impl TryInto<u64>, limit: impl TryInto<u64>, sentence: String) -> Check {
+    let number = |n: Option<u64>| n.unwrap_or(u64::MAX);
+    let (asked, limit) = (number(asked.try_into().ok()), number(limit.try_into().ok()));
+    Err(Found { rule, sentence, numbers: Some(Numbers { asked, limit }) })
 }
 
 /// Every rule in order, against one set of limits.
@@ -155,7 +169,12 @@ fn check(limits: &Limits, query: &Query, roster: Option<&[MemberId]>, facts: &Fa
     check_sensitive(query, facts)?;
     check_answer(query, roster, facts)?;
     if limits.min_cosigners > 0 {
-        return no(Rule::MinCosigners, format!("0 members co-signed; {} are needed", limits.min_cosigners));
+        return beyond(
+            Rule::MinCosigners,
+            0_u64,
+            limits.min_cosigners,
+            format!("0 members co-signed; {} are needed", limits.min_cosigners),
+        );
     }
     check_loss(limits, query, facts)?;
     if !facts.declared {
@@ -263,7 +282,12 @@ fn check_scope(limits: &Limits, query: &Query, now: Time) -> Check {
     }
     let cells = query.question.cells();
     if cells > limits.max_cells as usize {
-        return no(Rule::MaxCells, format!("{cells} cells; at most {} are allowed", limits.max_cells));
+        return beyond(
+            Rule::MaxCells,
+            cells,
+            limits.max_cells,
+            format!("{cells} cells; at most {} are allowed", limits.max_cells),
+        );
     }
     if query.mode == Mode::FullNoise && !limits.full_noise {
         return no(Rule::FullNoise, "it would show each member's noised figures");
@@ -321,16 +345,31 @@ fn check_answer(query: &Query, roster: Option<&[MemberId]>, facts: &Facts<'_>) -
 fn check_loss(limits: &Limits, query: &Query, facts: &Facts<'_>) -> Check {
     let asked = query.loss;
     if asked > limits.rho_query || asked == PrivacyLoss::ZERO {
-        return no(Rule::RhoQuery, format!("it costs rho {asked}; at most {} is allowed", limits.rho_query));
+        return beyond(
+            Rule::RhoQuery,
+            asked.nano(),
+            limits.rho_query.nano(),
+            format!("it costs rho {asked}; at most {} is allowed", limits.rho_query),
+        );
     }
     let left = limits.rho_purpose.less(facts.purpose_spent);
     if asked > left {
-        return no(Rule::RhoPurpose, format!("it costs rho {asked}; this purpose has {left} left"));
+        return beyond(
+            Rule::RhoPurpose,
+            asked.nano(),
+            left.nano(),
+            format!("it costs rho {asked}; this purpose has {left} left"),
+        );
     }
     let left = limits.rho_year.less(facts.ledger.spent(&query.account)).less(facts.reserved);
     if asked > left {
         let year_end = query.account.year.0 + 1;
-        return no(Rule::RhoYear, format!("it costs rho {asked}; {left} is left until 31 August {year_end}"));
+        return beyond(
+            Rule::RhoYear,
+            asked.nano(),
+            left.nano(),
+            format!("it costs rho {asked}; {left} is left until 31 August {year_end}"),
+        );
     }
     Ok(())
 }
@@ -348,7 +387,12 @@ fn check_facts(query: &Query, facts: &Facts<'_>) -> Check {
 fn check_planned_roster(limits: &Limits, query: &Query, facts: &Facts<'_>) -> Check {
     if query.min_roster < limits.min_roster {
         let (stated, least) = (query.min_roster, limits.min_roster);
-        return no(Rule::MinRoster, format!("it asks for {stated} members; {least} are needed"));
+        return beyond(
+            Rule::MinRoster,
+            stated,
+            least,
+            format!("it asks for {stated} members; {least} are needed"),
+        );
     }
     if query.mode == Mode::Secure && facts.under_way {
         return no(Rule::MinStep, "another round of this question is under way; wait until it ends");
@@ -383,13 +427,20 @@ fn check_roster(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Fac
     }
     let least = limits.min_roster.max(query.min_roster);
     if roster.len() < least as usize {
-        return no(Rule::MinRoster, format!("{} members; {least} are needed", roster.len()));
+        return beyond(
+            Rule::MinRoster,
+            roster.len(),
+            least,
+            format!("{} members; {least} are needed", roster.len()),
+        );
     }
     check_assumptions(query, roster.len(), facts)?;
     let bodies = facts.charter.bodies(roster);
     if bodies.len() < limits.min_bodies as usize {
-        return no(
+        return beyond(
             Rule::MinBodies,
+            bodies.len(),
+            limits.min_bodies,
             format!("{} separate bodies; {} are needed", bodies.len(), limits.min_bodies),
         );
     }
@@ -399,13 +450,20 @@ fn check_roster(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Fac
     for body in bodies {
         let places = members().filter(|member| member.body == body).count();
         if places > places_max as usize {
-            return no(Rule::BodyShare, format!("one body holds {places} places; {places_max} are allowed"));
+            return beyond(
+                Rule::BodyShare,
+                places,
+                places_max,
+                format!("one body holds {places} places; {places_max} are allowed"),
+            );
         }
     }
     let people: u64 = members().map(|member| member.people_min).sum();
     if people < u64::from(limits.min_people) {
-        return no(
+        return beyond(
             Rule::MinPeople,
+            people,
+            limits.min_people,
             format!("members declare {people} people; {} are needed", limits.min_people),
         );
     }
@@ -420,8 +478,10 @@ fn check_step(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Facts
         sets.extend(past.flat_map(|past| past.sets.clone()));
     }
     match smallest_step(facts.charter, &sets) {
-        Some(bodies) if bodies < limits.min_step as usize => no(
+        Some(bodies) if bodies < limits.min_step as usize => beyond(
             Rule::MinStep,
+            bodies,
+            limits.min_step,
             format!(
                 "with earlier rounds of this question, or by its own lists, this sets {bodies} bodies apart; groups need {}",
                 limits.min_step

@@ -9,6 +9,11 @@ use crate::question::{Question, QuestionDraft};
 use crate::time::{AcademicYear, Day, Period, Span};
 use crate::vocabulary::Vocabulary;
 
+#[path = "verdict_bounds_tests.rs"]
+mod bounds;
+#[path = "verdict_sentence_tests.rs"]
+mod sentences;
+
 const ATTENDANCE: &str = include_str!("../../node/src/vocab/attendance.toml");
 const EVENT_DAY: &str = include_str!("../../node/src/questions/catalogue/event-day.toml");
 
@@ -98,6 +103,13 @@ impl Case {
     }
 
     fn judge(&self) -> String {
+        match self.verdict() {
+            Ok(()) => "ok".into(),
+            Err(refusal) => format!("{} {}", refusal.rule.code(), refusal.layer.code()),
+        }
+    }
+
+    fn verdict(&self) -> Result<(), Refusal> {
         let charter = Charter::admit(self.charter.clone()).unwrap();
         let me = id(1);
         let facts = Facts {
@@ -115,10 +127,7 @@ impl Case {
             declared: self.declared,
         };
         let layers = Layers::new(&charter, &self.query.purpose, self.own.as_ref());
-        match judge(&layers, &self.query, self.roster.as_deref(), &facts) {
-            Ok(()) => "ok".into(),
-            Err(refusal) => format!("{} {}", refusal.rule.code(), refusal.layer.code()),
-        }
+        judge(&layers, &self.query, self.roster.as_deref(), &facts)
     }
 }
 
@@ -424,6 +433,15 @@ fn what_it_costs_is_held_to_each_limit_exactly() {
     check(|c| c.own = own(|l| l.rho_year = nano(4_999_999)), "rho_year member");
 }
 
+/// Gives one body so many places; its seats must not vote, or the charter falls.
+fn trust(case: &mut Case, places: usize) {
+    for member in &mut case.charter.members[..places] {
+        member.body = "One Trust".into();
+        member.roles = BTreeSet::from([Role::Coordinator]);
+    }
+    case.charter.amend = crate::charter::amend_min(u32::try_from(12 - places).unwrap());
+}
+
 #[test]
 fn a_roster_is_sorted_entitled_large_and_spread() {
     let roster = |ids: &[usize]| Some(ids.iter().copied().map(id).collect::<Vec<_>>());
@@ -445,14 +463,7 @@ fn a_roster_is_sorted_entitled_large_and_spread() {
     with_roster(|c| c.own = own(|l| l.min_bodies = 13), "min_bodies member");
     with_roster(|c| c.own = own(|l| l.min_people = 10_800), "ok");
     with_roster(|c| c.own = own(|l| l.min_people = 10_801), "min_people member");
-    // Of twelve, f = 3 places at most for one body (its seats must not vote, or the charter falls).
-    let trust = |c: &mut Case, places: usize| {
-        for member in &mut c.charter.members[..places] {
-            member.body = "One Trust".into();
-            member.roles = BTreeSet::from([Role::Coordinator]);
-        }
-        c.charter.amend = crate::charter::amend_min(u32::try_from(12 - places).unwrap());
-    };
+    // Of twelve, f = 3 places at most for one body.
     with_roster(|c| trust(c, 3), "ok");
     with_roster(|c| trust(c, 4), "body_share floor");
 }
