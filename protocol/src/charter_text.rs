@@ -1,6 +1,8 @@
 //! The charter and member cards as texts: signed notes over TOML, read strictly. A signature covers
 //! the exact bytes, so no canonical form can go wrong. Must not know rounds.
 
+mod limits_error;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
@@ -215,7 +217,7 @@ impl LimitsText {
 pub fn parse_limits(text: &str) -> Result<Limits, TextError> {
     toml::from_str::<LimitsText>(text)
         .map(LimitsText::read)
-        .map_err(|error| TextError(format!("not limits: {error}")))
+        .map_err(|error| limits_error::limits_error(text, &error))
 }
 
 fn parse_member(text: MemberText) -> Result<Member, TextError> {
