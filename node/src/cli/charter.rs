@@ -16,6 +16,7 @@ use datacoop_protocol::log::cosignature::quorum;
 use serde_json::json;
 
 use super::demo::read;
+use super::limits::{LimitsArgs, limits};
 use super::node::{confirm, home_of, store_error};
 use super::show::plain_lines;
 use super::{Common, Printed};
@@ -44,6 +45,8 @@ pub(super) enum CharterCommand {
         /// A charter's text or note
         file: Option<PathBuf>,
     },
+    /// Show the limits that hold at this node, and who set each
+    Limits(LimitsArgs),
 }
 
 #[derive(clap::Args)]
@@ -86,6 +89,7 @@ pub(super) fn charter(common: &Common, command: CharterCommand) -> Result<Printe
         CharterCommand::New(args) => new(common, &args),
         CharterCommand::Sign { file } => sign(common, &file),
         CharterCommand::Show { file } => show(common, file),
+        CharterCommand::Limits(args) => limits(common, &args),
     }
 }
 

@@ -6,6 +6,7 @@ mod charter;
 mod demo;
 mod generate;
 mod import;
+mod limits;
 mod means;
 mod node;
 mod objections;

@@ -1,0 +1,241 @@
+//! `datacoop charter limits`: what holds at this node, and who set it. Reads the charter and `limits.toml`,
+//! so it needs no running node.
+
+use clap::Args;
+use datacoop_policy::charter::{Charter, Purpose};
+use datacoop_policy::limits::{Layer, Limits, Set, Value, set_by};
+use datacoop_policy::{Day, PrivacyLoss};
+use serde_json::json;
+
+use super::means::loss_text;
+use super::node::{home_of, store_error};
+use super::{Common, Printed};
+use crate::error::CommandError;
+use crate::home::Home;
+use crate::loss::{DELTA_TEXT, Reading};
+
+/// Names of a list that are printed; the rest is counted.
+const NAMES_MAX: usize = 8;
+
+#[derive(Args)]
+pub(super) struct LimitsArgs {
+    /// The limits under this purpose of the charter [default: the only one, where there is one]
+    #[arg(long, value_name = "ID")]
+    purpose: Option<String>,
+}
+
+/// One of the layers that are met, as a person knows it.
+struct Source {
+    /// For people.
+    name: String,
+    /// For programs.
+    code: &'static str,
+    limits: Limits,
+}
+
+/// The charter's only purpose, or the one that was named.
+fn purpose_of<'a>(charter: &'a Charter, named: Option<&str>) -> Result<Option<&'a Purpose>, CommandError> {
+    let all = &charter.fields().purposes;
+    match named {
+        None => Ok(if let [only] = all.as_slice() { Some(only) } else { None }),
+        Some(id) => charter.purpose(id).map(Some).ok_or_else(|| {
+            let known: Vec<&str> = all.iter().map(|purpose| purpose.id.as_str()).collect();
+            CommandError::usage(format!("the charter has no purpose `{id}`"))
+                .hint(&format!("its purposes are: {}", known.join(", ")))
+        }),
+    }
+}
+
+/// The layers one by one: the charter's own limits and its purpose's apart, which a verdict counts as one.
+fn sources(charter: &Charter, purpose: Option<&Purpose>, own: Option<&Limits>) -> Vec<Source> {
+    let fields = charter.fields();
+    let between = |limits: &Limits, first: Day, last: Day| {
+        limits.meet(&Limits { not_before: first, not_after: last, ..Limits::top() })
+    };
+    let mut all = vec![
+        Source { name: Layer::Floor.to_string(), code: "floor", limits: Limits::floor() },
+        Source {
+            name: Layer::Charter(charter.version()).to_string(),
+            code: "charter",
+            limits: between(&fields.limits, fields.effective, fields.expires),
+        },
+    ];
+    all.extend(purpose.map(|purpose| Source {
+        name: format!("purpose `{}`", purpose.id),
+        code: "purpose",
+        limits: between(&purpose.limits, purpose.starts, purpose.expires),
+    }));
+    all.extend(own.map(|own| Source {
+        name: Layer::Member.to_string(),
+        code: "member",
+        limits: own.clone(),
+    }));
+    all
+}
+
+/// A limit as people read it: what it is about, and its value.
+fn in_words(name: &str, value: Value<'_>) -> (&'static str, String) {
+    let about = match name {
+        "purposes" => "Purposes answered",
+        "questions" => "Questions answered",
+        "datasets" => "Datasets used",
+        "columns" => "Columns used",
+        "group_by" => "Results split by",
+        "not_before" => "Open from",
+        "not_after" => "Open until",
+        "max_cells" => "Cells of one answer",
+        "public" => "Results may become public",
+        "full_noise" => "Members may see noised figures",
+        "min_cosigners" => "Members that co-sign",
+        "rho_query" => "One question costs",
+        "rho_purpose" => "One purpose costs in a year",
+        "rho_year" => "All questions cost in a year",
+        "min_roster" => "Members in a round",
+        "min_bodies" => "Bodies in a round",
+        "min_people" => "People declared in a round",
+        _ => "Bodies that may be set apart",
+    };
+    let words = match value {
+        Value::Names(set) => set_words(set),
+        Value::LossMost(most) => loss_words(most),
+        Value::Most(u32::MAX) => "any number".to_owned(),
+        Value::Most(most) => format!("at most {most}"),
+        Value::Least(0) => "any number".to_owned(),
+        Value::Least(least) => format!("at least {least}"),
+        Value::From(Day(i64::MIN)) | Value::Until(Day(i64::MAX)) => "any day".to_owned(),
+        Value::From(day) | Value::Until(day) => day.to_string(),
+        Value::May(may) => if may { "yes" } else { "no" }.to_owned(),
+    };
+    (about, words)
+}
+
+fn loss_words(most: PrivacyLoss) -> String {
+    match most {
+        PrivacyLoss::ZERO => "nothing".to_owned(),
+        most => format!("at most {}", loss_text(&Reading::of(most).json())),
+    }
+}
+
+fn set_words(set: &Set) -> String {
+    let (names, before) = match set {
+        Set::Only(names) if names.is_empty() => return "none".to_owned(),
+        Set::Except(names) if names.is_empty() => return "all".to_owned(),
+        Set::Only(names) => (names, ""),
+        Set::Except(names) => (names, "all but "),
+    };
+    let shown: Vec<&str> = names.iter().take(NAMES_MAX).map(String::as_str).collect();
+    let more = names.len().saturating_sub(NAMES_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{before}{}{more}", shown.join(", "))
+}
+
+fn value_json(value: Value<'_>) -> serde_json::Value {
+    match value {
+        Value::Names(Set::Only(names)) => json!({ "only": names }),
+        Value::Names(Set::Except(names)) => json!({ "except": names }),
+        Value::LossMost(most) => Reading::of(most).json(),
+        Value::Most(u32::MAX) | Value::Least(0) => serde_json::Value::Null,
+        Value::Most(number) | Value::Least(number) => json!(number),
+        Value::From(Day(i64::MIN)) | Value::Until(Day(i64::MAX)) => serde_json::Value::Null,
+        Value::From(day) | Value::Until(day) => json!(day.to_string()),
+        Value::May(may) => json!(may),
+    }
+}
+
+/// Rows of the table, for people and programs.
+fn rows(all: &[Source]) -> (Vec<[String; 3]>, Vec<serde_json::Value>) {
+    let limits: Vec<&Limits> = all.iter().map(|source| &source.limits).collect();
+    let met = limits.iter().fold(Limits::top(), |met, layer| met.meet(layer));
+    let (mut text, mut json) = (vec![], vec![]);
+    for ((name, value), (_, by)) in met.values().into_iter().zip(set_by(&limits)) {
+        let (about, words) = in_words(name, value);
+        let names: Vec<&str> = by.iter().map(|place| all[*place].name.as_str()).collect();
+        let set_by = match names.as_slice() {
+            [] => "nobody".to_owned(),
+            [one] => (*one).to_owned(),
+            several => format!("{}, together", several.join(" and ")),
+        };
+        let codes: Vec<&str> = by.iter().map(|place| all[*place].code).collect();
+        json.push(json!({ "limit": name, "value": value_json(value), "words": words,
+                          "set_by": codes, "set_by_words": set_by }));
+        text.push([about.to_owned(), words, set_by]);
+    }
+    (text, json)
+}
+
+pub(super) fn limits(common: &Common, args: &LimitsArgs) -> Result<Printed, CommandError> {
+    let home = home_of(common)?;
+    let held = home.charter().map_err(store_error)?;
+    let (_, charter) = held.ok_or_else(|| {
+        CommandError::usage("this node has no charter yet".into())
+            .hint("sign one with `datacoop charter sign`")
+    })?;
+    let purpose = purpose_of(&charter, args.purpose.as_deref())?;
+    let own = home.limits();
+    Ok(printed(&home, &charter, purpose, own))
+}
+
+fn printed(
+    home: &Home,
+    charter: &Charter,
+    purpose: Option<&Purpose>,
+    own: Result<Limits, String>,
+) -> Printed {
+    let all = sources(charter, purpose, own.as_ref().ok());
+    let (rows, json_rows) = rows(&all);
+    // Which purposes our own limits open here at all.
+    let opens = |purpose: &&Purpose| own.as_ref().is_ok_and(|own| own.purposes.holds(&purpose.id));
+    let open: Vec<&str> =
+        charter.fields().purposes.iter().filter(opens).map(|purpose| purpose.id.as_str()).collect();
+    let mut text = String::new();
+    if let Err(problem) = &own {
+        text +=
+            &format!("THIS NODE ANSWERS NOTHING: {problem}\nWithout that file, floor and charter allow:\n\n");
+    } else if open.is_empty() {
+        text += "THIS NODE ANSWERS NOTHING: its limits.toml opens no purpose of the charter.\n\n";
+    } else if let Some(shut) = purpose.filter(|purpose| !open.contains(&purpose.id.as_str())) {
+        text +=
+            &format!("THIS NODE ANSWERS NOTHING FOR `{}`: its limits.toml does not open it.\n\n", shut.id);
+    }
+    text += &match purpose {
+        Some(purpose) => format!("Limits of this node for purpose `{}`\n\n", purpose.id),
+        None => {
+            let ids: Vec<&str> = charter.fields().purposes.iter().map(|p| p.id.as_str()).collect();
+            format!(
+                "Limits of this node, whatever the purpose; each can tighten them: --purpose {}\n\n",
+                ids.join(" | ")
+            )
+        }
+    };
+    text += &table(&rows);
+    text += &format!(
+        "\nepsilon is at delta {DELTA_TEXT}. A layer can only tighten what stands before it: the floor, the charter,\nthe purpose, our own limits in {}. A node that runs holds to\nthat file as it was at its start. A sensitive column is open only to a purpose that names it.\n",
+        home.join("limits.toml").display()
+    );
+    let json = json!({
+        "schema": "datacoop.limits/1",
+        "demo": charter.fields().demo,
+        "charter": { "id": charter.id().to_string(), "version": charter.version() },
+        "purpose": purpose.map(|purpose| purpose.id.as_str()),
+        "answers": !open.is_empty() && purpose.is_none_or(|purpose| open.contains(&purpose.id.as_str())),
+        "problem": own.err(),
+        "open": open,
+        "limits": json_rows,
+    });
+    Printed::new(json, text)
+}
+
+/// Rows in columns that fit their widest word.
+fn table(rows: &[[String; 3]]) -> String {
+    let head = ["Limit", "Value", "Set by"].map(str::to_owned);
+    let width = |column: usize| {
+        let all = std::iter::once(&head).chain(rows);
+        all.map(|row| row[column].chars().count()).max().unwrap_or(0)
+    };
+    let (first, second) = (width(0), width(1).min(VALUE_CHARS_MAX));
+    let line = |row: &[String; 3]| format!("{:<first$}  {:<second$}  {}\n", row[0], row[1], row[2]);
+    std::iter::once(&head).chain(rows).map(line).collect()
+}
+
+/// Widest column of values: a longer one pushes its own row alone.
+const VALUE_CHARS_MAX: usize = 40;
