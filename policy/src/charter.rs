@@ -2,17 +2,18 @@
 //! in `protocol`. This slice admits the genesis version; amendments come later.
 
 mod form;
+mod purpose;
 mod witnesses;
 
 pub use form::deceives;
+pub use purpose::{Licence, NOT_FOR_MAX, PUBLIC_AFTER_DAYS_MAX, Publish, Purpose, REVIEWERS};
 pub use witnesses::{WITNESSES_MAX, name_witnesses};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::id::{Digest, MemberId};
-use crate::limits::{Limits, Set};
-use crate::loss::PrivacyLoss;
+use crate::limits::Limits;
 use crate::query::{Assumptions, ROSTER_MAX};
 use crate::time::Day;
 
@@ -139,23 +140,6 @@ pub struct Dataset {
     pub vocabularies: Vec<(String, Digest)>,
 }
 
-/// Why questions may be asked.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Purpose {
-    /// Its name in Queries.
-    pub id: String,
-    /// One line.
-    pub title: String,
-    /// In plain words.
-    pub plain: String,
-    /// Its part of the limits.
-    pub limits: Limits,
-    /// First day.
-    pub starts: Day,
-    /// Last day.
-    pub expires: Day,
-}
-
 /// The promise that nothing here is for sale.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AssetLock {
@@ -247,7 +231,7 @@ impl Charter {
         check_members(&draft)?;
         check_quorum(&draft)?;
         check_limits(&draft)?;
-        check_purposes(&draft)?;
+        purpose::check_purposes(&draft)?;
         check_asset_lock(&draft)?;
         let places = draft.members.iter().enumerate().map(|(place, member)| (member.id.clone(), place));
         Ok(Self { places: places.collect(), draft })
@@ -422,84 +406,6 @@ fn check_limits(draft: &CharterDraft) -> Result<(), CharterError> {
     Ok(())
 }
 
-fn check_purposes(draft: &CharterDraft) -> Result<(), CharterError> {
-    if draft.datasets.is_empty() || draft.datasets.len() > PURPOSES_MAX {
-        return refuse("C7", "declare at least one [[dataset]]");
-    }
-    let mut names = BTreeSet::new();
-    for dataset in &draft.datasets {
-        if !names.insert(dataset.id.as_str()) {
-            return refuse("C7", format!("dataset `{}` stands twice", dataset.id));
-        }
-    }
-    let mut vocabularies = BTreeSet::new();
-    for (name, _) in draft.datasets.iter().flat_map(|dataset| &dataset.vocabularies) {
-        if !vocabularies.insert(name) {
-            return refuse("C7", format!("vocabulary `{name}` stands twice; remove one"));
-        }
-    }
-    check_one_ledger(draft)?;
-    if draft.purposes.len() > PURPOSES_MAX {
-        return refuse("C7", format!("at most {PURPOSES_MAX} purposes"));
-    }
-    let mut ids = BTreeSet::new();
-    for purpose in &draft.purposes {
-        if !ids.insert(&purpose.id) {
-            return refuse("C7", format!("purpose `{}` stands twice", purpose.id));
-        }
-        if purpose.expires < purpose.starts || purpose.expires.0 - purpose.starts.0 > CHARTER_DAYS_MAX {
-            return refuse("F17", format!("purpose `{}` lasts at most {CHARTER_DAYS_MAX} days", purpose.id));
-        }
-        if let Set::Only(datasets) = &purpose.limits.datasets
-            && let Some(unknown) = datasets.iter().find(|id| !names.contains(id.as_str()))
-        {
-            return refuse("C7", format!("purpose `{}`: no dataset `{unknown}` is declared", purpose.id));
-        }
-    }
-    check_parts(draft)
-}
-
-/// The people of a vocabulary have one Ledger: the same one under another name in another dataset
-/// would let each of them be asked twice a year's worth.
-fn check_one_ledger(draft: &CharterDraft) -> Result<(), CharterError> {
-    let mut dataset_by_hash: BTreeMap<Digest, &str> = BTreeMap::new();
-    for dataset in &draft.datasets {
-        for (name, hash) in &dataset.vocabularies {
-            let other = dataset_by_hash.insert(*hash, &dataset.id);
-            if let Some(other) = other.filter(|other| *other != dataset.id) {
-                return refuse(
-                    "F4",
-                    format!("vocabulary `{name}` is also in dataset `{other}`; its people have one Ledger"),
-                );
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The purposes' parts of a dataset's year do not sum above it, so none starves another (section 6).
-fn check_parts(draft: &CharterDraft) -> Result<(), CharterError> {
-    for dataset in &draft.datasets {
-        let parts = draft.purposes.iter().map(|purpose| draft.limits.meet(&purpose.limits));
-        let parts = parts.filter(|limits| limits.datasets.holds(&dataset.id));
-        let sum = parts
-            .map(|limits| limits.rho_purpose.min(limits.rho_year))
-            .fold(PrivacyLoss::ZERO, PrivacyLoss::plus);
-        if sum > draft.limits.rho_year {
-            return refuse(
-                "rho_purpose",
-                format!(
-                    "the purposes on dataset `{}` sum to {}, above its rho_year {}; give each a smaller `limits.rho_purpose`",
-                    dataset.id,
-                    sum.nano(),
-                    draft.limits.rho_year.nano()
-                ),
-            );
-        }
-    }
-    Ok(())
-}
-
 fn check_asset_lock(draft: &CharterDraft) -> Result<(), CharterError> {
     if draft.asset_lock.clause != ASSET_LOCK_CLAUSE {
         return refuse("F15", "the asset-lock clause must stand word for word; members add in `stricter`");
@@ -513,6 +419,8 @@ mod bounds_tests;
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::limits::Set;
+    use crate::loss::PrivacyLoss;
 
     /// A lawful charter of `n` members, for tests of this crate.
     pub(crate) fn sample(n: usize) -> CharterDraft {
@@ -571,6 +479,13 @@ pub(crate) mod tests {
                 id: "attendance-2025".into(),
                 title: "Attendance".into(),
                 plain: "Which days do pupils miss?".into(),
+                affected: "Pupils who miss school; their families.".into(),
+                heard: "Student council.".into(),
+                not_for: vec!["ranking schools".into(), "sale".into()],
+                publish: Publish::PublicAfter(90),
+                licence: Licence::Public1,
+                reviewers: vec!["GB-EDU-000000".parse().unwrap(), "GB-EDU-000001".parse().unwrap()],
+                report_due: day,
                 limits: Limits { datasets: Set::only(["pupils"]), ..Limits::top() },
                 starts: day,
                 expires: Day(day.0 + 300),
@@ -580,6 +495,17 @@ pub(crate) mod tests {
                 stricter: String::new(),
                 successor: "GB-CHC-1".parse().unwrap(),
             },
+        }
+    }
+
+    /// Gives each purpose what suits its days and the members, for tests that change only those.
+    pub(crate) fn suit(draft: &mut CharterDraft) {
+        let mut bodies = BTreeSet::new();
+        let apart = draft.members.iter().filter(|member| bodies.insert(member.body.clone()));
+        let reviewers: Vec<MemberId> = apart.take(REVIEWERS).map(|member| member.id.clone()).collect();
+        for purpose in &mut draft.purposes {
+            purpose.reviewers.clone_from(&reviewers);
+            purpose.report_due = purpose.expires;
         }
     }
 

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::charter::CharterDraft;
-use crate::charter::tests::sample;
+use crate::charter::tests::{sample, suit};
 use crate::id::Digest;
 use crate::ledger::Account;
 use crate::question::{Question, QuestionDraft};
@@ -110,7 +110,9 @@ impl Case {
     }
 
     fn verdict(&self) -> Result<(), Refusal> {
-        let charter = Charter::admit(self.charter.clone()).unwrap();
+        let mut charter = self.charter.clone();
+        suit(&mut charter);
+        let charter = Charter::admit(charter).unwrap();
         let me = id(1);
         let facts = Facts {
             now: self.now,

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
 use datacoop_policy::charter::{
-    AssetLock, Charter, CharterDraft, Dataset, Member, MemberKeys, NamedKey, Purpose, Role, TEXT_BYTES_MAX,
-    deceives,
+    AssetLock, Charter, CharterDraft, Dataset, Licence, Member, MemberKeys, NamedKey, Publish, Purpose, Role,
+    TEXT_BYTES_MAX, deceives,
 };
 use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Assumptions;
@@ -155,10 +155,18 @@ struct PurposeText {
     id: String,
     title: String,
     plain: String,
+    affected: String,
+    heard: String,
+    not_for: Vec<String>,
+    publish: String,
+    public_after_days: Option<u32>,
+    licence: String,
+    reviewers: Vec<String>,
     #[serde(default)]
     limits: LimitsText,
     starts: toml::value::Datetime,
     expires: toml::value::Datetime,
+    report_due: toml::value::Datetime,
 }
 
 #[derive(Deserialize)]
@@ -257,6 +265,48 @@ fn parse_member(text: MemberText) -> Result<Member, TextError> {
     })
 }
 
+fn parse_purpose(text: PurposeText) -> Result<Purpose, TextError> {
+    let id = text.id;
+    let publish = match (text.publish.as_str(), text.public_after_days) {
+        ("members", None) => Publish::Members,
+        ("members", Some(_)) => {
+            return wrong(format!(
+                "purpose `{id}`: publish = \"members\" has no `public_after_days`; remove it"
+            ));
+        }
+        ("public-after", Some(days)) => Publish::PublicAfter(days),
+        ("public-after", None) => {
+            return wrong(format!("purpose `{id}`: publish = \"public-after\" needs `public_after_days`"));
+        }
+        (other, _) => {
+            let other = other.escape_debug();
+            return wrong(format!(
+                "purpose `{id}`: publish is \"members\" or \"public-after\", not `{other}`"
+            ));
+        }
+    };
+    let licence = Licence::from_code(&text.licence).ok_or_else(|| {
+        let known = Licence::ALL.map(Licence::code).join(" or ");
+        TextError(format!("purpose `{id}`: `{}` is no licence; write {known}", text.licence.escape_debug()))
+    })?;
+    let reviewers = text.reviewers.iter().map(|id| id.parse().map_err(TextError));
+    Ok(Purpose {
+        reviewers: reviewers.collect::<Result<_, _>>()?,
+        id,
+        title: text.title,
+        plain: text.plain,
+        affected: text.affected,
+        heard: text.heard,
+        not_for: text.not_for,
+        publish,
+        licence,
+        limits: text.limits.read(),
+        starts: day(&text.starts)?,
+        expires: day(&text.expires)?,
+        report_due: day(&text.report_due)?,
+    })
+}
+
 /// Reads a charter's text: every field known, every rule kept that needs no signature.
 pub fn parse_charter(text: &str) -> Result<Charter, TextError> {
     // Comments too: they are what a member reads before it signs.
@@ -281,17 +331,6 @@ pub fn parse_charter(text: &str) -> Result<Charter, TextError> {
         });
         Ok(Dataset { id: text.id, unit: text.unit, vocabularies: hashes.collect::<Result<_, TextError>>()? })
     };
-    let purpose = |text: PurposeText| {
-        let (starts, expires) = (day(&text.starts)?, day(&text.expires)?);
-        Ok(Purpose {
-            id: text.id,
-            title: text.title,
-            plain: text.plain,
-            limits: text.limits.read(),
-            starts,
-            expires,
-        })
-    };
     let draft = CharterDraft {
         id,
         hash,
@@ -311,7 +350,7 @@ pub fn parse_charter(text: &str) -> Result<Charter, TextError> {
         limits: file.limits.read(),
         members: file.member.into_iter().map(parse_member).collect::<Result<_, _>>()?,
         datasets: file.dataset.into_iter().map(dataset).collect::<Result<_, TextError>>()?,
-        purposes: file.purpose.into_iter().map(purpose).collect::<Result<_, TextError>>()?,
+        purposes: file.purpose.into_iter().map(parse_purpose).collect::<Result<_, TextError>>()?,
         asset_lock: AssetLock {
             clause: file.asset_lock.clause,
             stricter: file.asset_lock.stricter,
@@ -458,6 +497,29 @@ fn limits_toml(limits: &Limits, prefix: &str) -> String {
     out
 }
 
+fn purpose_toml(purpose: &Purpose) -> String {
+    let days = match purpose.publish {
+        Publish::Members => String::new(),
+        Publish::PublicAfter(days) => format!("public_after_days = {days}\n"),
+    };
+    format!(
+        "id = {}\ntitle = {}\nplain = {}\naffected = {}\nheard = {}\nnot_for = {}\npublish = {}\n{days}licence = {}\nreviewers = {}\nstarts = {}\nexpires = {}\nreport_due = {}\n{}",
+        quote(&purpose.id),
+        quote(&purpose.title),
+        quote(&purpose.plain),
+        quote(&purpose.affected),
+        quote(&purpose.heard),
+        list(&purpose.not_for),
+        quote(purpose.publish.code()),
+        quote(purpose.licence.code()),
+        list(&purpose.reviewers),
+        purpose.starts,
+        purpose.expires,
+        purpose.report_due,
+        limits_toml(&purpose.limits, "limits."),
+    )
+}
+
 /// The text of a genesis charter with these fields; its id and hash follow from the text.
 pub fn charter_toml(draft: &CharterDraft) -> String {
     let mut out = format!(
@@ -491,16 +553,7 @@ pub fn charter_toml(draft: &CharterDraft) -> String {
         );
     }
     for purpose in &draft.purposes {
-        let _ = write!(
-            out,
-            "\n[[purpose]]\nid = {}\ntitle = {}\nplain = {}\nstarts = {}\nexpires = {}\n{}",
-            quote(&purpose.id),
-            quote(&purpose.title),
-            quote(&purpose.plain),
-            purpose.starts,
-            purpose.expires,
-            limits_toml(&purpose.limits, "limits."),
-        );
+        let _ = write!(out, "\n[[purpose]]\n{}", purpose_toml(purpose));
     }
     let lock = &draft.asset_lock;
     let _ = write!(
@@ -600,6 +653,13 @@ mod tests {
                 id: "p".into(),
                 title: "P".into(),
                 plain: "Why".into(),
+                affected: "Pupils; their \"families\".".into(),
+                heard: "Two evenings.\nA council.".into(),
+                not_for: vec!["ranking".into(), "sale".into()],
+                publish: Publish::PublicAfter(90),
+                licence: Licence::Public1,
+                reviewers: vec!["GB-EDU-1".parse().unwrap(), "GB-EDU-2".parse().unwrap()],
+                report_due: Day(today.0 + 90),
                 limits: Limits {
                     datasets: Set::only(["pupils"]),
                     rho_purpose: PrivacyLoss::from_nano(7),
@@ -669,8 +729,34 @@ mod tests {
             ("Trust 1", "\\u202eTrust 1"),
             ("[quorum]", "# \u{202e}\n[quorum]"),
             ("[quorum]", "# \u{1b}[2J\n[quorum]"),
+            ("affected = ", "touched = "),
+            ("affected = ", "price = 1\naffected = "),
+            ("publish = \"public-after\"", "publish = \"everybody\""),
+            ("publish = \"public-after\"", "publish = \"members\""),
+            ("public_after_days = 90\n", ""),
+            ("public_after_days = 90", "public_after_days = -1"),
+            ("licence = \"dc-public-1\"", "licence = \"cc0\""),
+            ("report_due = 2026-11-30", "report_due = \"soon\""),
         ] {
+            assert!(text.contains(from), "{from}");
             assert!(parse_charter(&text.replacen(from, to, 1)).is_err(), "{to}");
+        }
+    }
+
+    #[test]
+    fn a_members_purpose_has_no_day_of_publication() {
+        let text = text(5).replacen("public-after", "members", 1).replacen("dc-public-1", "dc-members-1", 1);
+        assert!(parse_charter(&text).unwrap_err().0.contains("remove it"));
+        let text = text.replacen("public_after_days = 90\n", "", 1);
+        let charter = parse_charter(&text).unwrap();
+        assert_eq!(charter.fields().purposes[0].publish, Publish::Members);
+        assert_eq!(charter_toml(charter.fields()), text);
+    }
+
+    #[test]
+    fn a_licence_is_known_by_the_hash_of_its_text() {
+        for licence in Licence::ALL {
+            assert_eq!(sha256(&[licence.text().as_bytes()]).to_string(), licence.sha256());
         }
     }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datacoop_policy::charter::{
-    ASSET_LOCK_CLAUSE, AssetLock, Charter, CharterDraft, CharterError, Dataset, Member, Purpose, Role,
-    amend_min,
+    ASSET_LOCK_CLAUSE, AssetLock, Charter, CharterDraft, CharterError, Dataset, Licence, Member, Publish,
+    Purpose, REVIEWERS, Role, amend_min,
 };
 use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Assumptions;
@@ -108,6 +108,13 @@ pub fn charter_draft(
             id: "demo".into(),
             title: "To see how it works".into(),
             plain: "Made-up members ask a question of made-up data.".into(),
+            affected: "Nobody: the people in the records are made up.".into(),
+            heard: "Whoever runs the demo on this computer.".into(),
+            not_for: ["conclusions about real schools", "ranking members", "sale"].map(String::from).into(),
+            publish: Publish::PublicAfter(0),
+            licence: Licence::Public1,
+            reviewers: founders.iter().take(REVIEWERS).map(|founder| founder.id.clone()).collect(),
+            report_due: Day(today.0 + 365),
             limits: Limits { datasets: Set::only(names), ..Limits::top() },
             starts: today,
             expires: Day(today.0 + 365),

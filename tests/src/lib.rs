@@ -112,6 +112,16 @@ impl Coop {
         let mut args = vec!["charter", "new"];
         args.extend(cards.iter().map(String::as_str));
         args.extend(["--name", "Hill and Vale", "--vocabulary", "exam.toml", "--purpose", "exams"]);
+        args.extend(["--title", "Who does well?", "--affected", "Pupils; their families."]);
+        args.extend(["--heard", "The student council.", "--not-for", "ranking schools"]);
+        args.extend([
+            "--public-after-days",
+            "0",
+            "--reviewer",
+            "GB-EDU-000000",
+            "--reviewer",
+            "GB-EDU-000001",
+        ]);
         args.extend(["--plain", "Who does well?", "--successor", "GB-CHC-1", "-o", "charter.txt"]);
         coop.ok(0, &args);
         for round in 0..2 {

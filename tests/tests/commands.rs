@@ -55,6 +55,8 @@ fn check_imports(coop: &Coop) {
     assert_eq!(done["restart_needed"], false);
     // Its folder is its own.
     let mut new = vec!["charter", "new", "0.card", "1.card", "2.card", "--name", "X", "--purpose", "x"];
+    new.extend(["--title", "x", "--affected", "x", "--heard", "x", "--not-for", "x"]);
+    new.extend(["--reviewer", "GB-EDU-000000", "--reviewer", "GB-EDU-000001"]);
     new.extend(["--vocabulary", "exam.toml", "--plain", "x", "--successor", "GB-CHC-1", "-o", "x.txt"]);
     coop.fails(0, &new, 11, "hint: stop it");
 }

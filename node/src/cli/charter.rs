@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use datacoop_policy::charter::{
-    ASSET_LOCK_CLAUSE, AssetLock, Charter, CharterDraft, Dataset, Purpose, Role, amend_min, name_witnesses,
+    ASSET_LOCK_CLAUSE, AssetLock, Charter, CharterDraft, Dataset, Role, amend_min, name_witnesses,
 };
 use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Assumptions;
@@ -18,6 +18,7 @@ use serde_json::json;
 use super::demo::read;
 use super::limits::{LimitsArgs, limits};
 use super::node::{confirm, home_of, store_error};
+use super::purpose::{PurposeArgs, day};
 use super::show::plain_lines;
 use super::{Common, Printed};
 use crate::clock;
@@ -60,12 +61,8 @@ pub(super) struct NewArgs {
     /// A vocabulary: a shipped name such as attendance/1, or a TOML file; repeat for more
     #[arg(long, required = true, value_name = "NAME|FILE")]
     vocabulary: Vec<String>,
-    /// Id of the first purpose
-    #[arg(long)]
-    purpose: String,
-    /// The purpose in plain words
-    #[arg(long)]
-    plain: String,
+    #[command(flatten)]
+    purpose: PurposeArgs,
     /// Register number of the asset-locked body that receives what is left
     #[arg(long, value_name = "ID")]
     successor: String,
@@ -153,13 +150,14 @@ fn new(common: &Common, args: &NewArgs) -> Result<Printed, CommandError> {
     }
     let today = clock::now().day();
     let last = match &args.expires {
-        Some(text) => Day::parse(text)
-            .ok_or_else(|| CommandError::usage(format!("`{text}` is no day such as 2027-08-31")))?,
+        Some(text) => day(text)?,
         None => Day(today.0 + 365),
     };
     let voting =
         u32::try_from(members.iter().filter(|member| member.has(Role::Voting)).count()).unwrap_or(u32::MAX);
     let small = voting < 5;
+    let open =
+        Limits { datasets: Set::only(datasets.iter().map(|dataset| dataset.id.clone())), ..Limits::top() };
     let draft = CharterDraft {
         id: Digest::default(),
         hash: Digest::default(),
@@ -182,17 +180,7 @@ fn new(common: &Common, args: &NewArgs) -> Result<Printed, CommandError> {
             ..Limits::floor()
         },
         members,
-        purposes: vec![Purpose {
-            id: args.purpose.clone(),
-            title: args.plain.clone(),
-            plain: args.plain.clone(),
-            limits: Limits {
-                datasets: Set::only(datasets.iter().map(|dataset| dataset.id.clone())),
-                ..Limits::top()
-            },
-            starts: today,
-            expires: last,
-        }],
+        purposes: vec![args.purpose.purpose(open, today, last)?],
         datasets,
         asset_lock: AssetLock {
             clause: ASSET_LOCK_CLAUSE.into(),

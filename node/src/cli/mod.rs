@@ -12,6 +12,7 @@ mod node;
 mod objections;
 mod opening;
 mod own;
+mod purpose;
 mod questions;
 mod results;
 mod show;

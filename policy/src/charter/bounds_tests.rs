@@ -1,12 +1,14 @@
 //! Every bound of a charter: what lies on it is lawful, what lies one beyond is refused by its rule.
 
 use super::form::ADDRESS_BYTES_MAX;
-use super::tests::sample;
+use super::tests::{sample, suit};
 use super::*;
+use crate::loss::PrivacyLoss;
 
 fn admit(members: usize, change: impl FnOnce(&mut CharterDraft)) -> &'static str {
     let mut draft = sample(members);
     change(&mut draft);
+    suit(&mut draft);
     Charter::admit(draft).map_or_else(|error| error.rule, |_| "ok")
 }
 

@@ -34,7 +34,10 @@ pub(super) fn check_texts(draft: &CharterDraft) -> Result<(), CharterError> {
         lines.extend([dataset.id.as_str(), &dataset.unit]);
         lines.extend(dataset.vocabularies.iter().map(|(name, _)| name.as_str()));
     }
-    lines.extend(draft.purposes.iter().flat_map(|purpose| [purpose.id.as_str(), &purpose.title]));
+    for purpose in &draft.purposes {
+        lines.extend([purpose.id.as_str(), &purpose.title]);
+        lines.extend(purpose.not_for.iter().map(String::as_str));
+    }
     if let Some(line) = lines.into_iter().find(|line| !is_line(line)) {
         return refuse(
             "C7",
@@ -45,7 +48,8 @@ pub(super) fn check_texts(draft: &CharterDraft) -> Result<(), CharterError> {
         );
     }
     let lock = &draft.asset_lock;
-    let texts = draft.purposes.iter().map(|purpose| &purpose.plain).chain([&lock.clause, &lock.stricter]);
+    let told = draft.purposes.iter().flat_map(|purpose| [&purpose.plain, &purpose.affected, &purpose.heard]);
+    let texts = told.chain([&lock.clause, &lock.stricter]);
     match texts.into_iter().find(|text| text.chars().any(deceives) || text.len() > TEXT_BYTES_MAX) {
         Some(text) => refuse(
             "C7",

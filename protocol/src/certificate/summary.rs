@@ -63,7 +63,8 @@ pub(super) fn summary(charter: &Charter, round: &Round) -> Option<String> {
     lines.extend(cells.iter().flat_map(|cell| cell.figures.iter().map(|f| ("figure", figure(cell, f)))));
     lines.extend(question.draft().cannot_tell.iter().map(|text| ("cannot tell", text.clone())));
     lines.extend(query.question.clips().into_iter().map(|text| ("cut off", text)));
-    lines.push(("licence", "none is named; it is for the members, under the asset lock".to_owned()));
+    let licence = purpose.licence;
+    lines.push(("licence", format!("{}, SHA-256 {}", licence.code(), licence.sha256())));
     let lock = [&fields.asset_lock.clause, &fields.asset_lock.stricter];
     let lock = lock.into_iter().flat_map(|text| text.lines()).filter(|line| !line.is_empty());
     lines.extend(lock.map(|line| ("asset lock", line.to_owned())));
