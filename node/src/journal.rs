@@ -137,6 +137,28 @@ impl Journal {
     }
 }
 
+/// The whole frames of a journal that somebody else may be writing: nothing is opened for writing, cut or
+/// synced, and where the last file ends amid a frame, that frame is not there yet.
+///
+/// Errors: a file is missing or foreign, or damaged before the last one.
+pub fn read_only(folder: &Path) -> Result<Vec<Vec<u8>>, StoreError> {
+    let names: Vec<String> = list(folder)?;
+    let mut frames = vec![];
+    for (i, name) in names.iter().enumerate() {
+        let path = folder.join(name);
+        let bytes = fs::read(&path).map_err(at(&path))?;
+        let whole = read_frames(&bytes, &mut frames);
+        let last = i + 1 == names.len();
+        if name.parse() != Ok(i as u64 + 1) || whole < bytes.len() && !(last && is_torn(&bytes[whole..])) {
+            let path = path.display();
+            return Err(StoreError::Wrong(format!(
+                "{path}: a journal file is missing, foreign or damaged; restore a backup"
+            )));
+        }
+    }
+    Ok(frames)
+}
+
 /// Reads whole frames; returns how many bytes they take.
 fn read_frames(bytes: &[u8], frames: &mut Vec<Vec<u8>>) -> usize {
     let mut at = 0;
@@ -191,6 +213,26 @@ mod tests {
         journal.sync().unwrap();
         let bytes = fs::read(dir.path().join("00000001")).unwrap();
         (dir, bytes)
+    }
+
+    /// A node may be writing: what is torn is not there yet, and stays as it is.
+    #[test]
+    fn a_journal_is_read_beside_who_writes_it() {
+        let (dir, bytes) = journal(&[b"one", b"two"]);
+        let path = dir.path().join("00000001");
+        assert_eq!(read_only(dir.path()).unwrap(), [b"one".to_vec(), b"two".to_vec()]);
+        for torn in 1..HEADER_BYTES + 3 {
+            fs::write(&path, &bytes[..bytes.len() - torn]).unwrap();
+            assert_eq!(read_only(dir.path()).unwrap(), [b"one".to_vec()], "{torn}");
+            assert_eq!(fs::read(&path).unwrap().len(), bytes.len() - torn, "nothing is cut");
+        }
+        let mut damaged = bytes.clone();
+        damaged[HEADER_BYTES] ^= 1;
+        fs::write(&path, &damaged).unwrap();
+        assert!(read_only(dir.path()).is_err(), "not by a torn last write");
+        fs::write(&path, &bytes).unwrap();
+        fs::write(dir.path().join("00000003"), b"").unwrap();
+        assert!(read_only(dir.path()).unwrap_err().to_string().contains("00000003"));
     }
 
     #[test]

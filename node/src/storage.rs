@@ -10,7 +10,7 @@ use datacoop_protocol::wire::{Bytes, Record, decode_within, encode};
 
 use crate::blobs::Blobs;
 use crate::folder::StoreError;
-use crate::journal::{FRAME_BYTES_MAX, Journal};
+use crate::journal::{FRAME_BYTES_MAX, Journal, read_only};
 use crate::keyfile::RoundFiles;
 use crate::signed::Slots;
 
@@ -208,6 +208,11 @@ impl Storage {
 /// What a node keeps for auditors, beside its round secrets.
 pub fn openings(home: &Path) -> RoundFiles {
     RoundFiles::new(&home.join("keys/openings"))
+}
+
+/// What a node's journal holds, whether or not the node runs.
+pub fn records(home: &Path) -> Result<Vec<Record>, StoreError> {
+    read_records(&read_only(&home.join("journal"))?)
 }
 
 fn read_records(frames: &[Vec<u8>]) -> Result<Vec<Record>, StoreError> {

@@ -101,8 +101,113 @@ fn check_limits(kept: &Kept) {
     kept.fails(&["charter", "limits", "--purpose", "other"], 2, "its purposes are: demo");
 }
 
+fn query_id(kept: &Kept) -> String {
+    let certificate = std::fs::read_dir(&kept.coop).unwrap().map(|file| file.unwrap().path());
+    let name = certificate.filter(|path| path.is_file()).map(|path| path.file_stem().unwrap().to_owned());
+    name.last().unwrap().to_str().unwrap().rsplit('-').next().unwrap().to_owned()
+}
+
+fn check_why(kept: &Kept) {
+    let id = query_id(kept);
+    let text = kept.text(&["charter", "why", &id]);
+    for line in [
+        "now: released",
+        "cells           12; at most 2000",
+        "rho 0.005 (epsilon 0.43); rho 1 (epsilon 7.80) was left",
+        "Then we were in the Roster, and debited our Ledger.",
+        "5 accepted, 0 refused, 0 without a verdict here",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let json = kept.json(&["charter", "why", &id[..1].to_uppercase()]);
+    let own = &json["own"];
+    assert_eq!((own["decision"].as_str(), own["recomputed"].as_str()), (Some("accepted"), Some("same")));
+    assert_eq!((own["debited"].as_bool(), json["members"].as_array().unwrap().len()), (Some(true), 5));
+    // Limits that changed since do not change what was decided, and it says so.
+    let original = std::fs::read_to_string(kept.limits_toml()).unwrap();
+    std::fs::write(kept.limits_toml(), format!("{original}\nmax_cells = 11\n")).unwrap();
+    let text = kept.text(&["charter", "why", &id]);
+    let today =
+        "the decision would be another: Refused: 12 cells; at most 11 are allowed. Set by our own limits.";
+    assert!(text.contains("Our own decision (DEMO-002)\nAccepted.\n") && text.contains(today), "{text}");
+    std::fs::write(kept.limits_toml(), original).unwrap();
+    let other = if id.starts_with('0') { "1" } else { "0" };
+    kept.fails(&["charter", "why", other], 2, &format!("the nearest are: {} (Did this day", &id[..8]));
+    kept.fails(&["charter", "why", "\u{1b}[2J"], 2, "no query begins with `\\u{1b}[2J`");
+    kept.fails(&["charter", "why", ""], 2, "is missing");
+}
+
+/// Every file of the node's folder with its bytes.
+fn files(folder: &std::path::Path, into: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+        if file.is_dir() {
+            files(&file, into);
+        } else {
+            into.push((file.clone(), std::fs::read(file).unwrap()));
+        }
+    }
+}
+
+fn check_try(kept: &Kept) {
+    let file = kept.coop.join("candidate.toml");
+    let path = file.to_str().unwrap();
+    let (mut before, mut after) = (vec![], vec![]);
+    files(&kept.coop.join("DEMO-002"), &mut before);
+    let check = |limits: &str, said: &str| {
+        std::fs::write(&file, limits).unwrap();
+        let text = kept.text(&["charter", "try", path]);
+        assert!(text.contains(said), "{limits}: {text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 110 || line.contains("Refused")), "{text}");
+    };
+    let open = "purposes = [\"demo\"]";
+    check(open, "No difference: 1 of 1 question decided as before.");
+    for (limit, rule, told) in [
+        ("rho_query = 4_999_999", "rho_query", "It costs rho 0.005000000; at most 0.004999999 is allowed"),
+        (
+            "rho_year = 4_999_999",
+            "rho_year",
+            "It costs rho 0.005000000; 0.004999999 is left until 31 August 2026",
+        ),
+        ("max_cells = 11", "max_cells", "12 cells; at most 11 are allowed"),
+        ("min_roster = 6", "min_roster", "It asks for 5 members; 6 are needed"),
+        ("columns = { except = [\"attended\"] }", "columns", "The column `attended` may not be used"),
+    ] {
+        check(&format!("{open}\n{limit}"), &format!("1 of 1 question would now be refused: 1 by {rule}."));
+        check(
+            &format!("{open}\n{limit}"),
+            &format!("    was    accepted\n    would  Refused: {told}. Set by our own limits."),
+        );
+    }
+    // What only a Roster can break is judged with the Roster that there was.
+    check(&format!("{open}\nmin_bodies = 6"), "No difference");
+    check(
+        &format!("{open}\nmin_bodies = 7"),
+        "then declined with its Roster. Refused: 6 separate bodies; 7 are needed.",
+    );
+    // At the limit nothing changes.
+    check(
+        &format!("{open}\nrho_query = 5_000_000\nrho_year = 5_000_000\nmax_cells = 12\nmin_roster = 5"),
+        "No difference",
+    );
+    std::fs::write(&file, "purposes = []").unwrap();
+    let json = kept.json(&["charter", "try", path]);
+    assert_eq!((json["questions"].as_u64(), json["now_refused"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(json["queries"][0]["would"]["rule"], "purposes");
+    std::fs::write(&file, "rho_yaer = 5").unwrap();
+    kept.fails(
+        &["charter", "try", path],
+        2,
+        "candidate.toml: line 1: there is no limit `rho_yaer`; did you mean",
+    );
+    kept.fails(&["charter", "try", "/nonexistent"], 2, "No such file");
+    files(&kept.coop.join("DEMO-002"), &mut after);
+    assert!(before == after, "nothing is written");
+}
+
 #[test]
 fn limits_and_verdicts_of_a_kept_demo() {
     let kept = Kept::new();
     check_limits(&kept);
+    check_why(&kept);
+    check_try(&kept);
 }

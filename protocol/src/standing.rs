@@ -458,6 +458,11 @@ pub fn superseded_by(fold: &Fold, round: &Round) -> Option<QueryId> {
 
 /// Replays a whole log of a member. Returns its standing and each entry that is wrong.
 pub fn replay(fold: &Fold, member: &MemberId) -> (Standing, Vec<(Logged, &'static str)>) {
+    replay_until(fold, member, u64::MAX)
+}
+
+/// As `replay`, up to this entry and without it.
+pub fn replay_until(fold: &Fold, member: &MemberId, end: u64) -> (Standing, Vec<(Logged, &'static str)>) {
     let mut standing = Standing::default();
     let mut wrong = vec![];
     let mut entries: Vec<&Logged> = fold
@@ -469,6 +474,7 @@ pub fn replay(fold: &Fold, member: &MemberId) -> (Standing, Vec<(Logged, &'stati
             said.chain(round.repeats().iter().filter(|(by, _)| by == member).map(|(_, logged)| logged))
         })
         .collect();
+    entries.retain(|logged| logged.at.index < end);
     entries.sort_by_key(|logged| logged.at.index);
     for logged in entries {
         if let Err(what) = standing.apply(fold, logged) {

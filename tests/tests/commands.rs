@@ -90,6 +90,40 @@ fn check_correction(coop: &Coop, ask: &[&str], old: &str) {
     }
 }
 
+/// Who refused, by what, and what would have to change: from the journal, while the node runs.
+fn check_why(coop: &Coop, id: &str) {
+    let others = json(&coop.ok(0, &["charter", "why", &id[..8], "--json"]));
+    let said = others["members"].as_array().unwrap();
+    let fifth = said.iter().find(|one| one["member"] == "GB-EDU-000005").unwrap();
+    assert_eq!((fifth["rule"].as_str(), fifth["layer"].as_str()), (Some("purposes"), Some("member")));
+    assert_eq!(fifth["text"], "Refused: The purpose is not open. Set by its own limits.");
+    let accepted = said.iter().filter(|one| one["text"] == "Accepted.").count();
+    assert_eq!((accepted, others["own"]["recomputed"].as_str()), (4, Some("same")));
+
+    let own = json(&coop.ok(5, &["charter", "why", id, "--json"]))["own"].clone();
+    assert_eq!((own["decision"].as_str(), own["recomputed"].as_str()), (Some("refused"), Some("same")));
+    assert_eq!((own["rule"].as_str(), own["layer"].as_str()), (Some("purposes"), Some("member")));
+    let text = own["text"].as_str().unwrap();
+    assert!(text.starts_with("Refused: The purpose `") && text.contains("Set by our own limits."), "{text}");
+    assert!(text.contains("`purposes` in limits.toml would have to allow it"), "{text}");
+    // Limits that open it: the one question would now be accepted; what was accepted elsewhere, not.
+    let purpose = json(&coop.ok(5, &["charter", "limits", "--json"]))["purpose"].as_str().unwrap().to_owned();
+    std::fs::write(coop.path("open.toml"), format!("purposes = [\"{purpose}\"]\nrho_query = 4_999_999\n"))
+        .unwrap();
+    let refused = json(&coop.ok(5, &["charter", "try", "open.toml", "--json"]));
+    assert_eq!(
+        (refused["now_accepted"].as_u64(), refused["queries"][0]["would"]["rule"].as_str()),
+        (Some(0), Some("rho_query"))
+    );
+    std::fs::write(coop.path("open.toml"), format!("purposes = [\"{purpose}\"]\n")).unwrap();
+    let opened = String::from_utf8(coop.ok(5, &["charter", "try", "open.toml"]).stdout).unwrap();
+    assert!(opened.starts_with("1 of 1 question would now be accepted."), "{opened}");
+    assert!(
+        opened.contains("    was    refused (rule purposes, layer member)\n    would  accepted\n"),
+        "{opened}"
+    );
+}
+
 /// Any member's node writes a release's certificate, and never over something else.
 fn check_certificate(coop: &Coop, id: &str) {
     let write = ["certificate", &id[..8], "-o", "answer.dcert"];
@@ -152,6 +186,7 @@ fn plans_repeats_audits_and_limits_of_ones_own() {
     assert_eq!(seen["query"], id.as_str());
     let refused = serde_json::json!([{ "member": "GB-EDU-000005", "rule": "purposes", "layer": "member" }]);
     assert_eq!(seen["refused"], refused, "and it says so in its log");
+    check_why(&coop, &id);
     coop.fails(0, &["results", &id[..7]], 2, "at least 8 digits");
     check_certificate(&coop, &id);
     assert!(coop.status(5)["ledger"].as_array().unwrap().is_empty(), "member 5 spent nothing");

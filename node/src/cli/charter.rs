@@ -20,6 +20,8 @@ use super::limits::{LimitsArgs, limits};
 use super::node::{confirm, home_of, store_error};
 use super::purpose::{PurposeArgs, day};
 use super::show::plain_lines;
+use super::try_limits::{TryArgs, try_limits};
+use super::why::{WhyArgs, why};
 use super::{Common, Printed};
 use crate::clock;
 use crate::error::CommandError;
@@ -48,6 +50,10 @@ pub(super) enum CharterCommand {
     },
     /// Show the limits that hold at this node, and who set each
     Limits(LimitsArgs),
+    /// Explain each member's verdict on a question, and what would have to change
+    Why(WhyArgs),
+    /// Say what another limits file would have decided about the questions this node has seen
+    Try(TryArgs),
 }
 
 #[derive(clap::Args)]
@@ -87,6 +93,8 @@ pub(super) fn charter(common: &Common, command: CharterCommand) -> Result<Printe
         CharterCommand::Sign { file } => sign(common, &file),
         CharterCommand::Show { file } => show(common, file),
         CharterCommand::Limits(args) => limits(common, &args),
+        CharterCommand::Why(args) => why(common, &args),
+        CharterCommand::Try(args) => try_limits(common, &args),
     }
 }
 

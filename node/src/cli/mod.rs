@@ -17,8 +17,10 @@ mod questions;
 mod results;
 mod show;
 mod sql;
+mod try_limits;
 mod verify;
 mod vocabulary;
+mod why;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;

@@ -41,7 +41,8 @@ use blobs::Blobs;
 use gather::Effort;
 use opening::Openings;
 use port::{Event, Input, Output, RoundSecrets};
-use recover::{Gate, check_last_signed, check_readable, replay};
+pub(crate) use recover::replay;
+use recover::{Gate, check_last_signed, check_readable};
 use sync::Peers;
 use witness::Watch;
 

@@ -148,7 +148,7 @@ impl Member {
     }
 }
 
-pub(super) fn replay(
+pub(crate) fn replay(
     fold: &mut Fold,
     witnessed: &mut Witnessed,
     me: &MemberId,

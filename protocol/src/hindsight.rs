@@ -1,0 +1,170 @@
+//! A member's decisions judged again: its journal replayed record by record, so that each is seen with what
+//! the member knew at that moment. For the member's own person, who may ask why, or what other limits would
+//! have said. Writes nothing; what limits it judges by is the caller's word, for a log does not hold them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use datacoop_policy::charter::Charter;
+use datacoop_policy::limits::{Layer, Limits};
+use datacoop_policy::query::Query;
+use datacoop_policy::refusal::{Refusal, Rule};
+use datacoop_policy::verdict::Layers;
+use datacoop_policy::vocabulary::Vocabulary;
+use datacoop_policy::{Digest, MemberId, QueryId, Time};
+
+use crate::entry::{Body, Entry};
+use crate::fold::Fold;
+use crate::member::{RestoreError, replay};
+use crate::rounds::{Kind, Logged, Round};
+use crate::standing::{self, Room, Standing};
+use crate::wire::{Bytes, Record};
+use crate::witness::Witnessed;
+
+/// Whose decisions are judged again, and by what.
+pub struct Judge<'a> {
+    /// The member.
+    pub me: &'a MemberId,
+    /// Its own limits; `None` answers nothing.
+    pub own: Option<&'a Limits>,
+    /// Datasets of which it holds a table.
+    pub declared: &'a BTreeSet<String>,
+}
+
+/// What the rules say of a Query at one moment.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// When.
+    pub at: Time,
+    /// What `judge` says.
+    pub said: Result<(), Refusal>,
+    /// What could still be spent then, before the Query itself.
+    pub room: Room,
+}
+
+/// Both times a member decides about a Query. Each is absent where it did not come to it, or where what it
+/// knew cannot be told: of a log that was recovered from others, or a Query that means nothing here.
+#[derive(Clone, Default, Debug)]
+pub struct Hindsight {
+    /// When it wrote its verdict.
+    pub verdict: Option<Judged>,
+    /// With the Roster: when it debited, else when it learned of the Roster.
+    pub debit: Option<Judged>,
+}
+
+/// Replays a journal. Returns what it holds in the end, and each Query that was decided about.
+///
+/// Errors: the journal holds a copied log that is not proved.
+pub fn hindsight(
+    charter: &Arc<Charter>,
+    vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
+    records: Vec<Record>,
+    judge: &Judge<'_>,
+) -> Result<(Fold, BTreeMap<QueryId, Hindsight>), RestoreError> {
+    let mut fold = Fold::new(charter.clone(), vocabularies);
+    let mut witnessed = Witnessed::new(charter, judge.me);
+    let (mut standing, mut now) = (Standing::default(), Time(0));
+    let mut found: BTreeMap<QueryId, Hindsight> = BTreeMap::new();
+    let own_head = fold.log(judge.me).map(|log| log.head());
+    for record in records {
+        let recovers = matches!(&record, Record::Copied(section) if Some(section.log) == own_head);
+        let written = match &record {
+            Record::Entry(Bytes(bytes)) => Entry::parse(bytes).ok(),
+            Record::Copied(_) | Record::Cosigned(_) => None,
+        };
+        if let Some(entry) = &written {
+            now = Time::from_seconds(entry.at.seconds());
+            before_own(&mut found, judge, &fold, &standing, &entry.body, now);
+        }
+        let index = fold.log(judge.me).map_or(0, |log| log.size());
+        replay(&mut fold, &mut witnessed, judge.me, record)?;
+        if recovers {
+            standing = standing::replay(&fold, judge.me).0;
+        }
+        if let Some(entry) = written
+            && let Some(at) = fold.log(judge.me).and_then(|log| log.reference(index))
+        {
+            let _audited_elsewhere = standing.apply(&fold, &Logged { at, time: now, body: entry.body });
+        }
+        for id in fold.take_touched() {
+            if let Some(round) = fold.round(&id).cloned() {
+                learn_roster(&mut found, judge, &fold, &standing, &round, now);
+            }
+        }
+    }
+    Ok((fold, found))
+}
+
+/// Our own next entry is about to be written: if it decides something, that is judged with what is known.
+#[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
+fn before_own(
+    found: &mut BTreeMap<QueryId, Hindsight>,
+    judge: &Judge<'_>,
+    fold: &Fold,
+    standing: &Standing,
+    body: &Body,
+    now: Time,
+) {
+    let Some(round) = body.query().and_then(|id| fold.round(&id)) else { return };
+    let Some(query) = round.query() else { return };
+    match body {
+        Body::Accept { .. } | Body::Refuse { .. } if round.said(Kind::Verdict, judge.me).is_none() => {
+            let judged = judge.judge(fold, standing, query, None, now);
+            found.entry(round.id).or_default().verdict = Some(judged);
+        }
+        Body::Debit { .. } => {
+            let Some(plan) = round.plan() else { return };
+            let judged = judge.judge(fold, standing, query, Some(&plan.members), now);
+            found.entry(round.id).or_default().debit = Some(judged);
+        }
+        _ => {}
+    }
+}
+
+/// A Roster that names us came: a member that declines then writes nothing, so this is all there is to see.
+fn learn_roster(
+    found: &mut BTreeMap<QueryId, Hindsight>,
+    judge: &Judge<'_>,
+    fold: &Fold,
+    standing: &Standing,
+    round: &Round,
+    now: Time,
+) {
+    let (Some(plan), Some(roster)) = (round.plan(), round.roster()) else { return };
+    let known = found.get(&round.id).is_some_and(|seen| seen.debit.is_some());
+    if known || round.said(Kind::Debit, judge.me).is_some() || !plan.members.contains(judge.me) {
+        return;
+    }
+    let at = now.max(Time::from_seconds(roster.time.seconds()));
+    let judged = judge.judge(fold, standing, &plan.query, Some(&plan.members), at);
+    found.entry(round.id).or_default().debit = Some(judged);
+}
+
+impl Judge<'_> {
+    fn judge(
+        &self,
+        fold: &Fold,
+        standing: &Standing,
+        query: &Query,
+        roster: Option<&[MemberId]>,
+        now: Time,
+    ) -> Judged {
+        let nothing = Limits { purposes: datacoop_policy::limits::Set::none(), ..Limits::top() };
+        let own = self.own.unwrap_or(&nothing);
+        let declared = self.declared.contains(&query.account.dataset);
+        let limits = Layers::new(fold.charter(), &query.purpose, Some(own)).effective();
+        let said = match two_histories(fold, self.me, query, roster) {
+            Some(refusal) => Err(refusal),
+            None => standing.judge(fold, self.me, query, roster, Some(own), declared, true, now),
+        };
+        Judged { at: now, said, room: standing.room(fold, self.me, query, &limits, now) }
+    }
+}
+
+/// Whoever signed two histories is joined in nothing: the asker or we, and then anybody in the Roster.
+fn two_histories(fold: &Fold, me: &MemberId, query: &Query, roster: Option<&[MemberId]>) -> Option<Refusal> {
+    let first = [&query.asker, me].into_iter();
+    let split = first.chain(roster.into_iter().flatten()).find(|member| fold.split(member).is_some())?;
+    let sentence = format!("`{split}` signed two histories of its log");
+    Some(Refusal { rule: Rule::TwoHistories, layer: Layer::Member, sentence, numbers: None })
+}
