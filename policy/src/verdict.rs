@@ -312,8 +312,8 @@ fn check_sensitive(query: &Query, facts: &Facts<'_>) -> Check {
     }
 }
 
-/// Whoever asks again is given the Release that stands. It may be superseded once, by name, and by at least
-/// half of those who gave it: or a few could put figures of their own in its place.
+/// Whoever asks again is given the Release that stands. It may be superseded once, by name, and by more than
+/// half of those who gave it: or a few could put figures of their own in its place, or two halves two.
 fn check_answer(query: &Query, roster: Option<&[MemberId]>, facts: &Facts<'_>) -> Check {
     let (old, answer) = match (query.supersedes, facts.answer) {
         (None, None) => return Ok(()),
@@ -331,10 +331,11 @@ fn check_answer(query: &Query, roster: Option<&[MemberId]>, facts: &Facts<'_>) -
     }
     let both = roster.map(|roster| roster.iter().filter(|id| answer.members.contains(id)).count());
     match both {
-        Some(both) if 2 * both < answer.members.len() => no(
+        // Nobody is named where only the Query is at hand: see `Query::named_answer`.
+        Some(both) if 2 * both <= answer.members.len() && !answer.members.is_empty() => no(
             Rule::Supersedes,
             format!(
-                "{both} of {} members of the Release that it supersedes take part; half of them are needed",
+                "{both} of {} members of the Release that it supersedes take part; more than half of them are needed",
                 answer.members.len()
             ),
         ),
@@ -394,7 +395,7 @@ fn check_planned_roster(limits: &Limits, query: &Query, facts: &Facts<'_>) -> Ch
             format!("it asks for {stated} members; {least} are needed"),
         );
     }
-    if query.mode == Mode::Secure && facts.under_way {
+    if facts.under_way {
         return no(Rule::MinStep, "another round of this question is under way; wait until it ends");
     }
     check_assumptions(query, query.min_roster as usize, facts)

@@ -350,8 +350,8 @@ fn check_references(fold: &Fold, log: &Log) -> Check {
                      has the rest of what its author cites"
                 );
                 findings.note(Some(entry), Err(text));
-            } else if held.size() <= index {
-                findings.skip(); // Absent, or an older copy.
+            } else if held.size() <= index || fold.split(&held.member).is_some() {
+                findings.skip(); // Absent, or an older copy; or of the history that is not here.
             } else {
                 let text = format!(
                     "entry {entry} cites entry {index} of {origin} as another than stands here: its author made \

@@ -13,7 +13,7 @@ use datacoop_policy::verdict::judge_round;
 use datacoop_policy::{Digest, MemberId, QueryId, Time};
 
 pub(crate) use lot::LOST_LOT;
-pub(crate) use withheld::DEBIT_GRACE;
+pub(crate) use withheld::{DEBIT_GRACE, ROSTER_GRACE};
 pub use withheld::{Withheld, Withholding};
 
 use crate::entry::{Body, QueryBody, Ref};

@@ -1,7 +1,8 @@
 //! A member's standing: its Ledger, what it promised, what it debited before. Replayed from its own
 //! log, entry by entry, by the member itself and by an auditor.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datacoop_policy::ledger::{Account, Debit, Ledger};
@@ -40,16 +41,6 @@ impl Sameness {
     }
 }
 
-/// A round of ours whose loss is not settled.
-#[derive(Clone, Debug)]
-struct Promise {
-    account: Account,
-    purpose: String,
-    loss: PrivacyLoss,
-    repeats: Digest,
-    lapses: Time,
-}
-
 /// What two debits are attempts of: whether the Query supersedes a Release counts, not which it names, so
 /// no name earns a third attempt.
 type Attempt = (Sameness, bool);
@@ -58,17 +49,46 @@ fn attempt(query: &Query) -> Attempt {
     (Sameness::of(query), query.supersedes.is_some())
 }
 
-/// A debit and what it was for.
+/// What a debit was for.
+#[derive(Clone, Debug)]
+struct About {
+    purpose: String,
+    attempt: Attempt,
+    repeats: Digest,
+}
+
+impl About {
+    fn of(query: &Query) -> Self {
+        Self { purpose: query.purpose.clone(), attempt: attempt(query), repeats: repeat_key(query) }
+    }
+
+    /// Whether a lot that was spoilt here was one for this Query too: the same days in other words, or a few
+    /// of them more or less, are no new question. Days that do not overlap are.
+    fn shares_lots_with(&self, query: &Query, repeats: Digest) -> bool {
+        let (Sameness { period, .. }, corrects) = &self.attempt;
+        let other = query.period();
+        let overlap = period.first() <= other.last() && other.first() <= period.last();
+        self.repeats == repeats && *corrects == query.supersedes.is_some() && overlap
+    }
+}
+
+/// A debit, and what it was for.
 #[derive(Clone, Debug)]
 struct Spent {
     account: Account,
-    /// As far as the Query is known.
-    purpose: Option<String>,
-    attempt: Option<Attempt>,
-    repeats: Option<Digest>,
+    /// `None` while the Query is not here, as after a recovery from peers of which one withheld the asker's
+    /// log: then the fold is asked whenever it matters.
+    about: Option<About>,
     loss: PrivacyLoss,
     contributed: bool,
     voided: bool,
+}
+
+impl Spent {
+    fn about<'a>(&'a self, fold: &Fold, id: &QueryId) -> Option<Cow<'a, About>> {
+        let late = || fold.round(id)?.query().map(|query| Cow::Owned(About::of(query)));
+        self.about.as_ref().map(Cow::Borrowed).or_else(late)
+    }
 }
 
 /// What may still be spent in a ledger year.
@@ -86,10 +106,15 @@ pub struct Room {
 #[derive(Clone, Default, Debug)]
 pub struct Standing {
     ledger: Ledger,
-    promises: BTreeMap<QueryId, Promise>,
+    /// Rounds that were accepted and not debited, by the place of the acceptance in the log.
+    promises: BTreeMap<QueryId, u64>,
     debits: BTreeMap<QueryId, Spent>,
+    /// Of debits whose Query was here when they were booked, those that stand.
     attempts: BTreeMap<Attempt, u32>,
-    voided: BTreeMap<Attempt, u32>,
+    /// Debits whose Query was not.
+    unknown: BTreeSet<QueryId>,
+    /// Debits that were voided.
+    voided: BTreeSet<QueryId>,
 }
 
 impl Standing {
@@ -103,21 +128,15 @@ impl Standing {
     #[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
     pub fn apply(&mut self, fold: &Fold, logged: &Logged) -> Result<(), &'static str> {
         let Some(id) = logged.body.query() else { return Ok(()) };
-        let round = fold.round(&id);
-        let query = round.and_then(|round| round.query());
+        let query = fold.round(&id).and_then(|round| round.query());
         match &logged.body {
             Body::Accept { .. } => {
-                if let Some(query) = query {
-                    self.promise(id, query);
-                }
+                self.promises.insert(id, logged.at.index);
                 Ok(())
             }
             Body::Debit { debit, .. } => self.debit(id, debit, query.map(AsRef::as_ref)),
             Body::Contribution { .. } | Body::Commit { .. } => self.contribute(id),
-            Body::Void { .. } => {
-                let by_lot = round.and_then(|round| round.plan()).is_some_and(|plan| plan.by_lot());
-                self.void(id, by_lot)
-            }
+            Body::Void { .. } => self.void(id),
             _ => Ok(()),
         }
     }
@@ -126,19 +145,13 @@ impl Standing {
     fn debit(&mut self, id: QueryId, debit: &Debit, query: Option<&Query>) -> Result<(), &'static str> {
         self.promises.remove(&id);
         let adds_up = self.ledger.book(debit);
-        let attempt = query.map(attempt);
-        if let Some(attempt) = &attempt {
-            *self.attempts.entry(attempt.clone()).or_default() += 1;
+        let about = query.map(About::of);
+        match &about {
+            Some(about) => *self.attempts.entry(about.attempt.clone()).or_default() += 1,
+            None => drop(self.unknown.insert(id)),
         }
-        let spent = Spent {
-            account: debit.account.clone(),
-            purpose: query.map(|query| query.purpose.clone()),
-            attempt,
-            repeats: query.map(repeat_key),
-            loss: debit.loss,
-            contributed: false,
-            voided: false,
-        };
+        let account = debit.account.clone();
+        let spent = Spent { account, about, loss: debit.loss, contributed: false, voided: false };
         if self.debits.insert(id, spent).is_some() {
             return Err("a second debit for one query");
         }
@@ -150,17 +163,6 @@ impl Standing {
             return Err("a debit of another loss or account than the query states");
         }
         Ok(())
-    }
-
-    fn promise(&mut self, id: QueryId, query: &Query) {
-        let promise = Promise {
-            account: query.account.clone(),
-            purpose: query.purpose.clone(),
-            loss: query.loss,
-            repeats: repeat_key(query),
-            lapses: query.contribute_by,
-        };
-        self.promises.insert(id, promise);
     }
 
     fn contribute(&mut self, id: QueryId) -> Result<(), &'static str> {
@@ -175,51 +177,70 @@ impl Standing {
         }
     }
 
-    fn void(&mut self, id: QueryId, by_lot: bool) -> Result<(), &'static str> {
+    fn void(&mut self, id: QueryId) -> Result<(), &'static str> {
         match self.debits.get_mut(&id) {
             Some(spent) if !spent.contributed && !spent.voided => {
                 spent.voided = true;
                 self.ledger.void(&spent.account, spent.loss);
-                let attempts = spent.attempt.as_ref().and_then(|attempt| self.attempts.get_mut(attempt));
+                let attempts = spent.about.as_ref().and_then(|about| self.attempts.get_mut(&about.attempt));
                 attempts.into_iter().for_each(|attempts| *attempts = attempts.saturating_sub(1));
-                if let Some(attempt) = spent.attempt.as_ref().filter(|_| by_lot) {
-                    *self.voided.entry(attempt.clone()).or_default() += 1;
-                }
+                self.unknown.remove(&id);
+                self.voided.insert(id);
                 Ok(())
             }
             _ => Err("a void of a debit that was used, voided before, or never made"),
         }
     }
 
-    /// Loss of accepted Queries on an account that may still be debited: a Query that ended, or
-    /// whose Roster left the member out, reserves nothing.
+    /// Accepted Queries that may still be debited: one that ended, or whose Roster left the member out,
+    /// reserves nothing.
     fn reserved<'a>(
         &'a self,
         fold: &'a Fold,
         me: &'a MemberId,
         now: Time,
-    ) -> impl Iterator<Item = (&'a QueryId, &'a Promise)> {
-        self.promises.iter().filter_map(move |(id, promise)| {
-            let round = fold.round(id);
-            let over = round.is_some_and(|round| round.ending().is_some())
-                || round.and_then(|round| round.plan()).is_some_and(|plan| !plan.members.contains(me));
-            (promise.lapses >= now && !over).then_some((id, promise))
+    ) -> impl Iterator<Item = &'a Arc<Query>> {
+        self.promises.keys().filter_map(move |id| {
+            let round = fold.round(id)?;
+            let query = round.query()?;
+            let over =
+                round.ending().is_some() || round.plan().is_some_and(|plan| !plan.members.contains(me));
+            (query.contribute_by >= now && !over).then_some(query)
         })
     }
 
     /// What the Query's account holds in promises that are still open, and what debits and promises of
     /// its purpose come to; the Query's own promise aside.
     fn taken(&self, fold: &Fold, me: &MemberId, query: &Query, now: Time) -> (PrivacyLoss, PrivacyLoss) {
-        let others = || {
-            self.reserved(fold, me, now)
-                .filter(|(id, promise)| **id != query.id && promise.account == query.account)
-                .map(|(_, promise)| (promise.purpose.as_str(), promise.loss))
+        let others = self.reserved(fold, me, now);
+        let others: Vec<_> =
+            others.filter(|other| other.id != query.id && other.account == query.account).collect();
+        let sum = |losses: &mut dyn Iterator<Item = &&Arc<Query>>| {
+            losses.fold(PrivacyLoss::ZERO, |sum, other| sum.plus(other.loss))
         };
-        let sum =
-            |losses: &mut dyn Iterator<Item = PrivacyLoss>| losses.fold(PrivacyLoss::ZERO, PrivacyLoss::plus);
-        let reserved = sum(&mut others().map(|(_, loss)| loss));
-        let of_purpose = &mut others().filter(|(purpose, _)| *purpose == query.purpose).map(|(_, loss)| loss);
-        (reserved, sum(of_purpose).plus(self.purpose_debits(query)))
+        let of_purpose = &mut others.iter().filter(|other| other.purpose == query.purpose);
+        (sum(&mut others.iter()), sum(of_purpose).plus(self.purpose_debits(fold, query)))
+    }
+
+    /// Debits of the same attempt that stand.
+    fn attempts(&self, fold: &Fold, query: &Query) -> u32 {
+        let wanted = attempt(query);
+        let known = self.attempts.get(&wanted).copied().unwrap_or(0);
+        let late = |id: &&QueryId| {
+            let about = self.debits.get(id).and_then(|spent| spent.about(fold, id));
+            about.is_some_and(|about| about.attempt == wanted)
+        };
+        known.saturating_add(count(self.unknown.iter().filter(late)))
+    }
+
+    /// Debits that returned because the lot of a round of the same question came to nothing.
+    fn spoilt_lots(&self, fold: &Fold, query: &Query) -> u32 {
+        let repeats = repeat_key(query);
+        count(self.voided.iter().filter(|id| {
+            let by_lot = fold.round(id).and_then(|round| round.plan()).is_some_and(|plan| plan.by_lot());
+            let about = self.debits.get(id).filter(|_| by_lot).and_then(|spent| spent.about(fold, id));
+            about.is_some_and(|about| about.shares_lots_with(query, repeats))
+        }))
     }
 
     /// What may still be spent on a Query's account and purpose under these limits, before the Query
@@ -251,7 +272,7 @@ impl Standing {
         let (reserved, purpose_spent) = match fresh {
             true => self.taken(fold, me, query, now),
             // Whether a promise of then was over rests on other logs, as the member held them.
-            false => (PrivacyLoss::ZERO, self.purpose_debits(query)),
+            false => (PrivacyLoss::ZERO, self.purpose_debits(fold, query)),
         };
         let past = match (roster, fresh) {
             (None, _) => vec![],
@@ -266,8 +287,8 @@ impl Standing {
             ledger: &self.ledger,
             reserved,
             purpose_spent,
-            attempts: self.attempts.get(&attempt(query)).copied().unwrap_or(0),
-            voided: self.voided.get(&attempt(query)).copied().unwrap_or(0),
+            attempts: self.attempts(fold, query),
+            voided: self.spoilt_lots(fold, query),
             answer: answer.as_ref(),
             past: &past,
             // An auditor may hold less of the other round than the member did.
@@ -283,11 +304,7 @@ impl Standing {
     /// debited for another Roster than the one here.
     fn own_past_rounds(&self, fold: &Fold, me: &MemberId, query: &Query) -> Vec<PastRound> {
         let key = repeat_key(query);
-        let debits = self
-            .debits
-            .iter()
-            .filter(|(id, spent)| **id != query.id && !spent.voided && spent.repeats == Some(key));
-        let past = debits.filter_map(|(id, _)| {
+        let past = self.repeats(fold, key).filter(|id| **id != query.id).filter_map(|id| {
             let round = fold.round(id)?;
             let accepted = round.closed_by_all()?.accepted;
             let plan = round.plan()?;
@@ -298,37 +315,60 @@ impl Standing {
         past.collect()
     }
 
+    /// Debits that stand for rounds of the same question and parameters.
+    fn repeats<'a>(&'a self, fold: &'a Fold, key: Digest) -> impl Iterator<Item = &'a QueryId> {
+        let same = move |(id, spent): &(&QueryId, &Spent)| {
+            !spent.voided && spent.about(fold, id).is_some_and(|about| about.repeats == key)
+        };
+        self.debits.iter().filter(same).map(|(id, _)| id)
+    }
+
     /// Whether another round that a sum of this Query can be set against, and that we accepted, may still give
     /// one: two at once could end with accepted sets that differ. Not one of full noise, of which each vector
-    /// is noised whole.
+    /// is noised whole; but of two corrections of one Release, whatever their noise, one waits for the other,
+    /// or both would stand.
+    ///
+    /// What we accepted, once we have accepted this one later, waits for this one: it had lapsed by then. Else
+    /// an asker that holds its Roster back until then would have each of the two wait for the other.
     pub fn is_under_way(&self, fold: &Fold, me: &MemberId, query: &Query, now: Time) -> bool {
         let key = repeat_key(query);
-        // Not `reserved`: an abort that claims to be of a later time ends a promise, and no round.
-        let promised = self.promises.iter().filter(|(_, promise)| promise.repeats == key);
-        let debited = self.debits.iter().filter(|(_, spent)| !spent.voided && spent.repeats == Some(key));
         let blocks = |id: &QueryId| {
             let Some((round, other)) = fold.round(id).and_then(|round| Some((round, round.query()?))) else {
                 return false;
             };
             let ours = round.plan().is_none_or(|plan| plan.members.contains(me));
+            let secure = query.mode == Mode::Secure && other.mode == Mode::Secure;
             let compared = PastRound { period: other.period(), sets: vec![] }.counts_for(query.period());
-            other.mode == Mode::Secure && ours && compared && round.may_give_sum(now)
+            let corrects = query.supersedes.is_some() && attempt(other) == attempt(query);
+            ours && (secure && compared || corrects) && repeat_key(other) == key && round.may_give_sum(now)
         };
-        let promised = promised.filter(|(_, promise)| promise.lapses >= now).map(|(id, _)| id);
-        promised.chain(debited.map(|(id, _)| id)).any(|id| *id != query.id && blocks(id))
+        // Not `reserved`: an abort that claims to be of a later time ends a promise, and no round.
+        let accepted = self.promises.get(&query.id);
+        let promised = self.promises.iter().filter(|(id, at)| {
+            let open = fold.round(id).and_then(|round| round.query());
+            open.is_some_and(|other| other.contribute_by >= now) && accepted.is_none_or(|own| own < *at)
+        });
+        let promised = promised.map(|(id, _)| id);
+        promised.chain(self.repeats(fold, key)).any(|id| *id != query.id && blocks(id))
     }
 
-    fn purpose_debits(&self, query: &Query) -> PrivacyLoss {
-        let same = |spent: &&Spent| {
-            !spent.voided && spent.account == query.account && spent.purpose.as_ref() == Some(&query.purpose)
+    fn purpose_debits(&self, fold: &Fold, query: &Query) -> PrivacyLoss {
+        let same = |(id, spent): &(&QueryId, &Spent)| {
+            let stands = !spent.voided && spent.account == query.account;
+            stands && spent.about(fold, id).is_some_and(|about| about.purpose == query.purpose)
         };
-        self.debits.values().filter(same).fold(PrivacyLoss::ZERO, |sum, spent| sum.plus(spent.loss))
+        let same = self.debits.iter().filter(same);
+        same.fold(PrivacyLoss::ZERO, |sum, (_, spent)| sum.plus(spent.loss))
     }
 
     /// Whether a debit of this Query stands that nothing was contributed under.
     pub fn holds_unused_debit(&self, id: &QueryId) -> bool {
         self.debits.get(id).is_some_and(|spent| !spent.voided && !spent.contributed)
     }
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(items.count()).unwrap_or(u32::MAX)
 }
 
 /// Rosters of the same question and parameters are compared. Lists of members aside: those are compared
@@ -428,7 +468,7 @@ pub fn answer(fold: &Fold, query: &Query) -> Option<Answer> {
         let first = firsts.iter().find(|(_, first)| Some(first.query) == *old);
         first.is_some_and(|(_, first)| {
             let both = first.members.iter().filter(|id| new.members.contains(id)).count();
-            2 * both >= first.members.len()
+            2 * both > first.members.len()
         })
     };
     let correction = corrections.into_iter().find(|(old, new)| may(old, new));

@@ -303,3 +303,54 @@ fn a_replayed_log_gives_its_standing_and_what_is_wrong_in_it() {
     assert!(replay(&unused.fold(), by).0.holds_unused_debit(&told.id));
     assert!(!replay(&told.logs.fold(), by).0.holds_unused_debit(&told.id));
 }
+
+/// After a recovery in which somebody withholds the asker's log a member knows what it debited and not for what:
+/// it counts for the purpose, and keeps the next round waiting, as soon as the Query is here.
+#[test]
+fn what_a_member_debited_counts_once_its_query_is_here() {
+    let told = told();
+    let (by, again, start) = (told.bystander(), again(&told), told.plan.query.at);
+    let whole = told.before(&told.logs, Kind::Release, &[told.asker()]);
+    let whole = told.before(&whole, Kind::Open, &told.plan.committee.iter().collect::<Vec<_>>());
+    let mut without = whole.clone();
+    without.cut(told.asker(), told.round.asked().unwrap().at.index);
+    let limits = datacoop_policy::limits::Limits::top();
+    for kind in [Kind::Verdict, Kind::Debit] {
+        let (mut known, mut unknown) = (Standing::default(), Standing::default());
+        let firsts =
+            [Kind::Verdict, Kind::Debit].into_iter().take_while(|first| *first != kind).chain([kind]);
+        for first in firsts {
+            assert_eq!(known.apply(&whole.fold(), told.said(first, by)), Ok(()));
+            let booked = unknown.apply(&without.fold(), told.said(first, by));
+            assert_eq!(booked.is_ok(), first == Kind::Verdict, "{booked:?}");
+        }
+        let fold = whole.fold();
+        let room = |standing: &Standing| standing.room(&fold, by, &again, &limits, start);
+        assert_eq!(room(&unknown), room(&known), "{kind:?}");
+        assert_ne!(room(&unknown).purpose, room(&Standing::default()).purpose, "{kind:?}");
+        assert!(unknown.is_under_way(&fold, by, &again, start), "{kind:?}");
+    }
+}
+
+/// Nor is a question that came to nothing twice tried a third time because its Queries came late.
+#[test]
+fn attempts_count_once_their_queries_are_here() {
+    let told = told();
+    let (asker, by, start) = (told.asker(), told.bystander(), told.plan.query.at);
+    let mut whole = told.before(&told.logs, Kind::Release, &[asker]);
+    let body = told.round.asked().unwrap().body.clone();
+    let second = whole.push(asker, start, Body::Query(Box::new(body))).leaf;
+    let Body::Debit { roster, nonce, debit, .. } = told.said(Kind::Debit, by).body.clone() else { panic!() };
+    let mut twice = debit.clone();
+    (twice.before, twice.after) = (debit.after, debit.after.plus(debit.loss));
+    whole.push(by, start, Body::Debit { query: second, roster, nonce, debit: twice });
+    let mut without = whole.clone();
+    without.cut(asker, told.round.asked().unwrap().at.index);
+    let standing = replay(&without.fold(), by).0;
+    let judged = |fold: &Fold| {
+        let verdict = standing.judge(fold, by, &again(&told), None, None, true, true, start);
+        verdict.map_err(|refusal| refusal.rule.code())
+    };
+    assert_eq!(judged(&whole.fold()), Err("attempt"));
+    assert_ne!(judged(&without.fold()), Err("attempt"), "what it was for is not known");
+}

@@ -196,3 +196,26 @@ fn a_few_cannot_supersede_what_many_gave() {
     assert_eq!(round(&story, 0, second).ending(), Some(&Ending::Aborted("supersedes".into())));
     assert!([0, 1, 9, 10, 11].into_iter().all(|site| story.spent(site) == LOSS), "nobody paid for it");
 }
+
+/// Vectors of full noise are noised whole, so rounds of it do not wait for each other; but of two corrections
+/// that are asked at once one is released at most, and none by halves.
+#[test]
+fn of_two_corrections_at_once_one_is_released_at_most() {
+    for seed in 86..90 {
+        let mut story = Story::new(12, seed);
+        story.meet();
+        let full = |story: &Story| story.query(Mode::FullNoise, LOSS, 5, PERIOD);
+        let first = story.ask(3, full(&story)).unwrap();
+        assert!(story.finish(first, 12) && story.released(first));
+        for site in [0, 1] {
+            let query = QueryBody { mode: Mode::FullNoise, ..correction(&story, first, PERIOD) };
+            story.world.input(site, Input::Ask { command: 900, query: Box::new(query) });
+        }
+        story.world.run_until(story.world.now() + Span(150_000));
+        let rounds = story.world.member(2).unwrap().fold().rounds();
+        assert_eq!(rounds.len(), 3, "both were asked");
+        let released = rounds.values().filter(|round| round.id != first && round.released().is_some());
+        assert!(released.count() <= 1, "seed {seed}");
+        story.audits_clean(2);
+    }
+}

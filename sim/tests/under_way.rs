@@ -17,7 +17,7 @@ use datacoop_policy::query::{Mode, Query};
 use datacoop_policy::{Digest, MemberId, Period, Span, Time};
 use datacoop_protocol::entry::{Body, QueryBody};
 use datacoop_protocol::rounds::Kind;
-use datacoop_protocol::standing::Standing;
+use datacoop_protocol::standing::{Standing, replay};
 
 /// Days that overlap with the round's, and a term that does not.
 const OVERLAPPING: &str = "2025-11-03..2025-12-19";
@@ -119,15 +119,52 @@ fn a_round_of_full_noise_keeps_nobody_waiting() {
     assert!(!standing.is_under_way(&fold, by, &query, told.plan.query.at));
 }
 
-/// A Query without a Roster may get one until nobody would debit it any more.
+/// How long after `join_by` a Roster may still be on its way.
+const ROSTER_GRACE: Span = Span(120_000);
+
+/// Or an asker could keep a question from everybody with a Query that it lets hang.
 #[test]
-fn a_query_that_gets_no_roster_keeps_others_waiting_until_it_can_get_none() {
+fn a_query_that_gets_no_roster_keeps_others_waiting_as_long_as_it_lets_members_join() {
     let told = told();
     let query = again(&told, OVERLAPPING);
     let logs = told.before(&told.logs, Kind::Roster, &[told.asker()]);
-    let contribute_by = told.plan.query.contribute_by;
-    assert!(waits(&told, &logs, ACCEPTED, &query, contribute_by));
-    assert!(!waits(&told, &logs, ACCEPTED, &query, contribute_by + Span(1)));
+    let until = told.plan.query.join_by + ROSTER_GRACE;
+    assert!(until < told.plan.query.contribute_by);
+    assert!(waits(&told, &logs, ACCEPTED, &query, until));
+    assert!(!waits(&told, &logs, ACCEPTED, &query, until + Span(1)));
+}
+
+/// An asker that holds its Roster back until members have accepted the next round of the question stops none of
+/// them, and has none of them in both.
+#[test]
+fn a_roster_that_comes_after_the_next_round_was_accepted_waits_for_that_one() {
+    let told = told();
+    let (asker, by, start) = (told.asker(), told.bystander(), told.plan.query.at);
+    let mut logs = undebited(&told, 12);
+    let ours = |logs: &Logs| {
+        let fold = logs.fold();
+        let standing = replay(&fold, by).0;
+        let query = |id: &Digest| Query::clone(fold.round(id).unwrap().query().unwrap());
+        let waits = |id: &Digest| standing.is_under_way(&fold, by, &query(id), start);
+        fold.rounds().keys().map(|id| (*id == told.id, waits(id))).collect::<Vec<_>>()
+    };
+    let debits = |logs: &Logs| {
+        let written = Restart::new(&told, logs, by).writes(start);
+        written.iter().filter(|body| matches!(body, Body::Debit { .. })).count()
+    };
+    assert_eq!(debits(&logs), 1, "alone it is debited");
+    let mut body = told.round.asked().unwrap().body.clone();
+    body.period = Period::parse(OVERLAPPING).unwrap();
+    let query = logs.push(asker, start, Body::Query(Box::new(body))).leaf;
+    let Body::Accept { nonce_hash, vk_hash, round_key, .. } = told.said(Kind::Verdict, by).body.clone()
+    else {
+        panic!("an acceptance")
+    };
+    logs.push(by, start, Body::Accept { query, nonce_hash, vk_hash, round_key });
+    let mut waiting = ours(&logs);
+    waiting.sort();
+    assert_eq!(waiting, [(false, false), (true, true)], "the first waits for the second, and not both");
+    assert_eq!(debits(&logs), 0);
 }
 
 /// With one missing of twelve the others are still added up, with two they are not.
@@ -169,6 +206,7 @@ fn a_query_that_waited_for_one_left_hanging_goes_on_by_itself() {
     let told = told();
     let (asker, by) = (told.asker(), told.bystander());
     let (start, contribute_by) = (told.plan.query.at, told.plan.query.contribute_by);
+    let until = told.plan.query.join_by + ROSTER_GRACE;
     let mut logs = told.before(&told.logs, Kind::Roster, &[asker]);
     for member in told.plan.members.iter().filter(|id| *id != asker) {
         logs.cut(member, told.said(Kind::Verdict, member).at.index + 1);
@@ -179,11 +217,11 @@ fn a_query_that_waited_for_one_left_hanging_goes_on_by_itself() {
     logs.push(asker, start, Body::Query(Box::new(body)));
     let mut awake = Restart::new(&told, &logs, by).at(start);
     for within in [0, 1, 999] {
-        awake.wake_at(contribute_by + Span(within));
+        awake.wake_at(until + Span(within));
         assert_eq!(awake.written, [], "the other may still get a Roster: that second counts");
     }
     let (at, _) = awake.member.poll_timeout().expect("it waits for something");
-    assert!(at <= contribute_by + Span(1_000), "and wakes by itself");
-    awake.wake_at(contribute_by + Span(1_000));
+    assert!(at <= until + Span(1_000), "and wakes by itself");
+    awake.wake_at(until + Span(1_000));
     assert!(matches!(awake.written[..], [Body::Accept { .. }]), "{:?}", awake.written);
 }

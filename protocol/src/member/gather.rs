@@ -16,7 +16,7 @@ use super::work::{Checked, Computed, Decided, Prove, Proved, Work, noised};
 use super::{Member, OPEN_GRACE};
 use crate::entry::{Body, Ref};
 use crate::log::tree::sha256;
-use crate::rounds::{DEBIT_GRACE, Kind, LOST_LOT, Plan, Round, commitment, vector_bytes};
+use crate::rounds::{DEBIT_GRACE, Kind, LOST_LOT, Plan, ROSTER_GRACE, Round, commitment, vector_bytes};
 use crate::seal;
 use crate::seed::Seed;
 use crate::standing::largest_roster;
@@ -182,8 +182,7 @@ impl Member {
             return;
         }
         let id = round.id;
-        let secure = asked.query.as_ref().ok().filter(|query| query.mode == Mode::Secure);
-        if secure.is_some_and(|query| self.under_way(query)) {
+        if asked.query.as_ref().is_ok_and(|query| self.under_way(query)) {
             // Not refused: when the other round ends this one is stepped again. Before any debit, or
             // members that hear of two rounds in another order would wait for each other, and pay.
             return;
@@ -270,6 +269,11 @@ impl Member {
             return;
         }
         let Some(secret) = self.secrets.get(&round.id).cloned() else { return };
+        if self.under_way(&plan.query) {
+            // Its Roster came so late that we accepted, or debited, another round of its question. That one first:
+            // with both debited, two sums could differ by one member.
+            return;
+        }
         if let Some(member) = plan.members.iter().find(|member| self.fold.split(member).is_some()) {
             self.effort(round.id).declined = true;
             let text = format!("the Roster holds `{member}`, which signed two histories of its log");
@@ -448,6 +452,7 @@ impl Member {
                 (after(body.join_by), "join"),
                 (body.contribute_by, "contribute"),
                 (after(body.contribute_by), "contribute"),
+                (body.join_by + ROSTER_GRACE + Span::from_seconds(1), "another round"),
                 (body.contribute_by + Span::from_seconds(1), "another round"),
                 (body.contribute_by + DEBIT_GRACE + Span::from_seconds(1), "another round"),
                 (after(body.close_by), "close"),

@@ -11,6 +11,9 @@ use crate::entry::{Body, Ref};
 /// a pull brings what no push did.
 pub(crate) const DEBIT_GRACE: Span = Span(2 * crate::bounds::PULL_EVERY.0);
 
+/// How long after `join_by` a Roster, or a verdict in it, that is not here may still be on its way: as long.
+pub(crate) const ROSTER_GRACE: Span = DEBIT_GRACE;
+
 /// How somebody keeps back a sum that some seat opened its share of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Withholding {
@@ -118,7 +121,8 @@ impl Round {
         if self.released().is_some() || self.aborted_in_time(None) || now > query.close_by {
             return false;
         }
-        let Some(plan) = self.plan() else { return now <= query.contribute_by };
+        // Or an asker could keep a question from everybody with a Query that it never means to go on with.
+        let Some(plan) = self.plan() else { return now <= query.join_by + ROSTER_GRACE };
         let contributed = |member: &MemberId| self.contribution(plan, member).is_some();
         // A debit counts as long as it may still be used, and a while longer: its contribution may be on its way.
         let heard = now > query.contribute_by + DEBIT_GRACE;
