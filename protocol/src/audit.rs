@@ -408,6 +408,7 @@ pub(crate) fn references(body: &Body) -> Vec<&Ref> {
         | Body::Accept { .. }
         | Body::Refuse { .. }
         | Body::Abort { .. }
+        | Body::Head { .. }
         | Body::Split { .. } => vec![],
         Body::Roster { verdicts, .. } => verdicts.iter().collect(),
         Body::Debit { roster, .. } => vec![roster],

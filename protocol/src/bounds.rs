@@ -28,6 +28,12 @@ pub const RELAY_WAIT: datacoop_policy::Span = datacoop_policy::Span(1_000);
 pub const COSIGN_QUIET: datacoop_policy::Span = datacoop_policy::Span(2_000);
 /// A log that is never quiet is cosigned this often all the same.
 pub const COSIGN_EVERY: datacoop_policy::Span = datacoop_policy::Span(60_000);
+/// A member says what it holds of others' logs at most this often, and only if one of them wrote something
+/// else than that.
+pub const HEAD_EVERY: datacoop_policy::Span = datacoop_policy::Span(3_600_000);
+/// Heads in one such entry: with the longest names, every letter escaped, 600 bytes each. More wait for the next.
+pub const HEADS_MAX: usize = 100;
+const _: () = assert!(HEADS_MAX * 650 <= crate::json::ENTRY_BYTES_MAX);
 /// Cosignatures in one frame: about 400 bytes each, and with the longest names 900, half a frame.
 pub const COSIGNED_MAX: usize = 256;
 /// First wait before a lost connection is dialled again; doubles each time.

@@ -13,7 +13,7 @@ use datacoop_policy::{AcademicYear, Digest, MemberId, Period, PrivacyLoss, Query
 
 use crate::bounds::{LAY_BYTES_MAX, PARAMS_MAX};
 use crate::json::{Fields, JsonError, Value};
-use crate::log::note::{Checkpoint, split_note};
+use crate::log::note::{Checkpoint, is_key_name, split_note};
 use crate::log::split::{Evidence, PROOF_HASHES_MAX};
 
 /// The code of an alert that a member signed two histories of its log.
@@ -270,6 +270,12 @@ pub enum Body {
         /// The entry that shows it.
         subject: Ref,
     },
+    /// What its author holds of other members' logs, so that each log vouches for the others. Sorted by
+    /// origin, no log twice.
+    Head {
+        /// The heads; none of an empty log.
+        heads: Vec<Checkpoint>,
+    },
     /// A member signed two histories of its log: the proof, which needs nothing else.
     Split {
         /// Its log.
@@ -322,7 +328,7 @@ impl From<JsonError> for EntryError {
 /// The format's version: a reader stops folding a log at one it does not know.
 const VERSION: i64 = 1;
 /// Every `kind` of this version.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 16] = [
     "abort",
     "alert",
     "charter",
@@ -331,6 +337,7 @@ const KINDS: [&str; 15] = [
     "debit",
     "freeze",
     "genesis",
+    "head",
     "open",
     "query",
     "release",
@@ -360,6 +367,7 @@ impl Body {
             Self::Release { .. } => "release",
             Self::Abort { .. } => "abort",
             Self::Void { .. } => "void",
+            Self::Head { .. } => "head",
             Self::Alert { .. } | Self::Split { .. } => "alert",
         }
     }
@@ -383,6 +391,7 @@ impl Body {
             | Self::Reveal { .. }
             | Self::Void { .. }
             | Self::Alert { .. }
+            | Self::Head { .. }
             | Self::Split { .. } => false,
         }
     }
@@ -391,7 +400,11 @@ impl Body {
     /// whose leaf hash is the id.
     pub fn query(&self) -> Option<QueryId> {
         match self {
-            Self::Genesis { .. } | Self::Charter { .. } | Self::Query(_) | Self::Split { .. } => None,
+            Self::Genesis { .. }
+            | Self::Charter { .. }
+            | Self::Query(_)
+            | Self::Head { .. }
+            | Self::Split { .. } => None,
             Self::Accept { query, .. }
             | Self::Refuse { query, .. }
             | Self::Roster { query, .. }
@@ -463,6 +476,10 @@ fn refs(values: &[Ref]) -> Value {
     Value::Array(values.iter().map(reference).collect())
 }
 
+fn head(value: &Checkpoint) -> Value {
+    Value::Array(vec![text(&value.origin), int(value.size), digest(&value.root)])
+}
+
 fn digests(values: &[Digest]) -> Value {
     Value::Array(values.iter().map(digest).collect())
 }
@@ -528,6 +545,7 @@ fn body_fields(body: &Body) -> Vec<(&'static str, Value)> {
         Body::Abort { code, .. } => vec![("code", text(code))],
         Body::Void { debit, code, .. } => vec![("code", text(code)), ("debit", reference(debit))],
         Body::Alert { code, subject, .. } => vec![("code", text(code)), ("subject", reference(subject))],
+        Body::Head { heads } => vec![("heads", Value::Array(heads.iter().map(head).collect()))],
         Body::Split { log, evidence } => vec![
             ("code", text(SPLIT_CODE)),
             ("log", text(log)),
@@ -597,12 +615,31 @@ fn parse_body(kind: &str, fields: &mut Fields) -> Result<Body, JsonError> {
             note: fields.digest("note")?,
         }),
         "query" => parse_query(fields).map(|query| Body::Query(Box::new(query))),
+        "head" => parse_heads(fields),
         _ => match fields.optional_digest("query")? {
             Some(query) => parse_round_body(kind, query, fields),
             None if kind == "alert" => parse_split(fields),
             None => Err(JsonError::new("`query` is missing")),
         },
     }
+}
+
+fn parse_heads(fields: &mut Fields) -> Result<Body, JsonError> {
+    let wrong = || JsonError::new("`heads` are of origin, size and root, sorted by origin");
+    let heads = bounded(fields.array("heads")?)?.into_iter().map(|value| {
+        let Value::Array(parts) = value else { return Err(wrong()) };
+        let [Value::Str(origin), Value::Int(size), Value::Str(root)] = &parts[..] else {
+            return Err(wrong());
+        };
+        let size = u64::try_from(*size).ok().filter(|size| *size > 0).ok_or_else(wrong)?;
+        let root = root.parse().map_err(|_| wrong())?;
+        is_key_name(origin).then(|| Checkpoint { origin: origin.clone(), size, root }).ok_or_else(wrong)
+    });
+    let heads: Vec<Checkpoint> = heads.collect::<Result<_, _>>()?;
+    if heads.is_empty() || !heads.is_sorted_by(|a, b| a.origin < b.origin) {
+        return Err(wrong());
+    }
+    Ok(Body::Head { heads })
 }
 
 fn parse_split(fields: &mut Fields) -> Result<Body, JsonError> {

@@ -39,3 +39,45 @@ fn what_is_superseded_comes_with_a_reason_and_no_reason_without() {
     let most = CORRECTS.replacen("an old roll", &"x".repeat(LAY_BYTES_MAX), 1);
     assert!(Entry::parse(most.as_bytes()).is_ok());
 }
+
+/// A `head` entry has one form, and no room for anything but heads.
+#[test]
+fn a_head_entry_holds_heads_sorted_by_origin_and_nothing_else() {
+    let (a, b) = (
+        format!("[\"a.example/datacoop/1\",3,\"{}\"]", "0a".repeat(32)),
+        format!("[\"b.example/datacoop/1\",9,\"{}\"]", "0b".repeat(32)),
+    );
+    let entry = |heads: &str| {
+        format!(
+            "{{\"at\":5,\"by\":\"GB-EDU-000001\",\"heads\":[{heads}],\"kind\":\"head\",\"seq\":7,\"v\":1}}"
+        )
+    };
+    let good = entry(&format!("{a},{b}"));
+    let read = Entry::parse(good.as_bytes()).unwrap();
+    assert_eq!(String::from_utf8(read.to_bytes()).unwrap(), good);
+    let Body::Head { heads } = read.body else { panic!("heads") };
+    assert_eq!(heads.iter().map(|head| head.size).collect::<Vec<_>>(), [3, 9]);
+    for bad in [
+        String::new(),
+        format!("{b},{a}"),
+        format!("{a},{a}"),
+        a.replace(",3,", ",0,"),
+        a.replace(",3,", ",-3,"),
+        a.replace(",3,", ",\"3\","),
+        a.replace("0a0a", "0A0A"),
+        a.replace("0a0a", "0a"),
+        a.replace("a.example", "a school"),
+        a.replace("a.example", "a\\nb"),
+        a.replace("a.example", &"a".repeat(255)),
+        a.replace("]", ",1]"),
+        a.replace(",3", ""),
+        "\"a\"".to_owned(),
+    ] {
+        assert_ne!(entry(&bad), entry(&a));
+        let parsed = Entry::parse(entry(&bad).as_bytes());
+        assert!(matches!(parsed, Err(EntryError::Malformed(_))), "{bad}: {parsed:?}");
+    }
+    let origins: Vec<String> = (0..257).map(|n| a.replace("a.example", &format!("{n:03}.example"))).collect();
+    assert!(Entry::parse(entry(&origins[..256].join(",")).as_bytes()).is_ok());
+    assert!(Entry::parse(entry(&origins.join(",")).as_bytes()).is_err());
+}

@@ -15,6 +15,7 @@ use datacoop_policy::{Digest, MemberId, QueryId, Time};
 
 use crate::bounds::LOGS_MAX;
 use crate::entry::{Body, Entry, EntryError, QueryBody, Ref};
+use crate::heads::{Claim, Heads};
 use crate::json::{ENTRY_BYTES_MAX, Value};
 use crate::log::note::Checkpoint;
 use crate::log::split::{Evidence, signed_alone};
@@ -34,6 +35,8 @@ pub struct Log {
     entries: Vec<Arc<[u8]>>,
     tree: Tree,
     note: Option<(u64, String)>,
+    /// Entries up to here hold all that is no `head` entry.
+    told: u64,
     /// Entries up to here hold all that everybody waits for.
     hurried: u64,
     /// The first entry of a newer program: it and what follows count for nothing here.
@@ -66,6 +69,11 @@ impl Log {
     /// SHA-256 of its origin: its name in frames.
     pub fn head(&self) -> [u8; 32] {
         self.head
+    }
+
+    /// Entries up to here hold all that is no `head` entry: what another member has to say something about.
+    pub fn told(&self) -> u64 {
+        self.told
     }
 
     /// Whether somebody who holds this many entries waits for one of the others, whoever it is.
@@ -157,6 +165,7 @@ pub struct Fold {
     touched: BTreeSet<QueryId>,
     splits: BTreeMap<MemberId, (Ref, Box<Evidence>)>,
     false_splits: BTreeSet<Ref>,
+    heads: Heads,
 }
 
 impl Fold {
@@ -172,6 +181,7 @@ impl Fold {
                 entries: vec![],
                 tree: Tree::default(),
                 note: None,
+                told: 0,
                 hurried: 0,
                 stopped: None,
                 malformed: None,
@@ -191,6 +201,7 @@ impl Fold {
             touched: BTreeSet::new(),
             splits: BTreeMap::new(),
             false_splits: BTreeSet::new(),
+            heads: Heads::default(),
         }
     }
 
@@ -258,10 +269,15 @@ impl Fold {
         log.tree.push(leaf);
         log.entries.push(bytes.clone());
         let at = Ref { log: log.origin.clone(), index, leaf };
+        self.heads.grown(member, &log.tree);
+        let parsed = Entry::parse(&bytes);
+        if !parsed.as_ref().is_ok_and(|entry| matches!(entry.body, Body::Head { .. })) {
+            log.told = index + 1;
+        }
         if log.stopped.is_some() {
             return Some(at);
         }
-        match Entry::parse(&bytes) {
+        match parsed {
             Ok(entry) if entry.by == *member && entry.seq == index => {
                 if entry.body.hurries_everybody() {
                     log.hurried = index + 1;
@@ -406,6 +422,11 @@ impl Fold {
         self.splits.get(member)
     }
 
+    /// What members say of each other's logs.
+    pub fn said_heads(&self) -> &Heads {
+        &self.heads
+    }
+
     /// Alerts that accuse a member of two histories and prove nothing.
     pub fn false_splits(&self) -> &BTreeSet<Ref> {
         &self.false_splits
@@ -423,8 +444,25 @@ impl Fold {
         }
     }
 
+    fn fold_heads(&mut self, at: &Ref, time: Time, by: &MemberId, heads: Vec<Checkpoint>) {
+        for Checkpoint { origin, size, root } in heads {
+            // Of its own log, and of one that is no member's any more, it says nothing here.
+            let owner = self.member_by_origin.get(&origin).filter(|owner| *owner != by);
+            if let Some((owner, log)) = owner.and_then(|owner| Some((owner, self.logs.get(owner)?))) {
+                let claim = Claim { by: by.clone(), at: at.clone(), time, size, root };
+                self.heads.claim(owner, &log.tree, claim);
+            }
+        }
+    }
+
     fn fold_entry(&mut self, at: Ref, entry: Entry) {
         let Entry { at: time, by, body, .. } = entry;
+        if matches!(body, Body::Genesis { .. } | Body::Head { .. }) {
+            self.heads.speaks(&by, time);
+        }
+        if let Body::Head { heads } = body {
+            return self.fold_heads(&at, time, &by, heads);
+        }
         if let Body::Split { log, evidence } = body {
             return self.fold_split(at, &log, evidence);
         }

@@ -12,6 +12,7 @@ pub mod certificate;
 pub mod charter_text;
 pub mod entry;
 pub mod fold;
+pub mod heads;
 pub mod hindsight;
 pub mod json;
 pub mod keys;

@@ -81,6 +81,7 @@ impl Kind {
             | Body::Charter { .. }
             | Body::Query(_)
             | Body::Alert { .. }
+            | Body::Head { .. }
             | Body::Split { .. } => return None,
             Body::Accept { .. } | Body::Refuse { .. } => Self::Verdict,
             Body::Roster { .. } => Self::Roster,

@@ -330,6 +330,7 @@ fn cited(body: &mut Body) -> Vec<&mut Ref> {
         | Body::Accept { .. }
         | Body::Refuse { .. }
         | Body::Abort { .. }
+        | Body::Head { .. }
         | Body::Split { .. } => vec![],
         Body::Roster { verdicts, .. } => verdicts.iter_mut().collect(),
         Body::Debit { roster, .. } => vec![roster],

@@ -127,7 +127,36 @@ pub(super) fn check_history(fold: &Fold, log: &Log, notes: &Notes) -> Check {
             ),
         }
     }
+    check_said(&mut findings, fold, log);
     findings.finish("earlier heads are prefixes")
+}
+
+/// What other members' `head` entries say of the log. They are not its author's word, so that they differ is no
+/// wrong of its: unless a head that it signed says the same, which is judged by itself.
+fn check_said(findings: &mut Findings, fold: &Fold, log: &Log) {
+    let said = fold.said_heads();
+    findings.good += said.agreed(&log.member);
+    if fold.split(&log.member).is_some() {
+        return;
+    }
+    if let Some(claim) = said.differing(&log.member).next() {
+        let text = format!(
+            "entry {} of {} says that the first {} entries here were others: its author made that up, or this log \
+             has two histories; ask its author for its copy of this log, and verify both",
+            claim.at.index, claim.at.log, claim.size
+        );
+        findings.warn(claim.size - 1, text);
+    }
+    if let Some(claim) = said.ahead(&log.member).last() {
+        let text = format!(
+            "entry {} of {} says that {} entries were written; only {} are here",
+            claim.at.index,
+            claim.at.log,
+            claim.size,
+            log.size()
+        );
+        findings.warn(log.size().saturating_sub(1), text);
+    }
 }
 
 /// Two heads of one size that the log's key signed, with two roots: proof without any entry.

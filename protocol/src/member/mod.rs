@@ -246,7 +246,8 @@ impl Member {
         let peers = self.peers.timeouts().map(|(_, at, what)| (at, what));
         let openings = self.opening_ends().map(|(_, at)| (at, "opening"));
         let cosign = self.cosign_timeouts().map(|at| (at, "cosign"));
-        let all = rounds.chain(peers).chain(blobs).chain(openings).chain(cosign);
+        let heads = self.head_timeout().map(|at| (at, "head"));
+        let all = rounds.chain(peers).chain(blobs).chain(openings).chain(cosign).chain(heads);
         // What is due was done, or waits for something else than time.
         all.filter(|(at, _)| *at > self.now).min()
     }
@@ -382,6 +383,7 @@ impl Member {
         }
         self.settle_openings();
         if self.gate.is_none() {
+            self.say_heads();
             self.sign_new();
             self.cosign_due();
         }

@@ -7,10 +7,11 @@ use datacoop_policy::{MemberId, Time};
 
 use super::Member;
 use super::port::{Event, Output};
-use crate::bounds::{COSIGN_EVERY, COSIGN_QUIET, COSIGNED_MAX};
+use crate::bounds::{COSIGN_EVERY, COSIGN_QUIET, COSIGNED_MAX, HEAD_EVERY, HEADS_MAX};
 use crate::entry::Body;
 use crate::fold::{SectionError, SplitView};
 use crate::log::cosignature::Cosignature;
+use crate::log::note::Checkpoint;
 use crate::wire::{Cosigned, Heard, Record};
 use crate::witness::{Said, cosigned, own_copy};
 
@@ -128,6 +129,36 @@ impl Member {
             .flat_map(|witness| self.witnessed.by_witness(witness))
             .take(COSIGNED_MAX)
             .collect()
+    }
+
+    /// Logs that wrote something since we last said what we hold of them, as far as their owners signed it.
+    fn unsaid_heads(&self) -> impl Iterator<Item = Checkpoint> {
+        let me = &self.settings.me;
+        let news = self.fold.logs().filter(move |log| {
+            let said = self.fold.said_heads().said(me, &log.member);
+            log.member != *me && log.told() > said && log.note().is_some_and(|(size, _)| size > said)
+        });
+        news.filter_map(|log| Some(own_copy(log)?.0))
+    }
+
+    /// When we next say what we hold of others' logs: if there is nothing to say, never, or idle members
+    /// would write about each other for ever.
+    pub(super) fn head_timeout(&self) -> Option<Time> {
+        let spoke = self.fold.said_heads().spoke(&self.settings.me)?;
+        self.unsaid_heads().next().map(|_| spoke + HEAD_EVERY)
+    }
+
+    /// Says what we hold of others' logs, once an hour has passed since we last did.
+    pub(super) fn say_heads(&mut self) {
+        let spoke = self.fold.said_heads().spoke(&self.settings.me);
+        if spoke.is_none_or(|spoke| self.now < spoke + HEAD_EVERY) {
+            return;
+        }
+        let mut heads: Vec<Checkpoint> = self.unsaid_heads().take(HEADS_MAX).collect();
+        heads.sort_by(|a, b| a.origin.cmp(&b.origin));
+        if !heads.is_empty() {
+            self.append(Body::Head { heads });
+        }
     }
 
     /// A member signed two histories of its log: told, and the proof goes into our log unless some log

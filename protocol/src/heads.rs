@@ -1,0 +1,107 @@
+//! What members say of each other's logs: `head` entries, which tie the logs together. Source: LOG section 5.
+//!
+//! A `head` entry is the word of its author, under its author's key: where it differs from our copy, its author
+//! made it up or that log has two histories. It convicts nobody; a note that the log's own key signed does.
+
+use std::collections::BTreeMap;
+
+use datacoop_policy::{Digest, MemberId, Time};
+
+use crate::entry::Ref;
+use crate::log::tree::Tree;
+
+/// What an entry says of somebody else's log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claim {
+    /// Who says it.
+    pub by: MemberId,
+    /// In which entry.
+    pub at: Ref,
+    /// When it says that it was written.
+    pub time: Time,
+    /// Entries of the log.
+    pub size: u64,
+    /// Root of the tree over them.
+    pub root: Digest,
+}
+
+/// Claims about one log.
+#[derive(Clone, Default, Debug)]
+struct OfLog {
+    /// Of more entries than are here, by how many.
+    ahead: BTreeMap<(u64, Ref), Claim>,
+    /// Of another root than our copy has at that size.
+    differing: BTreeMap<Ref, Claim>,
+    /// How many agree with our copy.
+    agreed: u64,
+    /// The most entries that each member said it held.
+    said: BTreeMap<MemberId, u64>,
+}
+
+/// Every `head` entry, held against the logs that are here. The same in whatever order logs come.
+#[derive(Clone, Default, Debug)]
+pub struct Heads {
+    logs: BTreeMap<MemberId, OfLog>,
+    /// When each member last spoke, or began its log.
+    spoke: BTreeMap<MemberId, Time>,
+}
+
+impl Heads {
+    /// A member began its log, or wrote a `head` entry.
+    pub(crate) fn speaks(&mut self, by: &MemberId, time: Time) {
+        self.spoke.insert(by.clone(), time);
+    }
+
+    /// Takes a claim about a log of which we hold this.
+    pub(crate) fn claim(&mut self, owner: &MemberId, tree: &Tree, claim: Claim) {
+        let of = self.logs.entry(owner.clone()).or_default();
+        let most = of.said.entry(claim.by.clone()).or_default();
+        *most = claim.size.max(*most);
+        of.ahead.insert((claim.size, claim.at.clone()), claim);
+        of.compare(tree);
+    }
+
+    /// A log grew.
+    pub(crate) fn grown(&mut self, owner: &MemberId, tree: &Tree) {
+        if let Some(of) = self.logs.get_mut(owner) {
+            of.compare(tree);
+        }
+    }
+
+    /// Claims of another root than our copy of this log has at that size.
+    pub fn differing(&self, owner: &MemberId) -> impl Iterator<Item = &Claim> {
+        self.logs.get(owner).into_iter().flat_map(|of| of.differing.values())
+    }
+
+    /// Claims of more entries of this log than are here.
+    pub fn ahead(&self, owner: &MemberId) -> impl Iterator<Item = &Claim> {
+        self.logs.get(owner).into_iter().flat_map(|of| of.ahead.values())
+    }
+
+    /// How many claims about this log our copy of it bears out.
+    pub fn agreed(&self, owner: &MemberId) -> u64 {
+        self.logs.get(owner).map_or(0, |of| of.agreed)
+    }
+
+    /// The most entries of a log that a member said it held: none as long as it said nothing.
+    pub fn said(&self, by: &MemberId, owner: &MemberId) -> u64 {
+        self.logs.get(owner).and_then(|of| of.said.get(by)).copied().unwrap_or(0)
+    }
+
+    /// When a member last wrote a `head` entry, or began its log.
+    pub fn spoke(&self, by: &MemberId) -> Option<Time> {
+        self.spoke.get(by).copied()
+    }
+}
+
+impl OfLog {
+    fn compare(&mut self, tree: &Tree) {
+        while let Some(entry) = self.ahead.first_entry().filter(|entry| entry.key().0 <= tree.size()) {
+            let claim = entry.remove();
+            match tree.root_at(claim.size) {
+                Some(root) if root == claim.root => self.agreed += 1,
+                _ => drop(self.differing.insert(claim.at.clone(), claim)),
+            }
+        }
+    }
+}
