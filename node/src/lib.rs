@@ -38,6 +38,7 @@ pub mod own;
 pub mod pretend;
 pub mod questions;
 pub mod reference;
+pub mod register;
 pub mod safe_csv;
 pub mod signed;
 pub mod storage;

@@ -105,6 +105,10 @@ pub struct Verified {
     pub reports: Vec<LogReport>,
     /// The charter all of them follow.
     pub charter: Charter,
+    /// The charter as signed.
+    pub charter_note: String,
+    /// Heads of each log, with the lines of whoever cosigned them.
+    pub heads: Notes,
     /// The fold, for proofs of what failed.
     pub fold: Fold,
     /// Who signed two histories of its log, with the proof: from an alert in some log, or from heads here.
@@ -130,6 +134,7 @@ pub fn verify(folders: &[&Path], seen: &[&Path]) -> Result<Verified, StoreError>
             first.folder.display()
         )));
     }
+    let charter_note = first.charter_note.clone();
     let mut fold = Fold::new(Arc::new(charter.clone()), read_vocabularies(folders, &charter)?);
     let copies_by_owner = copies_by_owner(&fold, exports)?;
     let mut notes = Notes::new();
@@ -161,7 +166,7 @@ pub fn verify(folders: &[&Path], seen: &[&Path]) -> Result<Verified, StoreError>
         reports.push(report);
     }
     let conflicts = conflicts(&fold, &notes);
-    Ok(Verified { reports, charter, fold, conflicts })
+    Ok(Verified { reports, charter, charter_note, heads: notes, fold, conflicts })
 }
 
 /// The blobs that lie in exported folders: each is what its name says, or is not there.

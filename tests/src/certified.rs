@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use datacoop_policy::charter::Charter;
+use datacoop_policy::charter::{Charter, CharterDraft};
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::vocabulary::Vocabulary;
@@ -24,7 +24,8 @@ use datacoop_protocol::seed::Seed;
 use datacoop_sim::coop::{Founder, charter_draft, member_id, vocabularies};
 use datacoop_sim::world::World;
 
-const VOCABULARY: &str = r#"
+/// The Vocabulary of the Question.
+pub const VOCABULARY: &str = r#"
 id = "exam"
 version = 1
 title = "Results"
@@ -112,6 +113,11 @@ fn query(scene: Scene, charter: Digest, now: Time, round: i64) -> QueryBody {
 impl Story {
     /// Runs so many rounds of different periods among simulated members, one after the other.
     pub fn tell(scene: Scene, rounds: usize) -> Self {
+        Self::tell_with(scene, rounds, &|_| ())
+    }
+
+    /// As `tell`, under a charter that was changed before it was signed.
+    pub fn tell_with(scene: Scene, rounds: usize, change: &dyn Fn(&mut CharterDraft)) -> Self {
         let vocabulary = Vocabulary::from_toml(VOCABULARY).expect("a vocabulary");
         let hash = sha256(&[VOCABULARY.as_bytes()]);
         let today = Day::parse("2025-12-01").expect("a day");
@@ -120,6 +126,7 @@ impl Story {
         for (n, member) in draft.members.iter_mut().enumerate() {
             member.witnesses = witnesses_of(scene, n).map(member_id).collect();
         }
+        change(&mut draft);
         let text = charter_toml(&draft);
         // The last signs first: a certificate has one order of signatures, whatever the note's.
         let sign = |note: String, founder: &Founder| sign_charter(&note, &founder.keys()).expect("signed");

@@ -25,7 +25,7 @@ pub(super) fn factor_text(loss: &Value) -> String {
 
 /// What a round's loss means for a person, from its JSON: while as many are honest as it assumes, when they
 /// are not, and where the person is at several members.
-pub(super) fn meaning_text(loss: &Value) -> String {
+pub(crate) fn meaning_text(loss: &Value) -> String {
     let mut text = format!(
         "Privacy loss for each person: {}. Whatever anybody learns from this\nanswer is at most {} as likely as if that person's record had been left out, save with chance {}.\n",
         loss_text(loss),

@@ -14,6 +14,7 @@ mod opening;
 mod own;
 mod purpose;
 mod questions;
+mod register;
 mod results;
 mod show;
 mod sql;
@@ -29,10 +30,10 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
-pub(crate) use means::releases_json;
+pub(crate) use means::{meaning_text, releases_json};
 use serde_json::{Value, json};
-pub(crate) use show::{audit_json, audit_text, figures_json};
-use show::{plain, plain_lines};
+use show::plain_lines;
+pub(crate) use show::{audit_json, audit_text, figures_json, percent, plain, unit_of};
 
 use crate::engine::STACK_BYTES;
 use crate::error::{CommandError, Exit};
@@ -126,6 +127,9 @@ enum Command {
     /// Export this node's log, or what its committee seat may show an auditor
     #[command(subcommand)]
     Log(LogCommand),
+    /// Write the public register as a small web site
+    #[command(subcommand)]
+    Register(register::RegisterCommand),
 }
 
 #[derive(Subcommand)]
@@ -202,6 +206,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Audit => node::audit(&common),
         Command::Certificate(args) => certificate::certificate(&common, &args),
         Command::Verify(args) => verify::verify(args),
+        Command::Register(command) => register::register(command),
         Command::Log(LogCommand::Export(args)) => node::export(&common, &args),
         Command::Log(LogCommand::Opening(args)) => opening::opening(&common, &args),
     }

@@ -35,7 +35,7 @@ fn figure_json(figure: &FigureValue) -> Value {
 }
 
 /// Whether a figure is a share of one, which people read in percent, and its unit.
-pub(super) fn unit_of(kind: &str, name: &str) -> Option<&'static str> {
+pub(crate) fn unit_of(kind: &str, name: &str) -> Option<&'static str> {
     match (kind, name) {
         ("event", _) | (_, "rate difference") => Some(" pp"),
         (_, "rate" | "share") => Some(" %"),
@@ -62,7 +62,7 @@ pub(crate) fn plain_lines(text: &str) -> String {
 }
 
 /// A decimal text as percent, its digits kept.
-pub(super) fn percent(text: &str) -> String {
+pub(crate) fn percent(text: &str) -> String {
     let Ok(value) = text.parse::<f64>() else { return plain(text) };
     let decimals = text.split_once('.').map_or(0, |(_, part)| part.len()).saturating_sub(2);
     format!("{:.*}", decimals, value * 100.0)

@@ -1,0 +1,265 @@
+//! The public register as a folder of static files, made from verified logs alone: the same logs and day
+//! give the same bytes. Must not know a node, a clock or a network.
+//!
+//! Of a purpose whose results are for members only, and of results that are not public yet, it holds the
+//! purpose's text and counts. Source: CHARTER.md section 4, UI.md section 3 page 12.
+
+mod feeds;
+mod html;
+mod pages;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use datacoop_policy::charter::{Charter, Licence, Purpose};
+use datacoop_policy::derive::Status;
+use datacoop_policy::{Day, Digest};
+use datacoop_protocol::audit::Notes;
+use datacoop_protocol::certificate::{NotCertified, finish, gather};
+use datacoop_protocol::entry::Body;
+use datacoop_protocol::fold::{Fold, Log};
+use datacoop_protocol::log::cosignature::{cosignatures, quorum, witness_keys};
+use datacoop_protocol::log::note::{Checkpoint, split_note};
+use datacoop_protocol::rounds::{Ending, Kind, Round};
+
+use crate::folder::{StoreError, at, make_dir};
+use crate::view::{Release, release};
+
+/// Names the files of a register, so that a later one replaces them and nothing else.
+const MANIFEST: &str = "datacoop-register.txt";
+/// First line of the manifest.
+const MANIFEST_HEADER: &str = "datacoop register: these files are written by `datacoop register export`";
+
+/// What a register is made from.
+pub struct Source<'a> {
+    /// Verified logs.
+    pub fold: &'a Fold,
+    /// The charter as signed.
+    pub charter_note: &'a str,
+    /// Heads of each log with the lines of whoever cosigned them.
+    pub heads: &'a Notes,
+    /// A Vocabulary's text by its SHA-256.
+    pub vocabulary: &'a dyn Fn(&Digest) -> Option<String>,
+    /// The day as of which results count as public.
+    pub as_of: Day,
+}
+
+/// What was asked for a purpose, as counts.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+struct Counts {
+    asked: usize,
+    /// Answered, public or not.
+    answered: usize,
+    /// Of the answers: public by now.
+    public: usize,
+    /// Of the public answers: nothing could be shown.
+    null: usize,
+    /// Ended without an answer.
+    ended: usize,
+    /// Not ended yet.
+    open: usize,
+    /// No question of this charter: nobody answers it.
+    invalid: usize,
+    /// How often a member refused.
+    refusals: usize,
+}
+
+impl Counts {
+    const NAMES: [&'static str; 8] = [
+        "questions asked",
+        "answered",
+        "answers that are public now",
+        "public answers in which nothing could be shown",
+        "ended without an answer",
+        "still running",
+        "not valid, so not answered",
+        "times a member refused",
+    ];
+
+    fn each(&self) -> [(&'static str, usize); 8] {
+        let Self { asked, answered, public, null, ended, open, invalid, refusals } = *self;
+        let values = [asked, answered, public, null, ended, open, invalid, refusals];
+        std::array::from_fn(|at| (Self::NAMES[at], values[at]))
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            asked: self.asked + other.asked,
+            answered: self.answered + other.answered,
+            public: self.public + other.public,
+            null: self.null + other.null,
+            ended: self.ended + other.ended,
+            open: self.open + other.open,
+            invalid: self.invalid + other.invalid,
+            refusals: self.refusals + other.refusals,
+        }
+    }
+}
+
+/// A result that everybody may see.
+struct Public<'a> {
+    purpose: &'a Purpose,
+    round: &'a Arc<Round>,
+    release: Release,
+    released: Day,
+    since: Day,
+    certificate: Result<String, NotCertified>,
+}
+
+impl Public<'_> {
+    fn page(&self) -> String {
+        format!("result-{}.html", self.release.id)
+    }
+
+    fn file(&self) -> String {
+        format!("certificate-{}.dcert", self.release.id)
+    }
+
+    /// Whether nothing could be shown.
+    fn is_null(&self) -> bool {
+        let mut all = self.release.figures.cells.iter().flat_map(|cell| &cell.figures);
+        all.all(|figure| figure.status == Status::Suppressed)
+    }
+}
+
+/// What the register says, before it is pages.
+struct Register<'a> {
+    source: &'a Source<'a>,
+    charter: &'a Charter,
+    counts_by_purpose: BTreeMap<&'a str, Counts>,
+    /// Questions that name no purpose of the charter.
+    stray: Counts,
+    refusals_by_rule: BTreeMap<&'a str, usize>,
+    /// Newest first.
+    results: Vec<Public<'a>>,
+}
+
+impl<'a> Register<'a> {
+    fn new(source: &'a Source<'a>) -> Self {
+        let charter = source.fold.charter();
+        let purposes = charter.fields().purposes.iter();
+        let mut register = Self {
+            source,
+            charter,
+            counts_by_purpose: purposes.map(|purpose| (purpose.id.as_str(), Counts::default())).collect(),
+            stray: Counts::default(),
+            refusals_by_rule: BTreeMap::new(),
+            results: vec![],
+        };
+        source.fold.rounds().values().for_each(|round| register.take(round));
+        register.results.sort_by_key(|result| std::cmp::Reverse((result.released, result.release.id)));
+        register
+    }
+
+    fn take(&mut self, round: &'a Arc<Round>) {
+        let as_of = self.source.as_of;
+        let Some(asked) = round.asked().filter(|asked| asked.time.day() <= as_of) else { return };
+        let mut counts = Counts { asked: 1, ..Counts::default() };
+        for (_, logged) in round.all(Kind::Verdict).filter(|(_, logged)| logged.time.day() <= as_of) {
+            if let Body::Refuse { rule, .. } = &logged.body {
+                counts.refusals += 1;
+                *self.refusals_by_rule.entry(rule).or_default() += 1;
+            }
+        }
+        let released = round.released().map(|(logged, _)| logged.time.day()).filter(|day| *day <= as_of);
+        match (&asked.query, released, round.ending()) {
+            (Err(_), _, _) => counts.invalid = 1,
+            (Ok(_), Some(_), _) => counts.answered = 1,
+            (Ok(_), None, Some(Ending::Aborted(_))) => counts.ended = 1,
+            (Ok(_), None, Some(Ending::Released(_)) | None) => counts.open = 1,
+        }
+        let purpose = self.charter.purpose(&asked.body.purpose);
+        if let Some(result) =
+            purpose.zip(released).and_then(|(purpose, day)| self.public(purpose, round, day))
+        {
+            counts.public = 1;
+            counts.null = usize::from(result.is_null());
+            self.results.push(result);
+        }
+        match purpose.and_then(|purpose| self.counts_by_purpose.get_mut(purpose.id.as_str())) {
+            Some(sum) => *sum = sum.plus(counts),
+            None => self.stray = self.stray.plus(counts),
+        }
+    }
+
+    /// The result, if its purpose makes it public by the day of the register.
+    fn public(&self, purpose: &'a Purpose, round: &'a Arc<Round>, released: Day) -> Option<Public<'a>> {
+        let since = purpose.publish.public_from(released).filter(|day| *day <= self.source.as_of)?;
+        let release = release(round)?;
+        let certificate = certificate(self.source, round);
+        Some(Public { purpose, round, release, released, since, certificate })
+    }
+
+    fn counts(&self) -> Counts {
+        self.counts_by_purpose.values().fold(self.stray, |sum, counts| sum.plus(*counts))
+    }
+}
+
+fn certificate(source: &Source<'_>, round: &Round) -> Result<String, NotCertified> {
+    let head = |log: &Log| head(source, round, log);
+    finish(&gather(source.fold, round, source.charter_note, source.vocabulary, &head)?)
+}
+
+/// The largest head that a quorum cosigned and that covers what the log says of the round; else the last.
+fn head(source: &Source<'_>, round: &Round, log: &Log) -> Option<(u64, String)> {
+    let said = round.everything().filter(|(by, _)| **by == log.member).map(|(_, logged)| logged.at.index);
+    let last = said.max().unwrap_or(0);
+    let witnesses = witness_keys(source.fold.charter(), &log.member);
+    let read = |note: &String| {
+        let checkpoint = Checkpoint::parse(split_note(note).ok()?.0).ok()?;
+        let valid = cosignatures(note, &checkpoint, &witnesses).ok()?.len();
+        // A copy may be older or longer than what was folded.
+        let held = checkpoint.size > last && checkpoint.size <= log.size();
+        held.then(|| (valid >= quorum(witnesses.len()), checkpoint.size, note.clone()))
+    };
+    let best = source.heads.get(&log.member)?.iter().filter_map(read).max();
+    best.map(|(_, size, note)| (size, note))
+}
+
+/// The files of the register: name and text.
+pub fn files(source: &Source<'_>) -> BTreeMap<String, String> {
+    let register = Register::new(source);
+    let mut files: BTreeMap<String, String> = pages::pages(&register);
+    files.insert("style.css".into(), include_str!("style.css").into());
+    files.insert("charter-1.note".into(), source.charter_note.to_owned());
+    files.extend(Licence::ALL.map(|licence| (format!("{}.txt", licence.code()), licence.text().to_owned())));
+    files.insert("register.csv".into(), feeds::csv(&register));
+    files.insert("feed.xml".into(), feeds::atom(&register));
+    for result in &register.results {
+        files.extend(result.certificate.as_ref().ok().map(|text| (result.file(), text.clone())));
+    }
+    files
+}
+
+/// Writes the files into an empty folder or over an older register, of which nothing stays.
+pub fn write(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), StoreError> {
+    make_dir(folder)?;
+    let manifest = folder.join(MANIFEST);
+    let old = std::fs::read_to_string(&manifest).unwrap_or_default();
+    let is_ours = old.lines().next() == Some(MANIFEST_HEADER);
+    if !is_ours && std::fs::read_dir(folder).map_err(at(folder))?.next().is_some() {
+        let shown = folder.display();
+        return Err(StoreError::Wrong(format!("{shown} holds other files; name an empty folder")));
+    }
+    for name in old.lines().skip(1).filter(|name| is_plain(name)) {
+        let path = folder.join(name);
+        if path.is_file() {
+            std::fs::remove_file(&path).map_err(at(&path))?;
+        }
+    }
+    // First, so that what a crash leaves is known as ours.
+    let names: String = files.keys().map(|name| format!("{name}\n")).collect();
+    std::fs::write(&manifest, format!("{MANIFEST_HEADER}\n{names}")).map_err(at(&manifest))?;
+    for (name, text) in files {
+        let path = folder.join(name);
+        std::fs::write(&path, text).map_err(at(&path))?;
+    }
+    Ok(())
+}
+
+/// A name that we could have written: nothing leads out of the folder.
+fn is_plain(name: &str) -> bool {
+    let known = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
+    !name.is_empty() && !name.starts_with('.') && name.bytes().all(known)
+}

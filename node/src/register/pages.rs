@@ -1,0 +1,396 @@
+//! The pages, in plain words. Must not know how they are written.
+
+use std::collections::BTreeMap;
+
+use datacoop_policy::charter::{Publish, Purpose, Role};
+use datacoop_policy::limits::Set;
+use datacoop_policy::query::Mode;
+use datacoop_protocol::certificate::NOT_SHOWN;
+use datacoop_protocol::log::cosignature::quorum;
+
+use super::html::{link, list, page, pairs, paragraphs, table, text};
+use super::{Public, Register};
+use crate::cli::{meaning_text, percent, unit_of};
+use crate::loss::{Reading, spent};
+use crate::view::can_be_all_corrupt;
+use datacoop_policy::derive::{FigureValue, Status};
+
+/// Newest results on the first page: the rest is a click away.
+const NEWEST: usize = 10;
+
+pub(super) fn pages(register: &Register<'_>) -> BTreeMap<String, String> {
+    let mut pages = BTreeMap::from([
+        ("index.html".to_owned(), register.page("What is asked here, and what for", &index(register))),
+        ("results.html".to_owned(), register.page("Results that everybody may see", &results(register))),
+        ("members.html".to_owned(), register.page("Who belongs", &members(register))),
+        ("charter.html".to_owned(), register.page("The rules, and who made them", &charter(register))),
+        ("privacy.html".to_owned(), register.page("How people are protected", &privacy(register))),
+    ]);
+    for (at, purpose) in register.charter.fields().purposes.iter().enumerate() {
+        let file = purpose_file(at);
+        pages.insert(file, register.page(&purpose.title, &purpose_page(register, purpose)));
+    }
+    for result in &register.results {
+        let title = result.release.question.question().title();
+        pages.insert(result.page(), register.page(title, &result_page(register, result)));
+    }
+    pages
+}
+
+fn purpose_file(at: usize) -> String {
+    format!("purpose-{}.html", at + 1)
+}
+
+impl Register<'_> {
+    fn page(&self, title: &str, main: &str) -> String {
+        let fields = self.charter.fields();
+        let mut banner = String::new();
+        if fields.demo {
+            banner += "<p class=\"note\"><strong>This is a demo.</strong> Its members and its data are made up.</p>\n";
+        }
+        let footer = format!(
+            "<p>As of {}. Made by datacoop from the members' signed logs alone. Charter version {}, <span class=\"hash\">{}</span>.</p>\n<p>The same as a table: {}. New results: {}.</p>\n",
+            self.source.as_of,
+            self.charter.version(),
+            self.charter.hash(),
+            link("register.csv", "register.csv"),
+            link("feed.xml", "feed.xml"),
+        );
+        page(&fields.name, title, &banner, main, &footer)
+    }
+
+    fn purpose_link(&self, purpose: &Purpose) -> String {
+        let at = self.charter.fields().purposes.iter().position(|other| other.id == purpose.id);
+        link(&purpose_file(at.unwrap_or(0)), &purpose.title)
+    }
+
+    fn member_name(&self, id: &datacoop_policy::MemberId) -> String {
+        self.charter.member(id).map_or_else(|| text(id.as_str()), |member| text(&member.name))
+    }
+}
+
+fn who_sees(publish: Publish) -> String {
+    match publish {
+        Publish::Members => "Members only. The results are not in this register.".into(),
+        Publish::PublicAfter(0) => "Everybody, as soon as the members do.".into(),
+        Publish::PublicAfter(days) => format!("Members first. Everybody, {days} days later."),
+    }
+}
+
+fn index(register: &Register<'_>) -> String {
+    let fields = register.charter.fields();
+    let held = register.source.fold.logs().filter(|log| log.size() > 0).count();
+    let mut out = format!(
+        "<p>The {} members of {} ask each other questions about the people they serve. Each member keeps its records at home. Only sums leave, with random noise added, so that nobody learns about one person.</p>\n<p>This register says what is asked, why, who pays, and what came of it.</p>\n",
+        register.charter.members().len(),
+        text(&fields.name)
+    );
+    if held < register.charter.members().len() {
+        out += &format!(
+            "<p class=\"note\"><strong>Not complete.</strong> This register was made from the logs of {held} of {} members. What stands only in the other logs is not here.</p>\n",
+            register.charter.members().len()
+        );
+    }
+    out += "<h2>Purposes</h2>\n<p>A question may be asked only for one of these purposes. The members agreed to them.</p>\n";
+    let rows = fields.purposes.iter().map(|purpose| {
+        let counts = register.counts_by_purpose[purpose.id.as_str()];
+        vec![
+            register.purpose_link(purpose),
+            text(&who_sees(purpose.publish)),
+            counts.asked.to_string(),
+            counts.answered.to_string(),
+            counts.refusals.to_string(),
+            format!("{} to {}", purpose.starts, purpose.expires),
+        ]
+    });
+    let heads = ["Purpose", "Who sees results", "Asked", "Answered", "Refusals", "Open"];
+    out += &table("What the members agreed to find out", &heads, rows);
+    out += "<h2>Newest public results</h2>\n";
+    if register.results.is_empty() {
+        out += "<p>No result is public yet.</p>\n";
+    } else {
+        out += &result_list(register, NEWEST);
+    }
+    out += "<h2>Everything that was asked</h2>\n<p>Refused questions and answers that show nothing count too.</p>\n";
+    let counts = register.counts().each().into_iter().map(|(name, n)| vec![text(name), n.to_string()]);
+    out += &table("Questions, in numbers", &["What", "How many"], counts);
+    if !register.refusals_by_rule.is_empty() {
+        let rows = register.refusals_by_rule.iter().map(|(rule, n)| vec![text(rule), n.to_string()]);
+        out += &table("Which rule members refused by", &["Rule", "How often"], rows);
+    }
+    out + CHECK
+}
+
+/// How a reader checks, objects or complains.
+const CHECK: &str = "<h2>Check it, object, or complain</h2>\n<p>Each public result has a certificate. With the free program datacoop anybody can check it alone: <code>datacoop verify FILE --charter ID</code>. Take the charter's id from a member, not from this page.</p>\n<p>If your records are with a member, or your child's are, ask that member how to be left out. It must leave you out of every later answer. Results from before stay.</p>\n<p>To complain, write to the member first. You may also complain to the data protection authority; in the United Kingdom that is the Information Commissioner.</p>\n";
+
+fn result_list(register: &Register<'_>, most: usize) -> String {
+    let rows = register.results.iter().take(most).map(|result| {
+        vec![
+            link(&result.page(), result.release.question.question().title()),
+            text(&result.round.plan().map_or_else(String::new, |plan| plan.query.period().to_string())),
+            register.purpose_link(result.purpose),
+            result.released.to_string(),
+        ]
+    });
+    table("Results, newest first", &["Question", "About the days", "Purpose", "Answered on"], rows)
+}
+
+fn results(register: &Register<'_>) -> String {
+    if register.results.is_empty() {
+        return "<p>No result is public yet.</p>\n".into();
+    }
+    result_list(register, usize::MAX)
+}
+
+fn purpose_page(register: &Register<'_>, purpose: &Purpose) -> String {
+    let limits = register.charter.limits_for(purpose);
+    let mut out = paragraphs(&purpose.plain);
+    out += "<h2>Who it touches</h2>\n";
+    out += &paragraphs(&purpose.affected);
+    out += "<h2>Who was heard</h2>\n";
+    out += &paragraphs(&purpose.heard);
+    out += "<h2>What it is not for</h2>\n";
+    out += &list(purpose.not_for.iter().map(String::as_str));
+    out += "<h2>The rules of this purpose</h2>\n";
+    let names = |set: &Set| match set {
+        Set::Only(names) => names.iter().cloned().collect::<Vec<_>>().join(", "),
+        Set::Except(names) if names.is_empty() => "all that the charter names".into(),
+        Set::Except(names) => format!("all but {}", names.iter().cloned().collect::<Vec<_>>().join(", ")),
+    };
+    let reviewers = purpose.reviewers.iter().map(|id| register.member_name(id)).collect::<Vec<_>>();
+    let licence = purpose.licence.code();
+    out += &pairs([
+        ("Open", format!("{} to {}", purpose.starts, purpose.expires)),
+        ("Report due", purpose.report_due.to_string()),
+        ("Who sees results", text(&who_sees(purpose.publish))),
+        ("Licence", link(&format!("{licence}.txt"), licence)),
+        ("Data", text(&names(&limits.datasets))),
+        ("Columns", text(&names(&limits.columns))),
+        ("May be split by", text(&names(&limits.group_by))),
+        ("Reviewed by", reviewers.join("; ")),
+        ("Its part of a year", loss(Reading::of(limits.rho_purpose.min(limits.rho_year)))),
+    ]);
+    out += "<h2>What was asked</h2>\n";
+    let counts = register.counts_by_purpose[purpose.id.as_str()];
+    let rows = counts.each().into_iter().map(|(name, n)| vec![text(name), n.to_string()]);
+    out += &table("Questions for this purpose, in numbers", &["What", "How many"], rows);
+    let own: Vec<&Public<'_>> =
+        register.results.iter().filter(|result| result.purpose.id == purpose.id).collect();
+    if !own.is_empty() {
+        out += "<h2>Public results</h2>\n<ul>\n";
+        for result in own {
+            let title = result.release.question.question().title();
+            out += &format!("<li>{}, answered on {}</li>\n", link(&result.page(), title), result.released);
+        }
+        out += "</ul>\n";
+    }
+    out
+}
+
+fn loss(reading: Reading) -> String {
+    format!(
+        "rho {}: epsilon {} at delta 1e-6, at most {} times as likely",
+        reading.loss,
+        reading.epsilon_text(),
+        reading.factor_text()
+    )
+}
+
+fn result_page(register: &Register<'_>, result: &Public<'_>) -> String {
+    let release = &result.release;
+    let (Some(asked), Some(plan)) = (result.round.asked(), result.round.plan()) else {
+        return String::new();
+    };
+    let question = release.question.question();
+    let lay = &asked.body.lay;
+    let said = |words: &str| if words.trim().is_empty() { "Not said.".to_owned() } else { text(words) };
+    let accepted = result.round.released().map_or(0, |(_, sums)| sums.accepted.len());
+    let mut out = String::from("<h2>Why it was asked</h2>\n");
+    out += &pairs([
+        ("Purpose", register.purpose_link(result.purpose)),
+        ("Why", said(&lay.why)),
+        ("Who benefits", said(&lay.benefits)),
+        ("Who pays", said(&lay.pays)),
+        ("Asked by", format!("{}, on {}", register.member_name(&asked.asker), asked.time.day())),
+        ("Answered on", format!("{}; public since {}", result.released, result.since)),
+        ("About the days", text(&plan.query.period().to_string())),
+        ("Data", text(&format!("{}, {}", plan.query.account.dataset, question.vocabulary().name()))),
+        ("Members in the sum", format!("{accepted} of {}", plan.members.len())),
+    ]);
+    for (name, value) in plan.query.question.params() {
+        out += &pairs([("Asked for", text(&format!("{name} = {value}")))]);
+    }
+    if let Some(old) = &asked.body.supersedes {
+        out +=
+            &format!("<p class=\"note\">This corrects an earlier answer. Why: {}</p>\n", text(&old.because));
+    }
+    if datacoop_protocol::standing::superseded_by(register.source.fold, result.round).is_some() {
+        out += "<p class=\"note\">A later answer corrects this one.</p>\n";
+    }
+    out += "<h2>What came of it</h2>\n<p>Noise was added on purpose, so no figure is exact. The true figure lies in the likely range 19 times of 20.</p>\n";
+    out += &figures(result);
+    let cannot = &question.draft().cannot_tell;
+    if !cannot.is_empty() {
+        out += "<h3>What this cannot tell</h3>\n";
+        out += &list(cannot.iter().map(String::as_str));
+    }
+    let clips = release.question.clips();
+    if !clips.is_empty() {
+        out += "<h3>What was cut off</h3>\n";
+        out += &list(clips.iter().map(String::as_str));
+    }
+    out += "<h2>What it costs in privacy</h2>\n";
+    out += &format!("<p>{}</p>\n", text(&meaning_text(&release.json["loss"]).replace('\n', " ")));
+    if can_be_all_corrupt(plan.query.mode, &plan.terms) {
+        out += "<p>The members that opened the sum were drawn by lot. There is a small chance that all of them colluded.</p>\n";
+    }
+    if plan.query.mode == Mode::FullNoise {
+        out += "<p>In this round each member added all the noise itself, and members saw each other's noised figures.</p>\n";
+    }
+    out += "<h2>Check it</h2>\n";
+    out += &match &result.certificate {
+        Ok(_) => format!(
+            "<p>{}. Check it with <code>datacoop verify</code>.</p>\n",
+            link(&result.file(), "Download the certificate")
+        ),
+        Err(why) => format!("<p>There is no certificate: {}.</p>\n", text(&why.to_string())),
+    };
+    out += "<p>A certificate does not show:</p>\n";
+    out += &list(NOT_SHOWN);
+    out += &format!(
+        "<p>You may use this result under the licence {}. It names what is forbidden: sale, ranking, and looking for one person.</p>\n<p>Query <span class=\"hash\">{}</span></p>\n",
+        link(&format!("{}.txt", result.purpose.licence.code()), result.purpose.licence.code()),
+        release.id
+    );
+    out
+}
+
+/// A value as people read it: percent where it is a share, the digits kept.
+fn shown(kind: &str, name: &str, value: &str) -> String {
+    if value.is_empty() {
+        return "not known".into();
+    }
+    match unit_of(kind, name) {
+        Some(unit) => text(&format!("{}{unit}", percent(value))),
+        None => text(value),
+    }
+}
+
+fn figures(result: &Public<'_>) -> String {
+    let release = &result.release;
+    let kind = &release.question.question().draft().figure.kind;
+    let row = |key: &[(String, String)], figure: &FigureValue| {
+        let key: Vec<String> = key.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        let group = if key.is_empty() { "everybody".to_owned() } else { key.join(", ") };
+        let value = |value: &str| match figure.status {
+            Status::Suppressed => "not shown".to_owned(),
+            _ => shown(kind, &figure.name, value),
+        };
+        let range = match figure.status {
+            Status::Suppressed => "too few people, or too wide a range".to_owned(),
+            _ => format!("{} to {}", value(&figure.low), value(&figure.high)),
+        };
+        vec![text(&group), text(&figure.name), value(&figure.value), range]
+    };
+    let cells = &release.figures.cells;
+    let rows = cells.iter().flat_map(|cell| cell.figures.iter().map(|figure| row(&cell.key, figure)));
+    table(release.question.question().title(), &["Group", "Figure", "Value", "Likely range (95 %)"], rows)
+}
+
+fn members(register: &Register<'_>) -> String {
+    let mut out = String::from(
+        "<p>These organisations signed the charter. A body is the organisation that answers for a member in law, such as a trust.</p>\n",
+    );
+    let rows = register.charter.members().iter().map(|member| {
+        let roles: Vec<&str> = Role::ALL.into_iter().filter(|r| member.has(*r)).map(Role::code).collect();
+        vec![
+            text(&member.name),
+            text(&member.body),
+            text(member.id.as_str()),
+            roles.join(", "),
+            format!("{} of {}", quorum(member.witnesses.len()), member.witnesses.len()),
+        ]
+    });
+    let heads = ["Member", "Body", "Register number", "Roles", "Witnesses that must sign"];
+    out += &table("Members and what they may do", &heads, rows);
+    out + "<p>A voting member signs the rules. A coordinator asks. A witness signs that a log was not rewritten.</p>\n"
+}
+
+fn charter(register: &Register<'_>) -> String {
+    let fields = register.charter.fields();
+    let voting = register.charter.members().iter().filter(|member| member.has(Role::Voting)).count();
+    let mut out = String::from("<h2>Versions</h2>\n");
+    let row = vec![
+        link("charter-1.note", &format!("Version {}", register.charter.version())),
+        fields.made.to_string(),
+        fields.effective.to_string(),
+        fields.expires.to_string(),
+        format!("<span class=\"hash\">{}</span>", register.charter.hash()),
+    ];
+    let heads = ["Version", "Written", "In force from", "Ends", "SHA-256"];
+    out += &table("Every version of the charter", &heads, [row]);
+    out += &format!(
+        "<p>Every member signed the first version. To change it, {} of {voting} voting members must sign. Looser rules wait 14 days, so that a member can leave first.</p>\n",
+        fields.amend
+    );
+    out += "<h2>Not for sale</h2>\n";
+    out += &paragraphs(&fields.asset_lock.clause);
+    out += &paragraphs(&fields.asset_lock.stricter);
+    out += &pairs([("That body", text(fields.asset_lock.successor.as_str()))]);
+    out += "<h2>Data</h2>\n";
+    let rows = fields.datasets.iter().map(|dataset| {
+        let names: Vec<&str> = dataset.vocabularies.iter().map(|(name, _)| name.as_str()).collect();
+        vec![text(&dataset.id), text(&dataset.unit), text(&names.join(", "))]
+    });
+    out + &table(
+        "Kinds of records that questions may be about",
+        &["Data", "One record is about a", "Standards"],
+        rows,
+    )
+}
+
+fn privacy(register: &Register<'_>) -> String {
+    let limits = &register.charter.fields().limits;
+    let year = Reading::of(limits.rho_year);
+    let mut out = list([
+        "Records never leave the member that keeps them. Each member counts on its own computer.",
+        "What a member sends is split into shares that say nothing alone, or carries all the noise it needs.",
+        "Random noise is added before anybody sees a sum. No answer is exact.",
+        "People who object are left out before anything is counted.",
+        "The rules decide who may ask, not the records. A refusal says nothing about a person.",
+        "Every step is signed in a log that cannot be rewritten without leaving proof.",
+    ]);
+    out += "<h2>The limits</h2>\n";
+    out += &pairs([
+        ("Members in a sum", format!("at least {}", limits.min_roster)),
+        ("Separate bodies in a sum", format!("at least {}", limits.min_bodies)),
+        ("Numbers in an answer", format!("at most {}", limits.max_cells)),
+        ("One question", format!("at most {}", loss(Reading::of(limits.rho_query)))),
+        ("All questions of a year", format!("at most {}", loss(year))),
+    ]);
+    out += &format!(
+        "<p>What that means: after a whole year of questions, whatever anybody learns from the answers is at most {} times as likely as if a person's record had been left out, save with chance 1e-6. A person in the records of several members loses more.</p>\n",
+        year.factor_text()
+    );
+    out += "<h2>What was spent</h2>\n<p>Each member adds up what its people lost to all answers so far, public or not.</p>\n";
+    let mut rows = vec![];
+    for log in register.source.fold.logs().filter(|log| log.size() > 0) {
+        for account in spent(register.source.fold, &log.member).accounts {
+            rows.push(vec![
+                register.member_name(&log.member),
+                text(&account.account.to_string()),
+                account.debits.to_string(),
+                loss(account.spent),
+            ]);
+        }
+    }
+    if rows.is_empty() {
+        return out + "<p>Nothing was spent yet.</p>\n";
+    }
+    out + &table(
+        "Privacy spent, by member, data and year",
+        &["Member", "Data and year", "Answers paid for", "Spent"],
+        rows,
+    )
+}
