@@ -171,6 +171,10 @@ pub fn status_json(member: &Member, today: Day) -> Value {
         .logs()
         .map(|log| json!({ "member": log.member.to_string(), "origin": log.origin, "entries": log.size() }))
         .collect();
+    let unresponsive: Vec<Value> = member
+        .unresponsive()
+        .map(|(id, claim)| json!({ "member": id.to_string(), "by": claim.by.to_string(), "entries": claim.size }))
+        .collect();
     let own = member.fold().log(member.me());
     let witnessed = own.and_then(|log| member.witnessed().note(log)).map_or(0, |(size, _)| size);
     let (cosigned, needed, named) = member.witnessed().counts(member.me());
@@ -194,6 +198,7 @@ pub fn status_json(member: &Member, today: Day) -> Value {
         "released": released().count(),
         "superseded": released().filter(|round| superseded_by(member.fold(), round).is_some()).count(),
         "logs": logs,
+        "unresponsive": unresponsive,
     })
 }
 

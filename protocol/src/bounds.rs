@@ -31,6 +31,8 @@ pub const COSIGN_EVERY: datacoop_policy::Span = datacoop_policy::Span(60_000);
 /// A member says what it holds of others' logs at most this often, and only if one of them wrote something
 /// else than that.
 pub const HEAD_EVERY: datacoop_policy::Span = datacoop_policy::Span(3_600_000);
+/// Whoever has not shown by then what another says it holds of its log is told of as unresponsive.
+pub const UNRESPONSIVE_AFTER: datacoop_policy::Span = datacoop_policy::Span(24 * 3_600_000);
 /// Heads in one such entry: with the longest names, every letter escaped, 600 bytes each. More wait for the next.
 pub const HEADS_MAX: usize = 100;
 const _: () = assert!(HEADS_MAX * 650 <= crate::json::ENTRY_BYTES_MAX);

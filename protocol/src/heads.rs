@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use datacoop_policy::{Digest, MemberId, Time};
 
+use crate::bounds::UNRESPONSIVE_AFTER;
 use crate::entry::Ref;
 use crate::log::tree::Tree;
 
@@ -76,6 +77,13 @@ impl Heads {
     /// Claims of more entries of this log than are here.
     pub fn ahead(&self, owner: &MemberId) -> impl Iterator<Item = &Claim> {
         self.logs.get(owner).into_iter().flat_map(|of| of.ahead.values())
+    }
+
+    /// Claims of a day ago about this log that nothing here bears out. Its owner may be unresponsive, or the
+    /// claim, or its time, made up: suspicion, never evidence, so it is shown and no entry is written.
+    pub fn unanswered(&self, owner: &MemberId, now: Time) -> impl Iterator<Item = &Claim> {
+        let open = self.differing(owner).chain(self.ahead(owner));
+        open.filter(move |claim| claim.time + UNRESPONSIVE_AFTER <= now)
     }
 
     /// How many claims about this log our copy of it bears out.

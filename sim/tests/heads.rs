@@ -12,7 +12,7 @@ use common::{LOSS, PERIOD, Story};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{Digest, Span};
 use datacoop_protocol::audit::{Outcome, audit_one_with};
-use datacoop_protocol::bounds::HEAD_EVERY;
+use datacoop_protocol::bounds::{HEAD_EVERY, UNRESPONSIVE_AFTER};
 use datacoop_protocol::entry::{Body, Entry};
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
@@ -99,7 +99,7 @@ fn a_head_is_said_at_most_once_an_hour_and_after_a_restart_as_before() {
 fn a_head_that_differs_is_a_warning_and_convicts_nobody() {
     let mut story = Story::new(5, 93);
     story.meet();
-    story.world.away = Span(1_000_000);
+    story.world.away = Span(1_000_000_000);
     story.world.crash_before(3, story.world.executed(3) + 1);
     rest(&mut story, Span(70_000));
     let claim = |site: usize, size: u64| {
@@ -110,6 +110,13 @@ fn a_head_that_differs_is_a_warning_and_convicts_nobody() {
     story.forge(3, 0, Body::Head { heads: vec![differing.clone(), ahead] });
     rest(&mut story, Span(5_000));
     let (liar, one, two) = (story.founder(3), story.founder(1), story.founder(2));
+    let suspected = |story: &Story| {
+        let all = story.world.member(0).unwrap().unresponsive();
+        all.map(|(id, claim)| (id.clone(), claim.by.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(suspected(&story), [], "it has a day");
+    rest(&mut story, Span(UNRESPONSIVE_AFTER.0 + SOON.0));
+    assert_eq!(suspected(&story), [(one.id.clone(), liar.id.clone()), (two.id.clone(), liar.id.clone())]);
     let fold = held(&story, 0);
     let said = fold.said_heads();
     assert_eq!(

@@ -202,6 +202,15 @@ pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {
             witnesses["witnessed"], witnesses["entries"], witnesses["cosigned"], witnesses["needed"]
         ),
     };
+    for one in json["unresponsive"].as_array().into_iter().flatten() {
+        text += &format!(
+            "unresponsive: {}; {} says since a day ago that it holds {} entries of its log, which are not what is here; \
+             no proof of anything: ask both\n",
+            words(&one["member"]),
+            words(&one["by"]),
+            one["entries"]
+        );
+    }
     if json["answers"] != true {
         text += "This node answers nothing: limits.toml is missing or unreadable.\n";
     }

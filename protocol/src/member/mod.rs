@@ -311,6 +311,14 @@ impl Member {
         &self.witnessed
     }
 
+    /// Other members of whose logs somebody says, since a day ago, what is not here: but those that are proven to
+    /// have signed two histories.
+    pub fn unresponsive(&self) -> impl Iterator<Item = (&MemberId, &crate::heads::Claim)> {
+        let others = self.fold.logs().map(|log| &log.member).filter(|id| **id != self.settings.me);
+        let open = others.filter(|id| self.fold.split(id).is_none());
+        open.filter_map(|id| Some((id, self.fold.said_heads().unanswered(id, self.now).next()?)))
+    }
+
     /// Members we have a connection to.
     pub fn connected(&self) -> impl Iterator<Item = &MemberId> {
         self.peers.connected()
