@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use datacoop_policy::charter::{Charter, CharterDraft};
@@ -15,14 +16,17 @@ use datacoop_protocol::charter_text::{charter_toml, parse_charter, sign_charter}
 use datacoop_protocol::entry::{Body, Entry, Lay, QueryBody, Ref};
 use datacoop_protocol::fold::{Fold, Log, question_value};
 use datacoop_protocol::keys::Keys;
-use datacoop_protocol::log::cosignature::{Cosignature, witness_keys};
-use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
+use datacoop_protocol::log::cosignature::{Cosignature, policy_text, witness_keys};
+use datacoop_protocol::log::note::{Checkpoint, KIND_ED25519, sign_checkpoint, vkey};
 use datacoop_protocol::log::proof::TlogProof;
+use datacoop_protocol::log::tile::{entry_bundles, hash_tiles};
 use datacoop_protocol::log::tree::{leaf_hash, sha256};
 use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::seed::Seed;
 use datacoop_sim::coop::{Founder, charter_draft, member_id, vocabularies};
 use datacoop_sim::world::World;
+
+use crate::foreign::put;
 
 /// The Vocabulary of the Question.
 pub const VOCABULARY: &str = r#"
@@ -203,6 +207,25 @@ impl Story {
             heads.insert(member, note);
         }
         (fold, heads)
+    }
+
+    /// Writes a member's log as its node exports it, with the cosignatures of these witnesses.
+    pub fn write_export(&self, n: usize, cosigned_by: &[usize], folder: &Path) {
+        let (fold, heads) = self.fold(cosigned_by);
+        let (id, key) = (member_id(n), self.keys(n).public().log.clone());
+        let log = fold.log(&id).expect("a member");
+        for (name, bytes) in hash_tiles(log.tree()).into_iter().chain(entry_bundles(log.entries())) {
+            put(folder, &name, &bytes);
+        }
+        let lines: Vec<u8> = log.entries().iter().flat_map(|e| e.iter().copied().chain([b'\n'])).collect();
+        put(folder, "entries.jsonl", &lines);
+        put(folder, "log.vkey", format!("{}\n", vkey(&key, KIND_ED25519)).as_bytes());
+        put(folder, "policy", policy_text(&self.charter, &id).expect("a member").as_bytes());
+        put(folder, "charter/1.note", self.charter_note.as_bytes());
+        put(folder, "checkpoint", heads[&id].as_bytes());
+        for blob in self.blobs.iter().map(Vec::as_slice).chain([VOCABULARY.as_bytes()]) {
+            put(folder, &format!("blobs/{}", sha256(&[blob])), blob);
+        }
     }
 
     /// The certificate of a round's Release, as an honest node writes it, with every witness's cosignature.

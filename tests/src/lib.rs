@@ -11,6 +11,7 @@ pub mod cheat;
 pub mod crash;
 pub mod differencing;
 pub mod end_to_end;
+pub mod foreign;
 pub mod full;
 pub mod kills;
 pub mod noise;

@@ -2,16 +2,15 @@
 //! `tlog-scales` and `pymerkle` (`tests/crosscheck`). Each must accept a right export and refuse a wrong
 //! one: a changed byte, a history rewritten and signed anew, a quorum one short.
 //!
-//! Source: LOG sections 1, 6 and 9. A tool that is absent is named and its part is not tested, but not in CI.
+//! Source: LOG sections 1, 6 and 9.
 //! What would make it fail: another hash, path or width of a tile; a proof in another order; a note that
 //! others read otherwise; a cosignature over another text.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -28,124 +27,11 @@ use datacoop_sim::world::Store as _;
 use datacoop_tests::crash::{
     Ack, Cast, DiskModel, Image, Left, NodeStore, Step, Trace, begin, folder_in_memory, record, write_image,
 };
+use datacoop_tests::foreign::{changed, copy, files, note_tools, put, tools};
 use datacoop_tests::program;
 
-/// Where Debian's `golang-golang-x-mod-dev` puts the source of `x/mod`.
-const DEBIAN_GOPATH: &str = "/usr/share/gocode";
 /// Unix seconds of the first cosignature; the others follow it.
 const COSIGNED_AT: u64 = 1_764_600_000;
-
-/// A program that checks exports: `ok` or `refused` for each folder.
-#[derive(Clone)]
-struct Tool {
-    name: &'static str,
-    program: PathBuf,
-    script: Option<PathBuf>,
-}
-
-fn source(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("crosscheck").join(file)
-}
-
-fn target() -> PathBuf {
-    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
-}
-
-/// Builds the Go program. Errors: what to install.
-fn build_go() -> Result<Tool, String> {
-    let gopath = std::env::var_os("DATACOOP_GOPATH").map_or_else(|| DEBIAN_GOPATH.into(), PathBuf::from);
-    let install = "Do: apt-get install golang-go golang-golang-x-mod-dev";
-    if !gopath.join("src/golang.org/x/mod/sumdb/tlog").is_dir() {
-        return Err(format!("{} has no golang.org/x/mod. {install}", gopath.display()));
-    }
-    let program = target().join("crosscheck-go");
-    let mut go = Command::new("go");
-    go.args(["build", "-o"]).arg(&program).arg(".").current_dir(source("go"));
-    go.env("GO111MODULE", "off").env("GOPATH", gopath).env("GOCACHE", target().join("go-cache"));
-    let output = go.output().map_err(|error| format!("no Go: {error}. {install}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    Ok(Tool { name: "Go x/mod/sumdb", program, script: None })
-}
-
-/// A script with the virtual environment's Python. Errors: what to install.
-fn python(name: &'static str, module: &str, script: &str) -> Result<Tool, String> {
-    let named = std::env::var_os("DATACOOP_PYTHON").map(PathBuf::from);
-    let program = named.unwrap_or_else(|| target().join("python/bin/python3"));
-    let found = Command::new(&program).args(["-c", &format!("import {module}")]).output();
-    if found.is_ok_and(|output| output.status.success()) {
-        return Ok(Tool { name, program, script: Some(source(script)) });
-    }
-    let (target, requirements) = (target(), source("../oracle/requirements.txt"));
-    Err(format!(
-        "{} has no {name}. Do: python3 -m venv {1}/python && {1}/python/bin/pip install -r {2}",
-        program.display(),
-        target.display(),
-        requirements.display()
-    ))
-}
-
-/// Every tool that is here: Go's, tlog-scales, pymerkle. The absent are named, and fail in CI.
-fn tools() -> &'static [Tool] {
-    static TOOLS: OnceLock<Vec<Tool>> = OnceLock::new();
-    TOOLS.get_or_init(|| {
-        let all = [
-            build_go(),
-            python("tlog-scales", "tlog_scales", "scales.py"),
-            python("pymerkle", "pymerkle", "merkle.py"),
-        ];
-        let absent: Vec<&String> = all.iter().filter_map(|tool| tool.as_ref().err()).collect();
-        assert!(std::env::var("CI").as_deref() != Ok("true") || absent.is_empty(), "{absent:?}");
-        // To the terminal, past the test harness, which keeps what a test that passes prints.
-        let mut terminal = std::io::stderr().lock();
-        absent.iter().for_each(|text| writeln!(terminal, "NOT TESTED: {text}").unwrap());
-        all.into_iter().flatten().collect()
-    })
-}
-
-/// The tools that read notes: pymerkle sees roots only.
-fn note_tools() -> impl Iterator<Item = &'static Tool> {
-    tools().iter().filter(|tool| tool.name != "pymerkle")
-}
-
-impl Tool {
-    /// What it says of each folder.
-    fn check(&self, options: &[&str], folders: &[PathBuf]) -> Vec<Result<String, String>> {
-        // tlog-scales syncs each file that it writes.
-        let scratch = folder_in_memory();
-        let mut command = Command::new(&self.program);
-        command.args(&self.script).args(options).args(folders).env("TMPDIR", scratch.path());
-        let output = command.output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let said: Vec<Result<String, String>> = text
-            .lines()
-            .filter_map(|line| match line.split_once(' ') {
-                Some(("ok", rest)) => Some(Ok(rest.to_owned())),
-                Some(("refused", rest)) => Some(Err(rest.to_owned())),
-                _ => None,
-            })
-            .collect();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(said.len(), folders.len(), "{}: {text}{errors}", self.name);
-        assert_eq!(output.status.success(), said.iter().all(Result::is_ok), "{}: {text}{errors}", self.name);
-        said
-    }
-
-    fn accepts(&self, options: &[&str], folders: &[PathBuf]) {
-        for said in self.check(options, folders) {
-            println!("{} {said:?}", self.name);
-            assert!(said.is_ok(), "{} refuses a right export: {said:?}", self.name);
-        }
-    }
-
-    /// Refuses each folder, for a reason that holds these words.
-    fn refuses(&self, options: &[&str], folders: &[PathBuf], why: &str) {
-        for said in self.check(options, folders) {
-            let Err(text) = &said else { panic!("{} accepts a wrong export: {said:?}", self.name) };
-            assert!(text.contains(why), "{}: wanted `{why}`: {text}", self.name);
-        }
-    }
-}
 
 /// A log that these tests write, with the product's own tree, tiles, notes and cosignatures.
 #[derive(Clone)]
@@ -224,14 +110,6 @@ impl Log {
     }
 }
 
-fn put(folder: &Path, name: &str, bytes: &[u8]) {
-    let path = folder.join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    // A new file: the old one may be another folder's too.
-    fs::remove_file(&path).ok();
-    fs::write(path, bytes).unwrap();
-}
-
 fn cosign(head: &Checkpoint, witness: usize) -> String {
     let keys = keys(witness);
     Cosignature::sign(head, COSIGNED_AT + witness as u64, keys.witness()).line(&keys.public().witness)
@@ -244,55 +122,6 @@ fn policy(n: usize) -> String {
         ((1..=n).map(witness).collect(), (1..=n).map(|i| format!("w{i}")).collect());
     let log = vkey(&keys(0).public().log, KIND_ED25519);
     format!("log {log}\n{lines}group all {} {}\nquorum all\n", quorum(n), names.join(" "))
-}
-
-/// Copies a folder; files that are not written anew are shared.
-fn copy(from: &Path, to: &Path) {
-    for file in files(from) {
-        let path = to.join(&file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::hard_link(from.join(&file), path).unwrap();
-    }
-}
-
-/// Every file below a folder, by its path from there, in order.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = vec![];
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.push(path.strip_prefix(folder).unwrap().to_owned());
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-/// Copies of an export, each with one bit of one byte changed: of every `stride`th byte of each file that
-/// `wanted` names, the bits in turn.
-fn changed(export: &Path, into: &Path, stride: usize, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
-    let mut copies = vec![];
-    for file in files(export) {
-        let name = file.to_str().unwrap();
-        if !wanted(name) {
-            continue;
-        }
-        let bytes = fs::read(export.join(name)).unwrap();
-        for at in (0..bytes.len()).step_by(stride) {
-            let mut bytes = bytes.clone();
-            bytes[at] ^= 1 << (at / stride % 8);
-            let folder = into.join(format!("{}-{at}", name.replace('/', "_")));
-            copy(export, &folder);
-            put(&folder, name, &bytes);
-            copies.push(folder);
-        }
-    }
-    copies
 }
 
 /// Sizes about the ends of tiles at two levels: one full level-1 tile takes 65,536 entries.
