@@ -85,6 +85,26 @@ fn a_kept_demo_can_be_verified_and_is_not_overwritten() {
     );
     check(&["demo", "--members", "3", "--keep", kept], 2, "hint: name a new folder");
     check_certificate(&certificate, &args);
+    check_register(&exports, folder.path());
+}
+
+/// A register is made of logs that pass: one changed byte of one, and nothing is written.
+fn check_register(exports: &[String], folder: &std::path::Path) {
+    let site = |name: &str| folder.join(name).display().to_string();
+    let made = |site: &str| {
+        let mut args = vec!["register", "export", site, "--from"];
+        args.extend(exports.iter().map(String::as_str));
+        datacoop(&args)
+    };
+    assert!(made(&site("whole")).status.success());
+    let lines = std::path::Path::new(&exports[1]).join("entries.jsonl");
+    let mut bytes = std::fs::read(&lines).expect("entries");
+    bytes[0] ^= 1;
+    std::fs::write(&lines, bytes).expect("written");
+    let refused = made(&site("broken"));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && said.contains("does not pass its checks"), "{said}");
+    assert!(folder.join("whole/index.html").exists() && !folder.join("broken").exists());
 }
 
 /// The answer's certificate passes alone and beside exports, under the charter that it is of and no other.
