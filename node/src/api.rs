@@ -2,6 +2,7 @@
 //! file only its owner reads. No endpoint returns a row.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,9 +34,11 @@ use crate::driver::{AskReply, Handle};
 use crate::error::{CommandError, Exit};
 use crate::export::{snapshot, write_export_aside};
 use crate::folder::{StoreError, write_durably};
+use crate::follow::{news, prove_entry};
 use crate::home::Home;
 use crate::load::Wish;
 use crate::own::basis::BasisText;
+use crate::serve::{LogServer, serve_logs};
 use crate::view::{default_mode, plan_json, release_json, round_json, stage, status_json, unanswerable};
 use crate::{clock, entropy, load, opening};
 
@@ -95,7 +98,12 @@ struct Shared {
     known: Arc<BTreeSet<Digest>>,
     /// One import at a time: each takes the next snapshot's number.
     importing: Arc<tokio::sync::Mutex<()>>,
+    /// Where logs are served: nowhere, unless somebody asked for it.
+    log_server: LogServers,
 }
+
+/// The one listener that serves logs, if there is one.
+pub type LogServers = Arc<tokio::sync::Mutex<Option<LogServer>>>;
 
 impl FromRef<Shared> for Handle {
     fn from_ref(shared: &Shared) -> Self {
@@ -108,6 +116,29 @@ impl FromRef<Shared> for Handle {
 pub struct ExportRequest {
     /// The folder.
     pub folder: PathBuf,
+}
+
+/// Which entry to prove.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProofRequest {
+    /// Its index.
+    pub index: u64,
+    /// The log's origin, or the member's id; the node's own, if left out.
+    pub log: Option<String>,
+}
+
+/// Which entries are known already.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct EntriesRequest {
+    /// How many of each member's log; `None` asks only how many there are.
+    pub known: Option<BTreeMap<String, u64>>,
+}
+
+/// Where to serve logs; nowhere any more, if left out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ServeLogsRequest {
+    /// The address, port included.
+    pub listen: Option<SocketAddr>,
 }
 
 /// Which round's opening to write, and where.
@@ -157,7 +188,7 @@ fn stopped() -> Failed {
 }
 
 /// Opens the door and writes where it is.
-pub async fn serve(handle: Handle) -> Result<(), StoreError> {
+pub async fn serve(handle: Handle, log_server: LogServers) -> Result<(), StoreError> {
     let wrong = |error: std::io::Error| StoreError::Wrong(format!("the command line's door: {error}"));
     let known = Arc::new(handle.home().vocabularies()?.into_keys().collect());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(wrong)?;
@@ -176,12 +207,15 @@ pub async fn serve(handle: Handle) -> Result<(), StoreError> {
         .route("/v1/queries/{id}/basis", get(basis))
         .route("/v1/import", post(import))
         .route("/v1/export", post(export))
+        .route("/v1/proof", post(prove))
+        .route("/v1/entries", post(entries))
+        .route("/v1/serve-logs", post(serve_held_logs))
         .route("/v1/opening", post(opening))
         .route("/v1/certificate", post(certificate))
         .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
             guard(token.clone(), request, next)
         }))
-        .with_state(Shared { handle, known, importing: Arc::default() });
+        .with_state(Shared { handle, known, importing: Arc::default(), log_server });
     axum::serve(listener, router).await.map_err(wrong)
 }
 
@@ -437,6 +471,38 @@ async fn export(State(handle): State<Handle>, Json(request): Json<ExportRequest>
     let taken = handle.view(snapshot).await.flatten().ok_or_else(stopped)?;
     write_export_aside(taken, handle.home().clone(), request.folder.clone()).await?;
     Ok(Json(json!({ "schema": "datacoop.export/1", "folder": request.folder.display().to_string() })))
+}
+
+/// A proof of an entry, with all that checking it takes.
+async fn prove(State(handle): State<Handle>, Json(request): Json<ProofRequest>) -> Answer {
+    let proved = handle.view(move |member| prove_entry(member, request.index, request.log.as_deref()));
+    proved.await.ok_or_else(stopped)?.map(Json).map_err(Failed)
+}
+
+async fn entries(State(handle): State<Handle>, Json(request): Json<EntriesRequest>) -> Answer {
+    let seen = handle.view(move |member| news(member.fold(), request.known.as_ref()));
+    Ok(Json(seen.await.ok_or_else(stopped)?))
+}
+
+async fn serve_held_logs(State(shared): State<Shared>, Json(request): Json<ServeLogsRequest>) -> Answer {
+    let mut server = shared.log_server.lock().await;
+    // The old listener goes first: it may hold the address that is asked for.
+    let was = server.take().map(|server| server.address.to_string());
+    if let Some(address) = request.listen {
+        *server = Some(open_log_server(shared.handle.clone(), address).await?);
+    }
+    let address = server.as_ref().map(|server| server.address.to_string());
+    let list = shared.handle.view(|member| member.fold().logs().map(|log| log.member.to_string()).collect());
+    let logs: Vec<String> = list.await.ok_or_else(stopped)?;
+    Ok(Json(json!({ "schema": "datacoop.log-serve/1", "listening": address, "was": was, "logs": logs })))
+}
+
+/// Opens the listener that serves logs. Errors: the address is not to be had.
+pub async fn open_log_server(handle: Handle, address: SocketAddr) -> Result<LogServer, CommandError> {
+    serve_logs(handle, address).await.map_err(|error| {
+        CommandError::failed(format!("logs are not served at {address}: {error}"))
+            .hint("name an address of this computer and a free port, such as 127.0.0.1:8090")
+    })
 }
 
 /// Writes what our seat was sent in a round that names it: only into a file that only its owner reads.

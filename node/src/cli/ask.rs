@@ -95,7 +95,7 @@ pub(super) struct AskArgs {
     wait: Duration,
 }
 
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
     let read = units
         .iter()

@@ -4,14 +4,17 @@ mod ask;
 mod certificate;
 mod charter;
 mod demo;
+mod follow;
 mod generate;
 mod import;
 mod limits;
+mod log;
 mod means;
 mod node;
 mod objections;
 mod opening;
 mod own;
+mod proof;
 mod purpose;
 mod questions;
 mod register;
@@ -100,7 +103,7 @@ enum Command {
     /// Load a data file into your node, or look at what it would be
     Import(Box<import::ImportArgs>),
     /// Run the node
-    Run,
+    Run(node::RunArgs),
     /// Say in a few lines how the node is
     Status,
     /// Ask the members a question, or plan one without spending
@@ -118,26 +121,18 @@ enum Command {
     /// People who object to being counted
     #[command(subcommand)]
     Objections(objections::ObjectionsCommand),
-    /// Replay the logs this node holds
-    Audit,
+    /// Replay the logs this node holds, or watch them grow
+    Audit(follow::AuditArgs),
     /// Write the certificate of a release: a file that anybody can check alone
     Certificate(certificate::CertificateArgs),
     /// Check exported logs and certificates offline; needs no node
     Verify(verify::VerifyArgs),
-    /// Export this node's log, or what its committee seat may show an auditor
+    /// Export or serve the logs, prove an entry, or show an auditor what a committee seat was sent
     #[command(subcommand)]
-    Log(LogCommand),
+    Log(log::LogCommand),
     /// Write the public register as a small web site
     #[command(subcommand)]
     Register(register::RegisterCommand),
-}
-
-#[derive(Subcommand)]
-enum LogCommand {
-    /// Write the log, its proofs and what an auditor needs into a folder
-    Export(node::ExportArgs),
-    /// Write the shares that this node's seat was sent in a round, for an auditor: only if the round names it
-    Opening(opening::OpeningArgs),
 }
 
 /// What a command prints on success.
@@ -167,7 +162,7 @@ pub fn main() -> ExitCode {
         Ok(runtime) => {
             let common = cli.common.clone();
             // `run` ends by itself on a signal, once its last frame is on disk.
-            let runs = matches!(cli.command, Command::Run);
+            let runs = matches!(cli.command, Command::Run(_));
             let outcome = runtime.block_on(async {
                 tokio::select! {
                     outcome = dispatch(cli.common, cli.command) => Some(outcome),
@@ -195,7 +190,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Init(args) => node::init(&common, args),
         Command::Charter(command) => charter::charter(&common, command),
         Command::Import(args) => import::import(&common, *args).await,
-        Command::Run => node::run(&common).await,
+        Command::Run(args) => node::run(&common, &args).await,
         Command::Status => node::status(&common),
         Command::Ask(args) => ask::ask(&common, &args),
         Command::Results(args) => results::results(&common, &args).await,
@@ -203,12 +198,12 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Vocabulary(command) => vocabulary::vocabulary(&common, command),
         Command::Sql(args) => sql::sql(&common, args).await,
         Command::Objections(command) => objections::objections(&common, command),
-        Command::Audit => node::audit(&common),
+        Command::Audit(args) if args.follow => follow::follow(&common, &args).await,
+        Command::Audit(_) => node::audit(&common),
         Command::Certificate(args) => certificate::certificate(&common, &args),
         Command::Verify(args) => verify::verify(args),
         Command::Register(command) => register::register(command),
-        Command::Log(LogCommand::Export(args)) => node::export(&common, &args),
-        Command::Log(LogCommand::Opening(args)) => opening::opening(&common, &args),
+        Command::Log(command) => log::log(&common, command),
     }
 }
 

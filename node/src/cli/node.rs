@@ -1,7 +1,8 @@
-//! Commands about a node of one's own: init, run, status, audit, log export.
+//! Commands about a node of one's own: init, run, status, audit.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use clap::Args;
 use datacoop_policy::MemberId;
@@ -11,7 +12,6 @@ use serde_json::{Value, json};
 use super::means::{factor_text, loss_text};
 use super::show::plain;
 use super::{Common, Printed};
-use crate::api::ExportRequest;
 use crate::client::Client;
 use crate::driver::{Node, NodeError, Run};
 use crate::error::{CommandError, Exit};
@@ -48,9 +48,10 @@ pub(super) struct InitArgs {
 }
 
 #[derive(Args)]
-pub(super) struct ExportArgs {
-    /// The folder to write
-    folder: PathBuf,
+pub(super) struct RunArgs {
+    /// Serve the logs over read-only HTTP here from the start, such as 127.0.0.1:8090 [default: off]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    serve_logs: Option<SocketAddr>,
 }
 
 pub(super) fn store_error(error: StoreError) -> CommandError {
@@ -141,7 +142,7 @@ pub(super) fn init(common: &Common, args: InitArgs) -> Result<Printed, CommandEr
     ))
 }
 
-pub(super) async fn run(common: &Common) -> Result<Printed, CommandError> {
+pub(super) async fn run(common: &Common, args: &RunArgs) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
     let door = home.join("run/api");
     let node = Node::start(home, Run { nodes: 1, ..Run::default() }).await.map_err(|error| match error {
@@ -156,7 +157,15 @@ pub(super) async fn run(common: &Common) -> Result<Printed, CommandError> {
             if listening.is_empty() { "nothing (dials only)" } else { &listening }
         );
     }
-    let served = tokio::spawn(api::serve(handle.clone()));
+    let log_server = api::LogServers::default();
+    if let Some(address) = args.serve_logs {
+        let server = api::open_log_server(handle.clone(), address).await?;
+        if !common.quiet {
+            eprintln!("logs are served at http://{}/", server.address);
+        }
+        *log_server.lock().await = Some(server);
+    }
+    let served = tokio::spawn(api::serve(handle.clone(), Arc::clone(&log_server)));
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         .map_err(|error| CommandError::failed(error.to_string()))?;
     let waiting = node.wait();
@@ -167,6 +176,7 @@ pub(super) async fn run(common: &Common) -> Result<Printed, CommandError> {
         _ = tokio::signal::ctrl_c() => { handle.stop(); waiting.await }
     };
     served.abort();
+    drop(log_server.lock().await.take());
     std::fs::remove_file(door).ok();
     ended.map_err(store_error)?;
     Ok(Printed::new(json!({ "schema": "datacoop.run/1", "stopped": true }), String::new()))
@@ -260,13 +270,4 @@ pub(super) fn audit(common: &Common) -> Result<Printed, CommandError> {
     json.as_object_mut().map(|object| object.remove("text"));
     let code = if json["result"] == "pass" { 0 } else { Exit::Failed as u8 };
     Ok(Printed { json, text, code })
-}
-
-pub(super) fn export(common: &Common, args: &ExportArgs) -> Result<Printed, CommandError> {
-    let home = home_of(common)?;
-    let folder = std::path::absolute(&args.folder).map_err(|error| CommandError::usage(error.to_string()))?;
-    let json =
-        tokio::task::block_in_place(|| Client::new(&home)?.post(&home, "export", &ExportRequest { folder }))?;
-    let text = format!("Exported. Check it anywhere with: datacoop verify {}\n", args.folder.display());
-    Ok(Printed::new(json, text))
 }

@@ -12,6 +12,7 @@ use super::Printed;
 use super::certificate::verify_files;
 use super::means::releases_json;
 use super::opening::checked_text;
+use super::proof::is_proof;
 use super::show::{audit_json, audit_text};
 use crate::error::{CommandError, Exit};
 use crate::opening;
@@ -39,6 +40,9 @@ pub(super) struct VerifyArgs {
     /// Check what a committee seat shows of a round, beside all members' exported logs
     #[arg(long, value_name = "FILE")]
     opening: Option<PathBuf>,
+    /// Of a proof of one entry: who must have signed, from somebody you trust; `policy` of an export
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
 }
 
 fn charter_id(text: &str) -> Result<String, String> {
@@ -54,6 +58,16 @@ fn charter_id(text: &str) -> Result<String, String> {
 pub(super) fn verify(mut args: VerifyArgs) -> Result<Printed, CommandError> {
     let (files, folders): (Vec<PathBuf>, _) = args.folders.into_iter().partition(|path| path.is_file());
     args.folders = folders;
+    let (proofs, files): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|file| is_proof(file));
+    if !proofs.is_empty() {
+        if !files.is_empty() || !args.folders.is_empty() {
+            let text = "a proof of an entry is checked by itself";
+            return Err(
+                CommandError::usage(text.into()).hint("name only `datacoop log proof` files, or none")
+            );
+        }
+        return super::proof::verify(&proofs, args.policy.as_deref());
+    }
     if files.is_empty() {
         return Ok(verify_folders(&args)?.0);
     }

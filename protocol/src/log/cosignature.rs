@@ -10,8 +10,8 @@ use datacoop_policy::charter::{Charter, NamedKey};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
 use super::note::{
-    Checkpoint, DASH, KIND_COSIGNATURE, KIND_ED25519, NoteError, fail, key_id, parse_signature, split_note,
-    vkey,
+    Checkpoint, DASH, KIND_COSIGNATURE, KIND_ED25519, NoteError, fail, key_id, parse_signature, parse_vkey,
+    split_note, vkey,
 };
 
 /// A witness's word on a checkpoint: when it signed, unix seconds, and its signature.
@@ -100,19 +100,66 @@ pub fn witness_keys(charter: &Charter, member: &MemberId) -> Vec<NamedKey> {
     named.iter().filter_map(|id| charter.member(id)).map(|witness| witness.keys.witness.clone()).collect()
 }
 
+/// Who must have cosigned a log: what a C2SP policy file says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WitnessPolicy {
+    /// The log's own key.
+    pub log: NamedKey,
+    /// Its witnesses.
+    pub witnesses: Vec<NamedKey>,
+    /// How many of them must; 0 where none are named.
+    pub quorum: usize,
+}
+
+impl WitnessPolicy {
+    /// Of a member's log; `None` for no member.
+    pub fn of(charter: &Charter, member: &MemberId) -> Option<Self> {
+        let witnesses = witness_keys(charter, member);
+        let log = charter.member(member)?.keys.log.clone();
+        Some(Self { log, quorum: quorum(witnesses.len()), witnesses })
+    }
+
+    /// Its text.
+    pub fn text(&self) -> String {
+        let log = vkey(&self.log, KIND_ED25519);
+        if self.witnesses.is_empty() {
+            return format!("log {log}\nquorum none\n");
+        }
+        let name = |index: usize| format!("w{}", index + 1);
+        let lines = self.witnesses.iter().enumerate();
+        let lines = lines.map(|(i, key)| format!("witness {} {}\n", name(i), vkey(key, KIND_COSIGNATURE)));
+        let names: Vec<String> = (0..self.witnesses.len()).map(name).collect();
+        let (lines, names, k) = (lines.collect::<String>(), names.join(" "), self.quorum);
+        format!("log {log}\n{lines}group witnesses {k} {names}\nquorum witnesses\n")
+    }
+
+    /// Reads `text`, in its only form: other policies that C2SP allows are refused, not guessed at.
+    pub fn parse(text: &str) -> Result<Self, NoteError> {
+        let mut log = None;
+        let (mut witnesses, mut quorum) = (vec![], 0);
+        for line in text.lines() {
+            match line.split(' ').collect::<Vec<_>>()[..] {
+                ["log", key] => log = Some(parse_vkey(key, KIND_ED25519)?),
+                ["witness", _, key] => witnesses.push(parse_vkey(key, KIND_COSIGNATURE)?),
+                ["group", "witnesses", count, ..] => quorum = count.parse().unwrap_or(0),
+                _ => {}
+            }
+        }
+        let Some(log) = log else { return fail("a policy names the key of its log: `log <vkey>`") };
+        let policy = Self { log, witnesses, quorum };
+        let possible = policy.quorum <= policy.witnesses.len();
+        let counted = policy.witnesses.is_empty() == (policy.quorum == 0);
+        if possible && counted && policy.text() == text {
+            Ok(policy)
+        } else {
+            fail("a policy in another form than `policy` of an export has")
+        }
+    }
+}
+
 /// Who must have cosigned a member's log, as a C2SP policy file. `None` for no member.
 pub fn policy_text(charter: &Charter, member: &MemberId) -> Option<String> {
-    let log = vkey(&charter.member(member)?.keys.log, KIND_ED25519);
-    let witnesses = witness_keys(charter, member);
-    if witnesses.is_empty() {
-        return Some(format!("log {log}\nquorum none\n"));
-    }
-    let name = |index: usize| format!("w{}", index + 1);
-    let lines = witnesses.iter().enumerate();
-    let lines = lines.map(|(i, key)| format!("witness {} {}\n", name(i), vkey(key, KIND_COSIGNATURE)));
-    let names: Vec<String> = (0..witnesses.len()).map(name).collect();
-    let (lines, names, k) = (lines.collect::<String>(), names.join(" "), quorum(witnesses.len()));
-    Some(format!("log {log}\n{lines}group witnesses {k} {names}\nquorum witnesses\n"))
+    WitnessPolicy::of(charter, member).map(|policy| policy.text())
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use datacoop_policy::Digest;
 use super::note::{Checkpoint, NoteError, fail};
 use super::tree::verify_inclusion;
 
-/// First line.
-const HEADER: &str = "c2sp.org/tlog-proof@v1\n";
+/// First line of a proof.
+pub const HEADER: &str = "c2sp.org/tlog-proof@v1\n";
 /// Most hashes: the height of the highest tree.
 const HASHES_MAX: usize = 64;
 

@@ -65,17 +65,87 @@ fn full_root(hashes: &[Digest]) -> Digest {
 /// Every bundle of a log's entries: path and bytes, each entry as `u16be length || entry`.
 pub fn entry_bundles(entries: &[Arc<[u8]>]) -> Vec<(String, Vec<u8>)> {
     let chunks = entries.chunks(256).zip(tiles_of(entries.len() as u64));
-    chunks
-        .map(|(entries, (index, width))| {
-            let mut bytes = vec![];
-            for entry in entries {
-                let length = u16::try_from(entry.len()).expect("INVARIANT: an entry is at most 65,535 bytes");
-                bytes.extend(length.to_be_bytes());
-                bytes.extend_from_slice(entry);
-            }
-            (bundle_path(index, width), bytes)
-        })
-        .collect()
+    chunks.map(|(entries, (index, width))| (bundle_path(index, width), bundle(entries))).collect()
+}
+
+/// A file under `tile/`, as its path names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TileFile {
+    /// Hashes of a level.
+    Hashes {
+        /// 0 for leaves; of each next level every hash is the root of 256 of this one.
+        level: u32,
+        /// Which tile of its level.
+        index: u64,
+        /// Hashes in it, 1 to 256.
+        width: u64,
+    },
+    /// Entries.
+    Entries {
+        /// Which bundle.
+        index: u64,
+        /// Entries in it, 1 to 256.
+        width: u64,
+    },
+}
+
+impl TileFile {
+    /// What a path names; `None` for any other text, also for another spelling of the same tile.
+    pub fn parse(path: &str) -> Option<Self> {
+        let (level, rest) = path.strip_prefix("tile/")?.split_once('/')?;
+        let (number, width) = match rest.split_once(".p/") {
+            Some((number, width)) => (number, width.parse().ok().filter(|width| *width < TILE_WIDTH)?),
+            None => (rest, TILE_WIDTH),
+        };
+        let mut index: u64 = 0;
+        for digits in number.split('/') {
+            let digits: u64 = digits.strip_prefix('x').unwrap_or(digits).parse().ok()?;
+            index = index.checked_mul(1000)?.checked_add(digits)?;
+        }
+        let file = match level {
+            "entries" => Self::Entries { index, width },
+            level => Self::Hashes { level: level.parse().ok()?, index, width },
+        };
+        (width > 0 && file.path() == path).then_some(file)
+    }
+
+    /// Its path.
+    pub fn path(&self) -> String {
+        match *self {
+            Self::Hashes { level, index, width } => tile_path(level, index, width),
+            Self::Entries { index, width } => bundle_path(index, width),
+        }
+    }
+}
+
+/// The bytes of a tile of the tree's first `size` leaves, of any width that they fill: also of one that was
+/// partial at an earlier size. `None` for a tile that they do not fill.
+pub fn hash_tile(tree: &Tree, size: u64, level: u32, index: u64, width: u64) -> Option<Vec<u8>> {
+    let row = TILE_HEIGHT.checked_mul(level)?;
+    let hashes = size.checked_shr(row)?;
+    let first = index.checked_mul(TILE_WIDTH)?;
+    let end = first.checked_add(width).filter(|end| *end <= hashes)?;
+    let found: Option<Vec<[u8; 32]>> =
+        (first..end).map(|place| tree.node(row, place).map(|hash| hash.0)).collect();
+    found.map(|hashes| hashes.concat())
+}
+
+/// The entries in a bundle of this width, of the log's first `size`. `None` for one that they do not fill.
+pub fn bundle_entries(entries: &[Arc<[u8]>], size: u64, index: u64, width: u64) -> Option<&[Arc<[u8]>]> {
+    let first = index.checked_mul(TILE_WIDTH)?;
+    let end = first.checked_add(width).filter(|end| *end <= size)?;
+    entries.get(usize::try_from(first).ok()?..usize::try_from(end).ok()?)
+}
+
+/// A bundle of these entries, each as `u16be length || entry`.
+pub fn bundle(entries: &[Arc<[u8]>]) -> Vec<u8> {
+    let mut bytes = vec![];
+    for entry in entries {
+        let length = u16::try_from(entry.len()).expect("INVARIANT: an entry is at most 65,535 bytes");
+        bytes.extend(length.to_be_bytes());
+        bytes.extend_from_slice(entry);
+    }
+    bytes
 }
 
 /// Reads a bundle; `None` when a length runs past its end or it holds more than a tile.
@@ -122,6 +192,85 @@ mod tests {
         assert_eq!(last("tile/2/"), Some(("tile/2/000.p/1", 32)));
         let root = tree.root_at(65_536).unwrap();
         assert_eq!(tiles.last().unwrap().1, root.0, "the top tile holds the root of the full part");
+    }
+
+    #[test]
+    fn a_path_names_a_tile_in_one_spelling() {
+        for (index, width) in [(0, 256), (0, 1), (999, 255), (1000, 256), (1_234_067, 17), (u64::MAX, 256)] {
+            let files = [0, 1, 7].map(|level| TileFile::Hashes { level, index, width });
+            for file in files.into_iter().chain([TileFile::Entries { index, width }]) {
+                assert_eq!(TileFile::parse(&file.path()), Some(file));
+            }
+        }
+        for bad in [
+            "",
+            "tile",
+            "tile/",
+            "tile/0",
+            "tile/0/",
+            "tile/0/0",
+            "tile/0/00",
+            "tile/0/0000",
+            "tile/0/x000/000",
+            "tile/0/001/000",
+            "tile/0/x001/x000",
+            "tile/0/x1/000",
+            "tile/00/000",
+            "tile/+0/000",
+            "tile/-1/000",
+            "tile/0/+00",
+            "tile/0/000.p/0",
+            "tile/0/000.p/256",
+            "tile/0/000.p/+1",
+            "tile/0/000.p/01",
+            "tile/0/000.p/1/",
+            "tile/0/000.p/1.p/1",
+            "tile/0/000/",
+            "tile//0/000",
+            "/tile/0/000",
+            "tile/../000",
+            "tile/0/../000",
+            "tile/0/..",
+            "tile/entries/../../log.vkey",
+            "tile/entries/x018/x446/x744/x073/x709/x551/616",
+            "tile/Entries/000",
+            "tile/0/%30%30%30",
+        ] {
+            assert_eq!(TileFile::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_tile_is_what_all_tiles_hold_at_its_size() {
+        let entries: Vec<Arc<[u8]>> = (0..70_000u32).map(|i| Arc::from(i.to_le_bytes())).collect();
+        let mut whole = Tree::default();
+        entries.iter().for_each(|entry| whole.push(leaf_hash(entry)));
+        for size in [0, 1, 255, 256, 257, 511, 600, 65_536, 65_537, 70_000usize] {
+            let mut tree = Tree::default();
+            entries[..size].iter().for_each(|entry| tree.push(leaf_hash(entry)));
+            for (path, bytes) in hash_tiles(&tree).into_iter().chain(entry_bundles(&entries[..size])) {
+                // Of the tree as it is now, and of the whole that came later.
+                for end in [size as u64, 70_000] {
+                    let found = match TileFile::parse(&path).unwrap() {
+                        TileFile::Hashes { level, index, width } => {
+                            hash_tile(&whole, end, level, index, width)
+                        }
+                        TileFile::Entries { index, width } => {
+                            bundle_entries(&entries, end, index, width).map(bundle)
+                        }
+                    };
+                    assert_eq!(found.as_ref(), Some(&bytes), "{path} of {end}");
+                }
+            }
+        }
+        assert_eq!(hash_tile(&whole, 255, 0, 0, 256), None, "beyond what the size covers");
+        assert_eq!(hash_tile(&whole, 70_000, 0, 273, 113), None);
+        assert_eq!(hash_tile(&whole, 70_000, 3, 0, 1), None);
+        assert_eq!(hash_tile(&whole, 70_000, 8, 0, 1), None);
+        assert_eq!(hash_tile(&whole, 70_000, u32::MAX, 0, 1), None);
+        assert_eq!(hash_tile(&whole, 70_000, 0, u64::MAX, 256), None);
+        assert_eq!(bundle_entries(&entries, 70_000, u64::MAX, 256), None);
+        assert_eq!(bundle_entries(&entries, 255, 0, 256), None);
     }
 
     #[test]

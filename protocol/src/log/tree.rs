@@ -105,6 +105,12 @@ impl Tree {
         self.levels.first()?.get(usize::try_from(index).ok()?).copied()
     }
 
+    /// Root of the leaves `index 2^level .. (index + 1) 2^level`, once there are that many.
+    pub fn node(&self, level: u32, index: u64) -> Option<Digest> {
+        let row = self.levels.get(usize::try_from(level).ok()?)?;
+        row.get(usize::try_from(index).ok()?).copied()
+    }
+
     /// Root of the first `size` leaves.
     pub fn root_at(&self, size: u64) -> Option<Digest> {
         if size > self.size() {

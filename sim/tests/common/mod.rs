@@ -10,10 +10,10 @@
 pub mod logs;
 pub mod restart;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datacoop_policy::charter::{CharterDraft, name_witnesses};
+use datacoop_policy::charter::{CharterDraft, Role, amend_min, name_witnesses};
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::vocabulary::Vocabulary;
@@ -81,6 +81,15 @@ impl Story {
     /// As `new`, but up to seven members watch each log.
     pub fn watched(members: usize, seed: u8) -> Self {
         Self::founded(members, seed, |draft| name_witnesses(&mut draft.members))
+    }
+
+    /// As `new`, but the last member is an auditor and nothing else.
+    pub fn audited(members: usize, seed: u8) -> Self {
+        Self::founded(members, seed, |draft| {
+            let auditor = draft.members.last_mut().unwrap();
+            auditor.roles = BTreeSet::from([Role::Auditor]);
+            draft.amend = amend_min(u32::try_from(members - 1).unwrap());
+        })
     }
 
     fn founded(members: usize, seed: u8, change: impl Fn(&mut CharterDraft)) -> Self {

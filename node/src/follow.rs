@@ -1,0 +1,223 @@
+//! The logs as they grow, entry by entry, in plain words; and the proof of one entry. Looks at a fold and
+//! changes nothing.
+
+use std::collections::BTreeMap;
+
+use datacoop_policy::{MemberId, PrivacyLoss, QueryId, Time};
+use datacoop_protocol::entry::{Body, Entry, EntryError, QueryBody};
+use datacoop_protocol::fold::{Fold, Log};
+use datacoop_protocol::log::cosignature::policy_text;
+use datacoop_protocol::log::proof::TlogProof;
+use datacoop_protocol::member::Member;
+use serde_json::{Value, json};
+
+use crate::error::CommandError;
+
+/// Most entries told at a time: about 1 MB of JSON, so that a node is not held up by whoever follows.
+const ENTRIES_MAX: usize = 500;
+/// Digits of a Query's id that are shown: as many as `status` shows.
+const ID_DIGITS: usize = 8;
+const DAY_SECONDS: u64 = 86_400;
+
+/// Entries beyond what is known of each log, oldest first by their authors' clocks, at most a page of them;
+/// and how many are known with them. With nothing known: no entry, and how many there are.
+pub fn news(fold: &Fold, known: Option<&BTreeMap<String, u64>>) -> Value {
+    let mut sizes = BTreeMap::new();
+    let mut found: Vec<(Option<Time>, Value)> = vec![];
+    let mut room = ENTRIES_MAX;
+    for log in fold.logs() {
+        // Only what its owner signed is in a log.
+        let signed = log.note().map_or(0, |(size, _)| size);
+        let from = known.map_or(signed, |known| known.get(log.member.as_str()).copied().unwrap_or(0));
+        let to = signed.min(from.saturating_add(room as u64)).max(from);
+        room -= usize::try_from(to - from).unwrap_or(room);
+        found.extend((from..to).filter_map(|index| told(fold, log, index)));
+        sizes.insert(log.member.to_string(), to);
+    }
+    found.sort_by_key(|(at, _)| *at);
+    let more = room == 0;
+    let list: Vec<Value> = found.into_iter().map(|(_, entry)| entry).collect();
+    json!({ "schema": "datacoop.entries/1", "entries": list, "known": sizes, "more": more })
+}
+
+/// An entry in plain words, with the time that it says.
+fn told(fold: &Fold, log: &Log, index: u64) -> Option<(Option<Time>, Value)> {
+    let leaf = log.tree().leaf(index)?;
+    let bytes = log.entries().get(usize::try_from(index).ok()?)?;
+    let mut json = json!({
+        "schema": "datacoop.entry/1",
+        "member": log.member.to_string(),
+        "log": log.origin,
+        "index": index,
+    });
+    let parsed = Entry::parse(bytes).map(|entry| {
+        let own = entry.by == log.member && entry.seq == index;
+        (entry, own)
+    });
+    let (at, kind, query, alert, text) = match parsed {
+        Ok((entry, true)) => {
+            let alert = matches!(entry.body, Body::Alert { .. } | Body::Split { .. });
+            let query = entry.body.query().or(matches!(entry.body, Body::Query(_)).then_some(leaf));
+            (Some(entry.at), entry.body.kind(), query, alert, sentence(fold, leaf, &entry.body))
+        }
+        Err(EntryError::Newer) => {
+            (None, "newer", None, false, "wrote an entry that a newer program understands".to_owned())
+        }
+        Err(EntryError::UnknownKind) => (
+            None,
+            "unknown",
+            None,
+            false,
+            "wrote an entry of a kind that this program does not know".to_owned(),
+        ),
+        Ok((_, false)) | Err(EntryError::Malformed(_)) => (
+            None,
+            "malformed",
+            None,
+            true,
+            "wrote what is no entry of its log: nothing there counts".to_owned(),
+        ),
+    };
+    json["at"] = json!(at.map(Time::seconds));
+    json["kind"] = json!(kind);
+    json["query"] = json!(query.map(|id| id.to_string()));
+    json["alert"] = json!(alert);
+    let joint = if text.starts_with('\'') { "" } else { " " };
+    json["text"] = json!(format!("{}{joint}{text}", name(fold, &log.member)));
+    json["time"] = json!(at.map(clock_text));
+    Some((at, json))
+}
+
+/// Such as `2025-12-01 10:02`, UTC.
+pub fn clock_text(at: Time) -> String {
+    let seconds = at.seconds() % DAY_SECONDS;
+    format!("{} {:02}:{:02}", at.day(), seconds / 3600, seconds / 60 % 60)
+}
+
+fn name(fold: &Fold, member: &MemberId) -> String {
+    fold.charter().member(member).map_or_else(|| member.to_string(), |member| member.name.clone())
+}
+
+fn owner(fold: &Fold, origin: &str) -> String {
+    fold.member_by_origin(origin).map_or_else(|| "an unknown log".to_owned(), |id| name(fold, id))
+}
+
+fn loss(loss: PrivacyLoss) -> String {
+    let text = loss.to_string();
+    let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("rho {short}")
+}
+
+fn short(id: &QueryId) -> String {
+    id.to_string().chars().take(ID_DIGITS).collect()
+}
+
+/// A Query by its title, where its log is here.
+fn title(fold: &Fold, id: &QueryId) -> String {
+    let query = fold.round(id).and_then(|round| round.query().cloned());
+    match query {
+        Some(query) => format!("\"{}\" ({})", query.question.question().draft().title, short(id)),
+        None => format!("query {}", short(id)),
+    }
+}
+
+fn asked(fold: &Fold, body: &QueryBody, id: QueryId) -> String {
+    let question = title(fold, &id);
+    let purpose = fold.charter().fields().purposes.iter().find(|purpose| purpose.id == body.purpose);
+    let purpose = purpose.map_or(body.purpose.as_str(), |purpose| purpose.title.as_str());
+    let because = if body.lay.why.is_empty() { String::new() } else { format!("; why: {}", body.lay.why) };
+    let corrects = match &body.supersedes {
+        Some(old) => format!("; it is to supersede release {}", short(&old.query)),
+        None => String::new(),
+    };
+    format!(
+        "asked {question} about {}, for \"{purpose}\"; it costs each member {}{because}{corrects}",
+        body.period,
+        loss(body.loss)
+    )
+}
+
+/// What an entry with this leaf hash says, after its author's name.
+fn sentence(fold: &Fold, leaf: QueryId, body: &Body) -> String {
+    let of = |id: &QueryId| title(fold, id);
+    match body {
+        Body::Genesis { .. } => "began its log".into(),
+        Body::Charter { version, .. } => format!("put version {version} of the charter in force"),
+        Body::Query(query) => asked(fold, query, leaf),
+        Body::Accept { query, .. } => format!("will answer {}", of(query)),
+        Body::Refuse { query, rule, layer } => {
+            format!("refused {}: rule {rule}, set by the {layer}", of(query))
+        }
+        Body::Roster { query, verdicts } => {
+            format!("fixed who takes part in {}: {} members", of(query), verdicts.len())
+        }
+        Body::Debit { query, debit, .. } => format!(
+            "'s ledger pays {} from {} for {}: {} spent",
+            loss(debit.loss),
+            debit.account,
+            of(query),
+            loss(debit.after)
+        ),
+        Body::Contribution { query, .. } => {
+            format!("sent its noised figures in sealed shares to {}", of(query))
+        }
+        Body::Commit { query, .. } => format!("bound itself to its noised figures for {}", of(query)),
+        Body::Freeze { query, contributions, .. } => {
+            format!("fixed which {} contributions count in {}", contributions.len(), of(query))
+        }
+        Body::Verify { query, .. } => format!("checked the proofs of the contributions to {}", of(query)),
+        Body::Close { query, accepted, .. } => {
+            format!("closed {} with {} accepted contributions", of(query), accepted.len())
+        }
+        Body::Open { query, .. } => format!("opened its share of the sum of {}", of(query)),
+        Body::Reveal { query, .. } => format!("showed its noised figures for {}", of(query)),
+        Body::Release { query, sums, .. } => format!("released {}: {} sums", of(query), sums.len()),
+        Body::Abort { query, code } => format!("ended {} without a sum: {code}", of(query)),
+        Body::Void { query, code, .. } => format!("took back its debit for {}: {code}", of(query)),
+        Body::Alert { query, code, subject } => format!(
+            "warns of entry {} of {}, in {}: {code}",
+            subject.index,
+            owner(fold, &subject.log),
+            of(query)
+        ),
+        Body::Split { log, .. } => {
+            format!("shows that {} signed two histories of its log", owner(fold, log))
+        }
+    }
+}
+
+/// A proof that an entry stands in a log, under the largest head that a quorum of witnesses cosigned if that
+/// covers it, else under the newest. Errors: no such log, or no signed head covers the entry.
+pub fn prove_entry(member: &Member, index: u64, named: Option<&str>) -> Result<Value, CommandError> {
+    let fold = member.fold();
+    let log = match named {
+        None => fold.log(member.me()),
+        Some(text) => fold.logs().find(|log| log.origin == text || log.member.as_str() == text),
+    };
+    let log = log.ok_or_else(|| {
+        CommandError::usage(format!("`{}` is the log of no member here", named.unwrap_or_default()))
+            .hint("name the member's id, as `datacoop charter show` lists it, or its log's origin")
+    })?;
+    let newest = || Some((log.note()?.0, member.witnessed().newest(log)?));
+    let witnessed = member.witnessed().note(log).map(|(size, note)| (size, note.to_owned()));
+    let head = witnessed.filter(|(size, _)| *size > index).or_else(newest);
+    let none = || {
+        let size = log.note().map_or(0, |(size, _)| size);
+        CommandError::usage(format!("the signed head of {} covers {size} entries, from 0 on", log.origin))
+    };
+    let (size, note) = head.filter(|(size, _)| *size > index).ok_or_else(none)?;
+    let hashes = log.tree().inclusion_proof(index, size).ok_or_else(none)?;
+    let place = usize::try_from(index).ok();
+    let entry = place.and_then(|place| log.entries().get(place)).ok_or_else(none)?;
+    Ok(json!({
+        "schema": "datacoop.log-proof/1",
+        "log": log.origin,
+        "member": log.member.to_string(),
+        "index": index,
+        "size": size,
+        "proof": TlogProof { index, hashes, note }.text(),
+        // Whoever wrote it, the hash is of these bytes: what is no text has no proof that people can check.
+        "entry": std::str::from_utf8(entry).map_err(|_| CommandError::failed("the entry is no text".into()))?,
+        "policy": policy_text(fold.charter(), &log.member),
+    }))
+}
