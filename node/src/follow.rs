@@ -54,6 +54,7 @@ fn told(fold: &Fold, log: &Log, index: u64) -> Option<(Option<Time>, Value)> {
         let own = entry.by == log.member && entry.seq == index;
         (entry, own)
     });
+    let is_split = matches!(&parsed, Ok((Entry { body: Body::Split { .. }, .. }, true)));
     let (at, kind, query, alert, text) = match parsed {
         Ok((entry, true)) => {
             let alert = matches!(entry.body, Body::Alert { .. } | Body::Split { .. });
@@ -82,6 +83,7 @@ fn told(fold: &Fold, log: &Log, index: u64) -> Option<(Option<Time>, Value)> {
     json["kind"] = json!(kind);
     json["query"] = json!(query.map(|id| id.to_string()));
     json["alert"] = json!(alert);
+    json["equivocation"] = json!(is_split);
     let joint = if text.starts_with('\'') { "" } else { " " };
     json["text"] = json!(format!("{}{joint}{text}", name(fold, &log.member)));
     json["time"] = json!(at.map(clock_text));
@@ -180,6 +182,7 @@ fn sentence(fold: &Fold, leaf: QueryId, body: &Body) -> String {
             owner(fold, &subject.log),
             of(query)
         ),
+        Body::Head { heads } => format!("says how far it holds the logs of {} others", heads.len()),
         Body::Split { log, .. } => {
             format!("shows that {} signed two histories of its log", owner(fold, log))
         }

@@ -111,9 +111,10 @@ pub struct Member {
 }
 
 impl Member {
-    /// Whether it stores and forwards for others.
+    /// Whether it stores and forwards for others: never who only audits, for what is forwarded are sealed
+    /// shares, and an auditor is given logs alone.
     pub fn is_meeting_point(&self) -> bool {
-        !self.addresses.is_empty()
+        !self.addresses.is_empty() && (self.takes_part() || !self.has(Role::Auditor))
     }
 
     /// Whether it answers Queries and may stand in a Roster: auditors, observers and helpers hold no

@@ -57,7 +57,7 @@ pub(super) async fn follow(common: &Common, args: &AuditArgs) -> Result<Printed,
         for entry in entries {
             say(&line(common, entry))?;
         }
-        let split = entries.iter().find(|entry| entry["kind"] == "split");
+        let split = entries.iter().find(|entry| entry["equivocation"] == true);
         if let Some(split) = split.filter(|_| args.stop_on_equivocation) {
             let text = String::new();
             return Ok(Printed { json: ended(split), text, code: EXIT_EQUIVOCATION });

@@ -88,6 +88,8 @@ impl Story {
         Self::founded(members, seed, |draft| {
             let auditor = draft.members.last_mut().unwrap();
             auditor.roles = BTreeSet::from([Role::Auditor]);
+            // It may say where it is reached: that makes it no meeting point.
+            auditor.addresses = vec!["sim/auditor".into()];
             draft.amend = amend_min(u32::try_from(members - 1).unwrap());
         })
     }
