@@ -4,7 +4,9 @@
 
 mod common;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use common::{LOSS, PERIOD, Story};
 use datacoop_policy::ledger::Debit;
@@ -17,6 +19,7 @@ use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::rounds::Kind;
 use datacoop_protocol::seal::round_keypair;
 use datacoop_protocol::wire::{Bytes, Cosigned, Reply, Request, decode, encode};
+use datacoop_sim::world::Way;
 
 const MEMBERS: usize = 7;
 const AUDITOR: usize = MEMBERS - 1;
@@ -63,12 +66,20 @@ fn an_auditor_hears_every_entry_and_its_node_answers_nothing() {
     }
 }
 
-/// What was said to a request that comes from `from` to the node at `to`.
+/// What a node answers just then to a request that comes from `from`, pieces of blobs too.
 fn replies(story: &mut Story, from: MemberId, to: usize, request: &Request) -> Vec<Reply> {
-    let before = story.world.frames.len();
+    let said = Rc::new(RefCell::new(vec![]));
+    let heard = said.clone();
+    story.world.tamper = Some(Box::new(move |site, way, bytes| {
+        if site == to && way == Way::Reply {
+            heard.borrow_mut().push(bytes.clone());
+        }
+        Some(bytes)
+    }));
     story.world.input(to, Input::Request { from, exchange: 7_777, bytes: encode(request) });
     story.world.run_until(story.world.now() + Span(1));
-    story.world.frames[before..].iter().filter_map(|bytes| decode::<Reply>(bytes).ok()).collect()
+    story.world.tamper = None;
+    said.take().iter().filter_map(|bytes| decode::<Reply>(bytes).ok()).collect()
 }
 
 #[test]
