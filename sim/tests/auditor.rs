@@ -1,6 +1,7 @@
 //! The auditor: a member whose only role is to hold all logs. Its node hears every entry and answers
 //! nothing; whoever holds its keys can try each step of a round and moves none. Source: CHARTER section 6,
 //! LOG section 1.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -34,9 +35,9 @@ fn kinds(story: &Story, site: usize, of: usize) -> Vec<&'static str> {
 fn sealed(story: &Story, id: QueryId) -> BTreeSet<Digest> {
     let fold = story.world.member(0).unwrap().fold();
     let round = fold.round(&id).unwrap();
-    let shares = |body: &Body| match body {
-        Body::Contribution { shares, .. } => shares.iter().map(|share| share.blob).collect(),
-        _ => vec![],
+    let shares = |body: &Body| {
+        let Body::Contribution { shares, .. } = body else { return vec![] };
+        shares.iter().map(|share| share.blob).collect()
     };
     round.all(Kind::Contribution).flat_map(|(_, logged)| shares(&logged.body)).collect()
 }
@@ -114,9 +115,9 @@ fn an_auditor_is_given_logs_and_no_sealed_share() {
     let got = replies(&mut story, point, 0, &get);
     assert!(got.iter().any(|reply| matches!(reply, Reply::Piece { .. })), "{got:?}");
     let got = replies(&mut story, auditor, 0, &Request::Pull { have: vec![], heard: vec![] });
-    let logs = got.iter().find_map(|reply| match reply {
-        Reply::Sections { sections, .. } => Some(sections.len()),
-        _ => None,
+    let logs = got.iter().find_map(|reply| {
+        let Reply::Sections { sections, .. } = reply else { return None };
+        Some(sections.len())
     });
     assert!(logs.is_some_and(|logs| logs > 1), "{got:?}");
 }
@@ -127,9 +128,9 @@ fn an_auditor_may_not_ask() {
     story.meet();
     let body = story.query(Mode::Secure, LOSS, 5, PERIOD);
     assert_eq!(story.ask(AUDITOR, body.clone()), None);
-    let denied = story.world.events.iter().find_map(|(who, event)| match event {
-        Event::Denied { rule, .. } => Some((who.clone(), *rule)),
-        _ => None,
+    let denied = story.world.events.iter().find_map(|(who, event)| {
+        let Event::Denied { rule, .. } = event else { return None };
+        Some((who.clone(), *rule))
     });
     assert_eq!(denied, Some((story.founder(AUDITOR).id, "asker")));
     assert_eq!(kinds(&story, AUDITOR, AUDITOR), ["genesis", "charter"]);

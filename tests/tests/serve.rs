@@ -106,10 +106,11 @@ fn rebuild(address: &str, prefix: &str, origin: &str) -> u64 {
     }
     // Tiles of every earlier checkpoint are there still, and no longer ones than the head covers.
     for width in 1..size {
+        let count = usize::try_from(width).unwrap();
         let hashes = get(address, &format!("{prefix}tile/0/000.p/{width}")).2;
-        assert_eq!(hashes, leaves[..width as usize].iter().flat_map(|leaf| leaf.0).collect::<Vec<u8>>());
+        assert_eq!(hashes, leaves[..count].iter().flat_map(|leaf| leaf.0).collect::<Vec<u8>>());
         let part = get(address, &format!("{prefix}tile/entries/000.p/{width}")).2;
-        assert_eq!(entries(&part), all[..width as usize]);
+        assert_eq!(entries(&part), all[..count]);
     }
     for beyond in [
         format!("tile/0/000.p/{}", size + 20),
