@@ -225,7 +225,10 @@ impl Node {
         // What a crash left: blobs whose entry was never written.
         let mut named = member.named_blobs();
         named.insert(note_hash);
-        storage.remove_unnamed(&named)?;
+        // Which entries there are is not known yet while they are taken back.
+        if !member.is_restoring() {
+            storage.remove_unnamed(&named)?;
+        }
         let index = Arc::new(open_index(&home, storage.position(), &member)?);
         let (net_events, network) = mpsc::unbounded_channel();
         let carrier_config = CarrierConfig {

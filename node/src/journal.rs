@@ -36,6 +36,43 @@ pub struct Opened {
     pub cut: u64,
 }
 
+/// What lies in a journal's folder.
+pub struct Survey {
+    /// Payloads of the whole frames, up to the damage if there is some.
+    pub frames: Vec<Vec<u8>>,
+    /// What is wrong that no torn last write explains.
+    pub damage: Option<String>,
+    number: u64,
+    length: u64,
+    cut: u64,
+}
+
+/// Reads a journal's folder and changes nothing.
+pub fn survey(folder: &Path) -> Result<Survey, StoreError> {
+    let names = if folder.exists() { list(folder)? } else { vec![] };
+    let mut found = Survey { frames: vec![], damage: None, number: 0, length: 0, cut: 0 };
+    for (i, name) in names.iter().enumerate() {
+        let path = folder.join(name);
+        found.number = i as u64 + 1;
+        if name.parse() != Ok(found.number) {
+            found.damage = Some(format!("{}: a journal file is missing or foreign", path.display()));
+            break;
+        }
+        let bytes = fs::read(&path).map_err(at(&path))?;
+        let whole = read_frames(&bytes, &mut found.frames);
+        found.length = whole as u64;
+        if whole < bytes.len() {
+            if i + 1 < names.len() || !is_torn(&bytes[whole..]) {
+                let text = "and not by a torn last write";
+                found.damage = Some(format!("{} is damaged at byte {whole}, {text}", path.display()));
+                break;
+            }
+            found.cut = (bytes.len() - whole) as u64;
+        }
+    }
+    Ok(found)
+}
+
 fn file_name(number: u64) -> String {
     format!("{number:08}")
 }
@@ -45,31 +82,11 @@ impl Journal {
     ///
     /// Errors: a frame that is not the last does not fit its checksum.
     pub fn open(folder: &Path) -> Result<Opened, StoreError> {
-        let names: Vec<String> = list(folder)?;
-        let (mut frames, mut cut, mut number, mut length) = (vec![], 0, 0, 0);
-        for (i, name) in names.iter().enumerate() {
-            let path = folder.join(name);
-            number = name.parse().ok().filter(|number| *number == i as u64 + 1).ok_or_else(|| {
-                StoreError::Wrong(format!(
-                    "{}: a journal file is missing or foreign; restore a backup",
-                    path.display()
-                ))
-            })?;
-            let bytes = fs::read(&path).map_err(at(&path))?;
-            let whole = read_frames(&bytes, &mut frames);
-            length = whole as u64;
-            if whole < bytes.len() {
-                let last = i + 1 == names.len();
-                if !last || !is_torn(&bytes[whole..]) {
-                    return Err(StoreError::Wrong(format!(
-                        "{} is damaged at byte {whole}, and not by a torn last write; restore a backup",
-                        path.display()
-                    )));
-                }
-                cut = (bytes.len() - whole) as u64;
-            }
+        let Survey { frames, damage, number, length, cut } = survey(folder)?;
+        if let Some(damage) = damage {
+            return Err(StoreError::Wrong(format!("{damage}; run `datacoop restore`")));
         }
-        number = number.max(1);
+        let number = number.max(1);
         let path = folder.join(file_name(number));
         let file = disk::open(&path, OpenOptions::new().append(true)).map_err(at(&path))?;
         if cut > 0 {
@@ -142,21 +159,11 @@ impl Journal {
 ///
 /// Errors: a file is missing or foreign, or damaged before the last one.
 pub fn read_only(folder: &Path) -> Result<Vec<Vec<u8>>, StoreError> {
-    let names: Vec<String> = list(folder)?;
-    let mut frames = vec![];
-    for (i, name) in names.iter().enumerate() {
-        let path = folder.join(name);
-        let bytes = fs::read(&path).map_err(at(&path))?;
-        let whole = read_frames(&bytes, &mut frames);
-        let last = i + 1 == names.len();
-        if name.parse() != Ok(i as u64 + 1) || whole < bytes.len() && !(last && is_torn(&bytes[whole..])) {
-            let path = path.display();
-            return Err(StoreError::Wrong(format!(
-                "{path}: a journal file is missing, foreign or damaged; restore a backup"
-            )));
-        }
+    let Survey { frames, damage, .. } = survey(folder)?;
+    match damage {
+        Some(damage) => Err(StoreError::Wrong(format!("{damage}; run `datacoop restore`"))),
+        None => Ok(frames),
     }
-    Ok(frames)
 }
 
 /// Reads whole frames; returns how many bytes they take.
@@ -266,7 +273,7 @@ mod tests {
             bad[at] ^= 1;
             fs::write(dir.path().join("00000001"), &bad).unwrap();
             match Journal::open(dir.path()) {
-                Err(error) => assert!(error.to_string().contains("restore a backup")),
+                Err(error) => assert!(error.to_string().contains("run `datacoop restore`")),
                 Ok(opened) => panic!("byte {at}: {} frames", opened.frames.len()),
             }
         }

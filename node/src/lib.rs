@@ -40,6 +40,7 @@ pub mod pretend;
 pub mod questions;
 pub mod reference;
 pub mod register;
+pub mod restore;
 pub mod safe_csv;
 pub mod serve;
 pub mod signed;

@@ -29,6 +29,15 @@ fn parse(bytes: &[u8]) -> Option<(u64, String)> {
     Some((u64::from_le_bytes(*size), String::from_utf8(note.to_vec()).ok()?))
 }
 
+/// The newest valid slot, read only.
+pub fn newest(folder: &Path) -> Result<Option<(u64, String)>, StoreError> {
+    let mut found = vec![];
+    for name in NAMES {
+        found.extend(read_optional(&folder.join(name))?.and_then(|bytes| parse(&bytes)));
+    }
+    Ok(found.into_iter().max_by_key(|(size, _)| *size))
+}
+
 impl Slots {
     /// Opens the slots and reads the newest valid one.
     pub fn open(folder: &Path) -> Result<(Self, Option<(u64, String)>), StoreError> {

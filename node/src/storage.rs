@@ -10,7 +10,7 @@ use datacoop_protocol::wire::{Bytes, Record, decode_within, encode};
 
 use crate::blobs::Blobs;
 use crate::folder::StoreError;
-use crate::journal::{FRAME_BYTES_MAX, Journal, read_only};
+use crate::journal::{FRAME_BYTES_MAX, Journal, Survey, read_only, survey};
 use crate::keyfile::RoundFiles;
 use crate::signed::Slots;
 
@@ -38,6 +38,8 @@ impl Pending {
             Record::Entry(Bytes(bytes)) => bytes.len(),
             Record::Copied(section) => section.entries.iter().map(|entry| entry.0.len()).sum(),
             Record::Cosigned(said) => said.note.len() + said.signature.0.len(),
+            Record::Restored => 0,
+            Record::Left(rounds) => 32 * rounds.len(),
         };
         self.records.push(record);
         self.since.get_or_insert(now);
@@ -215,15 +217,45 @@ pub fn records(home: &Path) -> Result<Vec<Record>, StoreError> {
     read_records(&read_only(&home.join("journal"))?)
 }
 
+fn read_frame(n: usize, frame: &[u8]) -> Result<Vec<Record>, String> {
+    decode_within(frame, FRAME_BYTES_MAX)
+        .map_err(|error| format!("journal frame {n} is not one of ours: {error}"))
+}
+
 fn read_records(frames: &[Vec<u8>]) -> Result<Vec<Record>, StoreError> {
     let mut records = vec![];
     for (n, frame) in frames.iter().enumerate() {
-        let read: Vec<Record> = decode_within(frame, FRAME_BYTES_MAX).map_err(|error| {
-            StoreError::Wrong(format!("journal frame {n} is not one of ours: {error}; restore a backup"))
-        })?;
-        records.extend(read);
+        let read = read_frame(n, frame);
+        records.extend(read.map_err(|text| StoreError::Wrong(format!("{text}; run `datacoop restore`")))?);
     }
     Ok(records)
+}
+
+/// A journal up to its first damage.
+pub struct Whole {
+    /// Frames that are ours.
+    pub frames: Vec<Vec<u8>>,
+    /// What they say.
+    pub records: Vec<Record>,
+    /// What is wrong behind them that no crash explains.
+    pub damage: Option<String>,
+}
+
+/// Reads a journal as far as it is whole. Changes nothing.
+pub fn read_whole(folder: &Path) -> Result<Whole, StoreError> {
+    let Survey { frames, mut damage, .. } = survey(folder)?;
+    let (mut whole, mut records) = (vec![], vec![]);
+    for (n, frame) in frames.into_iter().enumerate() {
+        match read_frame(n, &frame) {
+            Ok(read) => records.extend(read),
+            Err(text) => {
+                damage = Some(text);
+                break;
+            }
+        }
+        whole.push(frame);
+    }
+    Ok(Whole { frames: whole, records, damage })
 }
 
 #[cfg(test)]

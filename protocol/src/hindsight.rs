@@ -15,7 +15,7 @@ use datacoop_policy::{Digest, MemberId, QueryId, Time};
 
 use crate::entry::{Body, Entry};
 use crate::fold::Fold;
-use crate::member::{RestoreError, replay};
+use crate::member::{Lost, RestoreError, replay};
 use crate::rounds::{Kind, Logged, Round};
 use crate::standing::{self, Room, Standing};
 use crate::wire::{Bytes, Record};
@@ -62,22 +62,31 @@ pub fn hindsight(
     judge: &Judge<'_>,
 ) -> Result<(Fold, BTreeMap<QueryId, Hindsight>), RestoreError> {
     let mut fold = Fold::new(charter.clone(), vocabularies);
-    let mut witnessed = Witnessed::new(charter, judge.me);
+    let (mut witnessed, mut lost) = (Witnessed::new(charter, judge.me), Lost::default());
     let (mut standing, mut now) = (Standing::default(), Time(0));
     let mut found: BTreeMap<QueryId, Hindsight> = BTreeMap::new();
     let own_head = fold.log(judge.me).map(|log| log.head());
     for record in records {
-        let recovers = matches!(&record, Record::Copied(section) if Some(section.log) == own_head);
+        let recovers = match &record {
+            Record::Copied(section) => Some(section.log) == own_head,
+            Record::Left(_) => true,
+            Record::Entry(_) | Record::Cosigned(_) | Record::Restored => false,
+        };
         let written = match &record {
-            Record::Entry(Bytes(bytes)) => Entry::parse(bytes).ok(),
-            Record::Copied(_) | Record::Cosigned(_) => None,
+            // What others gave back was decided with what they do not tell.
+            Record::Entry(Bytes(bytes)) if !lost.restored => Entry::parse(bytes).ok(),
+            Record::Entry(_)
+            | Record::Copied(_)
+            | Record::Cosigned(_)
+            | Record::Restored
+            | Record::Left(_) => None,
         };
         if let Some(entry) = &written {
             now = Time::from_seconds(entry.at.seconds());
             before_own(&mut found, judge, &fold, &standing, &entry.body, now);
         }
         let index = fold.log(judge.me).map_or(0, |log| log.size());
-        replay(&mut fold, &mut witnessed, judge.me, record)?;
+        replay(&mut fold, &mut witnessed, judge.me, &mut lost, record)?;
         if recovers {
             standing = standing::replay(&fold, judge.me).0;
         }
@@ -87,7 +96,9 @@ pub fn hindsight(
             let _audited_elsewhere = standing.apply(&fold, &Logged { at, time: now, body: entry.body });
         }
         for id in fold.take_touched() {
-            if let Some(round) = fold.round(&id).cloned() {
+            if !lost.restored
+                && let Some(round) = fold.round(&id).cloned()
+            {
                 learn_roster(&mut found, judge, &fold, &standing, &round, now);
             }
         }

@@ -205,6 +205,10 @@ pub enum Record {
     Copied(Section),
     /// What a witness said, we ourselves or another.
     Cosigned(Cosigned),
+    /// From here on our own entries come from others: this disk had lost them, and perhaps more than them.
+    Restored,
+    /// All of them are back. Of these rounds, which were under way, nothing more is said here.
+    Left(Vec<[u8; 32]>),
 }
 
 /// Why bytes were not understood.
@@ -335,6 +339,8 @@ mod tests {
             &format!("040000000100000000000000{said}"),
         );
         check(Record::Cosigned(cosigned), &format!("02000000{said}"));
+        check(Record::Restored, "03000000");
+        check(Record::Left(vec![[7; 32]]), &format!("040000000100000000000000{log}"));
     }
 
     #[test]

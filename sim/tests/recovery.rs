@@ -12,7 +12,7 @@ use datacoop_policy::{Digest, Span, Time};
 use datacoop_protocol::member::port::{Event, Output};
 use datacoop_protocol::rounds::Kind;
 use datacoop_protocol::wire::Record;
-use datacoop_sim::world::{Disk, Kept, Store};
+use datacoop_sim::world::{Disk, Kept, Store, World};
 
 /// Who is restored.
 const SITE: usize = 3;
@@ -40,13 +40,16 @@ impl Snapshot {
 impl Store for Snapshot {
     fn open(&mut self) -> Result<Kept, String> {
         self.starts += 1;
-        let mut kept = self.disk.open()?;
         if let Some((records, signed)) = self.saved.clone().filter(|_| self.starts == 2) {
-            kept.records.truncate(records);
-            kept.last_signed = signed;
-            kept.secrets.clear();
+            let all = self.disk.open()?.records;
+            let mut old = Disk::default();
+            let stored = all.into_iter().take(records).map(Output::Store);
+            for output in stored.chain(signed.map(|(size, note)| Output::Sign { size, note })) {
+                old.take(Time(0), output)?;
+            }
+            self.disk = old;
         }
-        Ok(kept)
+        self.disk.open()
     }
 
     fn started(&mut self, named: &BTreeSet<Digest>) -> Result<(), String> {
@@ -166,4 +169,51 @@ fn a_round_that_an_old_copy_was_in_is_left_alone() {
     assert_eq!(size(&story), before, "nothing more was said");
     assert_eq!(story.spent(SITE), LOSS);
     story.audits_clean(0);
+}
+
+/// Cuts the power at the next output, which a question brings about. It starts again a second later.
+fn fall(story: &mut Story) {
+    story.world.crash_before(SITE, story.world.executed(SITE));
+    let another = story.query(Mode::Secure, LOSS, 5, "2025-09-01..2025-11-30");
+    assert_eq!(story.ask(SITE, another), None);
+}
+
+/// What is left alone stays so over later starts, and over one amid the taking back. An asker that is still
+/// to write the Roster shows it: it needs no secret for that, so nothing but its own restraint keeps it.
+#[test]
+fn a_round_that_was_left_alone_stays_so_over_later_starts() {
+    for amid in [None, Some(10), Some(11), Some(12), Some(13)] {
+        let mut story = Story::watched(7, 63);
+        story.world.asks_first = true;
+        story.world.set_store(SITE, Box::new(Snapshot::at(2)));
+        story.meet();
+        // One that does not answer: the Roster waits for `join_by`.
+        story.world.away = Span(100_000_000);
+        story.world.crash_before(6, story.world.executed(6) + 1);
+        story.world.run_until(story.world.now() + Span(61_000));
+        assert!(story.world.member(6).is_none());
+        story.world.away = Span(1_000);
+        let id = story.ask(SITE, story.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
+        let site = story.founder(SITE).id;
+        let said = |world: &World, kind| {
+            let round = world.member(0).and_then(|member| member.fold().round(&id).cloned());
+            round.is_some_and(|round| round.said(kind, &site).is_some())
+        };
+        assert!(said(&story.world, Kind::Verdict) && !said(&story.world, Kind::Roster));
+        let size = |story: &Story| story.world.member(0).unwrap().fold().log(&site).unwrap().size();
+        let before = size(&story);
+        fall(&mut story);
+        if let Some(outputs) = amid {
+            story.world.crash_before(SITE, story.world.executed(SITE) + outputs);
+        }
+        for _ in 0..2 {
+            story.world.run_until(story.world.now() + Span(5_000));
+            assert!(story.world.member(SITE).is_some_and(|member| member.starting().is_none()), "{amid:?}");
+            fall(&mut story);
+        }
+        story.world.run_until(story.world.now() + Span(200_000));
+        assert!(story.world.member(SITE).is_some_and(|member| member.starting().is_none()), "{amid:?}");
+        assert_eq!(size(&story), before, "something was said, {amid:?}");
+        story.audits_clean(0);
+    }
 }

@@ -811,7 +811,7 @@ pub fn start_from(
 pub fn own_leaves(records: &[Record]) -> Vec<Digest> {
     let own = records.iter().filter_map(|record| match record {
         Record::Entry(Bytes(bytes)) => Some(leaf_hash(bytes)),
-        Record::Copied(_) | Record::Cosigned(_) => None,
+        Record::Copied(_) | Record::Cosigned(_) | Record::Restored | Record::Left(_) => None,
     });
     own.collect()
 }

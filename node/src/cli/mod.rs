@@ -18,6 +18,7 @@ mod proof;
 mod purpose;
 mod questions;
 mod register;
+mod restore;
 mod results;
 mod show;
 mod sql;
@@ -104,6 +105,8 @@ enum Command {
     Import(Box<import::ImportArgs>),
     /// Run the node
     Run(node::RunArgs),
+    /// Make a folder that refuses to start ready to take its log back from the other members
+    Restore(restore::RestoreArgs),
     /// Say in a few lines how the node is
     Status,
     /// Ask the members a question, or plan one without spending
@@ -191,6 +194,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Charter(command) => charter::charter(&common, command),
         Command::Import(args) => import::import(&common, *args).await,
         Command::Run(args) => node::run(&common, &args).await,
+        Command::Restore(args) => restore::restore(&common, &args),
         Command::Status => node::status(&common),
         Command::Ask(args) => ask::ask(&common, &args),
         Command::Results(args) => results::results(&common, &args).await,

@@ -132,6 +132,12 @@ impl Member {
         }
         // From here on we know of it: the answer grid begins.
         self.effort(id);
+        if self.left.contains(&id) {
+            if self.note_ending(id) {
+                self.forget(id);
+            }
+            return;
+        }
         if let Some(plan) = round.plan().filter(|plan| plan.query.mode == Mode::FullNoise) {
             self.step_reveal(&round, plan);
         }

@@ -41,8 +41,9 @@ use blobs::Blobs;
 use gather::Effort;
 use opening::Openings;
 use port::{Event, Input, Output, RoundSecrets};
-pub(crate) use recover::replay;
+pub use recover::check_start;
 use recover::{Gate, check_last_signed, check_readable};
+pub(crate) use recover::{Lost, replay};
 use sync::Peers;
 use witness::Watch;
 
@@ -138,6 +139,8 @@ pub struct Member {
     halted: bool,
     /// While it is there, nothing may be written yet.
     gate: Option<Gate>,
+    /// Rounds of which this disk lost what it knew: nothing more is said in them.
+    left: BTreeSet<QueryId>,
     charter_note: Digest,
 }
 
@@ -162,19 +165,22 @@ impl Member {
         let me = settings.me.clone();
         let mut fold = Fold::new(charter.clone(), vocabularies);
         let mut witnessed = Witnessed::new(&charter, &me);
+        let mut lost = Lost::default();
         for record in records {
-            replay(&mut fold, &mut witnessed, &me, record)?;
+            replay(&mut fold, &mut witnessed, &me, &mut lost, record)?;
         }
-        let signed = check_last_signed(&fold, &me, last_signed.as_ref(), settings.asks_first)?;
+        let unsure = settings.asks_first || lost.restored;
+        let signed = check_last_signed(&fold, &me, last_signed.as_ref(), unsure, lost.restored)?;
         check_readable(&fold, &me)?;
-        if let Some((size, note)) = last_signed {
+        let gate = unsure.then(|| Gate::new(&charter, &me, lost.restored, signed));
+        if let Some((size, note)) = last_signed.filter(|_| signed.missing.is_none()) {
             fold.set_note(&me, size, note);
         }
         let standing = standing::replay(&fold, &me).0;
         let peers = Peers::new(now, &me, &charter);
-        let gate = settings.asks_first.then(|| Gate::new(&charter, &me));
         let mut member = Self {
             gate,
+            left: lost.left,
             charter_note,
             now,
             settings,
@@ -183,7 +189,7 @@ impl Member {
             draws: 0,
             fold,
             standing,
-            signed,
+            signed: signed.size,
             outputs: VecDeque::new(),
             after: vec![],
             secrets,
@@ -200,7 +206,9 @@ impl Member {
             halted: false,
         };
         let named = member.named_blobs();
-        let kept = held.into_iter().filter(|hash| named.contains(hash) || *hash == charter_note);
+        // Until others have told what the entries are, no blob is known to be named by none.
+        let unnamed = lost.restored;
+        let kept = held.into_iter().filter(|hash| unnamed || named.contains(hash) || *hash == charter_note);
         member.blobs = Blobs::new(kept.collect());
         if member.gate.is_none() {
             member.begin();
@@ -446,6 +454,7 @@ impl Member {
             self.begin_log();
         }
         self.mark_past_rounds();
+        self.leave_rounds();
     }
 
     /// The first two entries of a log: whose it is, and under which charter.
@@ -507,7 +516,7 @@ impl Member {
         self.outputs.clear();
         self.after.clear();
         let text = "another member holds a later head of this node's own log: this folder is an old copy; \
-                    restore the newest one before it runs again";
+                    bring the newest one back, or run `datacoop restore` here before it runs again";
         self.outputs.push_back(Output::Tell(Event::Halted(text.to_owned())));
     }
 
@@ -521,8 +530,8 @@ impl Member {
 
     fn try_ask(&mut self, body: QueryBody) -> Result<QueryId, Denial> {
         let me = self.settings.me.clone();
-        if let Some(gate) = &self.gate {
-            return Err(Denial::Refused("starting", gate.to_string()));
+        if let Some(text) = self.starting() {
+            return Err(Denial::Refused("starting", text));
         }
         if let Some((at, _)) = self.fold.split(&me) {
             let text = format!(

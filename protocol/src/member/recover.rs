@@ -7,12 +7,13 @@
 //! witnesses lest all had missed what a quorum cosigned; but where there are fewer meeting points, all of
 //! them but one, or one that is away would keep every other from starting.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use datacoop_policy::MemberId;
 use datacoop_policy::charter::Charter;
+use datacoop_policy::vocabulary::Vocabulary;
+use datacoop_policy::{Digest, MemberId, QueryId};
 
 use super::port::Output;
 use super::{Member, RestoreError};
@@ -32,8 +33,10 @@ pub(super) struct Gate {
     needed: usize,
     /// Entries under the largest head of ours that anybody showed.
     own_head: u64,
-    /// Whether somebody knew more of our log than our disk did.
+    /// Whether somebody knew more of our log than our disk did, or the disk is known to have lost some.
     recovered: bool,
+    /// The newest head that we signed, when the journal does not reach it any more.
+    missing: Option<(u64, Digest)>,
     /// Proofs against others that wait for our log.
     splits: Vec<SplitView>,
 }
@@ -50,13 +53,19 @@ impl fmt::Display for Gate {
 }
 
 impl Gate {
-    /// Of n witnesses, k of them a quorum, n - k + 1 cannot all have missed what a quorum cosigned.
-    pub(super) fn new(charter: &Charter, me: &MemberId) -> Self {
+    /// Of n witnesses, k of them a quorum, n - k + 1 cannot all have missed what a quorum cosigned. A node
+    /// that lost its journal asks all k, and no meeting point may be away: some may be stale too.
+    pub(super) fn new(charter: &Charter, me: &MemberId, restored: bool, signed: Signed) -> Self {
         let witnesses = charter.member(me).map_or(0, |member| member.witnesses.len());
         let points = charter.members().iter().filter(|other| other.id != *me && other.is_meeting_point());
-        let most = points.count().saturating_sub(1).max(1);
-        let needed = (witnesses + 1 - quorum(witnesses)).clamp(1, most);
-        Self { answered: BTreeSet::new(), needed, own_head: 0, recovered: false, splits: vec![] }
+        let points = points.count();
+        let needed = match restored {
+            true => quorum(witnesses).clamp(1, points.max(1)),
+            false => (witnesses + 1 - quorum(witnesses)).clamp(1, points.saturating_sub(1).max(1)),
+        };
+        let own_head = signed.missing.map_or(0, |_| signed.size);
+        let missing = signed.missing.map(|root| (signed.size, root));
+        Self { answered: BTreeSet::new(), needed, own_head, recovered: restored, missing, splits: vec![] }
     }
 
     /// Keeps a proof until our log may hold it; one against each member.
@@ -70,7 +79,16 @@ impl Gate {
 impl Member {
     /// What a start still waits for; `None` once our log may grow.
     pub fn starting(&self) -> Option<String> {
-        self.gate.as_ref().map(Gate::to_string)
+        let gate = self.gate.as_ref()?;
+        let own = self.own_size();
+        if gate.answered.len() < gate.needed || own >= gate.own_head {
+            return Some(gate.to_string());
+        }
+        Some(format!(
+            "this node signed {} entries and holds {own}; nobody who answered holds the others: start the \
+             member that does, or bring a newer copy of this folder back",
+            gate.own_head
+        ))
     }
 
     /// A peer told all that it knows. When enough have, and we hold our log as far as anybody showed a head
@@ -82,15 +100,20 @@ impl Member {
         if gate.answered.len() < gate.needed || own < gate.own_head {
             return;
         }
+        let tree = self.fold.log(&self.settings.me).map(crate::fold::Log::tree);
+        let other = gate.missing.is_some_and(|(size, root)| tree.and_then(|t| t.root_at(size)) != Some(root));
+        if other {
+            return self.halt();
+        }
         let Some(Gate { recovered, splits, .. }) = self.gate.take() else { return };
         if recovered {
             // Not entry by entry as they came: what they are about came in any order.
             self.standing = standing::replay(&self.fold, &self.settings.me).0;
         }
-        self.begin();
         if recovered {
-            self.leave_rounds();
+            self.find_left();
         }
+        self.begin();
         splits.into_iter().for_each(|split| self.on_split(split));
         self.stirred.extend(self.open.iter().copied());
     }
@@ -119,6 +142,12 @@ impl Member {
             Err(SectionError::SplitView(_)) => return self.halt(),
             Err(error) => return self.on_section_error(from, error),
         };
+        if let Some(gate) = self.gate.as_mut().filter(|gate| !gate.recovered) {
+            gate.recovered = true;
+            // Before the entries: a start amid them must know that it is not the end of them, and that what
+            // they were said with is lost.
+            self.outputs.push_back(Output::Store(Record::Restored));
+        }
         for bytes in taken.entries {
             self.outputs.push_back(Output::Store(Record::Entry(bytes)));
         }
@@ -130,31 +159,70 @@ impl Member {
             self.signed = size;
             self.outputs.push_back(Output::Sign { size, note });
         }
-        if let Some(gate) = &mut self.gate {
-            gate.recovered = true;
-        }
+    }
+
+    /// Whether our own log is still being taken back from others.
+    pub fn is_restoring(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| gate.recovered)
     }
 
     /// What our disk did not know of rounds under way is lost: what was contributed stays spent, and
-    /// nothing more is said in them, for it may have been said already.
-    fn leave_rounds(&mut self) {
+    /// nothing more is said in them, for it may have been said already. The journal says so to later starts.
+    fn find_left(&mut self) {
         let under_way = self.fold.rounds().values().filter(|round| round.ending().is_none());
         let ours = under_way.filter(|round| round.everything().any(|(by, _)| by == &self.settings.me));
-        for id in ours.map(|round| round.id).collect::<Vec<_>>() {
-            self.drop_secret(id);
-            self.open.remove(&id);
-            self.done.insert(id, None);
+        let left: Vec<QueryId> = ours.map(|round| round.id).collect();
+        self.outputs.push_back(Output::Store(Record::Left(left.iter().map(|id| id.0).collect())));
+        self.left.extend(left);
+    }
+
+    /// Ends our part in the rounds that are left alone and not over.
+    pub(super) fn leave_rounds(&mut self) {
+        for id in self.left.clone() {
+            if self.fold.round(&id).is_some_and(|round| round.ending().is_none()) {
+                self.drop_secret(id);
+                self.open.remove(&id);
+                self.done.insert(id, None);
+            }
         }
     }
+}
+
+/// What a journal says of an earlier loss of its own.
+#[derive(Default)]
+pub(crate) struct Lost {
+    /// Entries of ours are being taken back.
+    pub(crate) restored: bool,
+    /// Rounds in which nothing more is said.
+    pub(crate) left: BTreeSet<QueryId>,
+}
+
+/// The newest head that we signed.
+#[derive(Clone, Copy)]
+pub(crate) struct Signed {
+    /// Entries under it.
+    pub(crate) size: u64,
+    /// Its root, when the journal does not reach it and the entries are to come from others.
+    pub(crate) missing: Option<Digest>,
 }
 
 pub(crate) fn replay(
     fold: &mut Fold,
     witnessed: &mut Witnessed,
     me: &MemberId,
+    lost: &mut Lost,
     record: Record,
 ) -> Result<(), RestoreError> {
     match record {
+        Record::Restored => {
+            lost.restored = true;
+            Ok(())
+        }
+        Record::Left(rounds) => {
+            lost.restored = false;
+            lost.left.extend(rounds.into_iter().map(Digest));
+            Ok(())
+        }
         // Of another charter's witnesses nothing is kept, and other members' words peers have too.
         Record::Cosigned(said) => {
             let _news = witnessed.take(fold, &said);
@@ -180,24 +248,50 @@ pub(super) fn check_last_signed(
     me: &MemberId,
     last: Option<&(u64, String)>,
     asks_first: bool,
-) -> Result<u64, RestoreError> {
+    restored: bool,
+) -> Result<Signed, RestoreError> {
     let log = fold.log(me).ok_or_else(|| RestoreError("the charter does not hold this node's log".into()))?;
     let Some((size, note)) = last else {
         // Only a log's first two entries are written before its first head is; or a start was cut off that took
         // our entries back, and the next takes the rest.
         let begun = log.size() <= BEGIN_ENTRIES || asks_first;
-        let text = "the folder `signed` is gone, and it guards the journal: restore it from a backup";
-        return if begun { Ok(0) } else { Err(RestoreError(text.into())) };
+        let text = "the folder `signed` is gone, and it guards the journal: run `datacoop restore`";
+        let none = Signed { size: 0, missing: None };
+        return if begun { Ok(none) } else { Err(RestoreError(text.into())) };
     };
     let checkpoint = open_checkpoint(note, &log.origin, &log.key())
         .map_err(|error| RestoreError(format!("the last signed head is not ours: {error}")))?;
+    if restored && log.size() < *size && checkpoint.size == *size {
+        return Ok(Signed { size: *size, missing: Some(checkpoint.root) });
+    }
     if log.tree().root_at(*size) != Some(checkpoint.root) || checkpoint.size != *size {
         return Err(RestoreError(format!(
-            "the journal holds {} entries and not the {size} that were signed: it is an old copy; restore the newer one",
+            "the journal holds {} entries and not the {size} that were signed: it is an old copy; bring the newer \
+             one back, or run `datacoop restore`",
             log.size()
         )));
     }
-    Ok(*size)
+    Ok(Signed { size: *size, missing: None })
+}
+
+/// Whether a start from these records would be refused: it holds all that was signed, and can be read.
+///
+/// Returns our entries. Errors: as a start's.
+pub fn check_start(
+    charter: &Arc<Charter>,
+    vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
+    me: &MemberId,
+    records: Vec<Record>,
+    last: Option<&(u64, String)>,
+) -> Result<u64, RestoreError> {
+    let mut fold = Fold::new(charter.clone(), vocabularies);
+    let (mut witnessed, mut lost) = (Witnessed::new(charter, me), Lost::default());
+    for record in records {
+        replay(&mut fold, &mut witnessed, me, &mut lost, record)?;
+    }
+    check_last_signed(&fold, me, last, false, lost.restored)?;
+    check_readable(&fold, me)?;
+    Ok(fold.log(me).map_or(0, crate::fold::Log::size))
 }
 
 /// Our own log must be ours to the last entry, or nobody would read what we write after it.

@@ -1,0 +1,120 @@
+//! A folder whose journal is lost, damaged or too old: what its next start needs to take the log back from
+//! the others. Deletes nothing of it: what was there gets another name. Must not know a network.
+//!
+//! Source: LOG section 4, "Start".
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use datacoop_protocol::member::check_start;
+use datacoop_protocol::wire::{Record, encode};
+
+use crate::disk;
+use crate::folder::{StoreError, at, list, make_dir, sync_dir};
+use crate::home::Home;
+use crate::journal::Journal;
+use crate::signed;
+use crate::storage::read_whole;
+
+/// Where the next journal is built.
+const NEXT: &str = "journal.next";
+/// What one that was set aside is named, before its number.
+const ASIDE: &str = "journal.set-aside";
+
+/// What a restore does.
+pub struct Restore {
+    /// Why a start as it is would be refused, or lose something.
+    pub why: String,
+    /// Entries of our own log before the damage: they stay.
+    pub entries: u64,
+    /// Entries under the newest head that we signed, if the folder `signed` is there.
+    pub signed: Option<u64>,
+    /// Where the journal goes; `None` when there is none.
+    pub aside: Option<PathBuf>,
+    frames: Vec<Vec<u8>>,
+    built: bool,
+}
+
+/// Whether a journal says last that entries of ours are still to come from others.
+fn is_waiting(records: &[Record]) -> bool {
+    let lost = records.iter().rev().find(|record| matches!(record, Record::Restored | Record::Left(_)));
+    lost == Some(&Record::Restored)
+}
+
+/// Looks at a folder, which must be locked by us; `None` when it starts as it is. Changes nothing.
+///
+/// Errors: the disk's, or its keys or charter are missing too.
+pub fn look(home: &Home) -> Result<Option<Restore>, StoreError> {
+    let config = home.config()?;
+    // A start needs them; so does whoever asks others for the log of these keys.
+    home.keys(&config)?;
+    let Some((_, charter)) = home.charter()? else {
+        return Err(StoreError::Wrong(
+            "the charter is missing too: put it back first with `datacoop charter sign FILE`".into(),
+        ));
+    };
+    let vocabularies: BTreeMap<_, _> =
+        home.vocabularies()?.into_iter().map(|(hash, (_, one))| (hash, one)).collect();
+    let last = signed::newest(&home.join("signed"))?;
+    let (journal, next) = (home.join("journal"), home.join(NEXT));
+    let is_there = journal.exists() && !list(&journal)?.is_empty();
+    // An earlier restore was cut off after it had set the journal aside.
+    let built = !is_there && next.exists() && is_waiting(&read_whole(&next)?.records);
+    let mut found = read_whole(if built { &next } else { &journal })?;
+    let check = |records: &[Record]| {
+        check_start(&charter, vocabularies.clone(), &config.id.0, records.to_vec(), last.as_ref())
+    };
+    let waiting = is_waiting(&found.records);
+    let why = match (found.damage.take(), check(&found.records)) {
+        (Some(damage), _) => damage,
+        (None, Err(error)) => error.to_string(),
+        (None, Ok(0)) if !waiting => "this folder holds no journal".to_owned(),
+        (None, Ok(_)) if built => "an earlier restore was cut off".to_owned(),
+        (None, Ok(_)) => return Ok(None),
+    };
+    let mut records = found.records;
+    records.push(Record::Restored);
+    // What contradicts the newest head that we signed is no history of ours: all comes from the others.
+    let entries = check(&records).unwrap_or_else(|_| {
+        found.frames.clear();
+        0
+    });
+    let aside = is_there.then(|| free_name(home));
+    let signed = last.map(|(size, _)| size);
+    Ok(Some(Restore { why, entries, signed, aside, frames: found.frames, built }))
+}
+
+fn free_name(home: &Home) -> PathBuf {
+    let mut names = (1u32..).map(|number| home.join(&format!("{ASIDE}-{number}")));
+    names.find(|path| !path.exists()).expect("INVARIANT: some number is free")
+}
+
+/// Does it. A crash in the midst of it leaves a folder that refuses to start, and that this mends.
+pub fn apply(home: &Home, restore: &Restore) -> Result<(), StoreError> {
+    let (journal, next) = (home.join("journal"), home.join(NEXT));
+    if !restore.built {
+        build(&next, &restore.frames)?;
+    }
+    match &restore.aside {
+        Some(aside) => disk::rename(&journal, aside).map_err(at(&journal))?,
+        // An empty folder, or none: a folder takes the place of an empty one.
+        None => make_dir(&journal)?,
+    }
+    disk::rename(&next, &journal).map_err(at(&next))?;
+    sync_dir(home.path())
+}
+
+fn build(next: &Path, frames: &[Vec<u8>]) -> Result<(), StoreError> {
+    // What an earlier restore left half built is a copy.
+    if next.exists() {
+        for name in list(next)? {
+            let path = next.join(name);
+            disk::remove(&path).map_err(at(&path))?;
+        }
+    }
+    make_dir(next)?;
+    let mut journal = Journal::open(next)?.journal;
+    frames.iter().try_for_each(|frame| journal.append(frame))?;
+    journal.append(&encode(&vec![Record::Restored]))?;
+    journal.sync()
+}
