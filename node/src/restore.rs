@@ -59,8 +59,13 @@ pub fn look(home: &Home) -> Result<Option<Restore>, StoreError> {
     let (journal, next) = (home.join("journal"), home.join(NEXT));
     let is_there = journal.exists() && !list(&journal)?.is_empty();
     // An earlier restore was cut off after it had set the journal aside.
-    let built = !is_there && next.exists() && is_waiting(&read_whole(&next)?.records);
-    let mut found = read_whole(if built { &next } else { &journal })?;
+    let mut found = read_whole(&journal)?;
+    // A start that was refused left an empty file there.
+    let is_empty = found.frames.is_empty() && found.damage.is_none();
+    let built = is_empty && next.exists() && is_waiting(&read_whole(&next)?.records);
+    if built {
+        found = read_whole(&next)?;
+    }
     let check = |records: &[Record]| {
         check_start(&charter, vocabularies.clone(), &config.id.0, records.to_vec(), last.as_ref())
     };
