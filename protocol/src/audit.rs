@@ -1,6 +1,6 @@
 //! An audit: the same fold, run by someone else. Holds no key of ours and sees no row.
 //!
-//! Source: LOG.md section 7. Built so far: A01 to A13, and A15 (alerts). Not yet: repeats over years (A14).
+//! Source: LOG.md section 7. A01 to A14, and A15 (alerts).
 //!
 //! What a check needs and does not find is skipped, never failed: a log may be absent, or an older
 //! copy than those that cite it.
@@ -20,6 +20,7 @@ mod founding;
 mod history;
 pub use history::two_heads;
 pub mod opening;
+mod repeats;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -203,6 +204,7 @@ fn audit_log(fold: &Fold, log: &Log, blobs: BlobSource<'_>, notes: &Notes) -> Lo
         check_proofs(fold, log, blobs),
         history::check_clock(fold, log, notes),
         check_references(fold, log),
+        repeats::check_repeats(fold, log),
         alerts::check_alerts(fold, log),
     ];
     LogReport {

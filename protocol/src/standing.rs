@@ -43,9 +43,9 @@ impl Sameness {
 
 /// What two debits are attempts of: whether the Query supersedes a Release counts, not which it names, so
 /// no name earns a third attempt.
-type Attempt = (Sameness, bool);
+pub(crate) type Attempt = (Sameness, bool);
 
-fn attempt(query: &Query) -> Attempt {
+pub(crate) fn attempt(query: &Query) -> Attempt {
     (Sameness::of(query), query.supersedes.is_some())
 }
 
@@ -375,7 +375,7 @@ fn count<T>(items: impl Iterator<Item = T>) -> u32 {
 /// as groups. Choices of groupings and narrowings aside too: one choice's cells add up to another's, so
 /// between them a Roster that changed would show as well. And free texts and numbers: one more digit
 /// asks the same.
-fn repeat_key(query: &Query) -> Digest {
+pub(crate) fn repeat_key(query: &Query) -> Digest {
     let listed = query.question.listed_params();
     let kept = |name: &str| !listed.contains(name) && !is_choice(name) && !query.question.is_free_param(name);
     let params = query.question.params().iter().filter(|(name, _)| kept(name));
@@ -396,6 +396,15 @@ fn past_round(round: &Round, accepted: Option<Vec<MemberId>>) -> Option<PastRoun
     Some(PastRound { period: plan.query.period(), sets: member_sets(&plan.query, &members) })
 }
 
+/// A round as later ones are compared with it, unless too few debited, so far as is known here, to add
+/// anything up.
+pub(crate) fn compared(round: &Round) -> Option<PastRound> {
+    let plan = round.plan()?;
+    let debited = |id: &&MemberId| round.debit(plan, id).is_some() && round.said(Kind::Void, id).is_none();
+    let enough = plan.members.iter().filter(debited).count() >= round.accepted_min(plan);
+    enough.then(|| past_round(round, round.closed_by_all().map(|closed| closed.accepted))).flatten()
+}
+
 /// Rounds of the same question and parameters whose sums can be set against a sum over these members: those
 /// with a member of theirs, those with a member of one of those, and so on. Not those that too few debited,
 /// so far as is known here, to add anything up: nobody spoils a question with a Roster that nobody took.
@@ -407,13 +416,7 @@ fn past_rounds(fold: &Fold, query: &Query, members: &[MemberId]) -> Vec<PastRoun
     let same = |round: &&Arc<Round>| {
         round.id != query.id && round.query().is_some_and(|other| repeat_key(other) == key)
     };
-    let past = fold.rounds().values().filter(same).filter_map(|round| {
-        let plan = round.plan()?;
-        let debited =
-            |id: &&MemberId| round.debit(plan, id).is_some() && round.said(Kind::Void, id).is_none();
-        let enough = plan.members.iter().filter(debited).count() >= round.accepted_min(plan);
-        enough.then(|| past_round(round, round.closed_by_all().map(|closed| closed.accepted))).flatten()
-    });
+    let past = fold.rounds().values().filter(same).filter_map(|round| compared(round));
     let mut others: Vec<PastRound> = past.filter(|past| past.counts_for(query.period())).collect();
     let mut reach: MemberSet = members.iter().cloned().collect();
     let mut linked = vec![];

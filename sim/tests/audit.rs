@@ -54,6 +54,7 @@ fn an_honest_round_passes_and_every_check_counts_what_it_recomputed() {
         // A debit cites a roster and a contribution its debit. An asker cites five verdicts and two opens, a
         // seat the roster, five contributions, two freezes, two verifies, five contributions, two closes.
         let cited = 2 + if asked { 7 } else { 0 } + if seated { 17 } else { 0 };
+        let steps = 2 + if asked { 2 } else { 0 } + if seated { 2 } else { 0 };
         let opened = 1 + if seated { 2 } else { 0 };
         let expected = BTreeMap::from([
             ("A01", "1 signed head over all entries".to_owned()),
@@ -65,6 +66,7 @@ fn an_honest_round_passes_and_every_check_counts_what_it_recomputed() {
             ("A10", format!("{} releases recomputed", u8::from(asked))),
             ("A11", format!("{} accepted sets recomputed from range proofs", u8::from(seated))),
             ("A13", format!("{cited} references resolve")),
+            ("A14", format!("{steps} steps of rounds set beside earlier ones")),
             ("A15", "0 alerts hold".to_owned()),
         ]);
         let expected: BTreeMap<&str, (Outcome, &str)> =
