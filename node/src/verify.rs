@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,49 +13,40 @@ use datacoop_protocol::audit::{Check, LogReport, Notes, Outcome, audit_one_with,
 use datacoop_protocol::charter_text::open_signed_charter;
 use datacoop_protocol::fold::{Fold, SectionError, SplitView};
 use datacoop_protocol::log::note::{Checkpoint, KIND_ED25519, bare_note, parse_vkey, split_note};
-use datacoop_protocol::log::tile::{bundle_paths, entry_bundles, hash_tiles, read_bundle};
-use datacoop_protocol::log::tree::{Edge, Tree, leaf_hash, sha256};
+use datacoop_protocol::log::tile::{TileStream, bundle_paths, read_bundle};
+use datacoop_protocol::log::tree::{Edge, leaf_hash, sha256};
 
 use crate::folder::{StoreError, at, read_optional};
 use crate::home::SHIPPED_VOCABULARIES;
 
-/// An export as read back from its files.
+/// An export: what is read before its entries, and what came of reading those.
 struct Export {
     folder: PathBuf,
     note: String,
+    /// Entries that its head says there are.
+    size: u64,
     /// Earlier heads.
     earlier: Vec<String>,
     charter_note: String,
-    entries: Vec<Arc<[u8]>>,
     origin: String,
-    /// What is wrong with its bundles, if they could not all be read.
-    problem: Option<String>,
 }
 
 fn read_text(path: &Path) -> Result<String, StoreError> {
     fs::read_to_string(path).map_err(at(path))
 }
 
-/// Reads an export. Errors: it is none, or the machine cannot read it. Whether its head is signed and
-/// its files are right is for the checks to say.
+/// Begins to read an export. Errors: it is none, or the machine cannot read it. Whether its head is signed
+/// and its files are right is for the checks to say.
 fn read_export(folder: &Path) -> Result<Export, StoreError> {
     let wrong = |text: String| StoreError::Wrong(format!("{}: {text}", folder.display()));
     let key = parse_vkey(read_text(&folder.join("log.vkey"))?.trim_end(), KIND_ED25519)
         .map_err(|error| wrong(error.to_string()))?;
     let note = read_text(&folder.join("checkpoint"))?;
     let head = split_note(&note).and_then(|(text, _)| Checkpoint::parse(text));
-    let head = head.map_err(|error| wrong(error.to_string()))?;
-    let (mut entries, mut problem) = (vec![], None);
-    for name in bundle_paths(head.size) {
-        let Some(bundle) = read_optional(&folder.join(&name))?.and_then(|bytes| read_bundle(&bytes)) else {
-            problem = Some(format!("{name} is absent or no bundle of entries"));
-            break;
-        };
-        entries.extend(bundle);
-    }
+    let size = head.map_err(|error| wrong(error.to_string()))?.size;
     let charter_note = read_text(&folder.join("charter/1.note"))?;
     let earlier = read_earlier(&folder.join("checkpoints"))?;
-    Ok(Export { folder: folder.to_owned(), note, earlier, charter_note, entries, origin: key.name, problem })
+    Ok(Export { folder: folder.to_owned(), note, size, earlier, charter_note, origin: key.name })
 }
 
 /// Earlier heads, as far as there are any.
@@ -71,29 +63,94 @@ fn read_earlier(folder: &Path) -> Result<Vec<String>, StoreError> {
     Ok(files.map(read).collect())
 }
 
-/// What is wrong with the files of an export beside its entries: each tile, bundle and line must be
-/// what the entries give.
-fn check_files(export: &Export) -> Result<Option<String>, StoreError> {
-    if export.problem.is_some() {
-        return Ok(export.problem.clone());
-    }
-    let mut tree = Tree::default();
-    export.entries.iter().for_each(|entry| tree.push(leaf_hash(entry)));
-    let lines: Vec<u8> =
-        export.entries.iter().flat_map(|entry| entry.iter().copied().chain([b'\n'])).collect();
-    let derived = hash_tiles(&tree).into_iter().chain(entry_bundles(&export.entries));
-    for (name, bytes) in derived.chain([("entries.jsonl".to_owned(), lines)]) {
-        if read_optional(&export.folder.join(&name))?.as_deref() != Some(&bytes) {
-            return Ok(Some(format!("{name} is not what the entries give")));
+/// Reads the entries of an export, one bundle at a time, each into `take`, and says what is wrong with its
+/// files: each tile, bundle and line must be what the entries give, and its head theirs. Entries up to the
+/// first unreadable bundle are taken. Errors: the machine cannot read it.
+fn read_entries(export: &Export, take: &mut dyn FnMut(Arc<[u8]>)) -> Result<Option<String>, StoreError> {
+    let is_other = |name: &str| format!("{name} is not what the entries give");
+    let (mut problem, mut tiles, mut edge) = (None, TileStream::default(), Edge::default());
+    let mut lines = Lines::open(&export.folder)?;
+    for (name, width) in bundle_paths(export.size) {
+        let bundle = read_optional(&export.folder.join(&name))?;
+        let Some(entries) = bundle.as_deref().and_then(read_bundle) else {
+            return Ok(Some(format!("{name} is absent or no bundle of entries")));
+        };
+        if entries.len() as u64 != width {
+            problem = problem.or_else(|| Some(is_other(&name)));
+        }
+        for entry in entries {
+            let leaf = leaf_hash(&entry);
+            edge.push(leaf);
+            for (name, bytes) in tiles.push(leaf) {
+                // A file is read for nothing once one is wrong.
+                if problem.is_none() && !is_file(&export.folder.join(&name), &bytes)? {
+                    problem = Some(is_other(&name));
+                }
+            }
+            if problem.is_none() && !lines.continue_with(&entry)? {
+                problem = Some(is_other(LINES));
+            }
+            take(entry);
         }
     }
-    Ok(None)
+    for (name, bytes) in tiles.finish() {
+        if problem.is_none() && !is_file(&export.folder.join(&name), &bytes)? {
+            problem = Some(is_other(&name));
+        }
+    }
+    if problem.is_none() && !lines.end()? {
+        problem = Some(is_other(LINES));
+    }
+    Ok(problem.or_else(|| check_head(export, &edge)))
+}
+
+fn is_file(path: &Path, bytes: &[u8]) -> Result<bool, StoreError> {
+    Ok(read_optional(path)?.as_deref() == Some(bytes))
+}
+
+/// All entries as lines, beside the bundles.
+const LINES: &str = "entries.jsonl";
+
+/// `entries.jsonl`, compared as it is read.
+struct Lines {
+    path: PathBuf,
+    /// `None`: it is not there.
+    reader: Option<BufReader<fs::File>>,
+    line: Vec<u8>,
+}
+
+impl Lines {
+    fn open(folder: &Path) -> Result<Self, StoreError> {
+        let path = folder.join(LINES);
+        let reader = match fs::File::open(&path) {
+            Ok(file) => Some(BufReader::new(file)),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(StoreError::Io(path, error)),
+        };
+        Ok(Self { path, reader, line: vec![] })
+    }
+
+    /// Whether this entry and the end of a line come next. What was asked for is read, and no more: a file
+    /// without ends of lines is not read whole.
+    fn continue_with(&mut self, entry: &[u8]) -> Result<bool, StoreError> {
+        let Some(reader) = &mut self.reader else { return Ok(false) };
+        self.line.resize(entry.len() + 1, 0);
+        match reader.read_exact(&mut self.line) {
+            Ok(()) => Ok(self.line.split_last() == Some((&b'\n', entry))),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(StoreError::Io(self.path.clone(), error)),
+        }
+    }
+
+    /// Whether nothing follows.
+    fn end(&mut self) -> Result<bool, StoreError> {
+        let Some(reader) = &mut self.reader else { return Ok(false) };
+        reader.fill_buf().map(<[u8]>::is_empty).map_err(at(&self.path))
+    }
 }
 
 /// What is wrong with the head of a copy: whether its log's key signed it is A01's.
-fn check_head(export: &Export) -> Option<String> {
-    let mut edge = Edge::default();
-    export.entries.iter().for_each(|entry| edge.push(leaf_hash(entry)));
+fn check_head(export: &Export, edge: &Edge) -> Option<String> {
     let head = split_note(&export.note).and_then(|(text, _)| Checkpoint::parse(text)).ok()?;
     let right = head.size == edge.size() && head.root == edge.root();
     (!right).then(|| "its signed head is not the head of its entries".to_owned())
@@ -119,9 +176,16 @@ pub struct Verified {
 /// a log that is given more than once the longest copy counts, and the others must be its beginning, as
 /// must every head in `seen`: files with heads that were shown earlier.
 ///
+/// Entries are read once, bundle by bundle, and `progress` is told how many so far. Of each the hash and what
+/// it says of a round are kept, for a round is known only once all logs are read; its bytes are not.
+///
 /// Errors: a folder or file that cannot be read, or logs of different charters. Wrong contents are
 /// failures in the reports.
-pub fn verify(folders: &[&Path], seen: &[&Path]) -> Result<Verified, StoreError> {
+pub fn verify(
+    folders: &[&Path],
+    seen: &[&Path],
+    progress: &mut dyn FnMut(u64),
+) -> Result<Verified, StoreError> {
     let exports: Vec<Export> = folders.iter().map(|folder| read_export(folder)).collect::<Result<_, _>>()?;
     let first =
         exports.first().ok_or_else(|| StoreError::Wrong("name at least one exported folder".into()))?;
@@ -135,16 +199,15 @@ pub fn verify(folders: &[&Path], seen: &[&Path]) -> Result<Verified, StoreError>
         )));
     }
     let charter_note = first.charter_note.clone();
-    let mut fold = Fold::new(Arc::new(charter.clone()), read_vocabularies(folders, &charter)?);
+    let mut fold = Fold::for_audit(Arc::new(charter.clone()), read_vocabularies(folders, &charter)?);
     let copies_by_owner = copies_by_owner(&fold, exports)?;
     let mut notes = Notes::new();
+    let mut trees = BTreeMap::new();
     for (owner, copies) in &copies_by_owner {
-        for entry in &copies[0].entries {
-            fold.append(owner, entry.clone());
-        }
-        let key = fold.log(owner).expect("INVARIANT: every owner is a member with a log").key();
-        let note = bare_note(&copies[0].note, &copies[0].origin, &key);
-        fold.set_note(owner, copies[0].entries.len() as u64, note);
+        trees.insert(owner, read_copies(&mut fold, owner, copies, progress)?);
+        let log = fold.log(owner).expect("INVARIANT: every owner is a member with a log");
+        let (size, note) = (log.size(), bare_note(&copies[0].note, &copies[0].origin, &log.key()));
+        fold.set_note(owner, size, note);
         let heads = copies.iter().flat_map(|copy| std::iter::once(&copy.note).chain(&copy.earlier));
         notes.insert(owner.clone(), heads.cloned().collect());
     }
@@ -158,11 +221,11 @@ pub fn verify(folders: &[&Path], seen: &[&Path]) -> Result<Verified, StoreError>
     }
     let source = blobs(folders);
     let mut reports = vec![];
-    for (owner, copies) in &copies_by_owner {
+    for (owner, tree) in trees {
         let mut report = audit_one_with(&fold, owner, &source, &notes)
             .expect("INVARIANT: every owner is a member with a log");
         let at = report.checks.iter().position(|check| check.code > "A03").unwrap_or(0);
-        report.checks.insert(at, check_copies(copies)?);
+        report.checks.insert(at, tree);
         reports.push(report);
     }
     let conflicts = conflicts(&fold, &notes);
@@ -218,7 +281,7 @@ fn copies_by_owner(fold: &Fold, exports: Vec<Export>) -> Result<BTreeMap<MemberI
         copies_by_owner.entry(owner).or_default().push(export);
     }
     for copies in copies_by_owner.values_mut() {
-        copies.sort_by_key(|export| std::cmp::Reverse(export.entries.len()));
+        copies.sort_by_key(|export| std::cmp::Reverse(export.size));
     }
     Ok(copies_by_owner)
 }
@@ -228,20 +291,31 @@ fn check(code: &'static str, name: &'static str, problem: Option<String>, good: 
     Check { code, name, outcome, text: problem.unwrap_or_else(|| good.to_owned()), entry: None }
 }
 
-/// A03 of all copies of a log.
-fn check_copies(copies: &[Export]) -> Result<Check, StoreError> {
-    for export in copies {
-        let problem = match check_files(export)? {
-            None => check_head(export),
-            problem => problem,
-        };
-        if let Some(problem) = problem {
-            let problem = format!("{}: {problem}", export.folder.display());
-            return Ok(check("A03", "tree", Some(problem), ""));
-        }
+/// Reads all copies of a log and folds the first. Returns A03 of all of them.
+fn read_copies(
+    fold: &mut Fold,
+    owner: &MemberId,
+    copies: &[Export],
+    progress: &mut dyn FnMut(u64),
+) -> Result<Check, StoreError> {
+    let mut wrong = None;
+    for (n, export) in copies.iter().enumerate() {
+        let problem = read_entries(export, &mut |entry| {
+            if n == 0 {
+                fold.append(owner, entry);
+                let held = fold.entries_held();
+                if held.is_multiple_of(PROGRESS_EVERY) {
+                    progress(held);
+                }
+            }
+        })?;
+        wrong = wrong.or_else(|| problem.map(|problem| format!("{}: {problem}", export.folder.display())));
     }
-    Ok(check("A03", "tree", None, "tiles, bundles and lines are what the entries give"))
+    Ok(check("A03", "tree", wrong, "tiles, bundles and lines are what the entries give"))
 }
+
+/// Entries between two words of progress: some tens of milliseconds.
+const PROGRESS_EVERY: u64 = 1_000;
 
 fn read_vocabularies(
     folders: &[&Path],

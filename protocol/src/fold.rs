@@ -33,6 +33,8 @@ pub struct Log {
     head: [u8; 32],
     key: [u8; 32],
     entries: Vec<Arc<[u8]>>,
+    /// When each was written, as its author says; `None` of what is no entry.
+    times: Vec<Option<Time>>,
     tree: Tree,
     note: Option<(u64, String)>,
     /// Entries up to here hold all that is no `head` entry.
@@ -51,7 +53,12 @@ impl Log {
         self.entries.len() as u64
     }
 
-    /// The entries, in order.
+    /// When an entry was written, as its author says; `None` of what is no entry.
+    pub fn time(&self, index: u64) -> Option<Time> {
+        self.times.get(usize::try_from(index).ok()?).copied().flatten()
+    }
+
+    /// The entries, in order. In a fold that keeps none only those which begin the log have bytes.
     pub fn entries(&self) -> &[Arc<[u8]>] {
         &self.entries
     }
@@ -166,7 +173,12 @@ pub struct Fold {
     splits: BTreeMap<MemberId, (Ref, Box<Evidence>)>,
     false_splits: BTreeSet<Ref>,
     heads: Heads,
+    /// Stands in the place of each entry's bytes, for an auditor that reads them once.
+    forgotten: Option<Arc<[u8]>>,
 }
+
+/// Entries that begin a log, whose bytes are always kept: genesis and charter, which are no part of a round.
+const BEGINNING: u64 = 2;
 
 impl Fold {
     /// Empty logs of every member of this charter. Vocabularies come by the SHA-256 of their text.
@@ -179,6 +191,7 @@ impl Fold {
                 head: sha256(&[member.keys.log.name.as_bytes()]).0,
                 key: member.keys.log.key,
                 entries: vec![],
+                times: vec![],
                 tree: Tree::default(),
                 note: None,
                 told: 0,
@@ -202,7 +215,14 @@ impl Fold {
             splits: BTreeMap::new(),
             false_splits: BTreeSet::new(),
             heads: Heads::default(),
+            forgotten: None,
         }
+    }
+
+    /// Empty logs for an auditor of large ones: what entries say is folded and their hashes are kept, and
+    /// their bytes are not. It has no sections to show.
+    pub fn for_audit(charter: Arc<Charter>, vocabularies: BTreeMap<Digest, Arc<Vocabulary>>) -> Self {
+        Self { forgotten: Some(Arc::from([])), ..Self::new(charter, vocabularies) }
     }
 
     /// The charter in force.
@@ -267,10 +287,15 @@ impl Fold {
         let index = log.size();
         let leaf = leaf_hash(&bytes);
         log.tree.push(leaf);
-        log.entries.push(bytes.clone());
+        let kept = self.forgotten.as_ref().filter(|_| index >= BEGINNING).unwrap_or(&bytes);
+        log.entries.push(kept.clone());
+        log.times.push(None);
         let at = Ref { log: log.origin.clone(), index, leaf };
         self.heads.grown(member, &log.tree);
         let parsed = Entry::parse(&bytes);
+        if let (Ok(entry), Some(time)) = (&parsed, log.times.last_mut()) {
+            *time = Some(entry.at);
+        }
         if !parsed.as_ref().is_ok_and(|entry| matches!(entry.body, Body::Head { .. })) {
             log.told = index + 1;
         }

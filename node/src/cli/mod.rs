@@ -205,7 +205,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Audit(args) if args.follow => follow::follow(&common, &args).await,
         Command::Audit(_) => node::audit(&common),
         Command::Certificate(args) => certificate::certificate(&common, &args),
-        Command::Verify(args) => verify::verify(args),
+        Command::Verify(args) => verify::verify(&common, args),
         Command::Register(command) => register::register(command),
         Command::Log(command) => log::log(&common, command),
     }

@@ -8,12 +8,12 @@ use datacoop_protocol::audit::{Outcome, entry_proof};
 use datacoop_protocol::fold::SplitView;
 use serde_json::json;
 
-use super::Printed;
 use super::certificate::verify_files;
 use super::means::releases_json;
 use super::opening::checked_text;
 use super::proof::is_proof;
 use super::show::{audit_json, audit_text};
+use super::{Common, Printed, Progress};
 use crate::error::{CommandError, Exit};
 use crate::opening;
 use crate::verify::{self, Verified, blobs};
@@ -55,7 +55,7 @@ fn charter_id(text: &str) -> Result<String, String> {
     }
 }
 
-pub(super) fn verify(mut args: VerifyArgs) -> Result<Printed, CommandError> {
+pub(super) fn verify(common: &Common, mut args: VerifyArgs) -> Result<Printed, CommandError> {
     let (files, folders): (Vec<PathBuf>, _) = args.folders.into_iter().partition(|path| path.is_file());
     args.folders = folders;
     let (proofs, files): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|file| is_proof(file));
@@ -69,21 +69,25 @@ pub(super) fn verify(mut args: VerifyArgs) -> Result<Printed, CommandError> {
         return super::proof::verify(&proofs, args.policy.as_deref());
     }
     if files.is_empty() {
-        return Ok(verify_folders(&args)?.0);
+        return Ok(verify_folders(common, &args)?.0);
     }
     if args.folders.is_empty() && args.opening.is_some() {
         let text = "an opening is checked beside all members' exported logs";
         return Err(CommandError::usage(text.into()).hint("name their folders too"));
     }
-    let exports = if args.folders.is_empty() { None } else { Some(verify_folders(&args)?) };
+    let exports = if args.folders.is_empty() { None } else { Some(verify_folders(common, &args)?) };
     verify_files(&files, args.charter.as_deref(), args.evidence.as_deref(), exports)
 }
 
-fn verify_folders(args: &VerifyArgs) -> Result<(Printed, Verified), CommandError> {
+fn verify_folders(common: &Common, args: &VerifyArgs) -> Result<(Printed, Verified), CommandError> {
     let paths: Vec<&Path> = args.folders.iter().map(PathBuf::as_path).collect();
     let shown = args.opening.as_deref().map(opening::read).transpose()?;
     let seen: Vec<&Path> = args.seen.iter().map(PathBuf::as_path).collect();
-    let verified = verify::verify(&paths, &seen).map_err(|error| CommandError::usage(error.to_string()))?;
+    let progress = Progress::new(common);
+    progress.say("reading logs");
+    let verified = verify::verify(&paths, &seen, &mut |entries| progress.say(&format!("{entries} entries")));
+    progress.done();
+    let verified = verified.map_err(|error| CommandError::usage(error.to_string()))?;
     if let Some(folder) = &args.evidence {
         write_evidence(&verified, folder)
             .map_err(|error| CommandError::failed(format!("{}: {error}", folder.display())))?;

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use datacoop_policy::{Digest, Span};
 
 use super::{Check, Findings, Notes};
-use crate::entry::Entry;
 use crate::fold::{Fold, Log};
 use crate::log::cosignature::{cosignatures, quorum, witness_keys};
 use crate::log::note::{Checkpoint, NoteError, bare_note, open_checkpoint};
@@ -190,15 +189,13 @@ pub(super) fn check_clock(fold: &Fold, log: &Log, notes: &Notes) -> Check {
     for head in heads.iter().filter(|head| head.is_witnessed && head.checkpoint.size > 0) {
         let middle = head.times[head.times.len() / 2];
         let tolerance = CLOCK_TOLERANCE.0 / 1_000;
-        let first = usize::try_from(from.0).unwrap_or(usize::MAX);
-        let last = usize::try_from(head.checkpoint.size).unwrap_or(usize::MAX);
-        for (index, bytes) in log.entries().iter().enumerate().take(last).skip(first) {
-            let Ok(entry) = Entry::parse(bytes) else { continue };
-            let (at, earliest, latest) = (entry.at.seconds(), from.1, middle);
+        for index in from.0..head.checkpoint.size.min(log.size()) {
+            let Some(at) = log.time(index) else { continue };
+            let (at, earliest, latest) = (at.seconds(), from.1, middle);
             findings.good += 1;
             if at + tolerance < earliest || at > latest + tolerance {
                 let text = format!("entry {index} says {at}, witnessed between {earliest} and {latest}");
-                findings.warn(index as u64, text);
+                findings.warn(index, text);
             }
         }
         from = (head.checkpoint.size, middle);

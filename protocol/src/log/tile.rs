@@ -37,21 +37,53 @@ fn tiles_of(hashes: u64) -> impl Iterator<Item = (u64, u64)> {
     (0..hashes.div_ceil(TILE_WIDTH)).map(move |index| (index, TILE_WIDTH.min(hashes - index * TILE_WIDTH)))
 }
 
-/// Every tile of a tree, level by level: path and bytes.
+/// Every tile of a tree: path and bytes.
 pub fn hash_tiles(tree: &Tree) -> Vec<(String, Vec<u8>)> {
-    let mut row: Vec<Digest> = (0..tree.size()).filter_map(|index| tree.leaf(index)).collect();
-    let mut tiles = vec![];
-    for level in 0.. {
-        if row.is_empty() {
-            return tiles;
-        }
-        let chunks = row.chunks(256).zip(tiles_of(row.len() as u64));
-        tiles.extend(chunks.map(|(hashes, (index, width))| {
-            (tile_path(level, index, width), hashes.iter().flat_map(|hash| hash.0).collect())
-        }));
-        row = row.chunks_exact(256).map(full_root).collect();
-    }
+    let mut stream = TileStream::default();
+    let leaves = (0..tree.size()).filter_map(|index| tree.leaf(index));
+    let mut tiles: Vec<_> = leaves.flat_map(|leaf| stream.push(leaf)).collect();
+    tiles.extend(stream.finish());
     tiles
+}
+
+/// Tiles of a tree as its leaves come: each when it is full, so that no more than one a level is held.
+#[derive(Default)]
+pub struct TileStream {
+    /// By level: how many tiles were full, and the hashes of the next one.
+    rows: Vec<(u64, Vec<Digest>)>,
+}
+
+impl TileStream {
+    /// Takes the next leaf. Returns the tiles that it fills: path and bytes.
+    pub fn push(&mut self, leaf: Digest) -> Vec<(String, Vec<u8>)> {
+        let (mut tiles, mut hash) = (vec![], leaf);
+        for level in 0.. {
+            if self.rows.len() == level as usize {
+                self.rows.push((0, vec![]));
+            }
+            let (full, row) = &mut self.rows[level as usize];
+            row.push(hash);
+            if (row.len() as u64) < TILE_WIDTH {
+                break;
+            }
+            tiles.push((tile_path(level, *full, TILE_WIDTH), tile_bytes(row)));
+            hash = full_root(row);
+            *full += 1;
+            row.clear();
+        }
+        tiles
+    }
+
+    /// The partial tiles that are left: path and bytes, level by level.
+    pub fn finish(self) -> Vec<(String, Vec<u8>)> {
+        let rows = (0..).zip(self.rows).filter(|(_, (_, row))| !row.is_empty());
+        rows.map(|(level, (full, row))| (tile_path(level, full, row.len() as u64), tile_bytes(&row)))
+            .collect()
+    }
+}
+
+fn tile_bytes(hashes: &[Digest]) -> Vec<u8> {
+    hashes.iter().flat_map(|hash| hash.0).collect()
 }
 
 fn full_root(hashes: &[Digest]) -> Digest {
@@ -159,9 +191,9 @@ pub fn read_bundle(mut bytes: &[u8]) -> Option<Vec<Arc<[u8]>>> {
     (bytes.is_empty() && entries.len() as u64 <= TILE_WIDTH).then_some(entries)
 }
 
-/// Paths of all bundles of a log of this size.
-pub fn bundle_paths(size: u64) -> impl Iterator<Item = String> {
-    tiles_of(size).map(|(index, width)| bundle_path(index, width))
+/// Paths of all bundles of a log of this size, each with how many entries it holds.
+pub fn bundle_paths(size: u64) -> impl Iterator<Item = (String, u64)> {
+    tiles_of(size).map(|(index, width)| (bundle_path(index, width), width))
 }
 
 #[cfg(test)]
@@ -191,7 +223,8 @@ mod tests {
         assert_eq!(last("tile/1/"), Some(("tile/1/001.p/17", 17 * 32)));
         assert_eq!(last("tile/2/"), Some(("tile/2/000.p/1", 32)));
         let root = tree.root_at(65_536).unwrap();
-        assert_eq!(tiles.last().unwrap().1, root.0, "the top tile holds the root of the full part");
+        let top = tiles.iter().find(|(path, _)| path == "tile/2/000.p/1").unwrap();
+        assert_eq!(top.1, root.0, "the top tile holds the root of the full part");
     }
 
     #[test]
@@ -278,7 +311,7 @@ mod tests {
         let entries: Vec<Arc<[u8]>> = (0..300).map(|i| Arc::from(vec![7u8; i])).collect();
         let bundles = entry_bundles(&entries);
         let paths: Vec<_> = bundles.iter().map(|(path, _)| path.clone()).collect();
-        assert_eq!(paths, bundle_paths(300).collect::<Vec<_>>());
+        assert_eq!(paths, bundle_paths(300).map(|(path, _)| path).collect::<Vec<_>>());
         let read: Vec<_> = bundles.iter().flat_map(|(_, bytes)| read_bundle(bytes).unwrap()).collect();
         assert_eq!(read, entries);
         assert!(read_bundle(&bundles[0].1[..bundles[0].1.len() - 1]).is_none());
