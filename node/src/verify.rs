@@ -1,5 +1,7 @@
 //! Exported logs read back and checked, offline: what an auditor does with the USB stick.
 
+mod remembered;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
@@ -9,12 +11,14 @@ use std::sync::Arc;
 use datacoop_policy::charter::Charter;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId};
-use datacoop_protocol::audit::{Check, LogReport, Notes, Outcome, audit_one_with, two_heads};
+use datacoop_protocol::audit::{Check, LogReport, Notes, Outcome, audit_one_from, two_heads};
 use datacoop_protocol::charter_text::open_signed_charter;
 use datacoop_protocol::fold::{Fold, SectionError, SplitView};
 use datacoop_protocol::log::note::{Checkpoint, KIND_ED25519, bare_note, parse_vkey, split_note};
 use datacoop_protocol::log::tile::{TileStream, bundle_paths, read_bundle};
 use datacoop_protocol::log::tree::{Edge, leaf_hash, sha256};
+
+pub use remembered::Audited;
 
 use crate::folder::{StoreError, at, read_optional};
 use crate::home::SHIPPED_VOCABULARIES;
@@ -179,11 +183,15 @@ pub struct Verified {
 /// Entries are read once, bundle by bundle, and `progress` is told how many so far. Of each the hash and what
 /// it says of a round are kept, for a round is known only once all logs are read; its bytes are not.
 ///
-/// Errors: a folder or file that cannot be read, or logs of different charters. Wrong contents are
-/// failures in the reports.
+/// It goes on from what is `remembered` of an earlier audit: each log must still begin with what that had
+/// seen, proofs of then are not recomputed, and what had failed is told again.
+///
+/// Errors: a folder or file that cannot be read, logs of different charters, or of another than is
+/// remembered. Wrong contents are failures in the reports.
 pub fn verify(
     folders: &[&Path],
     seen: &[&Path],
+    remembered: Option<&Audited>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verified, StoreError> {
     let exports: Vec<Export> = folders.iter().map(|folder| read_export(folder)).collect::<Result<_, _>>()?;
@@ -199,6 +207,10 @@ pub fn verify(
         )));
     }
     let charter_note = first.charter_note.clone();
+    if remembered.is_some_and(|remembered| !remembered.is_of(charter.id())) {
+        let text = "the earlier audit was of another charter; remember this one in another file";
+        return Err(StoreError::Wrong(text.into()));
+    }
     let mut fold = Fold::for_audit(Arc::new(charter.clone()), read_vocabularies(folders, &charter)?);
     let copies_by_owner = copies_by_owner(&fold, exports)?;
     let mut notes = Notes::new();
@@ -222,10 +234,19 @@ pub fn verify(
     let source = blobs(folders);
     let mut reports = vec![];
     for (owner, tree) in trees {
-        let mut report = audit_one_with(&fold, owner, &source, &notes)
+        let log = fold.log(owner).expect("INVARIANT: every owner is a member with a log");
+        let known = remembered.and_then(|remembered| remembered.log(&log.origin));
+        if let Some(head) = known.and_then(|known| known.note()) {
+            notes.entry(owner.clone()).or_default().push(head.to_owned());
+        }
+        let proved = known.map_or(0, |known| known.proved(|size| log.tree().root_at(size)));
+        let mut report = audit_one_from(&fold, owner, &source, &notes, proved)
             .expect("INVARIANT: every owner is a member with a log");
         let at = report.checks.iter().position(|check| check.code > "A03").unwrap_or(0);
         report.checks.insert(at, tree);
+        if let Some(known) = known {
+            known.remind(&mut report.checks);
+        }
         reports.push(report);
     }
     let conflicts = conflicts(&fold, &notes);

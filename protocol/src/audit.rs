@@ -87,6 +87,9 @@ pub struct LogReport {
     pub root: Digest,
     /// In order of their codes.
     pub checks: Vec<Check>,
+    /// Whether every accepted set that it closed with was recomputed, now or, up to where this audit went on
+    /// from, earlier.
+    pub is_proved: bool,
 }
 
 impl LogReport {
@@ -172,7 +175,7 @@ pub fn audit(fold: &Fold, blobs: BlobSource<'_>) -> Vec<LogReport> {
 
 /// As `audit`, with heads to hold the logs against.
 pub fn audit_with(fold: &Fold, blobs: BlobSource<'_>, notes: &Notes) -> Vec<LogReport> {
-    fold.logs().filter(|log| log.size() > 0).map(|log| audit_log(fold, log, blobs, notes)).collect()
+    fold.logs().filter(|log| log.size() > 0).map(|log| audit_log(fold, log, blobs, notes, 0)).collect()
 }
 
 /// Audits one member's log, even an empty one: whoever hands it in says that it is a log.
@@ -187,10 +190,23 @@ pub fn audit_one_with(
     blobs: BlobSource<'_>,
     notes: &Notes,
 ) -> Option<LogReport> {
-    fold.log(member).map(|log| audit_log(fold, log, blobs, notes))
+    audit_one_from(fold, member, blobs, notes, 0)
 }
 
-fn audit_log(fold: &Fold, log: &Log, blobs: BlobSource<'_>, notes: &Notes) -> LogReport {
+/// As `audit_one_with`, for an auditor that had recomputed the range proofs of all rounds that closed within
+/// the first `proved` entries of the log, and has seen that they are still the same entries.
+pub fn audit_one_from(
+    fold: &Fold,
+    member: &MemberId,
+    blobs: BlobSource<'_>,
+    notes: &Notes,
+    proved: u64,
+) -> Option<LogReport> {
+    fold.log(member).map(|log| audit_log(fold, log, blobs, notes, proved))
+}
+
+fn audit_log(fold: &Fold, log: &Log, blobs: BlobSource<'_>, notes: &Notes, proved: u64) -> LogReport {
+    let (proofs, is_proved) = check_proofs(fold, log, blobs, proved);
     let checks = vec![
         check_signature(log),
         history::check_witnesses(fold, log, notes),
@@ -201,7 +217,7 @@ fn audit_log(fold: &Fold, log: &Log, blobs: BlobSource<'_>, notes: &Notes) -> Lo
         conduct::check_ledger(fold, log),
         conduct::check_rounds(fold, log),
         check_releases(fold, log),
-        check_proofs(fold, log, blobs),
+        proofs,
         history::check_clock(fold, log, notes),
         check_references(fold, log),
         repeats::check_repeats(fold, log),
@@ -213,6 +229,7 @@ fn audit_log(fold: &Fold, log: &Log, blobs: BlobSource<'_>, notes: &Notes) -> Lo
         entries: log.size(),
         root: log.tree().root(),
         checks,
+        is_proved,
     }
 }
 
@@ -294,11 +311,17 @@ fn check_releases(fold: &Fold, log: &Log) -> Check {
     findings.finish("releases recomputed")
 }
 
-/// A11: the accepted set follows from the verifier shares of all seats and the logged public shares.
-fn check_proofs(fold: &Fold, log: &Log, blobs: BlobSource<'_>) -> Check {
+/// A11: the accepted set follows from the verifier shares of all seats and the logged public shares. Closes
+/// before `proved` were seen to. Also returns whether all of them are.
+fn check_proofs(fold: &Fold, log: &Log, blobs: BlobSource<'_>, proved: u64) -> (Check, bool) {
+    let mut earlier = 0;
     let mut findings = Findings::new("A11", "proofs");
     for round in fold.rounds().values() {
         let Some(close) = round.said(Kind::Close, &log.member) else { continue };
+        if close.at.index < proved {
+            earlier += 1;
+            continue;
+        }
         match accepted_by_proof(round, blobs) {
             None => findings.skip(),
             Some(accepted) => {
@@ -308,7 +331,12 @@ fn check_proofs(fold: &Fold, log: &Log, blobs: BlobSource<'_>) -> Check {
             }
         }
     }
-    findings.finish("accepted sets recomputed from range proofs")
+    let is_proved = findings.skipped == 0 && findings.bad.is_none();
+    let mut check = findings.finish("accepted sets recomputed from range proofs");
+    if earlier > 0 {
+        check.text += &format!("; {earlier} more were by an earlier audit");
+    }
+    (check, is_proved)
 }
 
 fn accepted_by_proof(round: &Round, blobs: BlobSource<'_>) -> Option<Vec<Ref>> {

@@ -29,6 +29,9 @@ use datacoop_sim::world::World;
 use datacoop_tests::{json, program};
 use serde_json::Value;
 
+#[path = "audit/state.rs"]
+mod state;
+
 const MEMBERS: usize = 5;
 const VOCABULARY: &str = r#"
 id = "exam"

@@ -15,8 +15,9 @@ use super::proof::is_proof;
 use super::show::{audit_json, audit_text};
 use super::{Common, Printed, Progress};
 use crate::error::{CommandError, Exit};
+use crate::folder::StoreError;
 use crate::opening;
-use crate::verify::{self, Verified, blobs};
+use crate::verify::{self, Audited, Verified, blobs};
 
 /// Somebody signed two stories: worse than any check that failed.
 pub(super) const EXIT_EQUIVOCATION: u8 = 3;
@@ -34,6 +35,9 @@ pub(super) struct VerifyArgs {
     /// A head of one of these logs that was shown to you earlier: a file such as `checkpoint`
     #[arg(long, value_name = "FILE")]
     seen: Vec<PathBuf>,
+    /// Go on from the audit that this file remembers, and remember this one in it
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
     /// Write a proof of each entry that fails into this folder
     #[arg(long, value_name = "DIR")]
     evidence: Option<PathBuf>,
@@ -83,16 +87,24 @@ fn verify_folders(common: &Common, args: &VerifyArgs) -> Result<(Printed, Verifi
     let paths: Vec<&Path> = args.folders.iter().map(PathBuf::as_path).collect();
     let shown = args.opening.as_deref().map(opening::read).transpose()?;
     let seen: Vec<&Path> = args.seen.iter().map(PathBuf::as_path).collect();
+    let unreadable = |error: StoreError| CommandError::usage(error.to_string());
+    let remembered = args.state.as_deref().map(Audited::read).transpose().map_err(unreadable)?.flatten();
     let progress = Progress::new(common);
     progress.say("reading logs");
-    let verified = verify::verify(&paths, &seen, &mut |entries| progress.say(&format!("{entries} entries")));
+    let mut told = |entries| progress.say(&format!("{entries} entries"));
+    let verified = verify::verify(&paths, &seen, remembered.as_ref(), &mut told);
     progress.done();
-    let verified = verified.map_err(|error| CommandError::usage(error.to_string()))?;
+    let verified = verified.map_err(unreadable)?;
     if let Some(folder) = &args.evidence {
         write_evidence(&verified, folder)
             .map_err(|error| CommandError::failed(format!("{}: {error}", folder.display())))?;
     }
     let anchor = anchor(&verified.charter, args.charter.as_deref());
+    if let Some(path) = args.state.as_deref().filter(|_| anchor != Anchor::Other) {
+        let audited = Audited::after(remembered.as_ref(), &verified);
+        audited.write(path).map_err(|error| CommandError::failed(error.to_string()))?;
+    }
+    let continued = continued(&verified, remembered.as_ref());
     // Of strangers' logs nothing that they say of a seat counts.
     let shown = shown.filter(|_| anchor != Anchor::Other);
     let shown = shown.map(|shown| opening::check(&verified.fold, &shown, &blobs(&paths)));
@@ -115,9 +127,13 @@ fn verify_folders(common: &Common, args: &VerifyArgs) -> Result<(Printed, Verifi
         "logs": audit_json(&verified.reports, &verified.fold),
         "releases": if anchor == Anchor::Other { json!([]) } else { releases_json(&verified.fold) },
         "conflicts": notes.collect::<Vec<_>>(),
+        "continued": continued.iter().map(|(log, size)| json!({ "log": log, "size": size })).collect::<Vec<_>>(),
         "opening": shown.as_ref().map(|shown| &shown.json),
     });
     let mut text = anchor_text(&verified.charter, anchor);
+    for (log, size) in &continued {
+        text += &format!("GOES ON  {log}   from {size} entries audited earlier\n");
+    }
     text += &conflicts_text(&verified.conflicts);
     if let Some((shown, file)) = shown.as_ref().zip(args.opening.as_deref()) {
         text += &checked_text(shown, opening::is_readable_by_others(file));
@@ -129,6 +145,13 @@ fn verify_folders(common: &Common, args: &VerifyArgs) -> Result<(Printed, Verifi
         audit_text(&verified.reports, &verified.fold, usize::from(came != Outcome::Pass))
     };
     Ok((Printed { json, text, code }, verified))
+}
+
+/// The logs that an earlier audit had seen, and how many entries of each.
+fn continued<'a>(verified: &'a Verified, remembered: Option<&Audited>) -> Vec<(&'a str, u64)> {
+    let known = |origin: &str| remembered.and_then(|remembered| remembered.log(origin)).map(|log| log.size);
+    let reports = verified.reports.iter();
+    reports.filter_map(|report| Some((report.origin.as_str(), known(&report.origin)?))).collect()
 }
 
 /// What the reader's own knowledge of the charter says of these exports.

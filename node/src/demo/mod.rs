@@ -410,7 +410,7 @@ async fn audit_all(cast: &[Pretender], nodes: &[Node]) -> Result<Vec<LogReport>,
         folders.push(folder);
     }
     let paths: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
-    Ok(verify(&paths, &[], &mut |_| {}).map_err(|error| failed(&error))?.reports)
+    Ok(verify(&paths, &[], None, &mut |_| {}).map_err(|error| failed(&error))?.reports)
 }
 
 /// Writes the answer's certificate, by the asker's node, once enough witnesses have seen every log in it.

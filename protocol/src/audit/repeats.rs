@@ -35,6 +35,7 @@ struct Known {
     summed: BTreeMap<Digest, Vec<(Digest, PastRound)>>,
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
 pub(super) fn check_repeats(fold: &Fold, log: &Log) -> Check {
     let mut findings = Findings::new("A14", "repeats");
     let mut known = Known::default();
@@ -91,6 +92,7 @@ fn steps<'a>(fold: &'a Fold, member: &MemberId) -> Vec<(u64, &'a Arc<Round>, Ste
 }
 
 /// The members whose sum an entry has a part in. `None`: what it rests on is not here.
+#[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
 fn set_of(round: &Round, author: &MemberId, body: &Body) -> Option<Vec<MemberId>> {
     let close = match body {
         Body::Roster { .. } => return round.plan().map(|plan| plan.members.clone()),

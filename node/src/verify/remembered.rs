@@ -1,0 +1,187 @@
+//! What an audit remembers for the next one: how far it went in each log, and what failed.
+//!
+//! The next one folds every entry again, for rounds and Ledgers reach back to the first, and their hashes
+//! show whether the remembered head is still theirs. What it does not do again are the range proofs of rounds
+//! that had closed: a close binds by hashes all that its accepted set follows from. The digest tells damage,
+//! not malice: whoever can write the file can write its digest.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use datacoop_policy::Digest;
+use datacoop_protocol::audit::{Check, LogReport, Outcome};
+use datacoop_protocol::log::tree::sha256;
+use serde::{Deserialize, Serialize};
+
+use super::Verified;
+use crate::folder::{StoreError, read_optional, write_durably};
+
+const SCHEMA: &str = "datacoop.audited/1";
+
+/// What is remembered of the logs of a charter.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audited {
+    schema: String,
+    charter: String,
+    logs: BTreeMap<String, AuditedLog>,
+}
+
+/// What is remembered of one log.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditedLog {
+    /// Entries that were audited.
+    pub size: u64,
+    root: String,
+    /// The head over them; empty if its key had not signed it.
+    note: String,
+    /// Whether all its accepted sets had been recomputed.
+    proved: bool,
+    failed: Vec<Failure>,
+}
+
+/// A check that failed once.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Failure {
+    code: String,
+    entry: Option<u64>,
+    text: String,
+}
+
+/// As it stands in the file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sealed {
+    audited: Audited,
+    /// SHA-256 of `audited` as JSON without blanks.
+    sha256: String,
+}
+
+impl Audited {
+    /// Reads the file; `None` if it is not there. Errors: it cannot be read, is damaged, or of a newer program.
+    pub fn read(path: &Path) -> Result<Option<Self>, StoreError> {
+        let Some(bytes) = read_optional(path)? else { return Ok(None) };
+        let wrong = |what: &str| {
+            StoreError::Wrong(format!(
+                "{}: {what}; restore the file from a copy, or name another and audit from the beginning",
+                path.display()
+            ))
+        };
+        let sealed: Sealed = serde_json::from_slice(&bytes)
+            .map_err(|_| wrong("is damaged, or not what an audit remembered"))?;
+        if sealed.audited.schema != SCHEMA {
+            return Err(wrong("was written by another version of this program"));
+        }
+        if sealed.audited.digest() != sealed.sha256 {
+            return Err(wrong("is damaged: its digest is another"));
+        }
+        Ok(Some(sealed.audited))
+    }
+
+    /// Writes the file, whole or not at all.
+    pub fn write(&self, path: &Path) -> Result<(), StoreError> {
+        let sealed = Sealed { audited: self.clone(), sha256: self.digest() };
+        let mut bytes = serde_json::to_vec(&sealed).expect("INVARIANT: texts and numbers are JSON");
+        bytes.push(b'\n');
+        let path = std::path::absolute(path).map_err(crate::folder::at(path))?;
+        write_durably(&path, &bytes)
+    }
+
+    fn digest(&self) -> String {
+        let bytes = serde_json::to_vec(self).expect("INVARIANT: texts and numbers are JSON");
+        sha256(&[&bytes]).to_string()
+    }
+
+    /// Whether it is of this charter.
+    pub fn is_of(&self, charter: Digest) -> bool {
+        self.charter == charter.to_string()
+    }
+
+    /// What is remembered of a log, by its origin.
+    pub fn log(&self, origin: &str) -> Option<&AuditedLog> {
+        self.logs.get(origin)
+    }
+
+    /// What to remember now: of logs that were not audited this time what it was.
+    pub fn after(old: Option<&Self>, verified: &Verified) -> Self {
+        let mut logs = old.map(|old| old.logs.clone()).unwrap_or_default();
+        for report in &verified.reports {
+            let note = verified.fold.log(&report.member).and_then(|log| log.note()).map(|(_, note)| note);
+            let new = AuditedLog::of(report, note.unwrap_or_default());
+            let merged = match logs.remove(&report.origin) {
+                Some(old) => old.followed_by(new, report),
+                None => new,
+            };
+            logs.insert(report.origin.clone(), merged);
+        }
+        Self { schema: SCHEMA.to_owned(), charter: verified.charter.id().to_string(), logs }
+    }
+}
+
+fn failed(report: &LogReport, code: &str) -> bool {
+    report.checks.iter().any(|check| check.code == code && check.outcome == Outcome::Fail)
+}
+
+impl AuditedLog {
+    fn of(report: &LogReport, note: &str) -> Self {
+        let failed_checks = report.checks.iter().filter(|check| check.outcome == Outcome::Fail);
+        let failure =
+            |check: &Check| Failure { code: check.code.into(), entry: check.entry, text: check.text.clone() };
+        Self {
+            size: report.entries,
+            root: report.root.to_string(),
+            note: if failed(report, "A01") { String::new() } else { note.to_owned() },
+            proved: report.is_proved,
+            failed: failed_checks.map(failure).collect(),
+        }
+    }
+
+    /// What failed once has failed; the longer head counts, unless it is of another history.
+    fn followed_by(self, new: Self, report: &LogReport) -> Self {
+        let mut failures = self.failed.clone();
+        failures.extend(
+            new.failed.iter().filter(|new| !self.failed.iter().any(|old| old.is_told_by(&new.text))).cloned(),
+        );
+        failures.sort();
+        failures.dedup();
+        let goes_on = new.size >= self.size && !failed(report, "A04") && !failed(report, "A01");
+        Self { failed: failures, ..if goes_on { new } else { self } }
+    }
+
+    /// The head that was audited, to hold the log against.
+    pub fn note(&self) -> Option<&str> {
+        (!self.note.is_empty()).then_some(self.note.as_str())
+    }
+
+    /// Entries whose proofs need not be recomputed, if these still have this root.
+    pub fn proved(&self, root_at: impl Fn(u64) -> Option<Digest>) -> u64 {
+        let same = root_at(self.size).is_some_and(|root| root.to_string() == self.root);
+        if self.proved && same { self.size } else { 0 }
+    }
+
+    /// Puts what failed earlier, and does not fail now, among the checks.
+    pub fn remind(&self, checks: &mut Vec<Check>) {
+        for old in &self.failed {
+            if checks.iter().any(|check| check.outcome == Outcome::Fail && check.text == old.text) {
+                continue;
+            }
+            let of_code = checks.iter().position(|check| check.code == old.code);
+            let (place, name) = of_code.map_or((checks.len(), "history"), |n| (n + 1, checks[n].name));
+            let code = of_code.map_or("A04", |n| checks[n].code);
+            let check = Check { code, name, outcome: Outcome::Fail, text: old.told(), entry: old.entry };
+            checks.insert(place, check);
+        }
+    }
+}
+
+impl Failure {
+    fn told(&self) -> String {
+        format!("found by an earlier audit: {}", self.text)
+    }
+
+    fn is_told_by(&self, text: &str) -> bool {
+        self.told() == text
+    }
+}
