@@ -176,12 +176,23 @@ pub struct Verified {
     pub conflicts: Vec<SplitView>,
 }
 
+/// What verifying goes by beside the folders.
+#[derive(Clone, Copy, Default)]
+pub struct Given<'a> {
+    /// Files with heads that were shown earlier.
+    pub seen: &'a [&'a Path],
+    /// What an earlier audit left.
+    pub remembered: Option<&'a Audited>,
+    /// Whether the fold is to hold the entries' bytes, for certificates: far more memory.
+    pub keeps_entries: bool,
+}
+
 /// Verifies exported folders offline, together: what one log cites of another is looked up there. Of
 /// a log that is given more than once the longest copy counts, and the others must be its beginning, as
-/// must every head in `seen`: files with heads that were shown earlier.
+/// must every head in `seen`.
 ///
 /// Entries are read once, bundle by bundle, and `progress` is told how many so far. Of each the hash and what
-/// it says of a round are kept, for a round is known only once all logs are read; its bytes are not.
+/// it says of a round are kept, for a round is known only once all logs are read; its bytes are not, unless they are asked for.
 ///
 /// It goes on from what is `remembered` of an earlier audit: each log must still begin with what that had
 /// seen, proofs of then are not recomputed, and what had failed is told again.
@@ -190,10 +201,10 @@ pub struct Verified {
 /// remembered. Wrong contents are failures in the reports.
 pub fn verify(
     folders: &[&Path],
-    seen: &[&Path],
-    remembered: Option<&Audited>,
+    given: &Given<'_>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verified, StoreError> {
+    let remembered = given.remembered;
     let exports: Vec<Export> = folders.iter().map(|folder| read_export(folder)).collect::<Result<_, _>>()?;
     let first =
         exports.first().ok_or_else(|| StoreError::Wrong("name at least one exported folder".into()))?;
@@ -211,7 +222,8 @@ pub fn verify(
         let text = "the earlier audit was of another charter; remember this one in another file";
         return Err(StoreError::Wrong(text.into()));
     }
-    let mut fold = Fold::for_audit(Arc::new(charter.clone()), read_vocabularies(folders, &charter)?);
+    let begin = if given.keeps_entries { Fold::new } else { Fold::for_audit };
+    let mut fold = begin(Arc::new(charter.clone()), read_vocabularies(folders, &charter)?);
     let copies_by_owner = copies_by_owner(&fold, exports)?;
     let mut notes = Notes::new();
     let mut trees = BTreeMap::new();
@@ -223,7 +235,7 @@ pub fn verify(
         let heads = copies.iter().flat_map(|copy| std::iter::once(&copy.note).chain(&copy.earlier));
         notes.insert(owner.clone(), heads.cloned().collect());
     }
-    for path in seen {
+    for path in given.seen {
         let note = read_text(path)?;
         let origin = note.lines().next().unwrap_or_default();
         let owner = fold.member_by_origin(origin).ok_or_else(|| {

@@ -17,7 +17,7 @@ use super::{Common, Printed, Progress};
 use crate::error::{CommandError, Exit};
 use crate::folder::StoreError;
 use crate::opening;
-use crate::verify::{self, Audited, Verified, blobs};
+use crate::verify::{self, Audited, Given, Verified, blobs};
 
 /// Somebody signed two stories: worse than any check that failed.
 pub(super) const EXIT_EQUIVOCATION: u8 = 3;
@@ -89,10 +89,11 @@ fn verify_folders(common: &Common, args: &VerifyArgs) -> Result<(Printed, Verifi
     let seen: Vec<&Path> = args.seen.iter().map(PathBuf::as_path).collect();
     let unreadable = |error: StoreError| CommandError::usage(error.to_string());
     let remembered = args.state.as_deref().map(Audited::read).transpose().map_err(unreadable)?.flatten();
+    let given = Given { seen: &seen, remembered: remembered.as_ref(), keeps_entries: false };
     let progress = Progress::new(common);
     progress.say("reading logs");
     let mut told = |entries| progress.say(&format!("{entries} entries"));
-    let verified = verify::verify(&paths, &seen, remembered.as_ref(), &mut told);
+    let verified = verify::verify(&paths, &given, &mut told);
     progress.done();
     let verified = verified.map_err(unreadable)?;
     if let Some(folder) = &args.evidence {

@@ -34,7 +34,7 @@ use crate::home::SHIPPED_VOCABULARIES;
 use crate::import::SPLIT_MAX;
 use crate::net::Recorder;
 use crate::pretend::{PATIENCE, Pretender, start, stopped};
-use crate::verify::verify;
+use crate::verify::{Given, verify};
 pub use alone::Alone;
 pub use exports::Exports;
 pub use planted::Planted;
@@ -410,7 +410,7 @@ async fn audit_all(cast: &[Pretender], nodes: &[Node]) -> Result<Vec<LogReport>,
         folders.push(folder);
     }
     let paths: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
-    Ok(verify(&paths, &[], None, &mut |_| {}).map_err(|error| failed(&error))?.reports)
+    Ok(verify(&paths, &Given::default(), &mut |_| {}).map_err(|error| failed(&error))?.reports)
 }
 
 /// Writes the answer's certificate, by the asker's node, once enough witnesses have seen every log in it.
