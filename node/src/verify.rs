@@ -192,7 +192,8 @@ pub struct Given<'a> {
 /// must every head in `seen`.
 ///
 /// Entries are read once, bundle by bundle, and `progress` is told how many so far. Of each the hash and what
-/// it says of a round are kept, for a round is known only once all logs are read; its bytes are not, unless they are asked for.
+/// it says of a round are kept, for a round is known only once all logs are read; its bytes are not, unless
+/// they are asked for.
 ///
 /// It goes on from what is `remembered` of an earlier audit: each log must still begin with what that had
 /// seen, proofs of then are not recomputed, and what had failed is told again.
