@@ -1,10 +1,12 @@
 //! The charter as plain values: members, purposes, limits, asset lock. Its text and signatures live
-//! in `protocol`. This slice admits the genesis version; amendments come later.
+//! in `protocol`; what a later version may change stands in `change`.
 
+mod change;
 mod form;
 mod purpose;
 mod witnesses;
 
+pub use change::{Change, Class, LOOSENING_WAITS, Lacking, VERSIONS_MAX, class_of, lacking, succeed};
 pub use form::deceives;
 pub use purpose::{Licence, NOT_FOR_MAX, PUBLIC_AFTER_DAYS_MAX, Publish, Purpose, REVIEWERS};
 pub use witnesses::{WITNESSES_MAX, name_witnesses};
@@ -167,6 +169,8 @@ pub struct CharterDraft {
     pub hash: Digest,
     /// 1 for genesis.
     pub version: u32,
+    /// SHA-256 of the text of the version before; `None` for genesis.
+    pub prev: Option<Digest>,
     /// The co-operative's name.
     pub name: String,
     /// Day it was written.
@@ -296,14 +300,12 @@ fn refuse<T>(rule: &'static str, text: impl Into<String>) -> Result<T, CharterEr
 }
 
 fn check_version(draft: &CharterDraft) -> Result<(), CharterError> {
-    if draft.version != 1 {
-        return refuse(
-            "C1",
-            format!("version {} is not the genesis; this program knows version 1 only", draft.version),
-        );
+    let founds = draft.version == 1;
+    if draft.version == 0 || founds != draft.prev.is_none() {
+        return refuse("C1", "version 1 has no `prev`, and every later one the hash of the version before");
     }
-    if draft.id != draft.hash {
-        return refuse("C1", "the id of version 1 is the hash of its own text");
+    if founds != (draft.id == draft.hash) {
+        return refuse("C1", "version 1 has `id = \"genesis\"`, and every later one the hash of version 1");
     }
     if draft.effective < draft.made || draft.expires < draft.effective {
         return refuse("C8", "write made, effective and expires in this order");
@@ -456,6 +458,7 @@ pub(crate) mod tests {
             id: Digest([9; 32]),
             hash: Digest([9; 32]),
             version: 1,
+            prev: None,
             name: "Hill and Vale".into(),
             made: day,
             effective: day,
@@ -551,6 +554,10 @@ pub(crate) mod tests {
     #[test]
     fn each_rule_refuses_its_own_breach() {
         check(|d| d.version = 2, "C1");
+        check(|d| d.version = 0, "C1");
+        check(|d| d.prev = Some(Digest([1; 32])), "C1");
+        check(|d| (d.version, d.prev) = (2, Some(Digest([1; 32]))), "C1");
+        check(|d| (d.version, d.prev, d.id) = (2, Some(Digest([1; 32])), Digest([1; 32])), "ok");
         check(|d| d.id = Digest([1; 32]), "C1");
         check(|d| d.expires = Day(d.made.0 + 400), "ok");
         check(|d| d.expires = Day(d.made.0 + 401), "F17");

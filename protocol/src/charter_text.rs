@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
 use datacoop_policy::charter::{
-    AssetLock, Charter, CharterDraft, Dataset, Licence, Member, MemberKeys, NamedKey, Publish, Purpose, Role,
-    TEXT_BYTES_MAX, deceives,
+    AssetLock, Change, Charter, CharterDraft, Dataset, Lacking, Licence, Member, MemberKeys, NamedKey, Publish,
+    Purpose, Role, TEXT_BYTES_MAX, VERSIONS_MAX, deceives, lacking, succeed,
 };
 use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Assumptions;
@@ -66,6 +66,7 @@ struct File {
 struct Head {
     id: String,
     version: u32,
+    prev: Option<String>,
     name: String,
     made: toml::value::Datetime,
     effective: toml::value::Datetime,
@@ -335,6 +336,12 @@ pub fn parse_charter(text: &str) -> Result<Charter, TextError> {
         id,
         hash,
         version: file.charter.version,
+        prev: file
+            .charter
+            .prev
+            .map(|hash| hash.parse())
+            .transpose()
+            .map_err(|error| TextError(format!("charter prev: {error}")))?,
         name: file.charter.name,
         made: day(&file.charter.made)?,
         effective: day(&file.charter.effective)?,
@@ -366,16 +373,28 @@ pub struct OpenedCharter {
     /// The charter.
     pub charter: Charter,
     /// Members whose signature is good.
-    pub signed: Vec<MemberId>,
+    pub signed: BTreeSet<MemberId>,
     /// Members whose signature is missing: version 1 needs all.
     pub missing: Vec<MemberId>,
 }
 
 /// Opens a charter's note. Errors: no charter, or a member's signature does not fit.
 pub fn open_charter(note: &str) -> Result<OpenedCharter, TextError> {
-    let (text, lines) = split_note(note).map_err(said)?;
-    let charter = parse_charter(text)?;
-    let keys: Vec<NamedKey> = charter.members().iter().map(|member| member.keys.charter.clone()).collect();
+    let charter = parse_charter(split_note(note).map_err(said)?.0)?;
+    let signed = signers(note, charter.members())?;
+    let missing = charter.members().iter().map(|member| &member.id).filter(|id| !signed.contains(*id));
+    Ok(OpenedCharter { missing: missing.cloned().collect(), signed, charter })
+}
+
+/// Whose signatures a note carries. Errors: one is nobody's of these, or does not fit.
+fn signers<'a>(
+    note: &str,
+    members: impl IntoIterator<Item = &'a Member>,
+) -> Result<BTreeSet<MemberId>, TextError> {
+    let lines = split_note(note).map_err(said)?.1;
+    let ids: BTreeMap<NamedKey, &MemberId> =
+        members.into_iter().map(|member| (member.keys.charter.clone(), &member.id)).collect();
+    let (keys, ids): (Vec<NamedKey>, Vec<&MemberId>) = ids.into_iter().unzip();
     let stranger =
         lines.iter().find(|line| !keys.iter().any(|key| line.contains(&format!(" {} ", key.name))));
     if let Some(line) = stranger {
@@ -387,16 +406,15 @@ pub fn open_charter(note: &str) -> Result<OpenedCharter, TextError> {
     }
     let signed =
         open_note(note, &keys).map_err(|error| TextError(format!("the charter's signatures: {error}")))?.1;
-    let (mut by, mut missing) = (vec![], vec![]);
-    for (at, member) in charter.members().iter().enumerate() {
-        if signed.contains(&at) { by.push(member.id.clone()) } else { missing.push(member.id.clone()) }
-    }
-    Ok(OpenedCharter { charter, signed: by, missing })
+    Ok(signed.into_iter().map(|at| ids[at].clone()).collect())
 }
 
-/// Opens a charter that is in force: every founder signed.
+/// Opens a charter that founds a co-operative: every founder signed.
 pub fn open_signed_charter(note: &str) -> Result<Charter, TextError> {
     let opened = open_charter(note)?;
+    if opened.charter.version() != 1 {
+        return wrong(format!("this is version {}; a chain begins with version 1", opened.charter.version()));
+    }
     if opened.missing.is_empty() {
         return Ok(opened.charter);
     }
@@ -404,24 +422,101 @@ pub fn open_signed_charter(note: &str) -> Result<Charter, TextError> {
     wrong(format!("the charter lacks signatures of {}; each runs `datacoop charter sign`", names.join(", ")))
 }
 
-/// A charter's note with our signature added; a first signature starts the note.
+/// A later version with who signed it.
+#[derive(Clone, Debug)]
+pub struct Amendment {
+    /// The charter as it would be.
+    pub charter: Charter,
+    /// What it changes.
+    pub changes: Vec<Change>,
+    /// Members of either version whose signature is good.
+    pub signed: BTreeSet<MemberId>,
+    /// What it lacks of the old and the new quorum; empty when it has both.
+    pub lacking: Vec<Lacking>,
+}
+
+/// Opens the note, or the bare text, of a version that is to follow another.
 ///
-/// Errors: the text is no charter, or holds another key for us.
-pub fn sign_charter(text_or_note: &str, keys: &Keys) -> Result<String, TextError> {
-    let own = &keys.public().charter;
-    let (text, rest) = match split_note(text_or_note) {
-        Ok((text, lines)) if lines.iter().all(|line| line.starts_with('\u{2014}')) => {
-            open_charter(text_or_note)?;
-            (text, text_or_note[text.len() + 1..].to_owned())
-        }
-        _ => (text_or_note, String::new()),
-    };
+/// Errors: no charter, not that one's next version, or a signature that does not fit.
+pub fn open_amendment(text_or_note: &str, parent: &Charter) -> Result<Amendment, TextError> {
+    let text = bare_text(text_or_note);
     let charter = parse_charter(text)?;
-    if !charter.members().iter().any(|member| member.keys == *keys.public()) {
-        return wrong(
-            "the charter holds no member with this node's keys; send your card to whoever writes it",
-        );
+    let changes = succeed(parent, &charter).map_err(said)?;
+    let both = || charter.members().iter().chain(parent.members());
+    let signed = match text.len() == text_or_note.len() {
+        true => BTreeSet::new(),
+        false => signers(text_or_note, both())?,
+    };
+    let lacking = lacking(parent, &charter, &signed);
+    Ok(Amendment { charter, changes, signed, lacking })
+}
+
+/// Opens every version of a charter, from the first on: the first signed by all, each later one by the old
+/// and the new quorum (C1, C2).
+///
+/// Errors: no version, too many, or one that does not follow; the text says which.
+pub fn open_chain<S: AsRef<str>>(notes: &[S]) -> Result<Vec<Charter>, TextError> {
+    let (first, later) = notes.split_first().ok_or_else(|| TextError("no charter".into()))?;
+    if notes.len() > VERSIONS_MAX {
+        return wrong(format!("{} versions of a charter; at most {VERSIONS_MAX} are walked", notes.len()));
     }
+    let mut chain = vec![open_signed_charter(first.as_ref())?];
+    for note in later {
+        let parent = chain.last().expect("INVARIANT: the first version is in it");
+        let amendment = open_amendment(note.as_ref(), parent)
+            .map_err(|error| TextError(format!("version {}: {error}", parent.version() + 1)))?;
+        if let Some(lack) = amendment.lacking.first() {
+            return wrong(format!("version {}: {}", parent.version() + 1, lack_text(lack)));
+        }
+        chain.push(amendment.charter);
+    }
+    Ok(chain)
+}
+
+/// What a version lacks, in a sentence.
+pub fn lack_text(lack: &Lacking) -> String {
+    let missing: Vec<&str> = lack.missing.iter().map(|id| id.as_str()).collect();
+    format!(
+        "{} of the {} voting members it needs of the {} version signed; not yet {}",
+        lack.signed,
+        lack.needed,
+        lack.side,
+        missing.join(", ")
+    )
+}
+
+/// The text of a note, or the whole of what is none.
+fn bare_text(text_or_note: &str) -> &str {
+    match split_note(text_or_note) {
+        Ok((text, lines)) if lines.iter().all(|line| line.starts_with('\u{2014}')) => text,
+        _ => text_or_note,
+    }
+}
+
+/// A charter's note with our signature added; a first signature starts the note. `parent` is the version
+/// that it follows, if it founds none.
+///
+/// Errors: the text is no charter, or neither version holds our key as one that signs.
+pub fn sign_charter(text_or_note: &str, parent: Option<&Charter>, keys: &Keys) -> Result<String, TextError> {
+    let own = &keys.public().charter;
+    let text = bare_text(text_or_note);
+    let charter = match parent {
+        Some(parent) => open_amendment(text_or_note, parent)?.charter,
+        None if text.len() == text_or_note.len() => parse_charter(text)?,
+        None => open_charter(text_or_note)?.charter,
+    };
+    let ours = |charter: &Charter| {
+        // Founders all sign; of a later version those that vote.
+        let mut members = charter.members().iter();
+        members.any(|m| m.keys == *keys.public() && (parent.is_none() || m.has(Role::Voting)))
+    };
+    if !ours(&charter) && !parent.is_some_and(ours) {
+        return wrong(match parent {
+            None => "the charter holds no member with this node's keys; send your card to whoever writes it",
+            Some(_) => "neither the charter in force nor this one has a voting member with this node's keys",
+        });
+    }
+    let rest = text_or_note.get(text.len() + 1..).unwrap_or_default();
     let line = signature_line(text, &own.name, keys.charter());
     if rest.lines().any(|signed| signed == line.trim_end()) {
         return Ok(text_or_note.to_owned());
@@ -520,10 +615,14 @@ fn purpose_toml(purpose: &Purpose) -> String {
     )
 }
 
-/// The text of a genesis charter with these fields; its id and hash follow from the text.
+/// The text of a charter with these fields. Its hash follows from the text, and so does the id of version 1.
 pub fn charter_toml(draft: &CharterDraft) -> String {
+    let chain = match draft.prev {
+        None => "id = \"genesis\"\nversion = 1\n".to_owned(),
+        Some(prev) => format!("id = \"{}\"\nversion = {}\nprev = \"{prev}\"\n", draft.id, draft.version),
+    };
     let mut out = format!(
-        "{CHARTER_HEADER}[charter]\nid = \"genesis\"\nversion = 1\nname = {}\nmade = {}\neffective = {}\nexpires = {}\ndemo = {}\n\n[quorum]\namend = {}\nrestrict = {}\n\n[rounds]\ncolluding_percent = {}\nmissing_percent = {}\ncommittee_max = {}\n\n[limits]   # privacy loss in billionths of rho\n{}",
+        "{CHARTER_HEADER}[charter]\n{chain}name = {}\nmade = {}\neffective = {}\nexpires = {}\ndemo = {}\n\n[quorum]\namend = {}\nrestrict = {}\n\n[rounds]\ncolluding_percent = {}\nmissing_percent = {}\ncommittee_max = {}\n\n[limits]   # privacy loss in billionths of rho\n{}",
         quote(&draft.name),
         draft.made,
         draft.effective,
@@ -630,6 +729,7 @@ mod tests {
             id: Digest::default(),
             hash: Digest::default(),
             version: 1,
+            prev: None,
             name: "Hill and Vale".into(),
             made: today,
             effective: today,
@@ -684,8 +784,8 @@ mod tests {
         let mut note = text;
         for n in 1..=5 {
             assert!(n == 1 || open_signed_charter(&note).unwrap_err().0.contains("lacks signatures of"));
-            note = sign_charter(&note, &keys(n)).unwrap();
-            assert_eq!(sign_charter(&note, &keys(n)).unwrap(), note, "signing twice changes nothing");
+            note = sign_charter(&note, None, &keys(n)).unwrap();
+            assert_eq!(sign_charter(&note, None, &keys(n)).unwrap(), note, "signing twice changes nothing");
         }
         assert_eq!(open_signed_charter(&note).unwrap().members().len(), 5);
     }
@@ -693,10 +793,10 @@ mod tests {
     #[test]
     fn a_charter_signed_by_the_wrong_key_or_changed_is_refused() {
         let text = text(5);
-        assert!(sign_charter(&text, &keys(9)).unwrap_err().0.contains("this node's keys"));
+        assert!(sign_charter(&text, None, &keys(9)).unwrap_err().0.contains("this node's keys"));
         let mut note = text.clone();
         for n in 1..=5 {
-            note = sign_charter(&note, &keys(n)).unwrap();
+            note = sign_charter(&note, None, &keys(n)).unwrap();
         }
         let forged = signature_line(&text, "m1.example/charter/1", keys(2).charter());
         let genuine = signature_line(&text, "m1.example/charter/1", keys(1).charter());
@@ -710,6 +810,65 @@ mod tests {
         {
             assert!(open_signed_charter(&note.replacen(from, to, 1)).is_err(), "{to}");
         }
+    }
+
+    /// The next version of a charter, as a text.
+    fn amended(first: &Charter, change: impl FnOnce(&mut CharterDraft)) -> String {
+        let mut draft = first.fields().clone();
+        (draft.version, draft.prev) = (first.version() + 1, Some(first.hash()));
+        change(&mut draft);
+        charter_toml(&draft)
+    }
+
+    fn signed_by(text: &str, parent: &Charter, signers: &[u8]) -> String {
+        let sign = |note: String, n: &u8| sign_charter(&note, Some(parent), &keys(*n)).unwrap();
+        signers.iter().fold(text.to_owned(), sign)
+    }
+
+    #[test]
+    fn a_chain_holds_when_each_version_has_both_quorums() {
+        let genesis = (1..=5).fold(text(5), |note, n| sign_charter(&note, None, &keys(n)).unwrap());
+        let first = open_signed_charter(&genesis).unwrap();
+        let second = amended(&first, |d| d.limits.max_cells = 100);
+        let three = signed_by(&second, &first, &[1, 2, 3]);
+        let lacks = open_chain(&[&genesis, &three]).unwrap_err().0;
+        assert!(lacks.contains("3 of the 4 voting members") && lacks.contains("GB-EDU-4"), "{lacks}");
+        let four = signed_by(&three, &first, &[4]);
+        let chain = open_chain(&[&genesis, &four]).unwrap();
+        assert_eq!((chain.len(), chain[1].version(), chain[1].id()), (2, 2, first.id()));
+        assert_eq!(charter_toml(chain[1].fields()), second);
+        // A third, in which one leaves and one joins: who leaves signs for the old side only.
+        let third = amended(&chain[1], |d| {
+            d.members[4] = member(6);
+        });
+        let note = signed_by(&third, &chain[1], &[1, 2, 3, 5]);
+        assert!(open_chain(&[&genesis, &four, &note]).unwrap_err().0.contains("of the new version"));
+        let note = signed_by(&note, &chain[1], &[6]);
+        assert_eq!(open_chain(&[&genesis, &four, &note]).unwrap().len(), 3);
+        // Not without the one between, nor in another order, nor from the middle.
+        for notes in [vec![&genesis, &note], vec![&genesis, &note, &four], vec![&four], vec![&four, &note]] {
+            assert!(open_chain(&notes).is_err());
+        }
+        assert!(open_chain::<&str>(&[]).is_err());
+    }
+
+    #[test]
+    fn an_amendment_is_signed_by_who_votes_and_by_nobody_else() {
+        let genesis = (1..=5).fold(text(5), |note, n| sign_charter(&note, None, &keys(n)).unwrap());
+        let first = open_signed_charter(&genesis).unwrap();
+        let second = amended(&first, |d| d.limits.max_cells = 100);
+        assert!(sign_charter(&second, Some(&first), &keys(9)).unwrap_err().0.contains("voting member"));
+        // A signature of genesis is none of another text; a stranger's line is named.
+        let lines = genesis.split_once("\n\n\u{2014}").unwrap().1;
+        assert!(open_amendment(&format!("{second}\n\u{2014}{lines}"), &first).is_err());
+        let stranger = signature_line(&second, "m9.example/charter/1", keys(9).charter());
+        let note = format!("{}{stranger}", signed_by(&second, &first, &[1, 2, 3, 4]));
+        assert!(open_amendment(&note, &first).unwrap_err().0.contains("no member's charter key"));
+        // Twice the same signature is one.
+        let once = signed_by(&second, &first, &[1, 2, 3, 3]);
+        let line = signature_line(&second, "m3.example/charter/1", keys(3).charter());
+        let twice = format!("{once}{line}");
+        assert!(open_amendment(&twice, &first).map_or(true, |opened| opened.signed.len() == 3));
     }
 
     #[test]

@@ -93,6 +93,7 @@ pub fn charter_draft(
         id: Digest::default(),
         hash: Digest::default(),
         version: 1,
+        prev: None,
         name: "A made-up co-operative".into(),
         made: today,
         effective: today,

@@ -170,6 +170,7 @@ fn new(common: &Common, args: &NewArgs) -> Result<Printed, CommandError> {
         id: Digest::default(),
         hash: Digest::default(),
         version: 1,
+        prev: None,
         name: args.name.clone(),
         made: today,
         effective: today,

@@ -1,0 +1,328 @@
+//! What a new version of a charter changes, and what it may: CHARTER.md section 3, C1, C2, C5, C6.
+//!
+//! Nobody declares whether a change tightens: it is worked out here, from the two texts.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::{Charter, CharterError, Member, Purpose, Role, refuse};
+use crate::id::MemberId;
+use crate::limits::{Limits, Set};
+use crate::time::Span;
+
+/// How long a loosening waits after a node first held the quorum: time to leave (CHARTER.md F18).
+pub const LOOSENING_WAITS: Span = Span(14 * 24 * 3_600_000);
+/// Steps of a chain that are walked: a version a week for twenty years.
+pub const VERSIONS_MAX: usize = 1_024;
+
+/// Which way a change goes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Class {
+    /// Narrower limits or earlier ends alone: may act at once.
+    Tightening,
+    /// All else.
+    Loosening,
+}
+
+impl Class {
+    /// As printed.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Tightening => "tightening",
+            Self::Loosening => "loosening",
+        }
+    }
+}
+
+/// One thing that a version changes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// Which way it goes.
+    pub class: Class,
+    /// In plain words.
+    pub text: String,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.class.code(), self.text)
+    }
+}
+
+/// The class of a version: loosening if one change is.
+pub fn class_of(changes: &[Change]) -> Class {
+    changes.iter().map(|change| change.class).max().unwrap_or(Class::Tightening)
+}
+
+/// Signatures of one side that an amendment still lacks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lacking {
+    /// Whose members: `old` or `new`.
+    pub side: &'static str,
+    /// How many signed of how many it needs.
+    pub signed: u32,
+    /// The version's own `amend`.
+    pub needed: u32,
+    /// Voting members of that side that did not.
+    pub missing: Vec<MemberId>,
+}
+
+/// What an amendment signed by these members lacks: `amend` of the old and of the new voting members (C2).
+pub fn lacking(old: &Charter, new: &Charter, signed: &BTreeSet<MemberId>) -> Vec<Lacking> {
+    let side = |side, charter: &Charter| {
+        let voting = charter.members().iter().filter(|member| member.has(Role::Voting));
+        let (have, missing): (Vec<_>, Vec<_>) = voting.partition(|member| signed.contains(&member.id));
+        let count = u32::try_from(have.len()).unwrap_or(u32::MAX);
+        let needed = charter.fields().amend;
+        let missing = missing.into_iter().map(|member| member.id.clone()).collect();
+        (count < needed).then_some(Lacking { side, signed: count, needed, missing })
+    };
+    [side("old", old), side("new", new)].into_iter().flatten().collect()
+}
+
+/// What a version changes of the one before it.
+///
+/// Errors: it is no next version of it, or changes what nobody can change here.
+pub fn succeed(old: &Charter, new: &Charter) -> Result<Vec<Change>, CharterError> {
+    let (before, after) = (old.fields(), new.fields());
+    if after.version != before.version + 1 || after.prev != Some(old.hash()) {
+        let text = format!(
+            "it is to follow version {}, so write `version = {}` and `prev = \"{}\"`",
+            before.version,
+            before.version + 1,
+            old.hash()
+        );
+        return refuse("C1", text);
+    }
+    if after.id != before.id {
+        return refuse("C1", format!("it belongs to another co-operative; write `id = \"{}\"`", before.id));
+    }
+    if after.demo != before.demo {
+        return refuse("C7", "a demo stays a demo, and a real co-operative real");
+    }
+    if after.made < before.made {
+        return refuse(
+            "C1",
+            format!("it is dated before version {}; date it when it was made", before.version),
+        );
+    }
+    keys_stay(old, new)?;
+    let mut changes = vec![];
+    head(old, new, &mut changes);
+    members(old, new, &mut changes);
+    datasets(old, new, &mut changes);
+    purposes(old, new, &mut changes);
+    Ok(changes)
+}
+
+/// A member keeps its keys: another log key would need a second log that carries its Ledger over.
+fn keys_stay(old: &Charter, new: &Charter) -> Result<(), CharterError> {
+    for member in new.members() {
+        if old.member(&member.id).is_some_and(|held| held.keys != member.keys) {
+            let text = format!("`{}` has other keys; a log cannot be replaced yet, so leave them", member.id);
+            return refuse("C13", text);
+        }
+        // Nor does anybody take a log over under another number.
+        let taken = |held: &&Member| held.keys.log == member.keys.log && held.id != member.id;
+        if let Some(held) = old.members().iter().find(taken) {
+            return refuse("C13", format!("`{}` has the log of `{}`", member.id, held.id));
+        }
+    }
+    Ok(())
+}
+
+/// Adds a change unless nothing changed.
+fn say<T: PartialEq>(
+    changes: &mut Vec<Change>,
+    old: T,
+    new: T,
+    class: Class,
+    text: impl FnOnce(&T, &T) -> String,
+) {
+    if old != new {
+        changes.push(Change { class, text: text(&old, &new) });
+    }
+}
+
+/// An earlier end tightens.
+fn end<T: PartialOrd>(old: &T, new: &T) -> Class {
+    if new < old { Class::Tightening } else { Class::Loosening }
+}
+
+fn head(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
+    use Class::Loosening;
+    let (old, new) = (old.fields(), new.fields());
+    say(changes, &old.name, &new.name, Loosening, |a, b| format!("its name, from {a} to {b}"));
+    say(changes, old.expires, new.expires, end(&old.expires, &new.expires), |a, b| {
+        format!("the charter ends on {b}, not {a}")
+    });
+    say(changes, old.amend, new.amend, Loosening, |a, b| format!("{b} members sign an amendment, not {a}"));
+    say(changes, old.restrict, new.restrict, Loosening, |a, b| {
+        format!("{b} members suspend another, not {a}")
+    });
+    say(changes, old.assumed, new.assumed, Loosening, |a, b| {
+        format!(
+            "rounds assume {}% in league, {}% missing and seats up to {}, not {}%, {}% and {}",
+            b.colluding_percent,
+            b.missing_percent,
+            b.committee_max,
+            a.colluding_percent,
+            a.missing_percent,
+            a.committee_max
+        )
+    });
+    limits("", &old.limits, &new.limits, changes);
+    say(changes, &old.asset_lock.stricter, &new.asset_lock.stricter, Loosening, |_, _| {
+        "what the members add to the asset lock".to_owned()
+    });
+    say(changes, &old.asset_lock.successor, &new.asset_lock.successor, Loosening, |a, b| {
+        format!("what is left goes to {b}, not {a}")
+    });
+}
+
+fn members(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
+    let loosen = |text| Change { class: Class::Loosening, text };
+    for member in new.members().iter().filter(|member| old.member(&member.id).is_none()) {
+        changes.push(loosen(format!("{} ({}, {}) joins", member.name, member.id, member.body)));
+    }
+    for member in old.members() {
+        match new.member(&member.id) {
+            None => changes.push(loosen(format!("{} ({}) leaves", member.name, member.id))),
+            Some(now) if now != member => {
+                changes.push(loosen(format!("{} ({}): {}", now.name, now.id, differs(member, now))));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Which fields of a member differ.
+fn differs(old: &Member, new: &Member) -> String {
+    let roles = |member: &Member| {
+        let codes: Vec<&str> = member.roles.iter().map(|role| role.code()).collect();
+        if codes.is_empty() { "none".to_owned() } else { codes.join(", ") }
+    };
+    let listed = [
+        (old.name != new.name).then(|| format!("its name was {}", old.name)),
+        (old.body != new.body).then(|| format!("its body is {}, not {}", new.body, old.body)),
+        (old.roles != new.roles).then(|| format!("its roles are {}, not {}", roles(new), roles(old))),
+        (old.addresses != new.addresses).then(|| "its addresses".to_owned()),
+        (old.witnesses != new.witnesses).then(|| "the witnesses of its log".to_owned()),
+        ((old.people_min, old.people_max) != (new.people_min, new.people_max)).then(|| {
+            format!(
+                "it declares {} to {} people, not {} to {}",
+                new.people_min, new.people_max, old.people_min, old.people_max
+            )
+        }),
+    ];
+    listed.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+fn datasets(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
+    say(changes, &old.fields().datasets, &new.fields().datasets, Class::Loosening, |a, b| {
+        let names = |datasets: &[super::Dataset]| {
+            let names = datasets.iter().flat_map(|dataset| &dataset.vocabularies);
+            names.map(|(name, _)| name.clone()).collect::<BTreeSet<_>>()
+        };
+        let (a, b) = (names(a), names(b));
+        let list = |names: BTreeSet<&String>| names.into_iter().cloned().collect::<Vec<_>>().join(", ");
+        match (list(b.difference(&a).collect()), list(a.difference(&b).collect())) {
+            (added, gone) if added.is_empty() && gone.is_empty() => "how its data is described".to_owned(),
+            (added, gone) if gone.is_empty() => format!("data that may be asked about: {added} as well"),
+            (added, gone) if added.is_empty() => format!("data that may be asked about: {gone} no longer"),
+            (added, gone) => format!("data that may be asked about: {added} as well, {gone} no longer"),
+        }
+    });
+}
+
+fn purposes(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
+    for purpose in &new.fields().purposes {
+        match old.purpose(&purpose.id) {
+            None => changes.push(Change {
+                class: Class::Loosening,
+                text: format!("a new purpose, {} ({}), until {}", purpose.title, purpose.id, purpose.expires),
+            }),
+            Some(before) => purpose_differs(before, purpose, changes),
+        }
+    }
+    for purpose in old.fields().purposes.iter().filter(|purpose| new.purpose(&purpose.id).is_none()) {
+        // No Query can name it any more: the earliest of ends.
+        let text = format!("the purpose {} ({}) ends", purpose.title, purpose.id);
+        changes.push(Change { class: Class::Tightening, text });
+    }
+}
+
+fn purpose_differs(old: &Purpose, new: &Purpose, changes: &mut Vec<Change>) {
+    let id = &new.id;
+    limits(&format!("purpose {id}: "), &old.limits, &new.limits, changes);
+    say(changes, old.expires, new.expires, end(&old.expires, &new.expires), |a, b| {
+        format!("purpose {id} ends on {b}, not {a}")
+    });
+    // Whatever else stands in it; a field that is added to purposes is so seen without being named here.
+    let same = Purpose { limits: new.limits.clone(), expires: new.expires, ..old.clone() };
+    say(changes, &same, new, Class::Loosening, |_, _| format!("purpose {id}: its words or its first day"));
+}
+
+/// Each limit that differs: narrower if it is its own meet with the old one (C5).
+fn limits(of: &str, old: &Limits, new: &Limits, changes: &mut Vec<Change>) {
+    let sets = [
+        ("purposes", &old.purposes, &new.purposes),
+        ("questions", &old.questions, &new.questions),
+        ("datasets", &old.datasets, &new.datasets),
+        ("columns", &old.columns, &new.columns),
+        ("group_by", &old.group_by, &new.group_by),
+    ];
+    for (name, old, new) in sets {
+        let class = if new.meet(old) == *new { Class::Tightening } else { Class::Loosening };
+        say(changes, old, new, class, |a, b| format!("{of}{name}: {}, not {}", set(b), set(a)));
+    }
+    let most = [
+        ("rho_query", old.rho_query.nano(), new.rho_query.nano()),
+        ("rho_purpose", old.rho_purpose.nano(), new.rho_purpose.nano()),
+        ("rho_year", old.rho_year.nano(), new.rho_year.nano()),
+        ("max_cells", u64::from(old.max_cells), u64::from(new.max_cells)),
+        ("public", u64::from(old.public), u64::from(new.public)),
+        ("full_noise", u64::from(old.full_noise), u64::from(new.full_noise)),
+    ];
+    for (name, old, new) in most {
+        let loosest = if name == "max_cells" { u64::from(u32::MAX) } else { u64::MAX };
+        let shown = |value: u64| match (name, value) {
+            ("public" | "full_noise", value) => (value == 1).to_string(),
+            (_, value) if value == loosest => "no limit".to_owned(),
+            (_, value) => value.to_string(),
+        };
+        say(changes, old, new, end(&old, &new), |a, b| {
+            format!("{of}{name} is {}, not {}", shown(*b), shown(*a))
+        });
+    }
+    let least = [
+        ("min_roster", old.min_roster, new.min_roster),
+        ("min_bodies", old.min_bodies, new.min_bodies),
+        ("min_people", old.min_people, new.min_people),
+        ("min_cosigners", old.min_cosigners, new.min_cosigners),
+        ("min_step", old.min_step, new.min_step),
+    ];
+    for (name, old, new) in least {
+        say(changes, old, new, end(&new, &old), |a, b| format!("{of}{name} is {b}, not {a}"));
+    }
+    let days = (old.not_before, old.not_after, new.not_before, new.not_after);
+    let inside = days.2 >= days.0 && days.3 <= days.1;
+    let class = if inside { Class::Tightening } else { Class::Loosening };
+    say(changes, (days.0, days.1), (days.2, days.3), class, |_, b| {
+        format!("{of}open from {} to {}", b.0, b.1)
+    });
+}
+
+fn set(set: &Set) -> String {
+    let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    match set {
+        Set::Only(names) if names.is_empty() => "none".to_owned(),
+        Set::Only(names) => format!("only {}", list(names)),
+        Set::Except(names) if names.is_empty() => "all".to_owned(),
+        Set::Except(names) => format!("all but {}", list(names)),
+    }
+}
+
+#[cfg(test)]
+#[path = "change_tests.rs"]
+mod tests;

@@ -1,0 +1,161 @@
+use super::super::tests::sample;
+use super::super::{CharterDraft, NamedKey};
+use super::*;
+use crate::id::Digest;
+use crate::loss::PrivacyLoss;
+use crate::time::Day;
+
+fn first() -> Charter {
+    Charter::admit(sample(6)).unwrap()
+}
+
+fn next(change: impl FnOnce(&mut CharterDraft)) -> CharterDraft {
+    let mut draft = sample(6);
+    (draft.version, draft.prev, draft.hash) = (2, Some(first().hash()), Digest([10; 32]));
+    change(&mut draft);
+    draft
+}
+
+/// What a version changes, as printed; or the rule that refuses it.
+fn said(change: impl FnOnce(&mut CharterDraft)) -> Result<String, &'static str> {
+    let new = Charter::admit(next(change)).map_err(|error| error.rule)?;
+    let changes = succeed(&first(), &new).map_err(|error| error.rule)?;
+    Ok(changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+}
+
+#[test]
+fn only_the_next_version_of_the_same_cooperative_follows() {
+    assert_eq!(said(|_| ()), Ok(String::new()));
+    assert_eq!(said(|d| d.version = 3), Err("C1"));
+    assert_eq!(said(|d| d.prev = Some(Digest([1; 32]))), Err("C1"));
+    assert_eq!(said(|d| d.id = Digest([1; 32])), Err("C1"));
+    assert_eq!(said(|d| d.made = Day(d.made.0 - 1)), Err("C1"));
+    assert_eq!(said(|d| d.demo = true), Err("C7"));
+    assert_eq!(said(|d| d.members[0].keys.peer = [77; 32]), Err("C13"));
+    // A log goes to nobody else.
+    let heir = |d: &mut CharterDraft| d.members[5].id = "GB-EDU-999999".parse().unwrap();
+    assert_eq!(said(heir), Err("C13"));
+    let own = |d: &mut CharterDraft| {
+        heir(d);
+        d.members[5].keys.log = NamedKey { name: "new.example/datacoop/1".into(), key: [78; 32] };
+    };
+    assert_eq!(
+        said(own).unwrap(),
+        "loosening: School 5 (GB-EDU-999999, Trust 5) joins; loosening: School 5 (GB-EDU-000005) leaves"
+    );
+    // The floor is no matter of votes.
+    assert_eq!(said(|d| d.asset_lock.clause.push_str(" Or so.")), Err("F15"));
+    assert_eq!(said(|d| d.limits.rho_query = PrivacyLoss::from_nano(50_000_001)), Err("F4"));
+    assert_eq!(said(|d| d.limits.min_bodies = 2), Err("F4"));
+}
+
+#[test]
+fn narrower_limits_and_earlier_ends_tighten_and_all_else_loosens() {
+    type Edit = (fn(&mut CharterDraft, i64), &'static str);
+    // Each with +1 and -1: which of the two tightens.
+    let most: [Edit; 5] = [
+        (|d, by| d.limits.rho_query = moved(d.limits.rho_query, by), "rho_query"),
+        (|d, by| d.limits.rho_year = moved(d.limits.rho_year, by), "rho_year"),
+        (|d, by| d.limits.max_cells = d.limits.max_cells.saturating_add_signed(by as i32), "max_cells"),
+        (|d, by| d.expires = Day(d.expires.0 + by), "charter ends"),
+        (|d, by| d.purposes[0].expires = Day(d.purposes[0].expires.0 + by), "attendance-2025 ends"),
+    ];
+    for (edit, what) in most {
+        let less = said(|d| edit(d, -1)).unwrap();
+        assert!(less.starts_with("tightening: ") && less.contains(what), "{less}");
+        let more = said(|d| edit(d, 1)).unwrap_or_else(|rule| rule.to_owned());
+        // Above the floor no version goes.
+        assert!(more.starts_with("loosening: ") && more.contains(what) || more == "F4", "{more}");
+    }
+    let least: [Edit; 4] = [
+        (|d, by| d.limits.min_roster = d.limits.min_roster.saturating_add_signed(by as i32), "min_roster"),
+        (|d, by| d.limits.min_people = 10u32.saturating_add_signed(by as i32), "min_people"),
+        (|d, by| d.limits.min_step = d.limits.min_step.saturating_add_signed(by as i32), "min_step"),
+        (|d, by| d.limits.min_cosigners = 1u32.saturating_add_signed(by as i32), "min_cosigners"),
+    ];
+    for (edit, what) in least {
+        let more = said(|d| edit(d, 1)).unwrap();
+        assert!(more.starts_with("tightening: ") && more.contains(what), "{more}");
+    }
+    assert!(said(|d| d.limits.min_roster = 4).unwrap().starts_with("loosening: min_roster is 4, not 5"));
+    let sets = [
+        (said(|d| d.limits.columns = Set::only(["sex"])), "tightening: columns: only sex, not all"),
+        (
+            said(|d| d.purposes[0].limits.datasets = Set::all()),
+            "loosening: purpose attendance-2025: datasets: all, not only pupils",
+        ),
+        (said(|d| d.limits.public = false), "tightening: public is false, not true"),
+        (said(|d| d.purposes.clear()), "tightening: the purpose Attendance (attendance-2025) ends"),
+        (
+            said(|d| d.purposes[0].plain = "Sale.".into()),
+            "loosening: purpose attendance-2025: its words or its first day",
+        ),
+        (said(|d| d.amend = 5), "loosening: 5 members sign an amendment, not 4"),
+        (said(|d| d.restrict = 3), "loosening: 3 members suspend another, not 2"),
+        (
+            said(|d| d.assumed.missing_percent = 6),
+            "loosening: rounds assume 30% in league, 6% missing and seats up to 7, not 30%, 5% and 7",
+        ),
+        (
+            said(|d| d.asset_lock.stricter = "Nor lent.".into()),
+            "loosening: what the members add to the asset lock",
+        ),
+        (
+            said(|d| d.members[2].people_max = 1_301),
+            "loosening: School 2 (GB-EDU-000002): it declares 900 to 1301 people, not 900 to 1300",
+        ),
+        (
+            said(|d| d.members[2].roles = [Role::Voting].into()),
+            "loosening: School 2 (GB-EDU-000002): its roles are voting, not voting, coordinator",
+        ),
+        (
+            said(|d| d.datasets[0].vocabularies.push(("exam/1".into(), Digest([8; 32])))),
+            "loosening: data that may be asked about: exam/1 as well",
+        ),
+    ];
+    for (got, expected) in sets {
+        assert_eq!(got.unwrap(), expected);
+    }
+}
+
+fn moved(loss: PrivacyLoss, by: i64) -> PrivacyLoss {
+    PrivacyLoss::from_nano(loss.nano().saturating_add_signed(by))
+}
+
+#[test]
+fn one_loosening_makes_the_version_one() {
+    let of = |change: fn(&mut CharterDraft)| {
+        let new = Charter::admit(next(change)).unwrap();
+        class_of(&succeed(&first(), &new).unwrap())
+    };
+    assert_eq!(of(|_| ()), Class::Tightening);
+    assert_eq!(of(|d| d.limits.max_cells = 100), Class::Tightening);
+    assert_eq!(of(|d| (d.limits.max_cells, d.limits.min_roster) = (100, 4)), Class::Loosening);
+}
+
+#[test]
+fn an_amendment_needs_the_old_quorum_and_the_new_one() {
+    let old = first();
+    let ids = |places: &[usize]| -> BTreeSet<MemberId> {
+        places.iter().map(|place| format!("GB-EDU-{place:06}").parse().unwrap()).collect()
+    };
+    let lacks = |new: &Charter, places: &[usize]| -> Vec<(&'static str, u32, u32)> {
+        lacking(&old, new, &ids(places)).iter().map(|l| (l.side, l.signed, l.needed)).collect()
+    };
+    let same = Charter::admit(next(|_| ())).unwrap();
+    assert_eq!(lacks(&same, &[0, 1, 2, 3]), []);
+    assert_eq!(lacks(&same, &[0, 1, 2]), [("old", 3, 4), ("new", 3, 4)]);
+    // Whoever leaves counts among the old only, whoever joins among the new only, a looker-on never.
+    let new = Charter::admit(next(|d| {
+        d.members[5].id = "GB-EDU-000009".parse().unwrap();
+        d.members[5].keys.log = NamedKey { name: "new.example/datacoop/1".into(), key: [78; 32] };
+        d.members[0].roles = [Role::Coordinator].into();
+        d.amend = 4;
+    }))
+    .unwrap();
+    assert_eq!(lacks(&new, &[0, 1, 2, 5]), [("new", 2, 4)]);
+    assert_eq!(lacks(&new, &[1, 2, 3, 9]), [("old", 3, 4)]);
+    assert_eq!(lacks(&new, &[1, 2, 3, 4]), []);
+    let missing = lacking(&old, &new, &ids(&[1, 2, 3, 9]));
+    assert_eq!(missing[0].missing, ids(&[0, 4, 5]).into_iter().collect::<Vec<_>>());
+}
