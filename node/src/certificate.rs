@@ -15,24 +15,25 @@ use crate::home::Home;
 /// What of a node's folder belongs into its certificates: the same for all.
 #[derive(Clone)]
 pub struct Shelf {
-    charter_note: String,
+    charter_notes: Vec<String>,
     texts: BTreeMap<Digest, String>,
 }
 
 impl Shelf {
     /// Errors: the folder cannot be read, or its node has joined no charter.
     pub fn read(home: &Home) -> Result<Self, StoreError> {
-        let charter = home.charter()?;
-        let (charter_note, _) =
-            charter.ok_or_else(|| StoreError::Wrong("this node has joined no charter yet".into()))?;
+        let charter_notes: Vec<String> = home.charters()?.into_iter().map(|(note, _)| note).collect();
+        if charter_notes.is_empty() {
+            return Err(StoreError::Wrong("this node has joined no charter yet".into()));
+        }
         let texts = home.vocabularies()?.into_iter().map(|(hash, (text, _))| (hash, text)).collect();
-        Ok(Self { charter_note, texts })
+        Ok(Self { charter_notes, texts })
     }
 
     /// Gathers a round's certificate: quick, so a node may do it between two inputs.
     pub fn gather(&self, member: &Member, round: &Round) -> Result<Certificate, NotCertified> {
         let head = |log: &Log| head(member, round, log);
-        gather(member.fold(), round, &self.charter_note, &|hash| self.texts.get(hash).cloned(), &head)
+        gather(member.fold(), round, &self.charter_notes, &|hash| self.texts.get(hash).cloned(), &head)
     }
 }
 

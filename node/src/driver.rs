@@ -186,14 +186,11 @@ impl Node {
         let config = home.config()?;
         let folder = Folder::open(home.path())?;
         engine::remove_unfinished(&home.join("tables"))?;
-        let (note, charter, keys) = admitted(&home, &config, &run)?;
-        let (mut storage, mut found) = Storage::open(home.path())?;
+        let (charters, keys) = admitted(&home, &config, &run)?;
+        let charter = charters.last().expect("INVARIANT: an admitted node has a charter").1.clone();
+        let (mut storage, found) = Storage::open(home.path())?;
         if found.cut > 0 {
             tracing::warn!(bytes = found.cut, "the journal's last frame was torn and cut");
-        }
-        let note_hash = sha256(&[note.as_bytes()]);
-        if found.held.insert(note_hash) {
-            storage.blobs().put(&note_hash, note.as_bytes())?;
         }
         let limits =
             home.limits().inspect_err(|error| tracing::warn!(%error, "this node answers nothing")).ok();
@@ -211,8 +208,10 @@ impl Node {
             entropy: entropy::seed(),
             keys,
             settings,
-            charter: charter.clone(),
-            charter_note: note_hash,
+            charters: charters
+                .into_iter()
+                .map(|(note, charter)| (charter, sha256(&[note.as_bytes()])))
+                .collect(),
             vocabularies,
             records: found.records,
             last_signed: found.last_signed,
@@ -223,11 +222,9 @@ impl Node {
         let member =
             Member::restore(clock::now(), start).map_err(|error| NodeError::Wrong(error.to_string()))?;
         // What a crash left: blobs whose entry was never written.
-        let mut named = member.named_blobs();
-        named.insert(note_hash);
         // Which entries there are is not known yet while they are taken back.
         if !member.is_restoring() {
-            storage.remove_unnamed(&named)?;
+            storage.remove_unnamed(&member.named_blobs())?;
         }
         let index = Arc::new(open_index(&home, storage.position(), &member)?);
         let (net_events, network) = mpsc::unbounded_channel();
@@ -271,12 +268,17 @@ impl Node {
     }
 }
 
-/// The charter in force with its note, and our keys.
+/// Every version of the charter with its note, and our keys.
 ///
 /// Errors: there is none, it is not for this program run, or it does not hold our keys.
-fn admitted(home: &Home, config: &Config, run: &Run) -> Result<(String, Arc<Charter>, Keys), NodeError> {
+fn admitted(
+    home: &Home,
+    config: &Config,
+    run: &Run,
+) -> Result<(Vec<(String, Arc<Charter>)>, Keys), NodeError> {
     let wrong = |text: &str| Err(NodeError::Wrong(text.to_owned()));
-    let Some((note, charter)) = home.charter()? else {
+    let charters = home.charters()?;
+    let Some((_, charter)) = charters.last() else {
         return wrong("this node has no charter yet; sign one with `datacoop charter sign`");
     };
     if charter.fields().demo != run.demo {
@@ -292,7 +294,7 @@ fn admitted(home: &Home, config: &Config, run: &Run) -> Result<(String, Arc<Char
             config.id.0
         )));
     }
-    Ok((note, charter, keys))
+    Ok((charters, keys))
 }
 
 /// Our Tally; `None` when there can be none. Why is told to nobody: the engine's words may speak of rows.

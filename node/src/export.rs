@@ -1,5 +1,6 @@
 //! A log as plain C2SP files: what an auditor gets on a USB stick.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::home::Home;
 
 /// What of a Member an export is made of: taken between two inputs, written without holding it up.
 pub struct Snapshot {
-    charter: Arc<Charter>,
+    charters: Vec<Arc<Charter>>,
     origin: String,
     key: [u8; 32],
     entries: Vec<Arc<[u8]>>,
@@ -39,7 +40,7 @@ pub fn snapshot(member: &Member) -> Option<Snapshot> {
     let entries = log.entries().get(..usize::try_from(size).ok()?)?.to_vec();
     let daily = member.witnessed().daily().map(|(size, note)| (size, note.to_owned()));
     Some(Snapshot {
-        charter: member.fold().charter().clone(),
+        charters: member.fold().charters().to_vec(),
         origin: log.origin.clone(),
         key: log.key(),
         entries,
@@ -81,16 +82,12 @@ pub fn write_export(snapshot: &Snapshot, home: &Home, folder: &Path) -> Result<(
     for (size, note) in &snapshot.witnessed {
         write(&folder.join(format!("checkpoints/{size}")), note.as_bytes())?;
     }
-    if let Some((note, charter)) = home.charter()? {
+    for (note, charter) in home.charters()? {
         write(&folder.join(format!("charter/{}.note", charter.version())), note.as_bytes())?;
     }
-    let wanted: Vec<Digest> = snapshot
-        .charter
-        .fields()
-        .datasets
-        .iter()
-        .flat_map(|d| d.vocabularies.iter().map(|(_, hash)| *hash))
-        .collect();
+    let datasets = snapshot.charters.iter().flat_map(|charter| &charter.fields().datasets);
+    let wanted: BTreeSet<Digest> =
+        datasets.flat_map(|dataset| dataset.vocabularies.iter().map(|(_, hash)| *hash)).collect();
     for (hash, (text, _)) in home.vocabularies()?.into_iter().filter(|(hash, _)| wanted.contains(hash)) {
         write(&folder.join(format!("blobs/{hash}")), text.as_bytes())?;
     }

@@ -94,7 +94,7 @@ pub fn found(
     name_witnesses(&mut draft.members);
     let mut note = charter_toml(&draft);
     for member in &cast {
-        note = sign_charter(&note, &member.founder.keys()).map_err(|error| failed(&error))?;
+        note = sign_charter(&note, None, &member.founder.keys()).map_err(|error| failed(&error))?;
     }
     for member in &cast {
         settle(member, vocabulary_texts, &note).map_err(|error| failed(&error))?;

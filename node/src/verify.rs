@@ -2,7 +2,7 @@
 
 mod remembered;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use datacoop_policy::charter::Charter;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId};
 use datacoop_protocol::audit::{Check, LogReport, Notes, Outcome, audit_one_from, two_heads};
-use datacoop_protocol::charter_text::open_signed_charter;
+use datacoop_protocol::charter_text::open_chain;
 use datacoop_protocol::fold::{Fold, SectionError, SplitView};
 use datacoop_protocol::log::note::{Checkpoint, KIND_ED25519, bare_note, parse_vkey, split_note};
 use datacoop_protocol::log::tile::{TileStream, bundle_paths, read_bundle};
@@ -21,7 +21,7 @@ use datacoop_protocol::log::tree::{Edge, leaf_hash, sha256};
 pub use remembered::Audited;
 
 use crate::folder::{StoreError, at, read_optional};
-use crate::home::SHIPPED_VOCABULARIES;
+use crate::home::{SHIPPED_VOCABULARIES, read_versions};
 
 /// An export: what is read before its entries, and what came of reading those.
 struct Export {
@@ -31,7 +31,7 @@ struct Export {
     size: u64,
     /// Earlier heads.
     earlier: Vec<String>,
-    charter_note: String,
+    charter_notes: Vec<String>,
     origin: String,
 }
 
@@ -48,9 +48,9 @@ fn read_export(folder: &Path) -> Result<Export, StoreError> {
     let note = read_text(&folder.join("checkpoint"))?;
     let head = split_note(&note).and_then(|(text, _)| Checkpoint::parse(text));
     let size = head.map_err(|error| wrong(error.to_string()))?.size;
-    let charter_note = read_text(&folder.join("charter/1.note"))?;
+    let charter_notes = read_versions(&folder.join("charter"))?;
     let earlier = read_earlier(&folder.join("checkpoints"))?;
-    Ok(Export { folder: folder.to_owned(), note, size, earlier, charter_note, origin: key.name })
+    Ok(Export { folder: folder.to_owned(), note, size, earlier, charter_notes, origin: key.name })
 }
 
 /// Earlier heads, as far as there are any.
@@ -164,10 +164,10 @@ fn check_head(export: &Export, edge: &Edge) -> Option<String> {
 pub struct Verified {
     /// A report for each log.
     pub reports: Vec<LogReport>,
-    /// The charter all of them follow.
-    pub charter: Charter,
-    /// The charter as signed.
-    pub charter_note: String,
+    /// The newest version of the charter all of them follow.
+    pub charter: Arc<Charter>,
+    /// Every version as signed, the first first.
+    pub charter_notes: Vec<String>,
     /// Heads of each log, with the lines of whoever cosigned them.
     pub heads: Notes,
     /// The fold, for proofs of what failed.
@@ -209,22 +209,13 @@ pub fn verify(
     let exports: Vec<Export> = folders.iter().map(|folder| read_export(folder)).collect::<Result<_, _>>()?;
     let first =
         exports.first().ok_or_else(|| StoreError::Wrong("name at least one exported folder".into()))?;
-    let charter = open_signed_charter(&first.charter_note)
-        .map_err(|error| StoreError::Wrong(format!("{}: {error}", first.folder.display())))?;
-    if let Some(other) = exports.iter().find(|export| export.charter_note != first.charter_note) {
-        return Err(StoreError::Wrong(format!(
-            "{} follows another charter than {}; verify them apart",
-            other.folder.display(),
-            first.folder.display()
-        )));
-    }
-    let charter_note = first.charter_note.clone();
-    if remembered.is_some_and(|remembered| !remembered.is_of(charter.id())) {
+    let (charter_notes, chain) = read_chain(first, &exports)?;
+    if remembered.is_some_and(|remembered| !remembered.is_of(chain[0].id())) {
         let text = "the earlier audit was of another charter; remember this one in another file";
         return Err(StoreError::Wrong(text.into()));
     }
-    let begin = if given.keeps_entries { Fold::new } else { Fold::for_audit };
-    let mut fold = begin(Arc::new(charter.clone()), read_vocabularies(folders, &charter)?);
+    let begin = if given.keeps_entries { Fold::with_chain } else { Fold::for_audit };
+    let mut fold = begin(chain.clone(), read_vocabularies(folders, &chain)?);
     let copies_by_owner = copies_by_owner(&fold, exports)?;
     let mut notes = Notes::new();
     let mut trees = BTreeMap::new();
@@ -263,7 +254,36 @@ pub fn verify(
         reports.push(report);
     }
     let conflicts = conflicts(&fold, &notes);
-    Ok(Verified { reports, charter, charter_note, heads: notes, fold, conflicts })
+    let charter = fold.charter().clone();
+    Ok(Verified { reports, charter, charter_notes, heads: notes, fold, conflicts })
+}
+
+/// The longest chain of charter versions among exports: a member that was away may hold fewer. `first` is the
+/// first export.
+///
+/// Errors: a chain that does not hold, or two that part.
+fn read_chain(first: &Export, exports: &[Export]) -> Result<(Vec<String>, Vec<Arc<Charter>>), StoreError> {
+    let wrong = |export: &Export, text: String| {
+        Err(StoreError::Wrong(format!("{}: {text}", export.folder.display())))
+    };
+    let mut longest = (first, vec![]);
+    for export in exports {
+        let chain = match open_chain(&export.charter_notes) {
+            Ok(chain) => chain,
+            Err(error) => return wrong(export, error.to_string()),
+        };
+        let apart =
+            chain.iter().zip(&longest.1).any(|(one, other): (&Charter, &Charter)| one.hash() != other.hash());
+        if apart {
+            let text =
+                format!("follows another charter than {}; verify them apart", longest.0.folder.display());
+            return wrong(export, text);
+        }
+        if chain.len() > longest.1.len() {
+            longest = (export, chain);
+        }
+    }
+    Ok((longest.0.charter_notes.clone(), longest.1.into_iter().map(Arc::new).collect()))
 }
 
 /// The blobs that lie in exported folders: each is what its name says, or is not there.
@@ -353,14 +373,12 @@ const PROGRESS_EVERY: u64 = 1_000;
 
 fn read_vocabularies(
     folders: &[&Path],
-    charter: &Charter,
+    chain: &[Arc<Charter>],
 ) -> Result<BTreeMap<Digest, Arc<Vocabulary>>, StoreError> {
     let mut texts: Vec<String> = SHIPPED_VOCABULARIES.iter().map(|text| (*text).to_owned()).collect();
-    let named = charter
-        .fields()
-        .datasets
-        .iter()
-        .flat_map(|dataset| dataset.vocabularies.iter().map(|(_, hash)| *hash));
+    let datasets = chain.iter().flat_map(|charter| &charter.fields().datasets);
+    let named: BTreeSet<Digest> =
+        datasets.flat_map(|dataset| dataset.vocabularies.iter().map(|(_, hash)| *hash)).collect();
     for hash in named {
         let found =
             folders.iter().find_map(|folder| fs::read_to_string(folder.join(format!("blobs/{hash}"))).ok());

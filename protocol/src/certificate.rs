@@ -95,7 +95,8 @@ fn place(body: &Body, by: &MemberId) -> Result<Place, FormError> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Certificate {
     pub(crate) summary: String,
-    pub(crate) charter: String,
+    /// Every version up to the one that the Query names, the first first.
+    pub(crate) charters: Vec<String>,
     pub(crate) policies: BTreeMap<MemberId, String>,
     pub(crate) entries: BTreeMap<Place, Proved>,
     pub(crate) vocabulary: String,
@@ -104,10 +105,9 @@ pub struct Certificate {
 impl Certificate {
     /// Its parts by name, in their order.
     fn parts(&self) -> Vec<(String, String)> {
-        let mut parts = vec![
-            ("summary".to_owned(), self.summary.clone()),
-            ("charter/1".to_owned(), self.charter.clone()),
-        ];
+        let mut parts = vec![("summary".to_owned(), self.summary.clone())];
+        let charters = self.charters.iter().enumerate();
+        parts.extend(charters.map(|(at, note)| (format!("charter/{}", at + 1), note.clone())));
         let policies = self.policies.iter();
         parts.extend(policies.map(|(member, text)| (format!("policy/{member}"), text.clone())));
         for ((rank, member), proved) in &self.entries {
@@ -173,7 +173,7 @@ fn split_part(text: &str) -> Result<(&str, &str, &str), FormError> {
 #[derive(Default)]
 struct Found {
     summary: Option<String>,
-    charter: Option<String>,
+    charters: Vec<String>,
     policies: BTreeMap<MemberId, String>,
     entries: BTreeMap<Place, Proved>,
     /// An entry whose proof comes next.
@@ -190,7 +190,7 @@ impl Found {
         }
         match (kind, name.split_once('/').map(|(_, of)| of)) {
             ("summary", None) => self.summary = Some(part.to_owned()),
-            ("charter", Some(_)) => self.charter = Some(part.to_owned()),
+            ("charter", Some(_)) => self.charters.push(part.to_owned()),
             ("policy", Some(member)) => {
                 let member = member.parse().map_err(|_| unknown())?;
                 self.policies.insert(member, part.to_owned());
@@ -221,7 +221,7 @@ impl Found {
         }
         Ok(Certificate {
             summary: self.summary.ok_or_else(|| missing("summary"))?,
-            charter: self.charter.ok_or_else(|| missing("charter"))?,
+            charters: Some(self.charters).filter(|all| !all.is_empty()).ok_or_else(|| missing("charter"))?,
             policies: self.policies,
             entries: self.entries,
             vocabulary: self.vocabulary.ok_or_else(|| missing("blob"))?,

@@ -406,6 +406,9 @@ fn signers<'a>(
     }
     let signed =
         open_note(note, &keys).map_err(|error| TextError(format!("the charter's signatures: {error}")))?.1;
+    if signed.len() != lines.len() {
+        return wrong("a signature line stands twice, or is by another key than its name's; remove it");
+    }
     Ok(signed.into_iter().map(|at| ids[at].clone()).collect())
 }
 

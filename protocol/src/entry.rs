@@ -116,8 +116,10 @@ pub enum Body {
         version: u32,
         /// SHA-256 of its text.
         hash: Digest,
-        /// SHA-256 of the signed note: a blob.
+        /// SHA-256 of the signed note that this member holds.
         note: Digest,
+        /// From when on this member goes by it.
+        from: Time,
     },
     /// A question to the members. Boxed: it is much larger than the rest.
     Query(Box<QueryBody>),
@@ -500,9 +502,12 @@ fn body_fields(body: &Body) -> Vec<(&'static str, Value)> {
             ("origin", text(origin)),
             ("proofs", strings(proofs)),
         ],
-        Body::Charter { version, hash, note } => {
-            vec![("hash", digest(hash)), ("note", digest(note)), ("version", int(u64::from(*version)))]
-        }
+        Body::Charter { version, hash, note, from } => vec![
+            ("from", int(from.seconds())),
+            ("hash", digest(hash)),
+            ("note", digest(note)),
+            ("version", int(u64::from(*version))),
+        ],
         Body::Query(query) => query_fields(query),
         Body::Accept { nonce_hash, vk_hash, round_key, .. } => vec![
             ("accept", Value::Int(1)),
@@ -613,6 +618,7 @@ fn parse_body(kind: &str, fields: &mut Fields) -> Result<Body, JsonError> {
             version: small(fields, "version")?,
             hash: fields.digest("hash")?,
             note: fields.digest("note")?,
+            from: unsigned(fields, "from").map(Time::from_seconds)?,
         }),
         "query" => parse_query(fields).map(|query| Body::Query(Box::new(query))),
         "head" => parse_heads(fields),

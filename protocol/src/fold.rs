@@ -45,6 +45,7 @@ pub struct Log {
     stopped: Option<u64>,
     /// The first entry that is none: it counts for nothing anywhere.
     malformed: Option<u64>,
+    adopted: Vec<Adopted>,
 }
 
 impl Log {
@@ -103,6 +104,11 @@ impl Log {
         self.malformed
     }
 
+    /// The charter versions that it put in force, in its order.
+    pub fn adopted(&self) -> &[Adopted] {
+        &self.adopted
+    }
+
     /// A reference to an entry held.
     pub fn reference(&self, index: u64) -> Option<Ref> {
         let leaf = self.tree.leaf(index)?;
@@ -136,6 +142,21 @@ impl Log {
     }
 }
 
+/// A charter version that a member put in force, as its log says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Adopted {
+    /// The entry that says so.
+    pub index: u64,
+    /// When it was written.
+    pub at: Time,
+    /// The version.
+    pub version: u32,
+    /// SHA-256 of its text.
+    pub hash: Digest,
+    /// From when on the member goes by it.
+    pub from: Time,
+}
+
 /// Why a section was not taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SectionError {
@@ -163,7 +184,8 @@ pub struct SplitView {
 /// All logs of a charter's members, and the rounds in them.
 #[derive(Clone)]
 pub struct Fold {
-    charter: Arc<Charter>,
+    /// Every version, the first first; never empty.
+    charters: Vec<Arc<Charter>>,
     logs: BTreeMap<MemberId, Log>,
     member_by_origin: BTreeMap<String, MemberId>,
     member_by_head: BTreeMap<[u8; 32], MemberId>,
@@ -183,7 +205,13 @@ const BEGINNING: u64 = 2;
 impl Fold {
     /// Empty logs of every member of this charter. Vocabularies come by the SHA-256 of their text.
     pub fn new(charter: Arc<Charter>, vocabularies: BTreeMap<Digest, Arc<Vocabulary>>) -> Self {
-        let members = charter.members().iter().take(LOGS_MAX);
+        Self::with_chain(vec![charter], vocabularies)
+    }
+
+    /// Empty logs of every member of these versions of a charter, the first first: whoever left is still
+    /// cited, and a member keeps its log key from version to version. At least one version.
+    pub fn with_chain(charters: Vec<Arc<Charter>>, vocabularies: BTreeMap<Digest, Arc<Vocabulary>>) -> Self {
+        let members = charters.iter().flat_map(|charter| charter.members()).take(LOGS_MAX);
         let logs = members.map(|member| {
             let log = Log {
                 member: member.id.clone(),
@@ -198,6 +226,7 @@ impl Fold {
                 hurried: 0,
                 stopped: None,
                 malformed: None,
+                adopted: vec![],
             };
             (member.id.clone(), log)
         });
@@ -205,7 +234,7 @@ impl Fold {
         let member_by_origin = logs.values().map(|log| (log.origin.clone(), log.member.clone())).collect();
         let member_by_head = logs.values().map(|log| (log.head, log.member.clone())).collect();
         Self {
-            charter,
+            charters,
             logs,
             member_by_origin,
             member_by_head,
@@ -221,13 +250,38 @@ impl Fold {
 
     /// Empty logs for an auditor of large ones: what entries say is folded and their hashes are kept, and
     /// their bytes are not. It has no sections to show.
-    pub fn for_audit(charter: Arc<Charter>, vocabularies: BTreeMap<Digest, Arc<Vocabulary>>) -> Self {
-        Self { forgotten: Some(Arc::from([])), ..Self::new(charter, vocabularies) }
+    pub fn for_audit(chain: Vec<Arc<Charter>>, vocabularies: BTreeMap<Digest, Arc<Vocabulary>>) -> Self {
+        Self { forgotten: Some(Arc::from([])), ..Self::with_chain(chain, vocabularies) }
     }
 
-    /// The charter in force.
+    /// The newest version of the charter: who belongs. Which rules hold, `charter_at` and `charter_of` say.
     pub fn charter(&self) -> &Arc<Charter> {
-        &self.charter
+        self.charters.last().expect("INVARIANT: a fold is made with a charter")
+    }
+
+    /// Every version that we hold, the first first.
+    pub fn charters(&self) -> &[Arc<Charter>] {
+        &self.charters
+    }
+
+    /// The version of this hash.
+    pub fn charter_named(&self, hash: &Digest) -> Option<&Arc<Charter>> {
+        self.charters.iter().find(|charter| charter.hash() == *hash)
+    }
+
+    /// The version that a member went by at a time: the highest that its log had put in force by then. Before
+    /// that, the first.
+    pub fn charter_at(&self, member: &MemberId, time: Time) -> &Arc<Charter> {
+        let adopted = self.logs.get(member).map_or(&[][..], |log| &log.adopted);
+        let in_force = adopted.iter().rev().filter(|adopted| adopted.from <= time);
+        let held = in_force.filter_map(|adopted| self.charter_named(&adopted.hash)).next();
+        held.unwrap_or(&self.charters[0])
+    }
+
+    /// The version that a Query names, and under which its round ends (C10); of one that nobody holds the
+    /// newest, which then refuses it.
+    pub fn charter_of(&self, query: &Digest) -> &Arc<Charter> {
+        self.charter_named(query).unwrap_or_else(|| self.charter())
     }
 
     /// The log of a member of the charter.
@@ -491,24 +545,32 @@ impl Fold {
         if let Body::Split { log, evidence } = body {
             return self.fold_split(at, &log, evidence);
         }
+        if let Body::Charter { version, hash, from, .. } = body {
+            if let Some(log) = self.logs.get_mut(&by) {
+                log.adopted.push(Adopted { index: at.index, at: time, version, hash, from });
+            }
+            return;
+        }
         let bound = if let Body::Query(query) = &body {
-            Some(bind(&self.charter, &self.vocabularies, query, at.leaf, &by, time))
+            Some(bind(self.charter_of(&query.charter), &self.vocabularies, query, at.leaf, &by, time))
         } else {
             None
         };
         let Some(id) = body.query().or(bound.is_some().then_some(at.leaf)) else { return };
         let round = Arc::make_mut(self.rounds.entry(id).or_insert_with(|| Arc::new(Round::new(id))));
-        match (body, bound) {
+        // What counts for nothing changes nothing: whoever repeats it keeps nobody busy.
+        let changed = match (body, bound) {
             (Body::Query(query), Some(bound)) => {
                 round.set_query(at, by, time, *query, bound);
-                round.refresh(&self.charter);
+                true
             }
-            // What counts for nothing changes nothing: whoever repeats it keeps nobody busy.
-            (body, _) => {
-                if round.add(by, Logged { at, time, body }) {
-                    round.refresh(&self.charter);
-                }
-            }
+            (body, _) => round.add(by, Logged { at, time, body }),
+        };
+        if changed {
+            let named = round.asked().map(|asked| asked.body.charter);
+            let held = named.and_then(|hash| self.charters.iter().find(|charter| charter.hash() == hash));
+            let newest = self.charters.last().expect("INVARIANT: a fold is made with a charter");
+            round.refresh(held.unwrap_or(newest));
         }
         self.touched.insert(id);
     }
@@ -520,7 +582,7 @@ impl Fold {
 
     /// The Query that a query entry by `asker` would be: to judge it before it is written.
     pub fn bind_draft(&self, body: &QueryBody, asker: &MemberId, at: Time) -> Result<Query, String> {
-        bind(&self.charter, &self.vocabularies, body, Digest::default(), asker, at)
+        bind(self.charter_of(&body.charter), &self.vocabularies, body, Digest::default(), asker, at)
     }
 }
 

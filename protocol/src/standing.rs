@@ -280,10 +280,11 @@ impl Standing {
             (Some(_), false) => self.own_past_rounds(fold, me, query),
         };
         let answer = if fresh { answer(fold, query) } else { named_answer(fold, query) };
+        let charter = fold.charter_at(me, now);
         let facts = Facts {
             now,
             me,
-            charter: fold.charter(),
+            charter,
             ledger: &self.ledger,
             reserved,
             purpose_spent,
@@ -295,7 +296,7 @@ impl Standing {
             under_way: fresh && self.is_under_way(fold, me, query, now),
             declared,
         };
-        judge(&Layers::new(fold.charter(), &query.purpose, own), query, roster, &facts)
+        judge(&Layers::new(charter, &query.purpose, own), query, roster, &facts)
     }
 
     /// What an auditor compares a member's debit with: rounds that this member debited itself, whose whole
@@ -437,7 +438,7 @@ fn past_rounds(fold: &Fold, query: &Query, members: &[MemberId]) -> Vec<PastRoun
 pub fn keeps_step(fold: &Fold, query: &Query, accepted: &[MemberId], step: u32) -> bool {
     let mut sets = member_sets(query, accepted);
     sets.extend(past_rounds(fold, query, accepted).into_iter().flat_map(|past| past.sets));
-    smallest_step(fold.charter(), &sets).is_none_or(|bodies| bodies >= step as usize)
+    smallest_step(fold.charter_of(&query.charter), &sets).is_none_or(|bodies| bodies >= step as usize)
 }
 
 /// The most of the members that accepted a Query who make a lawful Roster beside the rounds of the same
@@ -447,9 +448,9 @@ pub fn largest_roster(fold: &Fold, query: &Query, accepts: &[MemberId], step: u3
         past_rounds(fold, query, accepts).into_iter().flat_map(|past| past.sets).collect();
     let candidates: MemberSet = accepts.iter().cloned().collect();
     match query.mode {
-        Mode::Secure => {
-            largest_lawful(fold.charter(), &past, &candidates, step as usize).into_iter().collect()
-        }
+        Mode::Secure => largest_lawful(fold.charter_of(&query.charter), &past, &candidates, step as usize)
+            .into_iter()
+            .collect(),
         Mode::FullNoise => accepts.to_vec(),
     }
 }

@@ -179,6 +179,8 @@ pub struct Sent {
 
 struct Site {
     founder: Founder,
+    /// Versions of the charter that its people gave it, the first first; of none it is not a member yet.
+    charters: Vec<Arc<Charter>>,
     member: Option<Member>,
     disk: Box<dyn Store>,
     limits: Limits,
@@ -205,7 +207,6 @@ pub struct World {
     queue: BTreeMap<(Time, u64), Happening>,
     sites: Vec<Site>,
     number: BTreeMap<MemberId, usize>,
-    charter: Arc<Charter>,
     vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
     tabulate: Tabulate,
     /// How long members take to tabulate; at once unless this is set.
@@ -246,6 +247,7 @@ impl World {
         let sites: Vec<Site> = founders
             .into_iter()
             .map(|founder| Site {
+                charters: charter.member(&founder.id).map(|_| charter.clone()).into_iter().collect(),
                 founder,
                 member: None,
                 disk: Box::new(Disk::default()),
@@ -265,7 +267,6 @@ impl World {
             queue: BTreeMap::new(),
             sites,
             number,
-            charter,
             vocabularies,
             tabulate,
             tabulation: None,
@@ -324,6 +325,13 @@ impl World {
     /// Limits of a member's own, from its next start on.
     pub fn set_limits(&mut self, site: usize, limits: Limits) {
         self.sites[site].limits = limits;
+    }
+
+    /// Gives a member the next version of the charter, or one that joins the whole chain, as its people do:
+    /// it is stopped, and starts with it.
+    pub fn give_charters(&mut self, site: usize, charters: impl IntoIterator<Item = Arc<Charter>>) {
+        self.sites[site].charters.extend(charters);
+        self.crash(site);
     }
 
     /// Sets a member's clock ahead of the world's by so many milliseconds, or back.
@@ -407,6 +415,8 @@ impl World {
 
     fn start(&mut self, number: usize) {
         let site = &mut self.sites[number];
+        let Some(charter) = site.charters.last() else { return };
+        let declared = charter.fields().datasets.iter().map(|dataset| dataset.id.clone()).collect();
         site.starts += 1;
         let Ok(kept) = site.disk.open() else {
             let away = self.away;
@@ -414,7 +424,6 @@ impl World {
             return;
         };
         let entropy = self.seed.derive(&format!("member/{number}/{}", site.starts));
-        let declared = self.charter.fields().datasets.iter().map(|dataset| dataset.id.clone()).collect();
         let start = Start {
             entropy,
             keys: site.founder.keys(),
@@ -425,8 +434,8 @@ impl World {
                 answer_grid: self.answer_grid,
                 asks_first: self.asks_first,
             },
-            charter: self.charter.clone(),
-            charter_note: self.charter.hash(),
+            // Their hashes stand for the notes: this world's charters need none.
+            charters: site.charters.iter().map(|charter| (charter.clone(), charter.hash())).collect(),
             vocabularies: self.vocabularies.clone(),
             records: kept.records,
             last_signed: kept.last_signed,

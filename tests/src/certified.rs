@@ -133,7 +133,8 @@ impl Story {
         change(&mut draft);
         let text = charter_toml(&draft);
         // The last signs first: a certificate has one order of signatures, whatever the note's.
-        let sign = |note: String, founder: &Founder| sign_charter(&note, &founder.keys()).expect("signed");
+        let sign =
+            |note: String, founder: &Founder| sign_charter(&note, None, &founder.keys()).expect("signed");
         let charter_note = founders.iter().rev().fold(text.clone(), sign);
         let charter = Arc::new(parse_charter(&text).expect("a charter"));
         let now = today.start() + Span(36_000_000);
@@ -240,7 +241,7 @@ impl Story {
         let round = fold.round(&self.queries[round]).expect("the round").clone();
         let vocabulary = |_: &Digest| Some(VOCABULARY.to_owned());
         let head = |log: &Log| Some((log.size(), heads.get(&log.member)?.clone()));
-        finish(&gather(&fold, &round, &self.charter_note, &vocabulary, &head)?)
+        finish(&gather(&fold, &round, std::slice::from_ref(&self.charter_note), &vocabulary, &head)?)
     }
 
     /// The first entry of a kind in a round, by anybody: whose, and where.

@@ -73,7 +73,8 @@ impl Cast {
         let mut draft = charter_draft(&refs, &[(&vocabulary, hash)], now.day());
         draft.demo = false;
         let text = charter_toml(&draft);
-        let charter_note = founders.iter().fold(text, |note, f| sign_charter(&note, &f.keys()).unwrap());
+        let charter_note =
+            founders.iter().fold(text, |note, f| sign_charter(&note, None, &f.keys()).unwrap());
         Self { charter_note, now }
     }
 

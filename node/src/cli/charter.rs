@@ -220,7 +220,7 @@ fn sign(common: &Common, file: &PathBuf) -> Result<Printed, CommandError> {
         eprint!("{}", plain_lines(&describe(&draft)));
     }
     confirm(common, "Sign this charter for your organisation")?;
-    let note = sign_charter(&text, &keys)
+    let note = sign_charter(&text, None, &keys)
         .map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
     write(file, &note)?;
     let opened = open_charter(&note).map_err(|error| CommandError::usage(error.to_string()))?;
@@ -307,10 +307,9 @@ fn show(common: &Common, file: Option<PathBuf>) -> Result<Printed, CommandError>
                 Err(_) => {
                     let opened = open_charter(&text)
                         .map_err(|error| CommandError::usage(format!("{}: {error}", path.display())))?;
-                    let names = |ids: &[datacoop_policy::MemberId]| {
-                        ids.iter().map(ToString::to_string).collect::<Vec<_>>()
-                    };
-                    (opened.charter.clone(), names(&opened.signed), names(&opened.missing))
+                    let signed = opened.signed.iter().map(ToString::to_string).collect();
+                    let missing = opened.missing.iter().map(ToString::to_string).collect();
+                    (opened.charter.clone(), signed, missing)
                 }
             }
         }

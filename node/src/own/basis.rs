@@ -62,8 +62,8 @@ pub struct Basis {
 impl BasisText {
     /// Of a round; `None` unless it was released.
     pub fn of(fold: &Fold, round: &Round, me: &MemberId) -> Option<Self> {
-        let charter = fold.charter();
         let plan = round.plan()?;
+        let charter = fold.charter_of(&plan.query.charter);
         let (_, released) = round.released()?;
         let question = &plan.query.question;
         let (vocabulary, _) = charter.vocabulary(question.question().vocabulary().name())?;

@@ -8,7 +8,7 @@ use std::fmt;
 use super::{Charter, CharterError, Member, Purpose, Role, refuse};
 use crate::id::MemberId;
 use crate::limits::{Limits, Set};
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 /// How long a loosening waits after a node first held the quorum: time to leave (CHARTER.md F18).
 pub const LOOSENING_WAITS: Span = Span(14 * 24 * 3_600_000);
@@ -113,6 +113,17 @@ pub fn succeed(old: &Charter, new: &Charter) -> Result<Vec<Change>, CharterError
     datasets(old, new, &mut changes);
     purposes(old, new, &mut changes);
     Ok(changes)
+}
+
+/// From when on a member goes by a version whose quorum it first held at `held`, at the earliest: a
+/// tightening from its first day, a loosening no sooner than 14 days later (C5).
+pub fn acts_from(old: &Charter, new: &Charter, held: Time) -> Time {
+    let class = succeed(old, new).map_or(Class::Loosening, |changes| class_of(&changes));
+    let waits = match class {
+        Class::Tightening => held,
+        Class::Loosening => held + LOOSENING_WAITS,
+    };
+    waits.max(new.fields().effective.start())
 }
 
 /// A member keeps its keys: another log key would need a second log that carries its Ledger over.

@@ -83,7 +83,7 @@ pub(super) fn check_ledger(fold: &Fold, log: &Log) -> Check {
     let mut findings = Findings::new("A08", "ledger");
     let mut standing = Standing::default();
     for (round, logged) in written(fold, &log.member) {
-        let adds_up = check_sum(fold, &standing, logged);
+        let adds_up = check_sum(fold, &log.member, &standing, logged);
         // Always: a debit that is left out makes the next one wrong.
         let applied = standing.apply(fold, logged);
         let books = matches!(logged.body, Body::Debit { .. } | Body::Void { .. });
@@ -106,12 +106,13 @@ pub(super) fn check_ledger(fold: &Fold, log: &Log) -> Check {
 }
 
 /// What a debit says of itself: it needs no other log.
-fn check_sum(fold: &Fold, standing: &Standing, logged: &Logged) -> Result<(), String> {
+fn check_sum(fold: &Fold, member: &MemberId, standing: &Standing, logged: &Logged) -> Result<(), String> {
     let Body::Debit { debit, .. } = &logged.body else { return Ok(()) };
     if standing.ledger().plan(debit.account.clone(), debit.loss) != *debit {
         return Err("a debit that does not add up".into());
     }
-    let limit = Limits::floor().rho_year.min(fold.charter().fields().limits.rho_year);
+    let charter = fold.charter_at(member, logged.time);
+    let limit = Limits::floor().rho_year.min(charter.fields().limits.rho_year);
     if debit.after > limit {
         let account = format!("{}/{}", debit.account.dataset, debit.account.year);
         return Err(format!("{account} after {} limit {}", debit.after.nano(), limit.nano()));

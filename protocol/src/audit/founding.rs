@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use datacoop_policy::charter::{Member, MemberKeys};
+use datacoop_policy::charter::{Member, MemberKeys, acts_from};
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use super::{Check, Findings};
 use crate::entry::{Body, Entry};
-use crate::fold::{Fold, Log};
+use crate::fold::{Adopted, Fold, Log};
 use crate::keys::{genesis_text, listed_keys};
 use crate::log::tree::sha256;
 
@@ -27,19 +27,66 @@ pub(super) fn check_charter(fold: &Fold, log: &Log) -> Check {
         _ => Err("a log begins with genesis and charter".to_owned()),
     };
     findings.note(Some(0), genesis);
-    let in_force = match body(1) {
-        Some(Body::Charter { version, hash, .. }) => {
-            if hash == fold.charter().hash() && version == fold.charter().version() {
-                Ok(())
-            } else {
-                Err("another charter was put in force".to_owned())
-            }
+    if log.adopted().first().is_none_or(|first| first.index != 1) {
+        // Of a log of one entry, that one shows what is missing.
+        let shows = log.size().saturating_sub(1).min(1);
+        findings.note(Some(shows), Err("a log begins with genesis and charter".to_owned()));
+    }
+    let mut before: Option<&Adopted> = None;
+    for adopted in log.adopted() {
+        match check_adopted(fold, log, before, adopted) {
+            Some(result) => findings.note(Some(adopted.index), result),
+            None => findings.skip(),
         }
-        _ => Err("a log begins with genesis and charter".to_owned()),
+        before = Some(adopted);
+    }
+    findings.finish("charter entries; each version has its signatures")
+}
+
+/// A version that a member put in force: one of the chain, in its order, and not too soon. `None` when the
+/// chain that was given ends before it.
+fn check_adopted(
+    fold: &Fold,
+    log: &Log,
+    before: Option<&Adopted>,
+    adopted: &Adopted,
+) -> Option<Result<(), String>> {
+    let said = |text: String| Some(Err(format!("entry {}: {text}", adopted.index)));
+    let version = adopted.version;
+    let Some(charter) = fold.charters().iter().find(|charter| charter.version() == version) else {
+        return match version > fold.charter().version() {
+            true => None,
+            false => said(format!("there is no version {version}")),
+        };
     };
-    // Of a log of one entry, that one shows what is missing.
-    findings.note(Some(log.size().saturating_sub(1).min(1)), in_force);
-    findings.finish("charter entries; all founders signed it")
+    if charter.hash() != adopted.hash || charter.member(&log.member).is_none() {
+        return said("another charter was put in force".to_owned());
+    }
+    let member_of = |version: u32| {
+        let mut chain = fold.charters().iter();
+        chain.find(|charter| charter.version() == version).filter(|held| held.member(&log.member).is_some())
+    };
+    let parent = member_of(version - 1);
+    let (earliest, follows) = match (before, parent) {
+        (Some(before), Some(parent)) => {
+            (acts_from(parent, charter, adopted.at).max(before.from), before.version + 1 == version)
+        }
+        // Its first: that in which it joined.
+        (None, None) => (adopted.at, true),
+        // Who left and came back.
+        (Some(before), None) => (adopted.at.max(before.from), before.version < version),
+        (None, Some(_)) => (adopted.at, false),
+    };
+    if !follows {
+        return said(format!("version {version} does not follow what was in force before"));
+    }
+    if adopted.from < earliest {
+        let (from, earliest) = (adopted.from.seconds(), earliest.seconds());
+        return said(format!(
+            "version {version} acts from {from}, and may act from {earliest} (unix seconds)"
+        ));
+    }
+    Some(Ok(()))
 }
 
 /// The keys that a log begins with are those of the charter, and whoever holds them said so.

@@ -11,11 +11,11 @@ use datacoop_policy::verdict::{Facts, Layers, judge, judge_round};
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{MemberId, PrivacyLoss, Time};
 
-use super::make::{CanonicalHead, canonical_charter};
+use super::make::{CanonicalHead, canonical_chain};
 use super::summary::summary;
 use super::{CERTIFICATE_BYTES_MAX, Certificate, FormError, HEADER, Proved, wrong};
 use crate::audit::{Check, Outcome, references};
-use crate::charter_text::open_signed_charter;
+use crate::charter_text::open_chain;
 use crate::entry::{Body, Ref};
 use crate::fold::bind;
 use crate::log::cosignature::{policy_text, quorum, witness_keys};
@@ -108,17 +108,19 @@ pub fn check(bytes: &[u8]) -> Result<Checked, FormError> {
             return Ok(report.finish(None, None, String::new(), vec![]));
         }
     };
-    let charter = match open_signed_charter(&certificate.charter) {
-        Ok(charter) => Arc::new(charter),
+    let chain = match open_chain(&certificate.charters) {
+        Ok(chain) => chain,
         Err(error) => {
             report.set(3, fails(error.0));
             return Ok(report.finish(None, None, certificate.summary, vec![]));
         }
     };
+    // The version that the Query names is the last of them: its own rules check it.
+    let charter = Arc::new(chain.last().expect("INVARIANT: a chain has its first version").clone());
     let logs = Logs::read(&certificate, &charter);
     report.set(2, logs.check(&certificate, &charter));
     let round = read_round(&certificate, &charter);
-    report.set(1, check_form(&certificate, &charter, &logs, round.as_ref()));
+    report.set(1, check_form(&certificate, &chain, &logs, round.as_ref()));
     if let Ok(round) = &round {
         check_round(&mut report, &charter, round, &certificate.summary);
     }
@@ -303,13 +305,15 @@ pub(super) fn needed<'a>(
 /// C01: everything that belongs into it is in it, in its one form, and nothing else.
 fn check_form(
     certificate: &Certificate,
-    charter: &Charter,
+    chain: &[Charter],
     logs: &Logs,
     round: Result<&Round, &FormError>,
 ) -> Finding {
+    let charter = chain.last().ok_or(Trouble::Rests)?;
     let said = |error: &FormError| Trouble::Fails(error.0.clone());
     let round = round.map_err(said)?;
-    if canonical_charter(&certificate.charter, charter).as_ref() != Ok(&certificate.charter) {
+    let again = canonical_chain(&certificate.charters, chain, charter.version());
+    if again.as_ref() != Ok(&certificate.charters) {
         return fails("the charter's signatures are not one of each member, in the charter's order");
     }
     let asked = round.asked().ok_or(Trouble::Rests)?;

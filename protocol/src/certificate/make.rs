@@ -1,5 +1,6 @@
 //! Writes the certificate of a Release from the logs that a node holds.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -59,17 +60,18 @@ impl fmt::Display for NotCertified {
 
 /// Gathers the certificate of a round's Release: [`finish`] checks it.
 ///
-/// `charter_note` is the signed charter; `vocabulary` finds a Vocabulary's text by its SHA-256; `head` gives
+/// `charter_notes` are its versions' signed notes, the first first; `vocabulary` finds a Vocabulary's text by its SHA-256; `head` gives
 /// the head of a log to prove entries by, with the size it covers and its cosignatures.
 pub fn gather(
     fold: &Fold,
     round: &Round,
-    charter_note: &str,
+    charter_notes: &[String],
     vocabulary: &dyn Fn(&Digest) -> Option<String>,
     head: &dyn Fn(&Log) -> Option<(u64, String)>,
 ) -> Result<Certificate, NotCertified> {
-    let charter = fold.charter();
     let (release, _) = round.released().ok_or(NotCertified::NoRelease)?;
+    let asked = round.asked().ok_or(NotCertified::NoRelease)?;
+    let charter = fold.charter_of(&asked.body.charter);
     let needed = needed(round, release).map_err(|error| NotCertified::Missing(error.0))?;
     let (mut entries, mut policies) = (BTreeMap::new(), BTreeMap::new());
     let authors: BTreeSet<&MemberId> = needed.iter().map(|(by, _)| *by).collect();
@@ -93,12 +95,13 @@ pub fn gather(
         policies.extend(policy_text(charter, author).map(|text| (author.clone(), text)));
     }
     let missing = |what: &str| NotCertified::Missing(what.to_owned());
-    let named = round.asked().and_then(|asked| charter.vocabulary(&asked.body.vocabulary));
+    let named = charter.vocabulary(&asked.body.vocabulary);
     let vocabulary =
         named.and_then(|(hash, _)| vocabulary(&hash)).ok_or_else(|| missing("the question's vocabulary"))?;
     Ok(Certificate {
         summary: summary(charter, round).ok_or_else(|| missing("what the release follows from"))?,
-        charter: canonical_charter(charter_note, charter).map_err(|error| NotCertified::Missing(error.0))?,
+        charters: canonical_chain(charter_notes, fold.charters(), charter.version())
+            .map_err(|error| NotCertified::Missing(error.0))?,
         policies,
         entries,
         vocabulary,
@@ -167,16 +170,38 @@ impl CanonicalHead {
     }
 }
 
-/// The charter's note with one signature line of each member, in its own order of members.
-pub(super) fn canonical_charter(note: &str, charter: &Charter) -> Result<String, FormError> {
+/// The notes of a chain up to a version, each with its signature lines in one order: of the first those of
+/// all members, of a later one those of its own members, then of members that it drops.
+pub(super) fn canonical_chain<C: Borrow<Charter>>(
+    notes: &[String],
+    chain: &[C],
+    version: u32,
+) -> Result<Vec<String>, FormError> {
+    let wanted = chain.iter().take_while(|charter| (*charter).borrow().version() <= version).count();
+    if notes.len() < wanted {
+        return wrong(format!("the charter's version {}", notes.len() + 1));
+    }
+    let later = notes.iter().zip(chain).take(wanted).enumerate();
+    later
+        .map(|(at, (note, charter))| {
+            let before = at.checked_sub(1).map(|before| chain[before].borrow());
+            canonical_charter(note, charter.borrow(), before)
+        })
+        .collect()
+}
+
+fn canonical_charter(note: &str, charter: &Charter, before: Option<&Charter>) -> Result<String, FormError> {
     let (text, lines) = split_note(note).map_err(|error| FormError(error.to_string()))?;
     let mut again = format!("{text}\n");
-    for member in charter.members() {
+    let gone = before.into_iter().flat_map(|before| before.members());
+    let gone = gone.filter(|member| charter.member(&member.id).is_none());
+    for member in charter.members().iter().chain(gone) {
         let begin = format!("{DASH}{} ", member.keys.charter.name);
-        let Some(line) = lines.iter().find(|line| line.starts_with(&begin)) else {
-            return wrong(format!("the charter's signature by `{}`", member.id));
-        };
-        again += &format!("{line}\n");
+        match lines.iter().find(|line| line.starts_with(&begin)) {
+            Some(line) => again += &format!("{line}\n"),
+            None if before.is_none() => return wrong(format!("the charter's signature by `{}`", member.id)),
+            None => {}
+        }
     }
     Ok(again)
 }

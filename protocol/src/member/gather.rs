@@ -8,7 +8,7 @@ use datacoop_policy::limits::Layer;
 use datacoop_policy::query::{Mode, Query, WINDOW_MAX};
 use datacoop_policy::refusal::{Refusal, Rule};
 use datacoop_policy::verdict::{Layers, in_scope};
-use datacoop_policy::{MemberId, QueryId, Span, Time};
+use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
 use zeroize::Zeroizing;
 
 use super::port::{Event, Noise, Output, RoundSecret, Tally};
@@ -176,15 +176,19 @@ impl Member {
         [asker, &self.settings.me].iter().any(|member| self.fold.split(member).is_some())
     }
 
-    fn answers(&self) -> BTreeSet<MemberId> {
-        let asked = self.fold.charter().members().iter().filter(|member| member.takes_part());
+    /// Who may answer a Query that names this charter.
+    fn answers(&self, charter: &Digest) -> BTreeSet<MemberId> {
+        let asked = self.fold.charter_of(charter).members().iter().filter(|member| member.takes_part());
         asked.map(|member| member.id.clone()).collect()
     }
 
     fn step_verdict(&mut self, round: &Round) {
         let Some(asked) = round.asked() else { return };
         let late = asked.body.join_by < self.now;
-        if self.wrote(round, Kind::Verdict) || late || !self.answers().contains(&self.settings.me) {
+        if self.wrote(round, Kind::Verdict)
+            || late
+            || !self.answers(&asked.body.charter).contains(&self.settings.me)
+        {
             return;
         }
         let id = round.id;
@@ -225,7 +229,7 @@ impl Member {
             return;
         }
         let answered: BTreeSet<MemberId> = round.all(Kind::Verdict).map(|(by, _)| by.clone()).collect();
-        if !answered.is_superset(&self.answers()) && self.now < query.join_by {
+        if !answered.is_superset(&self.answers(&query.charter)) && self.now < query.join_by {
             return;
         }
         let accepts = round.all(Kind::Verdict).filter(|(by, logged)| {
@@ -234,7 +238,8 @@ impl Member {
         let accepts: Vec<(MemberId, Ref)> =
             accepts.map(|(by, logged)| (by.clone(), logged.at.clone())).collect();
         let willing: Vec<MemberId> = accepts.iter().map(|(by, _)| by.clone()).collect();
-        let step = Layers::new(self.fold.charter(), &query.purpose, None).effective().min_step;
+        let step =
+            Layers::new(self.fold.charter_of(&query.charter), &query.purpose, None).effective().min_step;
         let members = largest_roster(&self.fold, query, &willing, step);
         let chosen = accepts.into_iter().filter(|(by, _)| members.contains(by));
         let verdicts: Vec<Ref> = chosen.map(|(_, verdict)| verdict).collect();

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use datacoop_policy::charter::{Charter, Role};
+use datacoop_policy::charter::{Charter, Role, acts_from};
 use datacoop_policy::limits::Limits;
 use datacoop_policy::refusal::Rule;
 use datacoop_policy::vocabulary::Vocabulary;
@@ -72,10 +72,9 @@ pub struct Start {
     pub keys: Keys,
     /// What our person decided.
     pub settings: Settings,
-    /// The charter in force, and the SHA-256 of its signed note.
-    pub charter: Arc<Charter>,
-    /// Blob name of the charter's signed note.
-    pub charter_note: Digest,
+    /// Every version of the charter, the first first, with the SHA-256 of its signed note: a chain that
+    /// `charter_text::open_chain` opened. At least one.
+    pub charters: Vec<(Arc<Charter>, Digest)>,
     /// Vocabularies by SHA-256 of their text.
     pub vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
     /// The journal, in order.
@@ -141,7 +140,8 @@ pub struct Member {
     gate: Option<Gate>,
     /// Rounds of which this disk lost what it knew: nothing more is said in them.
     left: BTreeSet<QueryId>,
-    charter_note: Digest,
+    /// SHA-256 of each version's signed note.
+    charter_notes: Vec<Digest>,
 }
 
 impl Member {
@@ -153,8 +153,7 @@ impl Member {
             entropy,
             keys,
             settings,
-            charter,
-            charter_note,
+            charters,
             vocabularies,
             records,
             last_signed,
@@ -163,7 +162,9 @@ impl Member {
             held,
         } = start;
         let me = settings.me.clone();
-        let mut fold = Fold::new(charter.clone(), vocabularies);
+        let (chain, charter_notes): (Vec<_>, Vec<_>) = charters.into_iter().unzip();
+        let mut fold = Fold::with_chain(chain, vocabularies);
+        let charter = fold.charter().clone();
         let mut witnessed = Witnessed::new(&charter, &me);
         let mut lost = Lost::default();
         for record in records {
@@ -181,7 +182,7 @@ impl Member {
         let mut member = Self {
             gate,
             left: lost.left,
-            charter_note,
+            charter_notes,
             now,
             settings,
             keys,
@@ -207,8 +208,7 @@ impl Member {
         };
         let named = member.named_blobs();
         // Until others have told what the entries are, no blob is known to be named by none.
-        let unnamed = lost.restored;
-        let kept = held.into_iter().filter(|hash| unnamed || named.contains(hash) || *hash == charter_note);
+        let kept = held.into_iter().filter(|hash| lost.restored || named.contains(hash));
         member.blobs = Blobs::new(kept.collect());
         if member.gate.is_none() {
             member.begin();
@@ -311,7 +311,8 @@ impl Member {
     /// All limits that hold here for a Query.
     fn limits(&self, query: &datacoop_policy::query::Query) -> Limits {
         let own = self.settings.limits.as_ref();
-        datacoop_policy::verdict::Layers::new(self.fold.charter(), &query.purpose, own).effective()
+        let charter = self.fold.charter_at(&self.settings.me, self.now);
+        datacoop_policy::verdict::Layers::new(charter, &query.purpose, own).effective()
     }
 
     /// What witnesses said.
@@ -453,17 +454,44 @@ impl Member {
         if self.own_size() == 0 {
             self.begin_log();
         }
+        self.adopt_charters();
         self.mark_past_rounds();
         self.leave_rounds();
     }
 
     /// The first two entries of a log: whose it is, and under which charter.
     fn begin_log(&mut self) {
-        let (charter, note) = (self.fold.charter().clone(), self.charter_note);
+        let id = self.fold.charter().id();
         let (keys, proofs) = genesis_keys(&self.keys);
         let origin = self.keys.public().log.name.clone();
-        self.append(Body::Genesis { origin, charter: charter.id(), keys, proofs });
-        self.append(Body::Charter { version: charter.version(), hash: charter.hash(), note });
+        self.append(Body::Genesis { origin, charter: id, keys, proofs });
+    }
+
+    /// Puts each version that we hold, are a member of and had not put in force yet into our log: at once if
+    /// it only tightens, else once the members had time to leave (C5), and never before those before it.
+    fn adopt_charters(&mut self) {
+        let me = self.settings.me.clone();
+        let last = self.fold.log(&me).and_then(|log| log.adopted().last());
+        let (held, mut from) = last.map_or((0, Time(0)), |last| (last.version, last.from));
+        let chain = self.fold.charters().to_vec();
+        for (at, charter) in chain.iter().enumerate() {
+            if charter.version() <= held || charter.member(&me).is_none() {
+                continue;
+            }
+            from = from.max(self.acts_from(at.checked_sub(1).map(|before| &*chain[before]), charter));
+            let (version, hash, note) = (charter.version(), charter.hash(), self.charter_notes[at]);
+            self.append(Body::Charter { version, hash, note, from });
+        }
+    }
+
+    /// From when on a version acts whose quorum we first hold now.
+    fn acts_from(&self, before: Option<&Charter>, charter: &Charter) -> Time {
+        let now = Time::from_seconds(self.now.seconds());
+        // Whoever joins with it is bound by nothing before.
+        match before.filter(|before| before.member(&self.settings.me).is_some()) {
+            Some(before) => acts_from(before, charter, now),
+            None => now,
+        }
     }
 
     /// Rounds that ended before we started are not told as news.

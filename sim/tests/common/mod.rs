@@ -234,7 +234,7 @@ impl Story {
         let (origin, head, size) = (log.origin.clone(), log.head(), log.size());
         let mut entries = log.entries()[..log.entries().len() - 1].to_vec();
         let hash = Digest([1; 32]);
-        let body = Body::Charter { version: 1, hash, note: hash };
+        let body = Body::Charter { version: 1, hash, note: hash, from: self.world.now() };
         let other = Entry { at: self.world.now(), by: id.clone(), seq: size - 1, body };
         entries.push(other.to_bytes().into());
         let mut tree = Tree::default();
