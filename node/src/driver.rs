@@ -21,7 +21,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use crate::folder::{Folder, StoreError};
-use crate::home::{Config, Home};
+use crate::home::{Config, Home, Versions};
 use crate::index::Index;
 use crate::net::{Carrier, CarrierConfig, NetError, NetEvent, Recorder};
 use crate::storage::Storage;
@@ -271,11 +271,7 @@ impl Node {
 /// Every version of the charter with its note, and our keys.
 ///
 /// Errors: there is none, it is not for this program run, or it does not hold our keys.
-fn admitted(
-    home: &Home,
-    config: &Config,
-    run: &Run,
-) -> Result<(Vec<(String, Arc<Charter>)>, Keys), NodeError> {
+fn admitted(home: &Home, config: &Config, run: &Run) -> Result<(Versions, Keys), NodeError> {
     let wrong = |text: &str| Err(NodeError::Wrong(text.to_owned()));
     let charters = home.charters()?;
     let Some((_, charter)) = charters.last() else {

@@ -10,7 +10,7 @@ use datacoop_policy::charter::{Charter, Member, Role, VERSIONS_MAX};
 use datacoop_policy::limits::Limits;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, Digest, MemberId};
-use datacoop_protocol::charter_text::{open_chain, parse_charter, parse_limits};
+use datacoop_protocol::charter_text::{bare_text, open_chain, parse_charter, parse_limits};
 use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::tree::sha256;
 use serde::{Deserialize, Serialize};
@@ -156,7 +156,7 @@ impl Home {
     }
 
     /// Every version of the charter with its note, the first first; none before this node joined one.
-    pub fn charters(&self) -> Result<Vec<(String, Arc<Charter>)>, StoreError> {
+    pub fn charters(&self) -> Result<Versions, StoreError> {
         let folder = self.join("charter");
         let notes = read_versions(&folder)?;
         if notes.is_empty() {
@@ -171,8 +171,8 @@ impl Home {
     /// by both quorums; or, of a node that joins with it, a later version given after those before it.
     pub fn adopt_charter(&self, note: &str) -> Result<Charter, StoreError> {
         let mut notes: Vec<String> = self.charters()?.into_iter().map(|(note, _)| note).collect();
-        let text = note.split_once("\n\n\u{2014}").map_or(note.to_owned(), |(text, _)| format!("{text}\n"));
-        let version = parse_charter(&text).map_err(|error| StoreError::Wrong(error.to_string()))?.version();
+        let version =
+            parse_charter(bare_text(note)).map_err(|error| StoreError::Wrong(error.to_string()))?.version();
         let place = usize::try_from(version).unwrap_or(usize::MAX);
         if place > notes.len() + 1 {
             return wrong(format!(
@@ -338,6 +338,9 @@ impl Home {
         Ok(datasets.map(|dataset| dataset.id.clone()).collect())
     }
 }
+
+/// Every version of a charter with its signed note, the first first.
+pub type Versions = Vec<(String, Arc<Charter>)>;
 
 /// The notes of a folder's charter, version 1 first, as far as they follow each other without a gap.
 pub fn read_versions(folder: &Path) -> Result<Vec<String>, StoreError> {

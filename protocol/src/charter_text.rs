@@ -488,8 +488,8 @@ pub fn lack_text(lack: &Lacking) -> String {
     )
 }
 
-/// The text of a note, or the whole of what is none.
-fn bare_text(text_or_note: &str) -> &str {
+/// The text of a charter's note without its signature lines, or the whole of what is none.
+pub fn bare_text(text_or_note: &str) -> &str {
     match split_note(text_or_note) {
         Ok((text, lines)) if lines.iter().all(|line| line.starts_with('\u{2014}')) => text,
         _ => text_or_note,

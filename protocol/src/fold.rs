@@ -382,7 +382,8 @@ impl Fold {
     /// Returns what was taken, as the journal keeps it: from the first new entry on.
     pub fn take(&mut self, section: &Section) -> Result<Option<Section>, SectionError> {
         let bad = |text: &str| SectionError::Bad(text.to_owned());
-        let member = self.member_by_head(&section.log).cloned().ok_or_else(|| bad("a log of no member"))?;
+        // Of no version that we hold: whoever sends it may hold a later one.
+        let Some(member) = self.member_by_head(&section.log).cloned() else { return Ok(None) };
         let log = self.logs.get(&member).expect("INVARIANT: every head has its log");
         if section.entries.iter().any(|entry| entry.0.len() > ENTRY_BYTES_MAX) {
             return Err(bad("an entry longer than an entry may be"));

@@ -10,11 +10,12 @@ use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Assumptions;
 use datacoop_policy::{Day, Digest, PrivacyLoss};
 use datacoop_protocol::charter_text::{
-    charter_toml, open_card, open_charter, parse_charter, sign_charter, write_card,
+    bare_text, charter_toml, open_card, open_charter, parse_charter, sign_charter, write_card,
 };
 use datacoop_protocol::log::cosignature::quorum;
 use serde_json::json;
 
+use super::amend::{self, ProposeArgs};
 use super::demo::read;
 use super::limits::{LimitsArgs, limits};
 use super::node::{confirm, home_of, store_error};
@@ -38,6 +39,19 @@ pub(super) enum CharterCommand {
     },
     /// Write a founding charter from members' cards
     New(Box<NewArgs>),
+    /// Write the next version of the charter, to be edited, read and signed
+    Propose(ProposeArgs),
+    /// Say what a next version changes, which way, and whose signatures it lacks
+    Diff {
+        /// The version's text or note [default: the newest that this node holds]
+        file: Option<PathBuf>,
+    },
+    /// Take versions of a charter that others signed, in order: to join, or to follow
+    Adopt {
+        /// Their notes
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Sign a charter file; the last signature puts it in force here
     Sign {
         /// The charter's text or note; our signature is added to it
@@ -90,6 +104,9 @@ pub(super) fn charter(common: &Common, command: CharterCommand) -> Result<Printe
     match command {
         CharterCommand::Card { output } => card(common, output),
         CharterCommand::New(args) => new(common, &args),
+        CharterCommand::Propose(args) => amend::propose(common, &args),
+        CharterCommand::Diff { file } => amend::diff(common, file.as_ref()),
+        CharterCommand::Adopt { files } => amend::adopt(common, &files),
         CharterCommand::Sign { file } => sign(common, &file),
         CharterCommand::Show { file } => show(common, file),
         CharterCommand::Limits(args) => limits(common, &args),
@@ -98,7 +115,7 @@ pub(super) fn charter(common: &Common, command: CharterCommand) -> Result<Printe
     }
 }
 
-fn write(path: &PathBuf, text: &str) -> Result<(), CommandError> {
+pub(super) fn write(path: &PathBuf, text: &str) -> Result<(), CommandError> {
     std::fs::write(path, text).map_err(|error| CommandError::failed(format!("{}: {error}", path.display())))
 }
 
@@ -211,9 +228,13 @@ fn new(common: &Common, args: &NewArgs) -> Result<Printed, CommandError> {
 fn sign(common: &Common, file: &PathBuf) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
     let _lock = Folder::open(home.path()).map_err(store_error)?;
+    let text = read(file)?;
+    let version = parse_charter(bare_text(&text)).map(|charter| charter.version());
+    if version.is_ok_and(|version| version > 1) {
+        return amend::sign(common, &home, file);
+    }
     let config = home.config().map_err(store_error)?;
     let keys = home.keys(&config).map_err(store_error)?;
-    let text = read(file)?;
     if !common.quiet && !common.json {
         let draft = parse_charter(&text).or_else(|_| open_charter(&text).map(|opened| opened.charter));
         let draft = draft.map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
@@ -247,7 +268,7 @@ fn sign(common: &Common, file: &PathBuf) -> Result<Printed, CommandError> {
     Ok(Printed::new(json, said))
 }
 
-fn describe(charter: &Charter) -> String {
+pub(super) fn describe(charter: &Charter) -> String {
     let fields = charter.fields();
     let mut text = format!(
         "{}, version {}, {} to {}\nid {}\n\nMembers\n",
@@ -299,33 +320,34 @@ fn describe(charter: &Charter) -> String {
 }
 
 fn show(common: &Common, file: Option<PathBuf>) -> Result<Printed, CommandError> {
-    let (charter, signed, missing) = match file {
-        Some(path) => {
-            let text = read(&path)?;
-            match parse_charter(&text) {
-                Ok(charter) => (charter, vec![], vec!["everybody".to_owned()]),
-                Err(_) => {
-                    let opened = open_charter(&text)
-                        .map_err(|error| CommandError::usage(format!("{}: {error}", path.display())))?;
-                    let signed = opened.signed.iter().map(ToString::to_string).collect();
-                    let missing = opened.missing.iter().map(ToString::to_string).collect();
-                    (opened.charter.clone(), signed, missing)
-                }
-            }
-        }
+    let chain = home_of(common).and_then(|home| home.charters().map_err(store_error));
+    let (chain, note) = match &file {
+        // A file can be read where no node is set up.
+        Some(path) => (chain.unwrap_or_default(), read(path)?),
         None => {
-            let held = home_of(common)?.charter().map_err(store_error)?;
-            let (_, charter) =
-                held.ok_or_else(|| CommandError::usage("this node has no charter yet".into()))?;
-            let signed = charter.members().iter().map(|member| member.id.to_string()).collect();
-            ((*charter).clone(), signed, vec![])
+            let chain = chain?;
+            let newest = chain.last().map(|(note, _)| note.clone());
+            let note = newest.ok_or_else(|| CommandError::usage("this node has no charter yet".into()))?;
+            (chain, note)
         }
     };
+    let place = |error| {
+        CommandError::usage(format!(
+            "{}{error}",
+            file.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default()
+        ))
+    };
+    let charter = parse_charter(bare_text(&note)).map_err(place)?;
+    let (signed, said) = amend::signatures(&chain, &note, &charter)?;
     let mut text = describe(&charter);
-    text += &if missing.is_empty() {
-        "\nSigned by all members.\n".to_owned()
-    } else {
-        format!("\nNot yet signed by: {}\n", missing.join(", "))
+    text += &format!("\n{said}");
+    if file.is_none() && chain.len() > 1 {
+        text += &format!("\nVersions\n{}", amend::history(&chain));
+    }
+    let signed: Vec<String> = signed.iter().map(ToString::to_string).collect();
+    let missing: Vec<String> = match charter.version() {
+        1 => charter.members().iter().map(|m| m.id.to_string()).filter(|id| !signed.contains(id)).collect(),
+        _ => vec![],
     };
     let json = json!({
         "schema": "datacoop.charter/1",

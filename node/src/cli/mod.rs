@@ -1,5 +1,6 @@
 //! The command line: results on stdout, the rest on stderr. A file a command.
 
+mod amend;
 mod ask;
 mod certificate;
 mod charter;

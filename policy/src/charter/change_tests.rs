@@ -51,14 +51,17 @@ fn only_the_next_version_of_the_same_cooperative_follows() {
 
 #[test]
 fn narrower_limits_and_earlier_ends_tighten_and_all_else_loosens() {
-    type Edit = (fn(&mut CharterDraft, i64), &'static str);
+    type Edit = (fn(&mut CharterDraft, i32), &'static str);
     // Each with +1 and -1: which of the two tightens.
     let most: [Edit; 5] = [
-        (|d, by| d.limits.rho_query = moved(d.limits.rho_query, by), "rho_query"),
-        (|d, by| d.limits.rho_year = moved(d.limits.rho_year, by), "rho_year"),
-        (|d, by| d.limits.max_cells = d.limits.max_cells.saturating_add_signed(by as i32), "max_cells"),
-        (|d, by| d.expires = Day(d.expires.0 + by), "charter ends"),
-        (|d, by| d.purposes[0].expires = Day(d.purposes[0].expires.0 + by), "attendance-2025 ends"),
+        (|d, by| d.limits.rho_query = moved(d.limits.rho_query, by.into()), "rho_query"),
+        (|d, by| d.limits.rho_year = moved(d.limits.rho_year, by.into()), "rho_year"),
+        (|d, by| d.limits.max_cells = d.limits.max_cells.saturating_add_signed(by), "max_cells"),
+        (|d, by| d.expires = Day(d.expires.0 + i64::from(by)), "charter ends"),
+        (
+            |d, by| d.purposes[0].expires = Day(d.purposes[0].expires.0 + i64::from(by)),
+            "attendance-2025 ends",
+        ),
     ];
     for (edit, what) in most {
         let less = said(|d| edit(d, -1)).unwrap();
@@ -68,10 +71,10 @@ fn narrower_limits_and_earlier_ends_tighten_and_all_else_loosens() {
         assert!(more.starts_with("loosening: ") && more.contains(what) || more == "F4", "{more}");
     }
     let least: [Edit; 4] = [
-        (|d, by| d.limits.min_roster = d.limits.min_roster.saturating_add_signed(by as i32), "min_roster"),
-        (|d, by| d.limits.min_people = 10u32.saturating_add_signed(by as i32), "min_people"),
-        (|d, by| d.limits.min_step = d.limits.min_step.saturating_add_signed(by as i32), "min_step"),
-        (|d, by| d.limits.min_cosigners = 1u32.saturating_add_signed(by as i32), "min_cosigners"),
+        (|d, by| d.limits.min_roster = d.limits.min_roster.saturating_add_signed(by), "min_roster"),
+        (|d, by| d.limits.min_people = 10u32.saturating_add_signed(by), "min_people"),
+        (|d, by| d.limits.min_step = d.limits.min_step.saturating_add_signed(by), "min_step"),
+        (|d, by| d.limits.min_cosigners = 1u32.saturating_add_signed(by), "min_cosigners"),
     ];
     for (edit, what) in least {
         let more = said(|d| edit(d, 1)).unwrap();
@@ -158,4 +161,19 @@ fn an_amendment_needs_the_old_quorum_and_the_new_one() {
     assert_eq!(lacks(&new, &[1, 2, 3, 4]), []);
     let missing = lacking(&old, &new, &ids(&[1, 2, 3, 9]));
     assert_eq!(missing[0].missing, ids(&[0, 4, 5]).into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_tightening_acts_at_once_and_a_loosening_after_a_fortnight() {
+    let of = |change: fn(&mut CharterDraft)| {
+        let held = first().fields().effective.start();
+        acts_from(&first(), &Charter::admit(next(change)).unwrap(), held).0 - held.0
+    };
+    const DAY: u64 = 86_400_000;
+    assert_eq!(of(|d| d.limits.max_cells = 100), 0);
+    assert_eq!(of(|d| d.amend = 5), 14 * DAY);
+    // Not before its own first day; and a first day in the past gains nothing.
+    assert_eq!(of(|d| (d.limits.max_cells, d.effective) = (100, Day(d.effective.0 + 3))), 3 * DAY);
+    assert_eq!(of(|d| (d.amend, d.effective) = (5, Day(d.effective.0 + 3))), 14 * DAY);
+    assert_eq!(of(|d| (d.amend, d.effective) = (5, Day(d.effective.0 + 30))), 30 * DAY);
 }

@@ -13,7 +13,7 @@ pub mod restart;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datacoop_policy::charter::{CharterDraft, Role, amend_min, name_witnesses};
+use datacoop_policy::charter::{Charter, CharterDraft, Role, amend_min, name_witnesses};
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::vocabulary::Vocabulary;
@@ -69,7 +69,10 @@ fn founder(seed: &Seed, n: usize) -> Founder {
 pub struct Story {
     pub world: World,
     seed: Seed,
-    charter: Digest,
+    /// Every version so far; a question names the newest, or `named`.
+    pub charters: Vec<Arc<Charter>>,
+    /// The version that questions name.
+    pub named: Digest,
     asked: u64,
 }
 
@@ -94,7 +97,8 @@ impl Story {
         })
     }
 
-    fn founded(members: usize, seed: u8, change: impl Fn(&mut CharterDraft)) -> Self {
+    /// As `new`, under a charter that is changed first. Who is not in it may join later.
+    pub fn founded(members: usize, seed: u8, change: impl Fn(&mut CharterDraft)) -> Self {
         let seed = Seed::new([seed; 32]);
         let vocabulary = Vocabulary::from_toml(VOCABULARY).unwrap();
         let hash = sha256(&[VOCABULARY.as_bytes()]);
@@ -107,7 +111,7 @@ impl Story {
             let n: i64 = id.as_str()[5..].parse().unwrap();
             vec![100 + n, 50]
         });
-        let id = charter.hash();
+        let (named, charters) = (charter.hash(), vec![charter.clone()]);
         let world = World::new(
             seed.clone(),
             today.start() + Span(36_000_000),
@@ -116,7 +120,25 @@ impl Story {
             vocabularies(&vocabulary, hash),
             tabulate,
         );
-        Self { world, seed, charter: id, asked: 0 }
+        Self { world, seed, charters, named, asked: 0 }
+    }
+
+    /// Makes the next version of the charter; nobody holds it yet, and questions name the one before.
+    pub fn amend(&mut self, change: impl Fn(&mut CharterDraft)) -> Arc<Charter> {
+        let parent = self.charters.last().unwrap();
+        let mut draft = parent.fields().clone();
+        (draft.version, draft.prev) = (parent.version() + 1, Some(parent.hash()));
+        draft.hash = sha256(&[&parent.hash().0, b"next"]);
+        change(&mut draft);
+        let next = Arc::new(Charter::admit(draft).unwrap());
+        self.charters.push(next.clone());
+        next
+    }
+
+    /// Gives a member every version that it does not hold yet.
+    pub fn give_newest(&mut self, site: usize) {
+        let held = self.world.member(site).map_or(0, |member| member.fold().charters().len());
+        self.world.give_charters(site, self.charters[held..].to_vec());
     }
 
     /// The vocabularies that all members hold, by the SHA-256 of their text.
@@ -156,7 +178,7 @@ impl Story {
             join_by: now + Span(20_000),
             contribute_by: now + Span(40_000),
             close_by: now + Span(60_000),
-            charter: self.charter,
+            charter: self.named,
             supersedes: None,
         }
     }
@@ -258,7 +280,7 @@ impl Story {
         let held = self.world.member(site).unwrap().fold();
         let vocabulary = Vocabulary::from_toml(VOCABULARY).unwrap();
         let known = vocabularies(&vocabulary, sha256(&[VOCABULARY.as_bytes()]));
-        let mut fold = Fold::new(held.charter().clone(), known);
+        let mut fold = Fold::with_chain(held.charters().to_vec(), known);
         for log in held.logs() {
             let count = usize::try_from(entries(&log.member).min(log.size())).unwrap();
             for entry in &log.entries()[..count] {

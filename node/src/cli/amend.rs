@@ -1,0 +1,305 @@
+//! `datacoop charter propose | diff | sign | adopt`: how members change their charter.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datacoop_policy::charter::{
+    Charter, Class, Role, acts_from, amend_min, class_of, name_witnesses, succeed,
+};
+use datacoop_policy::{Day, MemberId};
+use datacoop_protocol::charter_text::{
+    Amendment, TextError, bare_text, charter_toml, lack_text, open_amendment, open_card, open_charter,
+    parse_charter, sign_charter,
+};
+use serde_json::{Value, json};
+
+use super::charter::{describe, write};
+use super::demo::read;
+use super::node::{confirm, home_of, store_error};
+use super::show::plain_lines;
+use super::{Common, Printed};
+use crate::clock;
+use crate::error::CommandError;
+use crate::folder::Folder;
+use crate::home::Home;
+
+#[derive(clap::Args)]
+pub(super) struct ProposeArgs {
+    /// The card of a member that joins, or a new card of one that stays; repeat for more
+    #[arg(long, value_name = "CARD")]
+    add: Vec<PathBuf>,
+    /// Register number of a member that leaves; repeat for more
+    #[arg(long, value_name = "ID")]
+    remove: Vec<MemberId>,
+    /// First day in force [default: today]
+    #[arg(long, value_name = "DAY")]
+    effective: Option<String>,
+    /// Last day in force [default: as now]
+    #[arg(long, value_name = "DAY")]
+    expires: Option<String>,
+    /// Where to write the text; edit it for all other changes
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+fn parse_day(text: &str) -> Result<Day, CommandError> {
+    Day::parse(text).ok_or_else(|| CommandError::usage(format!("`{text}` is no day such as 2027-08-31")))
+}
+
+/// The newest version that this node holds.
+fn held(home: &Home) -> Result<Arc<Charter>, CommandError> {
+    let held = home.charter().map_err(store_error)?;
+    held.map(|(_, charter)| charter).ok_or_else(|| {
+        CommandError::usage("this node has no charter yet".into())
+            .hint("found one with `datacoop charter new`, or take one with `datacoop charter adopt FILE`")
+    })
+}
+
+/// Writes the text of a next version, to be edited and signed.
+pub(super) fn propose(common: &Common, args: &ProposeArgs) -> Result<Printed, CommandError> {
+    let parent = held(&home_of(common)?)?;
+    let mut draft = parent.fields().clone();
+    let today = clock::now().day();
+    (draft.version, draft.prev, draft.made) = (parent.version() + 1, Some(parent.hash()), today);
+    draft.effective = args.effective.as_deref().map_or(Ok(today), parse_day)?;
+    draft.expires = args.expires.as_deref().map_or(Ok(draft.expires), parse_day)?;
+    for path in &args.add {
+        let card = open_card(&read(path)?)
+            .map_err(|error| CommandError::usage(format!("{}: {error}", path.display())))?;
+        match draft.members.iter_mut().find(|member| member.id == card.id) {
+            Some(member) => *member = card,
+            None => draft.members.push(card),
+        }
+    }
+    for id in &args.remove {
+        let before = draft.members.len();
+        draft.members.retain(|member| member.id != *id);
+        if draft.members.len() == before {
+            return Err(CommandError::usage(format!("`{id}` is no member of version {}", parent.version()))
+                .hint("`datacoop charter show` lists members"));
+        }
+    }
+    if !args.add.is_empty() || !args.remove.is_empty() {
+        name_witnesses(&mut draft.members);
+    }
+    let voting = draft.members.iter().filter(|member| member.has(Role::Voting)).count();
+    let voting = u32::try_from(voting).unwrap_or(u32::MAX);
+    if draft.amend < amend_min(voting) || draft.amend > voting {
+        draft.amend = amend_min(voting);
+    }
+    let text = charter_toml(&draft);
+    let amendment = open_amendment(&text, &parent).map_err(|error| CommandError::usage(error.to_string()))?;
+    write(&args.output, &text)?;
+    let path = args.output.display();
+    let said = format!(
+        "Wrote {path}.\n{}\nEdit it for other changes; `datacoop charter diff {path}` says what it comes to. Then each member runs: datacoop charter sign {path}\n",
+        changes_text(&amendment)
+    );
+    Ok(Printed::new(amendment_json(&parent, &amendment), said))
+}
+
+fn changes_text(amendment: &Amendment) -> String {
+    if amendment.changes.is_empty() {
+        return "It changes nothing yet.\n".into();
+    }
+    let of = |class: Class, title: &str| {
+        let lines = amendment.changes.iter().filter(|change| change.class == class);
+        let lines: String = lines.map(|change| format!("  {}\n", change.text)).collect();
+        if lines.is_empty() { lines } else { format!("{title}\n{lines}") }
+    };
+    of(Class::Tightening, "Tightens") + &of(Class::Loosening, "Loosens")
+}
+
+/// When a version would act here, were its signatures first held now.
+fn acts_text(parent: &Charter, amendment: &Amendment) -> String {
+    let from = acts_from(parent, &amendment.charter, clock::now()).day();
+    match class_of(&amendment.changes) {
+        Class::Tightening => format!("It only tightens, so it acts at once: held today, from {from} on."),
+        Class::Loosening => format!(
+            "It loosens, so a node goes by it 14 days after it first holds all signatures: held today, from {from} on."
+        ),
+    }
+}
+
+fn lacking_text(amendment: &Amendment) -> String {
+    match amendment.lacking.as_slice() {
+        [] => "It has the signatures of both versions' members that it needs.\n".into(),
+        lacking => lacking.iter().map(|lack| lack_text(lack) + "\n").collect(),
+    }
+}
+
+fn amendment_json(parent: &Charter, amendment: &Amendment) -> Value {
+    let charter = &amendment.charter;
+    let changes = amendment.changes.iter();
+    let lacking = amendment.lacking.iter().map(|lack| {
+        let missing: Vec<String> = lack.missing.iter().map(ToString::to_string).collect();
+        json!({ "side": lack.side, "signed": lack.signed, "needed": lack.needed, "missing": missing })
+    });
+    json!({
+        "schema": "datacoop.amendment/1",
+        "id": charter.id().to_string(),
+        "version": charter.version(),
+        "hash": charter.hash().to_string(),
+        "class": class_of(&amendment.changes).code(),
+        "changes": changes.map(|change| json!({ "class": change.class.code(), "text": change.text })).collect::<Vec<_>>(),
+        "signed": amendment.signed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "lacking": lacking.collect::<Vec<_>>(),
+        "acts_from_if_held_today": acts_from(parent, charter, clock::now()).day().to_string(),
+    })
+}
+
+/// Opens a file as the next version of what this node holds, or as a version that it holds.
+fn open(home: &Home, file: &PathBuf) -> Result<(Arc<Charter>, Amendment), CommandError> {
+    let parent = held(home)?;
+    let text = read(file)?;
+    let opened = open_amendment(&text, &parent)
+        .map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
+    Ok((parent, opened))
+}
+
+/// What a file would change; without one, what the version in force changed.
+pub(super) fn diff(common: &Common, file: Option<&PathBuf>) -> Result<Printed, CommandError> {
+    let home = home_of(common)?;
+    let (parent, amendment) = match file {
+        Some(file) => open(&home, file)?,
+        None => {
+            let chain = home.charters().map_err(store_error)?;
+            let [.., (_, parent), (note, _)] = chain.as_slice() else {
+                return Err(CommandError::usage("this node holds one version only: nothing changed".into())
+                    .hint("name the file of a proposal"));
+            };
+            let opened = open_amendment(note, parent);
+            (parent.clone(), opened.map_err(|error| CommandError::failed(error.to_string()))?)
+        }
+    };
+    let said = format!(
+        "Version {} of {}, after version {}\n\n{}\n{}\n{}",
+        amendment.charter.version(),
+        amendment.charter.fields().name,
+        parent.version(),
+        changes_text(&amendment),
+        if file.is_some() { acts_text(&parent, &amendment) + "\n" } else { String::new() },
+        lacking_text(&amendment),
+    );
+    Ok(Printed::new(amendment_json(&parent, &amendment), plain_lines(&said)))
+}
+
+/// Signs a next version. The folder is locked.
+pub(super) fn sign(common: &Common, home: &Home, file: &PathBuf) -> Result<Printed, CommandError> {
+    let config = home.config().map_err(store_error)?;
+    let keys = home.keys(&config).map_err(store_error)?;
+    let (parent, amendment) = open(home, file)?;
+    if !common.quiet && !common.json {
+        let said = format!("{}\n{}\n", changes_text(&amendment), acts_text(&parent, &amendment));
+        eprint!("{}", plain_lines(&said));
+    }
+    confirm(common, "Sign this version for your organisation")?;
+    let text = read(file)?;
+    // What will be signed is tried first, so that a text that cannot be signed binds nobody.
+    let note = sign_charter(&text, Some(&parent), &keys)
+        .map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
+    home.sign_one(&parent.hash(), &amendment.charter.hash()).map_err(store_error)?;
+    write(file, &note)?;
+    let amendment =
+        open_amendment(&note, &parent).map_err(|error| CommandError::failed(error.to_string()))?;
+    let mut json = amendment_json(&parent, &amendment);
+    json["held"] = json!(amendment.lacking.is_empty());
+    let said = match amendment.lacking.is_empty() {
+        true => {
+            home.adopt_charter(&note).map_err(store_error)?;
+            format!("Signed, with all signatures it needs. {}\n{NEXT}", acts_text(&parent, &amendment))
+        }
+        false => format!("Signed. {}", lacking_text(&amendment)),
+    };
+    Ok(Printed::new(json, said))
+}
+
+/// What is left to do once a version is held.
+const NEXT: &str =
+    "Next: give every member the file, who runs `datacoop charter adopt FILE`, and start this node again.\n";
+
+/// Takes versions that others signed, in order.
+pub(super) fn adopt(common: &Common, files: &[PathBuf]) -> Result<Printed, CommandError> {
+    let home = home_of(common)?;
+    let _lock = Folder::open(home.path()).map_err(store_error)?;
+    let before = home.charter().map_err(store_error)?;
+    let notes: Vec<String> = files.iter().map(read).collect::<Result<_, _>>()?;
+    let joins = before.is_none();
+    if joins && !common.quiet && !common.json {
+        let read = notes.last().map(|note| parse_charter(bare_text(note))).transpose();
+        let read = read.map_err(|error| CommandError::usage(error.to_string()))?;
+        eprint!("{}", plain_lines(&read.as_ref().map(describe).unwrap_or_default()));
+    }
+    if joins {
+        confirm(common, "Is its id the one in your letter of admission, and do you join")?;
+    }
+    let mut newest = None;
+    for (file, note) in files.iter().zip(&notes) {
+        let taken = home.adopt_charter(note);
+        newest = Some(taken.map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?);
+    }
+    let charter = newest.ok_or_else(|| CommandError::usage("name a charter's file".into()))?;
+    let config = home.config().map_err(store_error)?;
+    let ours = charter.member(&config.id.0).is_some();
+    if ours {
+        let purposes: Vec<&str> =
+            charter.fields().purposes.iter().map(|purpose| purpose.id.as_str()).collect();
+        home.write_limits_once(&purposes).map_err(store_error)?;
+    }
+    let said = format!(
+        "Holds version {} of {}.{}\nWhen this node goes by it stands in its log once it runs: datacoop run\n",
+        charter.version(),
+        charter.fields().name,
+        if ours { "" } else { " This node is no member in it." }
+    );
+    let json = json!({ "schema": "datacoop.charter/1", "id": charter.id().to_string(), "version": charter.version(),
+                       "hash": charter.hash().to_string(), "member": ours });
+    Ok(Printed::new(json, said))
+}
+
+/// The versions held, the first first, for `charter show`.
+pub(super) fn history(chain: &[(String, Arc<Charter>)]) -> String {
+    let mut before: Option<&Charter> = None;
+    let mut text = String::new();
+    for (_, charter) in chain {
+        let what = match before.and_then(|before| succeed(before, charter).ok()) {
+            Some(changes) => format!("{} changes, {}", changes.len(), class_of(&changes).code()),
+            None => "the founders' own".to_owned(),
+        };
+        text += &format!("  version {:<4} made {}, {what}\n", charter.version(), charter.fields().made);
+        before = Some(charter);
+    }
+    text
+}
+
+/// Who signed a text or note, and what it lacks in a sentence; a later version is read beside the one before
+/// it, if that is held.
+pub(super) fn signatures(
+    chain: &[(String, Arc<Charter>)],
+    text: &str,
+    charter: &Charter,
+) -> Result<(Vec<MemberId>, String), CommandError> {
+    let said = |error: TextError| CommandError::usage(error.to_string());
+    let parent = chain.iter().find(|(_, held)| charter.fields().prev == Some(held.hash()));
+    if let Some((_, parent)) = parent {
+        let opened = open_amendment(text, parent).map_err(said)?;
+        return Ok((opened.signed.iter().cloned().collect(), lacking_text(&opened)));
+    }
+    if charter.version() > 1 {
+        let text = format!(
+            "Who signed it this node cannot tell: it does not hold version {}.\n",
+            charter.version() - 1
+        );
+        return Ok((vec![], text));
+    }
+    if bare_text(text).len() == text.len() {
+        return Ok((vec![], "Signed by nobody yet.\n".into()));
+    }
+    let opened = open_charter(text).map_err(said)?;
+    let missing: Vec<&str> = opened.missing.iter().map(|id| id.as_str()).collect();
+    let said = match missing.is_empty() {
+        true => "Signed by all members.\n".into(),
+        false => format!("Not yet signed by: {}\n", missing.join(", ")),
+    };
+    Ok((opened.signed.into_iter().collect(), said))
+}

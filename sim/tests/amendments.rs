@@ -1,0 +1,249 @@
+//! Members change their charter while they ask and answer. Source: CHARTER section 3, C5, C10, F18.
+
+mod common;
+
+use common::{LOSS, Story};
+use datacoop_policy::query::Mode;
+use datacoop_policy::{Digest, QueryId, Span};
+use datacoop_protocol::audit::{Outcome, audit_one};
+use datacoop_protocol::entry::{Body, Entry};
+use datacoop_protocol::fold::Fold;
+use datacoop_protocol::member::port::Event;
+use datacoop_protocol::rounds::Kind;
+
+const DAY: Span = Span(86_400_000);
+
+fn wait(story: &mut Story, span: Span) {
+    let until = story.world.now() + span;
+    story.world.run_until(until);
+}
+
+/// Days that all members sleep through: nothing happens in them.
+fn sleep(story: &mut Story, sites: &[usize], span: Span) {
+    let away = std::mem::replace(&mut story.world.away, span);
+    sites.iter().for_each(|site| story.world.give_charters(*site, []));
+    story.world.away = away;
+    wait(story, span);
+    story.meet();
+}
+
+/// Asks, naming this version; the question's id, or the rule that refuses it at the asker.
+fn ask(story: &mut Story, named: Digest, day: &str) -> Result<QueryId, &'static str> {
+    story.named = named;
+    let query = story.query(Mode::FullNoise, LOSS, 5, &format!("2025-09-01..2025-09-{day}"));
+    story.ask(0, query).ok_or_else(|| {
+        let denied = story.world.events.iter().rev().find_map(|(_, event)| match event {
+            Event::Denied { rule, .. } => Some(*rule),
+            _ => None,
+        });
+        denied.expect("a denial")
+    })
+}
+
+#[test]
+fn a_tightening_acts_as_soon_as_it_is_held() {
+    let mut story = Story::new(5, 60);
+    story.meet();
+    let first = story.charters[0].hash();
+    let id = ask(&mut story, first, "10").unwrap();
+    assert!(story.finish(id, 5) && story.released(id));
+    let second = story.amend(|draft| draft.limits.max_cells = 100);
+    (0..5).for_each(|site| story.give_newest(site));
+    story.meet();
+    assert_eq!(ask(&mut story, first, "11"), Err("charter_version"));
+    let id = ask(&mut story, second.hash(), "12").unwrap();
+    assert!(story.finish(id, 5) && story.released(id));
+    story.audits_clean(0);
+}
+
+#[test]
+fn a_loosening_acts_a_fortnight_after_it_was_first_held() {
+    let mut story = Story::new(5, 61);
+    story.meet();
+    let first = story.charters[0].hash();
+    // Dated back, which gains nothing.
+    let second = story.amend(|draft| draft.restrict = 3);
+    (0..5).for_each(|site| story.give_newest(site));
+    story.meet();
+    assert_eq!(ask(&mut story, second.hash(), "10"), Err("charter_version"));
+    let id = ask(&mut story, first, "10").unwrap();
+    assert!(story.finish(id, 5) && story.released(id), "the first holds meanwhile");
+    sleep(&mut story, &[0, 1, 2, 3, 4], Span(13 * DAY.0));
+    assert_eq!(ask(&mut story, second.hash(), "11"), Err("charter_version"));
+    sleep(&mut story, &[0, 1, 2, 3, 4], DAY);
+    assert_eq!(ask(&mut story, first, "11"), Err("charter_version"));
+    let id = ask(&mut story, second.hash(), "11").unwrap();
+    assert!(story.finish(id, 5) && story.released(id));
+    story.audits_clean(3);
+    // A tightening of a loosening that waits waits with it: it holds what the other loosens.
+    let third = story.amend(|draft| draft.restrict = 4);
+    let fourth = story.amend(|draft| draft.limits.max_cells = 50);
+    (0..5).for_each(|site| story.give_newest(site));
+    story.meet();
+    assert_eq!(ask(&mut story, fourth.hash(), "12"), Err("charter_version"));
+    assert_eq!(ask(&mut story, third.hash(), "12"), Err("charter_version"));
+    sleep(&mut story, &[0, 1, 2, 3, 4], Span(15 * DAY.0));
+    let id = ask(&mut story, fourth.hash(), "12").unwrap();
+    assert!(story.finish(id, 5) && story.released(id));
+    story.audits_clean(4);
+}
+
+#[test]
+fn who_goes_by_another_version_refuses_and_the_others_go_on() {
+    let mut story = Story::new(7, 62);
+    story.meet();
+    let first = story.charters[0].hash();
+    let second = story.amend(|draft| draft.limits.max_cells = 100);
+    story.give_newest(5);
+    story.give_newest(6);
+    story.meet();
+    let id = ask(&mut story, first, "10").unwrap();
+    assert!(story.finish(id, 7) && story.released(id));
+    for site in 0..7 {
+        assert_eq!(story.wrote(id, site, Kind::Debit), site < 5, "{site}");
+    }
+    (0..5).for_each(|site| story.give_newest(site));
+    story.meet();
+    let id = ask(&mut story, second.hash(), "11").unwrap();
+    assert!(story.finish(id, 7) && story.released(id));
+    assert!((0..7).all(|site| story.wrote(id, site, Kind::Debit)));
+    (0..7).for_each(|site| story.audits_clean(site));
+}
+
+#[test]
+fn a_round_ends_under_the_version_it_was_debited_under() {
+    let mut story = Story::new(5, 63);
+    story.meet();
+    let first = story.charters[0].hash();
+    let id = ask(&mut story, first, "10").unwrap();
+    let until = story.world.now() + Span(60_000);
+    let all = |world: &datacoop_sim::world::World| {
+        let gave = |site| {
+            let member = world.member(site).unwrap();
+            let round = member.fold().round(&id);
+            round.is_some_and(|round| round.said(Kind::Contribution, member.me()).is_some())
+        };
+        (0..5).all(gave)
+    };
+    assert!(story.world.run_while(until, |world| !all(world)));
+    // A version that would have refused it.
+    let _ = story.amend(|draft| draft.purposes.clear());
+    (0..5).for_each(|site| story.give_newest(site));
+    assert!(story.finish(id, 5) && story.released(id));
+    assert_eq!(ask(&mut story, first, "11"), Err("charter_version"));
+    story.audits_clean(2);
+}
+
+#[test]
+fn a_member_joins_and_another_leaves() {
+    let mut story = Story::founded(7, 64, |draft| {
+        draft.members.truncate(6);
+        draft.amend = 4;
+    });
+    let first = story.charters[0].hash();
+    let id = ask(&mut story, first, "09").unwrap();
+    assert!(story.finish(id, 6) && story.released(id));
+    let (joins, leaves) = (story.founder(6).member(), story.founder(5).id);
+    let second = story.amend(|draft| {
+        draft.members.retain(|member| member.id != leaves);
+        draft.members.push(joins.clone());
+    });
+    assert_eq!(second.members().len(), 6);
+    for site in [0, 1, 2, 3, 4, 6] {
+        story.give_newest(site);
+    }
+    story.meet();
+    // Those who were members wait a fortnight; until then nobody can ask the one that joins.
+    sleep(&mut story, &[0, 1, 2, 3, 4, 6], Span(14 * DAY.0));
+    let id = ask(&mut story, second.hash(), "10").unwrap();
+    assert!(story.finish(id, 5) && story.released(id), "{:?}", story.faults());
+    for site in [0, 1, 2, 3, 4, 6] {
+        assert!(story.wrote(id, site, Kind::Debit), "{site}");
+    }
+    let round = story.world.member(0).unwrap().fold().round(&id).unwrap().clone();
+    assert!(round.said(Kind::Debit, &leaves).is_none());
+    let logs = story.world.member(0).unwrap().fold().logs();
+    let sizes: Vec<_> = logs.map(|log| (log.member.clone(), log.size())).collect();
+    assert!(sizes.iter().any(|(id, size)| *id == leaves && *size >= 2), "its log is still held: {sizes:?}");
+    [0, 6].into_iter().for_each(|site| story.audits_clean(site));
+    // Who still goes by the version before hears of a log that it does not name, and blames nobody.
+    assert!(story.faults().is_empty(), "{:?}", story.faults());
+}
+
+#[test]
+fn a_version_put_in_force_too_soon_fails_the_log() {
+    let mut story = Story::new(5, 65);
+    story.meet();
+    let second = story.amend(|draft| draft.restrict = 3);
+    let third = story.amend(|draft| draft.restrict = 4);
+    (0..5).for_each(|site| story.give_newest(site));
+    wait(&mut story, Span(60_000));
+    let held = story.world.member(0).unwrap().fold();
+    let liar = story.founder(1).id;
+    let with = |change: &dyn Fn(&mut Entry)| {
+        let mut fold = Fold::with_chain(held.charters().to_vec(), story.vocabularies());
+        for log in held.logs() {
+            for bytes in log.entries() {
+                let mut entry = Entry::parse(bytes).unwrap();
+                if log.member == liar {
+                    change(&mut entry);
+                }
+                fold.append(&log.member, entry.to_bytes().into());
+            }
+        }
+        let report = audit_one(&fold, &liar, &|_| None).unwrap();
+        report.checks.into_iter().find(|check| check.code == "A06").unwrap()
+    };
+    let right = with(&|_| ());
+    assert_eq!(right.outcome, Outcome::Pass, "{right:?}");
+    let edit = |number: u32, edit: &dyn Fn(&mut Body)| {
+        with(&|entry| match &mut entry.body {
+            body @ Body::Charter { .. } => {
+                let Body::Charter { version, .. } = body else { return };
+                if *version == number {
+                    edit(body);
+                }
+            }
+            _ => {}
+        })
+    };
+    let sooner = edit(2, &|body| {
+        let Body::Charter { from, .. } = body else { return };
+        from.0 -= 1_000;
+    });
+    assert!(sooner.outcome == Outcome::Fail && sooner.text.contains("may act from"), "{sooner:?}");
+    let skips = edit(2, &|body| {
+        let Body::Charter { version, hash, .. } = body else { return };
+        (*version, *hash) = (third.version(), third.hash());
+    });
+    assert!(skips.outcome == Outcome::Fail && skips.text.contains("does not follow"), "{skips:?}");
+    let other = edit(2, &|body| {
+        let Body::Charter { hash, .. } = body else { return };
+        hash.0[0] ^= 1;
+    });
+    assert!(other.outcome == Outcome::Fail && other.text.contains("another charter"), "{other:?}");
+    assert_eq!(second.version(), 2);
+}
+
+#[test]
+fn twenty_members_amend_while_some_sleep() {
+    let mut story = Story::new(20, 66);
+    story.meet();
+    for step in 0..3_u32 {
+        let _ = story.amend(|draft| draft.limits.max_cells = 100 - step);
+        // Each hears of it at another time: the others stay on, or are away just then.
+        for site in 0..20 {
+            let held = (site + step as usize) % 3;
+            if held == 0 || step == 2 {
+                story.give_newest(site);
+            }
+            wait(&mut story, Span(200 + 137 * site as u64 % 900));
+        }
+    }
+    story.meet();
+    let newest = story.charters.last().unwrap().hash();
+    let id = ask(&mut story, newest, "10").unwrap();
+    assert!(story.finish(id, 20) && story.released(id));
+    assert!((0..20).all(|site| story.wrote(id, site, Kind::Debit)));
+    story.audits_clean(7);
+}
