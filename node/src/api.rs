@@ -265,7 +265,7 @@ async fn audit_held(State(handle): State<Handle>) -> Answer {
 /// Every log as the node holds it, taken between two inputs: proofs take long, and a node that
 /// checked them there would answer nobody meanwhile.
 struct Held {
-    charter: Arc<Charter>,
+    charters: Vec<Arc<Charter>>,
     logs: Vec<HeldLog>,
 }
 
@@ -287,13 +287,13 @@ impl Held {
             note: log.note().map(|(size, note)| (size, note.to_owned())),
             heads: witnessed.shown(log),
         });
-        Self { charter: fold.charter().clone(), logs: logs.collect() }
+        Self { charters: fold.charters().to_vec(), logs: logs.collect() }
     }
 
     /// Folds the logs once more, from nothing, and audits them.
     fn audit(self, home: &Home) -> Result<Value, StoreError> {
         let known = home.vocabularies()?.into_iter().map(|(hash, (_, vocabulary))| (hash, vocabulary));
-        let mut fold = Fold::new(self.charter, known.collect());
+        let mut fold = Fold::with_chain(self.charters, known.collect());
         let mut notes = Notes::new();
         for HeldLog { member, entries, note, heads } in self.logs {
             notes.insert(member.clone(), heads);
@@ -355,7 +355,8 @@ async fn supersedes_of(
 
 /// Turns a request into a Query's body.
 async fn body_of(handle: &Handle, request: AskRequest) -> Result<QueryBody, Failed> {
-    let charter = handle.view(|member| member.fold().charter().clone()).await.ok_or_else(stopped)?;
+    let in_force = |member: &Member| member.fold().charter_at(member.me(), clock::now()).clone();
+    let charter = handle.view(in_force).await.ok_or_else(stopped)?;
     let usage = |text: String| Failed(CommandError::usage(text));
     let draft = QuestionDraft::from_toml(&request.question).map_err(|error| usage(error.to_string()))?;
     let purposes: Vec<&str> = charter.fields().purposes.iter().map(|purpose| purpose.id.as_str()).collect();

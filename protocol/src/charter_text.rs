@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
 use datacoop_policy::charter::{
-    AssetLock, Change, Charter, CharterDraft, Dataset, Lacking, Licence, Member, MemberKeys, NamedKey, Publish,
-    Purpose, Role, TEXT_BYTES_MAX, VERSIONS_MAX, deceives, lacking, succeed,
+    AssetLock, Change, Charter, CharterDraft, Dataset, Lacking, Licence, Member, MemberKeys, NamedKey,
+    Publish, Purpose, Role, TEXT_BYTES_MAX, VERSIONS_MAX, deceives, lacking, succeed,
 };
 use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Assumptions;

@@ -52,17 +52,17 @@ pub struct Hindsight {
     pub debit: Option<Judged>,
 }
 
-/// Replays a journal. Returns what it holds in the end, and each Query that was decided about.
+/// Replays a journal under every version of the charter, the first first. Returns what it holds in the end, and each Query that was decided about.
 ///
 /// Errors: the journal holds a copied log that is not proved.
 pub fn hindsight(
-    charter: &Arc<Charter>,
+    charters: Vec<Arc<Charter>>,
     vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
     records: Vec<Record>,
     judge: &Judge<'_>,
 ) -> Result<(Fold, BTreeMap<QueryId, Hindsight>), RestoreError> {
-    let mut fold = Fold::new(charter.clone(), vocabularies);
-    let (mut witnessed, mut lost) = (Witnessed::new(charter, judge.me), Lost::default());
+    let mut fold = Fold::with_chain(charters, vocabularies);
+    let (mut witnessed, mut lost) = (Witnessed::new(fold.charter(), judge.me), Lost::default());
     let (mut standing, mut now) = (Standing::default(), Time(0));
     let mut found: BTreeMap<QueryId, Hindsight> = BTreeMap::new();
     let own_head = fold.log(judge.me).map(|log| log.head());

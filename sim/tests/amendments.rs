@@ -32,10 +32,10 @@ fn ask(story: &mut Story, named: Digest, day: &str) -> Result<QueryId, &'static 
     story.named = named;
     let query = story.query(Mode::FullNoise, LOSS, 5, &format!("2025-09-01..2025-09-{day}"));
     story.ask(0, query).ok_or_else(|| {
-        let denied = story.world.events.iter().rev().find_map(|(_, event)| match event {
-            Event::Denied { rule, .. } => Some(*rule),
-            _ => None,
-        });
+        let denied =
+            story.world.events.iter().rev().find_map(|(_, event)| {
+                if let Event::Denied { rule, .. } = event { Some(*rule) } else { None }
+            });
         denied.expect("a denial")
     })
 }
@@ -197,14 +197,10 @@ fn a_version_put_in_force_too_soon_fails_the_log() {
     let right = with(&|_| ());
     assert_eq!(right.outcome, Outcome::Pass, "{right:?}");
     let edit = |number: u32, edit: &dyn Fn(&mut Body)| {
-        with(&|entry| match &mut entry.body {
-            body @ Body::Charter { .. } => {
-                let Body::Charter { version, .. } = body else { return };
-                if *version == number {
-                    edit(body);
-                }
+        with(&|entry| {
+            if matches!(&entry.body, Body::Charter { version, .. } if *version == number) {
+                edit(&mut entry.body);
             }
-            _ => {}
         })
     };
     let sooner = edit(2, &|body| {

@@ -50,8 +50,9 @@ impl Seen {
     /// Errors: no node, no charter, or a journal that is none.
     pub(super) fn read(home: &Home, own: Option<&Limits>) -> Result<Self, CommandError> {
         let config = home.config().map_err(store_error)?;
-        let held = home.charter().map_err(store_error)?;
-        let (_, charter) = held.ok_or_else(|| {
+        let held = home.charters().map_err(store_error)?;
+        let charters: Vec<Arc<Charter>> = held.into_iter().map(|(_, charter)| charter).collect();
+        let charter = charters.last().cloned().ok_or_else(|| {
             CommandError::usage("this node has no charter yet".into())
                 .hint("sign one with `datacoop charter sign`")
         })?;
@@ -61,7 +62,7 @@ impl Seen {
         let me = config.id.0;
         let judge = Judge { me: &me, own, declared: &declared };
         let journal = records(home.path()).map_err(store_error)?;
-        let (fold, decided) = hindsight(&charter, vocabularies, journal, &judge)
+        let (fold, decided) = hindsight(charters, vocabularies, journal, &judge)
             .map_err(|error| CommandError::failed(error.to_string()))?;
         Ok(Self { me, charter, fold, decided })
     }
