@@ -87,7 +87,7 @@ fn narrower_limits_and_earlier_ends_tighten_and_all_else_loosens() {
             said(|d| d.purposes[0].limits.datasets = Set::all()),
             "loosening: purpose attendance-2025: datasets: all, not only pupils",
         ),
-        (said(|d| d.limits.public = false), "tightening: public is false, not true"),
+        (said(|d| d.limits.full_noise = false), "tightening: full_noise is false, not true"),
         (said(|d| d.purposes.clear()), "tightening: the purpose Attendance (attendance-2025) ends"),
         (
             said(|d| d.purposes[0].plain = "Sale.".into()),
@@ -117,7 +117,7 @@ fn narrower_limits_and_earlier_ends_tighten_and_all_else_loosens() {
         ),
     ];
     for (got, expected) in sets {
-        assert_eq!(got.unwrap(), expected);
+        assert_eq!(got, Ok(expected.to_owned()));
     }
 }
 
