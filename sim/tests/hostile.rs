@@ -425,7 +425,7 @@ fn a_start_that_was_shown_its_own_later_head_waits_for_what_lies_under_it() {
     assert_eq!((victim.size(0), victim.halted), (0, false), "nothing is begun");
     victim.push_section(section);
     victim.is_told_all();
-    assert_eq!((victim.size(0), victim.halted), (3, false), "it goes on from there");
+    assert_eq!((victim.size(0), victim.halted), (4, false), "it goes on from there, and says its charter");
     // From here on another of its own heads is its own future.
     let mut later = whole.to_vec();
     later.push(entry(&me, 3, now, "d"));

@@ -22,7 +22,7 @@ fn site(story: &Story, as_of: &str) -> BTreeMap<String, String> {
     let heads = notes.into_iter().map(|(member, note)| (member, vec![note])).collect();
     files(&Source {
         fold: &fold,
-        charter_note: &story.charter_note,
+        charter_notes: std::slice::from_ref(&story.charter_note),
         heads: &heads,
         vocabulary: &|_| Some(VOCABULARY.to_owned()),
         as_of: Day::parse(as_of).unwrap(),

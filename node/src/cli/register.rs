@@ -57,7 +57,7 @@ pub(super) fn register(command: RegisterCommand) -> Result<Printed, CommandError
     };
     let files = files(&Source {
         fold: &verified.fold,
-        charter_note: &verified.charter_note,
+        charter_notes: &verified.charter_notes,
         heads: &verified.heads,
         vocabulary: &vocabulary,
         as_of,

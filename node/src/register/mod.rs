@@ -36,7 +36,7 @@ pub struct Source<'a> {
     /// Verified logs.
     pub fold: &'a Fold,
     /// The charter as signed.
-    pub charter_note: &'a str,
+    pub charter_notes: &'a [String],
     /// Heads of each log with the lines of whoever cosigned them.
     pub heads: &'a Notes,
     /// A Vocabulary's text by its SHA-256.
@@ -127,6 +127,7 @@ impl Public<'_> {
 struct Register<'a> {
     source: &'a Source<'a>,
     charter: &'a Charter,
+    charters: &'a [Arc<Charter>],
     counts_by_purpose: BTreeMap<&'a str, Counts>,
     /// Questions that name no purpose of the charter.
     stray: Counts,
@@ -142,6 +143,7 @@ impl<'a> Register<'a> {
         let mut register = Self {
             source,
             charter,
+            charters: source.fold.charters(),
             counts_by_purpose: purposes.map(|purpose| (purpose.id.as_str(), Counts::default())).collect(),
             stray: Counts::default(),
             refusals_by_rule: BTreeMap::new(),
@@ -198,7 +200,7 @@ impl<'a> Register<'a> {
 
 fn certificate(source: &Source<'_>, round: &Round) -> Result<String, NotCertified> {
     let head = |log: &Log| head(source, round, log);
-    finish(&gather(source.fold, round, source.charter_note, source.vocabulary, &head)?)
+    finish(&gather(source.fold, round, source.charter_notes, source.vocabulary, &head)?)
 }
 
 /// The largest head that a quorum cosigned and that covers what the log says of the round; else the last.
@@ -222,7 +224,9 @@ pub fn files(source: &Source<'_>) -> BTreeMap<String, String> {
     let register = Register::new(source);
     let mut files: BTreeMap<String, String> = pages::pages(&register);
     files.insert("style.css".into(), include_str!("style.css").into());
-    files.insert("charter-1.note".into(), source.charter_note.to_owned());
+    for (at, note) in source.charter_notes.iter().enumerate() {
+        files.insert(format!("charter-{}.note", at + 1), note.clone());
+    }
     files.extend(Licence::ALL.map(|licence| (format!("{}.txt", licence.code()), licence.text().to_owned())));
     files.insert("register.csv".into(), feeds::csv(&register));
     files.insert("feed.xml".into(), feeds::atom(&register));

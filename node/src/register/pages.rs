@@ -321,15 +321,18 @@ fn charter(register: &Register<'_>) -> String {
     let fields = register.charter.fields();
     let voting = register.charter.members().iter().filter(|member| member.has(Role::Voting)).count();
     let mut out = String::from("<h2>Versions</h2>\n");
-    let row = vec![
-        link("charter-1.note", &format!("Version {}", register.charter.version())),
-        fields.made.to_string(),
-        fields.effective.to_string(),
-        fields.expires.to_string(),
-        format!("<span class=\"hash\">{}</span>", register.charter.hash()),
-    ];
+    let rows = register.charters.iter().map(|charter| {
+        let (version, fields) = (charter.version(), charter.fields());
+        vec![
+            link(&format!("charter-{version}.note"), &format!("Version {version}")),
+            fields.made.to_string(),
+            fields.effective.to_string(),
+            fields.expires.to_string(),
+            format!("<span class=\"hash\">{}</span>", charter.hash()),
+        ]
+    });
     let heads = ["Version", "Written", "In force from", "Ends", "SHA-256"];
-    out += &table("Every version of the charter", &heads, [row]);
+    out += &table("Every version of the charter", &heads, rows);
     out += &format!(
         "<p>Every member signed the first version. To change it, {} of {voting} voting members must sign. Looser rules wait 14 days, so that a member can leave first.</p>\n",
         fields.amend
