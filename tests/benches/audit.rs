@@ -102,7 +102,7 @@ fn begin() -> (Logs, Time) {
     let text =
         charter_toml(&charter_draft(&founders().iter().collect::<Vec<_>>(), &[(&vocabulary, hash)], today));
     let charter_note =
-        founders().iter().fold(text.clone(), |note, f| sign_charter(&note, &f.keys()).unwrap());
+        founders().iter().fold(text.clone(), |note, f| sign_charter(&note, None, &f.keys()).unwrap());
     let charter = Arc::new(parse_charter(&text).unwrap());
     let id = charter.hash();
     let now = today.start() + Span(36_000_000);
