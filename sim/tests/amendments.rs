@@ -140,6 +140,7 @@ fn a_member_joins_and_another_leaves() {
         draft.members.truncate(6);
         draft.amend = 4;
     });
+    story.meet();
     let first = story.charters[0].hash();
     let id = ask(&mut story, first, "09").unwrap();
     assert!(story.finish(id, 6) && story.released(id));

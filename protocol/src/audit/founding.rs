@@ -16,7 +16,9 @@ use crate::log::tree::sha256;
 pub(super) fn check_charter(fold: &Fold, log: &Log) -> Check {
     let mut findings = Findings::new("A06", "charter");
     let body = |index: usize| Entry::parse(log.entries().get(index)?).ok().map(|entry| entry.body);
-    let genesis = match (body(0), fold.charter().member(&log.member)) {
+    // As it was when it joined: it may have left since.
+    let joined = fold.charters().iter().find_map(|charter| charter.member(&log.member));
+    let genesis = match (body(0), joined) {
         (Some(Body::Genesis { origin, charter, keys, proofs }), Some(member)) => {
             if origin == log.origin && charter == fold.charter().id() {
                 check_keys(member, &keys, &proofs)
