@@ -463,7 +463,8 @@ pub fn open_chain<S: AsRef<str>>(notes: &[S]) -> Result<Vec<Charter>, TextError>
     if notes.len() > VERSIONS_MAX {
         return wrong(format!("{} versions of a charter; at most {VERSIONS_MAX} are walked", notes.len()));
     }
-    let mut chain = vec![open_signed_charter(first.as_ref())?];
+    let founding = open_signed_charter(first.as_ref());
+    let mut chain = vec![founding.map_err(|error| TextError(format!("version 1: {error}")))?];
     for note in later {
         let parent = chain.last().expect("INVARIANT: the first version is in it");
         let amendment = open_amendment(note.as_ref(), parent)
