@@ -398,12 +398,16 @@ fn past_round(round: &Round, accepted: Option<Vec<MemberId>>) -> Option<PastRoun
 }
 
 /// A round as later ones are compared with it, unless too few debited, so far as is known here, to add
-/// anything up.
+/// anything up. A debit that was contributed under stays one, whatever void comes after.
 pub(crate) fn compared(round: &Round) -> Option<PastRound> {
     let plan = round.plan()?;
-    let debited = |id: &&MemberId| round.debit(plan, id).is_some() && round.said(Kind::Void, id).is_none();
+    let closed = round.closed_by_all();
+    let contributed = |id: &MemberId| round.contribution(plan, id).is_some();
+    let debited = |id: &&MemberId| {
+        round.debit(plan, id).is_some() && (round.said(Kind::Void, id).is_none() || contributed(id))
+    };
     let enough = plan.members.iter().filter(debited).count() >= round.accepted_min(plan);
-    enough.then(|| past_round(round, round.closed_by_all().map(|closed| closed.accepted))).flatten()
+    if closed.is_some() || enough { past_round(round, closed.map(|closed| closed.accepted)) } else { None }
 }
 
 /// Rounds of the same question and parameters whose sums can be set against a sum over these members: those
