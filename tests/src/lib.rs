@@ -14,6 +14,7 @@ pub mod end_to_end;
 pub mod foreign;
 pub mod full;
 pub mod kills;
+pub mod matrix;
 pub mod noise;
 pub mod numbers;
 pub mod probe;

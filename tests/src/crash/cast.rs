@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datacoop_policy::charter::Charter;
+use datacoop_policy::charter::{Charter, CharterDraft};
 use datacoop_policy::limits::Limits;
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::{BoundQuestion, QuestionDraft};
@@ -56,19 +56,26 @@ pub struct Cast {
     /// Its vocabulary.
     pub vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
     seed: Seed,
+    members: usize,
 }
 
 impl Cast {
     /// Five schools.
     pub fn new() -> Self {
+        Self::of(MEMBERS, |_| {})
+    }
+
+    /// So many schools, under a charter that is changed first.
+    pub fn of(members: usize, change: impl Fn(&mut CharterDraft)) -> Self {
         let seed = Seed::new([41; 32]);
         let vocabulary = Vocabulary::from_toml(EXAM).expect("a vocabulary");
         let hash = sha256(&[EXAM.as_bytes()]);
         let vocabularies = vocabularies(&vocabulary, hash);
-        let founders: Vec<Founder> = (0..MEMBERS).map(|n| founder(&seed, n)).collect();
+        let founders: Vec<Founder> = (0..members).map(|n| founder(&seed, n)).collect();
         let founders: Vec<&Founder> = founders.iter().collect();
-        let draft = charter_draft(&founders, &[(&vocabulary, hash)], begin().day());
-        Self { charter: textless_charter(draft).expect("a charter"), vocabularies, seed }
+        let mut draft = charter_draft(&founders, &[(&vocabulary, hash)], begin().day());
+        change(&mut draft);
+        Self { charter: textless_charter(draft).expect("a charter"), vocabularies, seed, members }
     }
 
     /// Member `n` with its keys.
@@ -78,7 +85,7 @@ impl Cast {
 
     /// A world of these members at a moment. `life` makes its dice others than those of other lives.
     pub fn world(&self, now: Time, life: u64) -> World {
-        let founders = (0..MEMBERS).map(|n| self.founder(n)).collect();
+        let founders = (0..self.members).map(|n| self.founder(n)).collect();
         let tabulate = Arc::new(|_: &MemberId, _: &BoundQuestion| vec![100, 50]);
         let seed = self.seed.derive(&format!("life/{life}"));
         World::new(seed, now, founders, self.charter.clone(), self.vocabularies.clone(), tabulate)

@@ -97,6 +97,18 @@ pub enum Left {
 }
 
 impl DiskModel {
+    /// A disk that holds these files and nothing that is not synced.
+    pub(crate) fn holding(image: &Image) -> Self {
+        let mut disk = Self::default();
+        for (path, bytes) in image {
+            disk.seen.insert(path.clone(), disk.files.len());
+            disk.files.push(FileState { seen: bytes.clone(), synced: bytes.clone(), since: vec![] });
+            disk.seen_dirs.extend(path.ancestors().skip(1).map(Path::to_owned));
+        }
+        (disk.synced, disk.synced_dirs) = (disk.seen.clone(), disk.seen_dirs.clone());
+        disk
+    }
+
     fn file(&mut self, path: &Path) -> &mut FileState {
         let number = self.seen[path];
         &mut self.files[number]

@@ -100,7 +100,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, at: &str, outcome: Result<Option<String>, String>, may_refuse: bool) {
+    pub(crate) fn add(&mut self, at: &str, outcome: Result<Option<String>, String>, may_refuse: bool) {
         self.images += 1;
         match outcome {
             Ok(None) => self.started += 1,
@@ -110,7 +110,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn join(mut self, other: Self) -> Self {
+    pub(crate) fn join(mut self, other: Self) -> Self {
         self.images += other.images;
         self.started += other.started;
         self.refused += other.refused;
@@ -155,7 +155,7 @@ pub fn crash_everywhere(cast: &Cast, site: usize, trace: &Trace, cuts: u64) -> T
 }
 
 /// Calls `measure` for each item on two threads.
-pub(super) fn on_two<T: Sync>(items: &[T], measure: impl Fn(&T) -> Tally + Sync) -> Tally {
+pub(crate) fn on_two<T: Sync>(items: &[T], measure: impl Fn(&T) -> Tally + Sync) -> Tally {
     let run = |part: usize| {
         let mine = items.iter().skip(part).step_by(2).map(&measure);
         mine.fold(Tally::default(), Tally::join)

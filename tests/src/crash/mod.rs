@@ -15,6 +15,7 @@ use datacoop_policy::query::Mode;
 pub use self::cast::{Cast, DISK_FAILED, LOSS, MEMBERS, begin, blamed, question, run_round};
 pub use self::disk::{Did, DiskModel, Left};
 pub use self::failpoints::{Full, Survived, full_disk, full_everywhere};
+pub(crate) use self::images::on_two;
 pub use self::images::{
     Image, Tally, crash_all, crash_everywhere, damage_tail, folder_in_memory, own_leaves, start_from,
     write_image,

@@ -99,6 +99,17 @@ impl NodeStore {
         self
     }
 
+    /// Writes all that waits, as a node does that stops.
+    pub(crate) fn flush(&mut self, now: Time) -> Result<(), String> {
+        self.settle(now)?;
+        self.storage()?.close().map_err(said)
+    }
+
+    /// The process is gone: its lock, and what it had not written.
+    pub(crate) fn drop_process(&mut self) {
+        self.open = None;
+    }
+
     fn storage(&mut self) -> Result<&mut Storage, String> {
         self.open.as_mut().map(|(_, storage)| storage).ok_or_else(|| "not open".to_owned())
     }

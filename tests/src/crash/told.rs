@@ -20,6 +20,9 @@ pub struct Told {
     entries: BTreeMap<u64, Vec<u8>>,
     heads: Vec<(u64, String)>,
     pub(super) secrets: BTreeMap<QueryId, RoundSecret>,
+    /// Secrets of a round that took the place of those that an entry was bound to: a seed, or a vector with its
+    /// noise.
+    pub second_secrets: u64,
     /// Draws that no debit stood before.
     pub early_draws: u64,
 }
@@ -33,7 +36,16 @@ impl Told {
                 assert!(before.is_none_or(|before| before == *bytes), "one place in the log, two entries");
             }
             Ack::Head(size, note) => self.heads.push((*size, note.clone())),
-            Ack::Secret(id, secret) => drop(self.secrets.insert(*id, secret.clone())),
+            Ack::Secret(id, secret) => {
+                let before = self.secrets.insert(*id, secret.clone());
+                let said = |kind| self.bodies().any(|b| b.query() == Some(*id) && b.kind() == kind);
+                // What no entry is bound to may be drawn again.
+                let second = before.is_some_and(|before| {
+                    said("verdict") && before.seed != secret.seed
+                        || said("contribution") && before.vector != secret.vector
+                });
+                self.second_secrets += u64::from(second);
+            }
             Ack::Erased(id) => drop(self.secrets.remove(id)),
             Ack::Draw(id) => {
                 let debited = self.bodies().any(|b| matches!(b, Body::Debit { query, .. } if query == *id));
@@ -63,6 +75,17 @@ impl Told {
             }
         }
         open.values().sum()
+    }
+
+    /// Entries of one kind that a round may hold once of a member, and holds more of.
+    pub fn said_twice(&self) -> Vec<String> {
+        let mut said: BTreeMap<(QueryId, &str), u64> = BTreeMap::new();
+        for body in self.bodies() {
+            let body_of = body.query().filter(|_| !matches!(body, Body::Alert { .. }));
+            body_of.into_iter().for_each(|id| *said.entry((id, body.kind())).or_default() += 1);
+        }
+        let twice = said.into_iter().filter(|(_, count)| *count > 1);
+        twice.map(|((id, kind), count)| format!("{count} entries `{kind}` on {}", id.short())).collect()
     }
 
     /// What a member that started again broke of what it had told; nothing, if all is well.

@@ -1,0 +1,44 @@
+//! S16 and R1, step by step: every durable step of a member persists or does not, and the co-operative goes on
+//! as if nothing had happened. The table is `datacoop_tests::matrix::Step::row`.
+
+use datacoop_tests::matrix::{Fate, Sabotage, Step, Target, all, play};
+
+#[test]
+fn every_step_persists_or_not_and_nothing_that_was_told_breaks() {
+    let tally = all(Step::ALL, 1);
+    println!("{} cells, {} green", tally.images, tally.started);
+    assert!(tally.failures.is_empty(), "{} failures: {:#?}", tally.failures.len(), tally.failures);
+    assert_eq!(tally.images, (Step::ALL.len() * Fate::ALL.len()) as u64);
+}
+
+/// Not only the first time: `cargo test -p datacoop-tests --test matrix -- --ignored`, some ten minutes.
+#[test]
+#[ignore = "ten minutes"]
+fn every_step_persists_or_not_however_often_it_was_taken() {
+    let tally = all(Step::ALL, 16);
+    println!("{} cells, {} green, {} not so often", tally.images, tally.started, tally.refused);
+    assert!(tally.failures.is_empty(), "{} failures: {:#?}", tally.failures.len(), tally.failures);
+}
+
+/// The test of the test: each promise that a step rests on, broken, turns its row red.
+#[test]
+fn a_broken_promise_turns_its_row_red() {
+    let broken = [
+        (Sabotage::KeepsWhatIsErased, Step::EraseSecret, Fate::Persisted, 0),
+        (Sabotage::KeepsWhatIsErased, Step::EraseOpening, Fate::Never, 0),
+        (Sabotage::SecretsLast, Step::Accept, Fate::Persisted, 0),
+        // The seat that will be asked what it was sent.
+        (Sabotage::SecretsLast, Step::Close, Fate::Persisted, 2),
+        (Sabotage::ForgetsHeads, Step::Sign, Fate::Persisted, 0),
+        (Sabotage::ForgetsDebits, Step::Debit, Fate::Persisted, 0),
+        (Sabotage::NeverSyncsTheJournal, Step::Debit, Fate::Persisted, 0),
+        (Sabotage::NeverSyncsTheJournal, Step::Sign, Fate::Persisted, 0),
+        (Sabotage::NeverSyncsTheJournal, Step::LeftRounds, Fate::Never, 0),
+    ];
+    for (sabotage, step, fate, after) in broken {
+        let target = Target { step, fate, after };
+        let cell = play(target, Some(sabotage));
+        println!("{sabotage:?}, {step:?} {fate:?} {after}: {:?}", cell.failures.first());
+        assert!(cell.happened && !cell.failures.is_empty(), "{sabotage:?} at {step:?} {fate:?}");
+    }
+}
