@@ -9,10 +9,12 @@
 //! log than stands there is no proof against its author: the log's owner may have shown it another
 //! history, and only a head which the owner signed tells a victim from a liar. An honest author holds that
 //! head, for it takes no entry without one. Until it is shown, A13 warns and names both; what rests on
-//! such a reference cannot be judged. Whoever claims another history must stand by it, though: it fails if it
-//! also cites what stands here at or after that place, or another leaf at the same place, for a member keeps
-//! to one history of a log; or what stands here at another place, for an entry says its place. So a liar escapes only as long as it never again builds on that log, and what
-//! it built on nothing counts for nobody. A reference to an author's own log has no such excuse.
+//! such a reference cannot be judged. An entry does not name the history that it stands in: the same bytes may
+//! stand at the same place in both. So whoever cites one entry of another history and a later one that stands here
+//! too has not lied. It has, and fails, if it cites two leaves at one place; if a `head` entry of its own says
+//! that it held so many entries as they stand here, and what it cites would be one of them: it holds one history of a
+//! log; and if what it cites stands here at another place, for an entry says its place. A reference to an
+//! author's own log has no such excuse. What a liar built on nothing counts for nobody.
 
 mod alerts;
 mod conduct;
@@ -374,14 +376,18 @@ fn check_references(fold: &Fold, log: &Log) -> Check {
             } else if is_own {
                 // No entry can cite what its own log says later, or never said.
                 findings.note(Some(entry), Err(format!("entry {entry} cites what is not in {origin}")));
-            } else if claims.contradict(reference) || stands_elsewhere(held, reference) {
+            } else if fold.split(&held.member).is_some() {
+                findings.skip(); // Of the history that is not here.
+            } else if claims.contradict(reference)
+                || fold.said_heads().agreed_to(&log.member, &held.member) > index
+            {
                 let text = format!(
                     "entry {entry} cites entry {index} of {origin} as what no history can have there that also \
-                     has the rest of what its author cites"
+                     has the rest of what its author says of it"
                 );
                 findings.note(Some(entry), Err(text));
-            } else if held.size() <= index || fold.split(&held.member).is_some() {
-                findings.skip(); // Absent, or an older copy; or of the history that is not here.
+            } else if held.size() <= index {
+                findings.skip(); // Absent, or an older copy.
             } else {
                 let text = format!(
                     "entry {entry} cites entry {index} of {origin} as another than stands here: its author made \
@@ -394,38 +400,38 @@ fn check_references(fold: &Fold, log: &Log) -> Check {
     findings.finish("references resolve")
 }
 
-/// Whether a log has the entry that is cited at another place: an entry says its own place, so nobody takes
-/// it for one at a place that it does not say.
-fn stands_elsewhere(log: &Log, reference: &Ref) -> bool {
-    (0..log.size()).any(|index| index != reference.index && log.tree().leaf(index) == Some(reference.leaf))
-}
-
 /// What one member cites of each log: a member holds one history of a log, so all of it lies on one.
-#[derive(Default)]
 struct Claims<'a> {
     leaves: BTreeMap<(&'a str, u64), BTreeSet<&'a Digest>>,
-    /// By log, the last entry cited as it stands here.
-    here: BTreeMap<&'a str, u64>,
+    /// Of what does not stand where it is cited, what stands here where it says that it does.
+    elsewhere: BTreeSet<(&'a str, &'a Digest)>,
 }
 
 impl<'a> Claims<'a> {
-    fn of(fold: &Fold, own: &[&'a Logged]) -> Self {
-        let mut claims = Self::default();
+    fn of(fold: &'a Fold, own: &[&'a Logged]) -> Self {
+        let mut leaves: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        let mut absent = BTreeSet::new();
         for reference in own.iter().flat_map(|logged| references(&logged.body)) {
-            claims.leaves.entry((&reference.log, reference.index)).or_default().insert(&reference.leaf);
-            if fold.resolves(reference) {
-                let last = claims.here.entry(&reference.log).or_default();
-                *last = reference.index.max(*last);
+            leaves.entry((reference.log.as_str(), reference.index)).or_default().insert(&reference.leaf);
+            if !fold.resolves(reference) {
+                absent.insert((reference.log.as_str(), &reference.leaf));
             }
         }
-        claims
+        let entries = fold.rounds().values().filter(|_| !absent.is_empty()).flat_map(|round| {
+            let repeats = round.repeats().iter().map(|(_, logged)| &logged.at);
+            let query = round.asked().map(|asked| &asked.at);
+            round.everything().map(|(_, logged)| &logged.at).chain(repeats).chain(query)
+        });
+        let named = entries.map(|at| (at.log.as_str(), &at.leaf));
+        let elsewhere = named.filter(|entry| absent.contains(entry)).collect();
+        Self { leaves, elsewhere }
     }
 
     /// Whether what does not stand here cannot lie on one history with all else that is cited.
     fn contradict(&self, reference: &Ref) -> bool {
-        let place = (reference.log.as_str(), reference.index);
-        self.leaves.get(&place).is_some_and(|leaves| leaves.len() > 1)
-            || self.here.get(place.0).is_some_and(|last| *last >= reference.index)
+        let log = reference.log.as_str();
+        self.leaves.get(&(log, reference.index)).is_some_and(|leaves| leaves.len() > 1)
+            || self.elsewhere.contains(&(log, &reference.leaf))
     }
 }
 

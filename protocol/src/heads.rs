@@ -35,6 +35,8 @@ struct OfLog {
     differing: BTreeMap<Ref, Claim>,
     /// How many agree with our copy.
     agreed: u64,
+    /// Of each member's claims that do, the one of the most entries.
+    agreed_to: BTreeMap<MemberId, u64>,
     /// The most entries that each member said it held.
     said: BTreeMap<MemberId, u64>,
 }
@@ -91,6 +93,12 @@ impl Heads {
         self.logs.get(owner).map_or(0, |of| of.agreed)
     }
 
+    /// How many entries of this log a member said that it held as they stand in our copy: none as long as it said
+    /// nothing.
+    pub fn agreed_to(&self, by: &MemberId, owner: &MemberId) -> u64 {
+        self.logs.get(owner).and_then(|of| of.agreed_to.get(by)).copied().unwrap_or(0)
+    }
+
     /// The most entries of a log that a member said it held: none as long as it said nothing.
     pub fn said(&self, by: &MemberId, owner: &MemberId) -> u64 {
         self.logs.get(owner).and_then(|of| of.said.get(by)).copied().unwrap_or(0)
@@ -107,7 +115,11 @@ impl OfLog {
         while let Some(entry) = self.ahead.first_entry().filter(|entry| entry.key().0 <= tree.size()) {
             let claim = entry.remove();
             match tree.root_at(claim.size) {
-                Some(root) if root == claim.root => self.agreed += 1,
+                Some(root) if root == claim.root => {
+                    self.agreed += 1;
+                    let most = self.agreed_to.entry(claim.by).or_default();
+                    *most = claim.size.max(*most);
+                }
                 _ => drop(self.differing.insert(claim.at.clone(), claim)),
             }
         }

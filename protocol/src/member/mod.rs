@@ -138,6 +138,8 @@ pub struct Member {
     halted: bool,
     /// While it is there, nothing may be written yet.
     gate: Option<Gate>,
+    /// Whether our log ever came back from others.
+    recovered: bool,
     /// Rounds of which this disk lost what it knew: nothing more is said in them.
     left: BTreeSet<QueryId>,
     /// SHA-256 of each version's signed note.
@@ -181,6 +183,7 @@ impl Member {
         let peers = Peers::new(now, &me, &charter);
         let mut member = Self {
             gate,
+            recovered: lost.recovered,
             left: lost.left,
             charter_notes,
             now,

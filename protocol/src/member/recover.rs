@@ -111,6 +111,7 @@ impl Member {
             self.standing = standing::replay(&self.fold, &self.settings.me).0;
         }
         if recovered {
+            self.recovered = true;
             self.find_left();
         }
         self.begin();
@@ -193,6 +194,8 @@ impl Member {
 pub(crate) struct Lost {
     /// Entries of ours are being taken back.
     pub(crate) restored: bool,
+    /// Entries of ours were taken back.
+    pub(crate) recovered: bool,
     /// Rounds in which nothing more is said.
     pub(crate) left: BTreeSet<QueryId>,
 }
@@ -219,7 +222,7 @@ pub(crate) fn replay(
             Ok(())
         }
         Record::Left(rounds) => {
-            lost.restored = false;
+            (lost.restored, lost.recovered) = (false, true);
             lost.left.extend(rounds.into_iter().map(Digest));
             Ok(())
         }

@@ -1,12 +1,13 @@
 //! Witnessing: we cosign the heads of logs that the charter gives us to watch, once we hold every entry
 //! under them, and pass on what witnesses say. Knows nothing of what entries mean.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datacoop_policy::{MemberId, Time};
 
 use super::Member;
 use super::port::{Event, Output};
+use crate::audit::references;
 use crate::bounds::{COSIGN_EVERY, COSIGN_QUIET, COSIGNED_MAX, HEAD_EVERY, HEADS_MAX};
 use crate::entry::Body;
 use crate::fold::{SectionError, SplitView};
@@ -154,11 +155,22 @@ impl Member {
         if spoke.is_none_or(|spoke| self.now < spoke + HEAD_EVERY) {
             return;
         }
-        let mut heads: Vec<Checkpoint> = self.unsaid_heads().take(HEADS_MAX).collect();
+        let cited = self.cited_otherwise();
+        let unsaid = self.unsaid_heads().filter(|head| !cited.contains(head.origin.as_str()));
+        let mut heads: Vec<Checkpoint> = unsaid.take(HEADS_MAX).collect();
         heads.sort_by(|a, b| a.origin.cmp(&b.origin));
         if !heads.is_empty() {
             self.append(Body::Head { heads });
         }
+    }
+
+    /// Logs of which we hold another history than an entry of ours cites: that can be once ours came back from
+    /// others. Of those we say nothing, or an audit would take us for a liar.
+    fn cited_otherwise(&self) -> BTreeSet<&str> {
+        let rounds = self.fold.rounds().values().filter(|_| self.recovered);
+        let own = rounds.flat_map(|round| round.everything()).filter(|(by, _)| **by == self.settings.me);
+        let cited = own.flat_map(|(_, logged)| references(&logged.body));
+        cited.filter(|at| !self.fold.resolves(at)).map(|at| at.log.as_str()).collect()
     }
 
     /// A member signed two histories of its log: told, and the proof goes into our log unless some log

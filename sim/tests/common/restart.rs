@@ -26,6 +26,8 @@ pub struct Restart<'a> {
     pub grid: Span,
     pub secrets: RoundSecrets,
     pub held: BTreeSet<Digest>,
+    /// Whether its log came back from others.
+    pub recovered: bool,
 }
 
 /// A member that runs; nobody hears it.
@@ -54,7 +56,7 @@ impl<'a> Restart<'a> {
         let secrets = own.map(|((_, id), secret)| (*id, secret.clone())).collect();
         let held = stored.blobs.keys().copied().collect();
         let (by, logs, limits) = (by.clone(), logs.clone(), Some(Limits::top()));
-        Self { told, logs, by, limits, grid: Span(0), secrets, held }
+        Self { told, logs, by, limits, grid: Span(0), secrets, held, recovered: false }
     }
 
     /// Starts at this moment and takes every step that needs no answer from outside.
@@ -64,6 +66,7 @@ impl<'a> Restart<'a> {
         let entries = own.entries().iter().map(|entry| Record::Entry(Bytes(entry.to_vec())));
         let others = fold.logs().filter(|log| log.member != self.by);
         let copied = others.filter_map(|log| log.section(0, usize::MAX)).map(Record::Copied);
+        let recovered = self.recovered.then_some(Record::Left(vec![]));
         let head = self.logs.head(&self.by, own.size());
         let founder = self.logs.founder(&self.by);
         let start = Start {
@@ -78,7 +81,7 @@ impl<'a> Restart<'a> {
             },
             charters: vec![(self.logs.charter.clone(), self.logs.charter.hash())],
             vocabularies: self.logs.vocabularies.clone(),
-            records: entries.chain(copied).collect(),
+            records: entries.chain(copied).chain(recovered).collect(),
             last_signed: Some((own.size(), sign_checkpoint(&head, founder.keys().log()))),
             secrets: self.secrets.clone(),
             openings: BTreeSet::new(),

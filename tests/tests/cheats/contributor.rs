@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datacoop_policy::PrivacyLoss;
+use datacoop_protocol::bounds::HEAD_EVERY;
 use datacoop_protocol::entry::{Body, Ref};
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::rounds::{Kind, Round};
@@ -183,8 +184,8 @@ fn a_false_contribution_is_left_out_and_the_rest_is_answered() {
     });
 }
 
-/// Whoever says that it saw another history of the asker's log must stand by it: the next debit for what
-/// the asker wrote later in this one gives it away.
+/// Whoever says that it saw another history of the asker's log must stand by it: what it says an hour later of
+/// how far it holds that log gives it away. A debit for what the asker wrote later does not: that may stand in both.
 #[test]
 fn a_liar_cannot_go_back_to_the_history_it_denied() {
     let mut game = Game::new(12, 48, "debit", unknown_roster_at_work, 0, None);
@@ -193,6 +194,9 @@ fn a_liar_cannot_go_back_to_the_history_it_denied() {
     game.play_another();
     let cheat = game.world_member(game.cheat());
     assert!(game.round().said(Kind::Debit, &cheat).is_some(), "it took part again");
+    assert_eq!(game.verdict().blamed, [""; 0]);
+    assert!(game.warned(game.honest()[0]).contains(&(cheat, "A13")));
+    game.world.run_until(game.world.now() + HEAD_EVERY);
     assert_eq!(game.verdict().blamed, ["A13"]);
 }
 
