@@ -34,7 +34,7 @@ use crate::fold::{Fold, Log};
 use crate::log::note::open_checkpoint;
 use crate::log::proof::TlogProof;
 use crate::member::work::{Item, read_verify_blobs, verification};
-use crate::rounds::{Kind, Logged, Round};
+use crate::rounds::{Kind, Logged, Plan, Round};
 
 /// How a check came out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -277,24 +277,28 @@ fn counts(fold: &Fold, reference: &Ref) -> bool {
 /// Whether everything that an entry rests on is here: what it cites in its round, what that cites,
 /// and so on. If not, what does not follow from it may follow from what is absent. Who holds a seat by lot
 /// rests on every debit of the Roster, though no entry cites them.
+///
+/// Nor is what stands here and counts for nothing, because its author said something else before: in the history
+/// that the citing member saw it may have been its first word.
 fn rests_on_what_is_here(fold: &Fold, round: &Round, logged: &Logged) -> bool {
-    if round.plan().is_some_and(|plan| plan.awaits_lot() && !round.lot_is_spoilt(plan)) {
-        return false;
-    }
-    let by_ref: BTreeMap<&Ref, &Logged> =
-        round.everything().map(|(_, logged)| (&logged.at, logged)).collect();
+    let by_ref: BTreeMap<&Ref, (&MemberId, &Logged)> =
+        round.everything().map(|(by, logged)| (&logged.at, (by, logged))).collect();
     let (mut seen, mut next) = (BTreeSet::new(), vec![logged]);
     while let Some(logged) = next.pop() {
         for reference in references(&logged.body) {
-            if !fold.resolves(reference) || !counts(fold, reference) {
+            if !fold.resolves(reference) || !counts(fold, reference) || round.is_repeat(reference) {
                 return false;
             }
-            if seen.insert(reference) {
-                next.extend(by_ref.get(reference));
+            let cited = by_ref.get(reference).filter(|_| seen.insert(reference));
+            if cited.is_some_and(|(by, cited)| round.is_taken_back(by, cited)) {
+                return false;
             }
+            next.extend(cited.map(|(_, cited)| *cited));
         }
     }
-    true
+    // Of a debit that the entry does not rest on, another may have been shown, and the lot drawn.
+    let spoilt = |plan: &Plan| round.spoiling_debits(plan).any(|debit| seen.contains(&debit.at));
+    round.plan().is_none_or(|plan| !plan.awaits_lot() || spoilt(plan))
 }
 
 /// A10: every release says what was opened: sums and figures recomputed.

@@ -292,6 +292,17 @@ impl Round {
         &self.repeats
     }
 
+    /// Whether the entry here repeats a kind that its author wrote before.
+    pub(crate) fn is_repeat(&self, at: &Ref) -> bool {
+        self.repeats.iter().any(|(_, logged)| logged.at == *at)
+    }
+
+    /// Whether this is a contribution whose debit its author had voided before.
+    pub(crate) fn is_taken_back(&self, by: &MemberId, logged: &Logged) -> bool {
+        let void = self.said(Kind::Void, by).filter(|void| void.at.index < logged.at.index);
+        matches!(Kind::of(&logged.body), Some(Kind::Contribution)) && void.is_some()
+    }
+
     /// The roster entry, if the asker wrote one.
     pub fn roster(&self) -> Option<&Logged> {
         self.said(Kind::Roster, &self.asked.as_ref()?.asker)
@@ -384,8 +395,7 @@ impl Round {
             Body::Commit { debit, .. } => (debit, plan.query.mode == Mode::FullNoise),
             _ => return None,
         };
-        let unvoided = self.said(Kind::Void, member).is_none_or(|void| void.at.index > logged.at.index);
-        (*spends == debit.at && fits && unvoided).then_some(logged)
+        (*spends == debit.at && fits && !self.is_taken_back(member, logged)).then_some(logged)
     }
 
     /// The frozen set S with the verify key, once every seat wrote the same freeze.

@@ -2,7 +2,7 @@
 
 use datacoop_policy::MemberId;
 
-use super::{Check, Findings};
+use super::{Check, Findings, counts};
 use crate::entry::{Body, Ref};
 use crate::fold::{Fold, Log};
 use crate::rounds::{Kind, Logged, Round};
@@ -21,7 +21,11 @@ pub(super) fn check_alerts(fold: &Fold, log: &Log) -> Check {
             let Body::Alert { code, subject, .. } = &logged.body else { continue };
             let text =
                 || format!("entry {} says `{code}` of an entry that is no such thing", logged.at.index);
-            match is_so(round, code, subject) {
+            match is_so(round, &log.member, code, subject) {
+                // What it is it says itself.
+                Some(right) if code == "roster" && fold.resolves(subject) && counts(fold, subject) => {
+                    findings.note(Some(logged.at.index), if right { Ok(()) } else { Err(text()) });
+                }
                 Some(right) => findings.judge(fold, round, logged, right, text),
                 None => findings.skip(),
             }
@@ -33,14 +37,22 @@ pub(super) fn check_alerts(fold: &Fold, log: &Log) -> Check {
     findings.finish("alerts hold")
 }
 
-/// Whether an entry is what an alert says of it; `None` for codes of a newer program, and where a seat's
+/// Whether an entry is what an alert of this member says of it; `None` for codes of a newer program, and where a seat's
 /// log is not here, or not to its end, so that what its author saw does not follow from what is.
-fn is_so(round: &Round, code: &str, subject: &Ref) -> Option<bool> {
+fn is_so(round: &Round, by: &MemberId, code: &str, subject: &Ref) -> Option<bool> {
     match code {
-        "roster" => Some(round.repeats().iter().any(|(by, logged)| {
-            let by_asker = round.asked().is_some_and(|asked| asked.asker == *by);
-            by_asker && matches!(logged.body, Body::Roster { .. }) && logged.at == *subject
-        })),
+        "roster" => {
+            let asked = round.asked()?;
+            // What is the asker's first Roster here may have been its second in the history that the alert is of; not
+            // if the member debited it.
+            let own = round.said(Kind::Debit, by).map(|debit| &debit.body);
+            let debited = matches!(own, Some(Body::Debit { roster, .. }) if roster == subject);
+            let is_first = round.said(Kind::Roster, &asked.asker).is_some_and(|first| first.at == *subject);
+            let is_second = round.repeats().iter().any(|(author, logged)| {
+                *author == asked.asker && matches!(logged.body, Body::Roster { .. }) && logged.at == *subject
+            });
+            (is_second || !is_first || debited).then_some(is_second)
+        }
         "release" => {
             let plan = round.plan()?;
             round.sums(plan, None)?;
@@ -67,7 +79,7 @@ fn kept_back(round: &Round, log: &Log) -> Option<(u64, String)> {
     for (by, logged) in round.alerts() {
         let Body::Alert { code, subject, .. } = &logged.body else { continue };
         let counts =
-            code == "withheld" && subject.log == log.origin && is_so(round, code, subject) == Some(true);
+            code == "withheld" && subject.log == log.origin && is_so(round, by, code, subject) == Some(true);
         let member = round.plan().is_some_and(|plan| plan.members.contains(by));
         if counts && member && *by != log.member && !sayers.contains(&by) {
             sayers.push(by);

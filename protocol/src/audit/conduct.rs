@@ -41,7 +41,7 @@ pub(super) fn check_verdicts(fold: &Fold, log: &Log) -> Check {
             Body::Accept { .. } => judge_again(&mut findings, &standing, fold, log, round, logged, None),
             Body::Debit { roster, .. } => match round.plan() {
                 // Of another history of the asker's log: what it was judged with is not here.
-                Some(_) if !fold.resolves(roster) => findings.skip(),
+                Some(_) if !fold.resolves(roster) || round.is_repeat(roster) => findings.skip(),
                 Some(plan) => {
                     judge_again(&mut findings, &standing, fold, log, round, logged, Some(&plan.members))
                 }
@@ -155,13 +155,13 @@ pub(super) fn check_rounds(fold: &Fold, log: &Log) -> Check {
     findings.finish("debits and opens of rounds taken part in")
 }
 
-/// Whether a debit cites a Roster of another history than the one here, and is otherwise what its author
+/// Whether a debit cites a Roster that in another history than the one here was its asker's first, and is otherwise what its author
 /// promised. Its loss and account are A08's.
 fn is_for_another_history(fold: &Fold, round: &Round, member: &MemberId, debit: &Logged) -> bool {
     let Body::Debit { roster, nonce, .. } = &debit.body else { return false };
     let promised = round.said(Kind::Verdict, member).map(|verdict| &verdict.body);
     let opens = matches!(promised, Some(Body::Accept { nonce_hash, .. }) if sha256(&[nonce]) == *nonce_hash);
-    opens && !fold.resolves(roster)
+    opens && (!fold.resolves(roster) || round.is_repeat(roster))
 }
 
 fn check_debit(round: &Round, plan: &Plan, log: &Log, debit: &Logged) -> Result<(), String> {

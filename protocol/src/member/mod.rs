@@ -631,7 +631,10 @@ impl Member {
         if let Some(subject) = round.false_release() {
             self.alert_once(id, "release", subject);
         }
-        if let Some(subject) = round.second_roster() {
+        // After our log came back from others we may hold another history of the asker's than we debited in.
+        let own = round.said(Kind::Debit, &self.settings.me).map(|debit| &debit.body);
+        let debited = |at: &Ref| matches!(own, Some(Body::Debit { roster, .. }) if roster == at);
+        if let Some(subject) = round.second_roster().filter(|at| !debited(at)) {
             self.alert_once(id, "roster", subject);
         }
         for subject in self.withheld(&round) {

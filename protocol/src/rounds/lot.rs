@@ -7,7 +7,7 @@ use std::sync::Arc;
 use datacoop_policy::query::Mode;
 use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
 
-use super::{Kind, Part, Plan, Round};
+use super::{Kind, Logged, Part, Plan, Round};
 use crate::entry::Body;
 use crate::log::tree::sha256;
 
@@ -67,11 +67,16 @@ impl Round {
         Some(nonce)
     }
 
-    /// Whether the lot can never be drawn: somebody's debit, of which the first counts, is not the
-    /// one that its verdict and the Query call for.
+    /// Whether the lot can never be drawn.
     pub fn lot_is_spoilt(&self, plan: &Plan) -> bool {
-        let wrong = |member| self.said(Kind::Debit, member).is_some() && self.debit(plan, member).is_none();
-        plan.awaits_lot() && plan.members.iter().any(wrong)
+        self.spoiling_debits(plan).next().is_some()
+    }
+
+    /// While a lot is to be drawn, the debits for which it never can be: of each member the first counts, and it
+    /// is not the one that its verdict and the Query call for.
+    pub(crate) fn spoiling_debits<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = &'a Logged> {
+        let members = plan.members.iter().filter(|_| plan.awaits_lot());
+        members.filter_map(|id| self.said(Kind::Debit, id).filter(|_| self.debit(plan, id).is_none()))
     }
 }
 
