@@ -25,6 +25,7 @@ pub mod folder;
 pub mod follow;
 pub mod generate;
 pub mod home;
+mod html;
 pub mod import;
 pub mod index;
 pub mod journal;

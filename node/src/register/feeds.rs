@@ -1,7 +1,7 @@
 //! The register for programs: one table, and a feed of new results.
 
-use super::html::text;
 use super::{Public, Register};
+use crate::html::text;
 use crate::loss::{DELTA_TEXT, Reading};
 use crate::safe_csv::safe_csv_line;
 use datacoop_policy::derive::Status;

@@ -5,7 +5,6 @@
 //! purpose's text and counts. Source: CHARTER.md section 4, UI.md section 3 page 12.
 
 mod feeds;
-mod html;
 mod pages;
 
 use std::collections::BTreeMap;

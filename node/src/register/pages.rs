@@ -8,15 +8,28 @@ use datacoop_policy::query::Mode;
 use datacoop_protocol::certificate::NOT_SHOWN;
 use datacoop_protocol::log::cosignature::quorum;
 
-use super::html::{link, list, page, pairs, paragraphs, table, text};
 use super::{Public, Register};
 use crate::cli::{meaning_text, percent, unit_of};
+use crate::html::{document, link, list, pairs, paragraphs, table, text};
 use crate::loss::{Reading, spent};
 use crate::view::can_be_all_corrupt;
 use datacoop_policy::derive::{FigureValue, Status};
 
 /// Newest results on the first page: the rest is a click away.
 const NEWEST: usize = 10;
+/// Beside a page's title.
+const HEAD: &str = r#"<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'" />
+<link rel="stylesheet" href="style.css" />
+<link rel="alternate" type="application/atom+xml" title="New results" href="feed.xml" />
+"#;
+/// Pages in the navigation.
+const NAV: [(&str, &str); 5] = [
+    ("index.html", "Register"),
+    ("results.html", "Results"),
+    ("members.html", "Members"),
+    ("charter.html", "Charter"),
+    ("privacy.html", "How people are protected"),
+];
 
 pub(super) fn pages(register: &Register<'_>) -> BTreeMap<String, String> {
     let mut pages = BTreeMap::from([
@@ -56,7 +69,12 @@ impl Register<'_> {
             link("register.csv", "register.csv"),
             link("feed.xml", "feed.xml"),
         );
-        page(&fields.name, title, &banner, main, &footer)
+        let nav: String = NAV.iter().map(|(file, said)| format!("<li>{}</li>\n", link(file, said))).collect();
+        let header = format!(
+            "<a class=\"skip\" href=\"#main\">Skip to the content</a>\n<header>\n<p>{}: public register</p>\n<nav aria-label=\"Register\">\n<ul>\n{nav}</ul>\n</nav>\n</header>\n",
+            text(&fields.name)
+        );
+        document([title, &fields.name], HEAD, &header, &format!("{banner}{main}"), &footer)
     }
 
     fn purpose_link(&self, purpose: &Purpose) -> String {

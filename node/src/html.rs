@@ -62,22 +62,12 @@ pub(crate) fn link(file: &str, said: &str) -> String {
     format!("<a href=\"{file}\">{}</a>", text(said))
 }
 
-/// Pages in the navigation.
-const NAV: [(&str, &str); 5] = [
-    ("index.html", "Register"),
-    ("results.html", "Results"),
-    ("members.html", "Members"),
-    ("charter.html", "Charter"),
-    ("privacy.html", "How people are protected"),
-];
-
-/// A whole page: `name` is the co-operative's, `main` is HTML that begins below the heading.
-pub(crate) fn page(name: &str, title: &str, banner: &str, main: &str, footer: &str) -> String {
-    let nav: String = NAV.iter().map(|(file, said)| format!("<li>{}</li>\n", link(file, said))).collect();
+/// A whole page: `head` is what follows its title there, `header` and `footer` stand around the text, and
+/// `main` begins below the heading. All four are HTML.
+pub(crate) fn document(title: [&str; 2], head: &str, header: &str, main: &str, footer: &str) -> String {
+    let [title, of] = title.map(text);
     format!(
-        "<!DOCTYPE html>\n<html lang=\"en-GB\">\n<head>\n<meta charset=\"utf-8\" />\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'\" />\n<title>{0} - {1}</title>\n<link rel=\"stylesheet\" href=\"style.css\" />\n<link rel=\"alternate\" type=\"application/atom+xml\" title=\"New results\" href=\"feed.xml\" />\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to the content</a>\n<header>\n<p>{1}: public register</p>\n<nav aria-label=\"Register\">\n<ul>\n{nav}</ul>\n</nav>\n</header>\n<main id=\"main\">\n<h1>{0}</h1>\n{banner}{main}</main>\n<footer>\n{footer}</footer>\n</body>\n</html>\n",
-        text(title),
-        text(name),
+        "<!DOCTYPE html>\n<html lang=\"en-GB\">\n<head>\n<meta charset=\"utf-8\" />\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />\n<title>{title} - {of}</title>\n{head}</head>\n<body>\n{header}<main id=\"main\">\n<h1>{title}</h1>\n{main}</main>\n<footer>\n{footer}</footer>\n</body>\n</html>\n"
     )
 }
 
