@@ -37,6 +37,7 @@ pub mod noise;
 pub mod objections;
 pub mod opening;
 pub mod own;
+pub mod papers;
 pub mod pretend;
 pub mod questions;
 pub mod reference;

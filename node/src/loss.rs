@@ -78,6 +78,12 @@ impl Reading {
         (factor <= FACTOR_MAX).then_some(factor)
     }
 
+    /// rho without zeros that say nothing.
+    pub fn rho_text(&self) -> String {
+        let rho = self.loss.to_string();
+        rho.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+
     /// Epsilon in words.
     pub fn epsilon_text(&self) -> String {
         self.epsilon.map_or_else(|| "unknown".to_owned(), |epsilon| format!("{epsilon:.2}"))

@@ -163,6 +163,11 @@ fn rows(all: &[Source]) -> (Vec<[String; 3]>, Vec<serde_json::Value>) {
     (text, json)
 }
 
+/// What holds here under a purpose: each limit in words, its value, and who set it.
+pub(crate) fn limit_rows(charter: &Charter, purpose: &Purpose, own: Option<&Limits>) -> Vec<[String; 3]> {
+    rows(&sources(charter, Some(purpose), own)).0
+}
+
 pub(super) fn limits(common: &Common, args: &LimitsArgs) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
     let held = home.charter().map_err(store_error)?;

@@ -15,6 +15,7 @@ mod node;
 mod objections;
 mod opening;
 mod own;
+mod papers;
 mod proof;
 mod purpose;
 mod questions;
@@ -35,6 +36,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
+pub(crate) use limits::limit_rows;
 pub(crate) use means::{meaning_text, releases_json};
 use serde_json::{Value, json};
 use show::plain_lines;
@@ -137,6 +139,8 @@ enum Command {
     /// Write the public register as a small web site
     #[command(subcommand)]
     Register(register::RegisterCommand),
+    /// Write the papers a data protection officer and families need, from what is in force here
+    Papers(papers::PapersArgs),
 }
 
 /// What a command prints on success.
@@ -208,6 +212,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Certificate(args) => certificate::certificate(&common, &args),
         Command::Verify(args) => verify::verify(&common, args),
         Command::Register(command) => register::register(command),
+        Command::Papers(args) => papers::papers(&common, &args),
         Command::Log(command) => log::log(&common, command),
     }
 }
