@@ -179,7 +179,9 @@ fn mark_of(html: &str) -> Option<&str> {
     let is_mark = |word: &str| {
         word.len() == MARK_DIGITS && word.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };
-    let words = html.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let texts = html.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text));
+    let words = texts.flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric()));
+    let words = words.filter(|word| !word.is_empty());
     let (mut before, mut found) = ("", None);
     for word in words {
         if before == "mark" && is_mark(word) {
