@@ -16,7 +16,7 @@ use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, QueryId, Time};
 
 use crate::entry::Body;
 use crate::fold::Fold;
-use crate::rounds::{Ending, Kind, Logged, Round};
+use crate::rounds::{Ending, Kind, Logged, Plan, Round};
 
 /// What `Standing::apply` says of a debit whose Query stands in a log that is not here: it is booked,
 /// and whether its loss is the Query's own cannot be told.
@@ -276,7 +276,7 @@ impl Standing {
         };
         let past = match (roster, fresh) {
             (None, _) => vec![],
-            (Some(roster), true) => past_rounds(fold, query, roster),
+            (Some(roster), true) => past_rounds(fold, query, roster, Some((me, now))),
             (Some(_), false) => self.own_past_rounds(fold, me, query),
         };
         let answer = if fresh { answer(fold, query) } else { named_answer(fold, query) };
@@ -299,19 +299,20 @@ impl Standing {
         judge(&Layers::new(charter, &query.purpose, own), query, roster, &facts)
     }
 
-    /// What an auditor compares a member's debit with: rounds that this member debited itself, whose whole
-    /// Roster every seat closed with. Whether it had seen by then which smaller set was accepted, or that too
-    /// few had debited for any sum, cannot be told; nor of a round that somebody aborted in time, or that it
-    /// debited for another Roster than the one here.
+    /// What an auditor compares a member's debit with: rounds that this member debited itself, of which an earlier
+    /// entry of its own shows that it knew that the whole Roster was added up: a close with that set, or the
+    /// release. Of what other logs say it may not have heard by then. Nor of a round that it debited for another
+    /// Roster than the one here.
     fn own_past_rounds(&self, fold: &Fold, me: &MemberId, query: &Query) -> Vec<PastRound> {
         let key = repeat_key(query);
+        let debit = fold.round(&query.id).and_then(|round| round.said(Kind::Debit, me));
+        let end = debit.map_or(u64::MAX, |debit| debit.at.index);
         let past = self.repeats(fold, key).filter(|id| **id != query.id).filter_map(|id| {
             let round = fold.round(id)?;
-            let accepted = round.closed_by_all()?.accepted;
             let plan = round.plan()?;
             round.debit(plan, me)?;
-            let whole = plan.members == accepted && !round.aborted_in_time(None);
-            if whole { past_round(round, Some(accepted)) } else { None }
+            let whole = known_sum(round, plan, me, end)? == plan.members;
+            if whole { past_round(round, Some(plan.members.clone())) } else { None }
         });
         past.collect()
     }
@@ -410,18 +411,46 @@ pub(crate) fn compared(round: &Round) -> Option<PastRound> {
     if closed.is_some() || enough { past_round(round, closed.map(|closed| closed.accepted)) } else { None }
 }
 
+/// Whose contributions a member had seen added up, as its own entries before `end` say: by a close, or by the
+/// release that stands.
+fn known_sum(round: &Round, plan: &Plan, me: &MemberId, end: u64) -> Option<Vec<MemberId>> {
+    let before = |kind| round.said(kind, me).filter(|said| said.at.index < end);
+    if let Some(Logged { body: Body::Close { accepted, .. }, .. }) = before(Kind::Close) {
+        return round.lawful_set(plan, accepted);
+    }
+    let (release, sums) = round.released()?;
+    (before(Kind::Release)?.at == release.at).then_some(sums.accepted)
+}
+
+/// As `compared`; and a round that this member contributed to itself, while it may still come to a sum: who else
+/// debited may show it to others first. A lapse that only some can see frees nobody. Source: CHARTER section 8.
+fn compared_by(round: &Round, own: Option<(&MemberId, Time)>) -> Option<PastRound> {
+    compared(round).or_else(|| {
+        let ((me, now), plan) = (own?, round.plan()?);
+        let open = now <= plan.query.close_by && !round.aborted_in_time(None);
+        round.contribution(plan, me).filter(|_| open)?;
+        past_round(round, None)
+    })
+}
+
 /// Rounds of the same question and parameters whose sums can be set against a sum over these members: those
 /// with a member of theirs, those with a member of one of those, and so on. Not those that too few debited,
 /// so far as is known here, to add anything up: nobody spoils a question with a Roster that nobody took.
 ///
 /// CHARTER section 8 speaks of rounds that a member itself debited. That would not do: of {1..5}, {7..11} and
-/// {1..11} no member need have debited all three, and together they show {6}.
-fn past_rounds(fold: &Fold, query: &Query, members: &[MemberId]) -> Vec<PastRound> {
+/// {1..11} no member need have debited all three, and together they show {6}. `own` is who takes part in the new
+/// round, and when.
+fn past_rounds(
+    fold: &Fold,
+    query: &Query,
+    members: &[MemberId],
+    own: Option<(&MemberId, Time)>,
+) -> Vec<PastRound> {
     let key = repeat_key(query);
     let same = |round: &&Arc<Round>| {
         round.id != query.id && round.query().is_some_and(|other| repeat_key(other) == key)
     };
-    let past = fold.rounds().values().filter(same).filter_map(|round| compared(round));
+    let past = fold.rounds().values().filter(same).filter_map(|round| compared_by(round, own));
     let mut others: Vec<PastRound> = past.filter(|past| past.counts_for(query.period())).collect();
     let mut reach: MemberSet = members.iter().cloned().collect();
     let mut linked = vec![];
@@ -441,15 +470,23 @@ fn past_rounds(fold: &Fold, query: &Query, members: &[MemberId]) -> Vec<PastRoun
 /// can be set against it sets apart nothing smaller than `step` bodies.
 pub fn keeps_step(fold: &Fold, query: &Query, accepted: &[MemberId], step: u32) -> bool {
     let mut sets = member_sets(query, accepted);
-    sets.extend(past_rounds(fold, query, accepted).into_iter().flat_map(|past| past.sets));
+    sets.extend(past_rounds(fold, query, accepted, None).into_iter().flat_map(|past| past.sets));
     smallest_step(fold.charter_of(&query.charter), &sets).is_none_or(|bodies| bodies >= step as usize)
 }
 
 /// The most of the members that accepted a Query who make a lawful Roster beside the rounds of the same
-/// question and parameters: what an asker writes down. Public facts only.
-pub fn largest_roster(fold: &Fold, query: &Query, accepts: &[MemberId], step: u32) -> Vec<MemberId> {
-    let past: Vec<MemberSet> =
-        past_rounds(fold, query, accepts).into_iter().flat_map(|past| past.sets).collect();
+/// question and parameters: what an asker writes down at this time. Public facts only.
+pub fn largest_roster(
+    fold: &Fold,
+    query: &Query,
+    accepts: &[MemberId],
+    step: u32,
+    now: Time,
+) -> Vec<MemberId> {
+    let past: Vec<MemberSet> = past_rounds(fold, query, accepts, Some((&query.asker, now)))
+        .into_iter()
+        .flat_map(|past| past.sets)
+        .collect();
     let candidates: MemberSet = accepts.iter().cloned().collect();
     match query.mode {
         Mode::Secure => largest_lawful(fold.charter_of(&query.charter), &past, &candidates, step as usize)

@@ -17,7 +17,7 @@ use common::{LOSS, PERIOD, Story};
 use datacoop_policy::query::{Mode, Query};
 use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::{Digest, MemberId, Span, Time};
-use datacoop_protocol::entry::{Body, QueryBody};
+use datacoop_protocol::entry::{Body, QueryBody, Ref};
 use datacoop_protocol::fold::{Fold, question_value};
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::rounds::{Kind, Logged};
@@ -81,11 +81,14 @@ fn the_same_question_again_keeps_its_distance_from_the_round_before() {
     }
     let own = &told.plan.query;
     assert!(keeps(&fold, own, &first(&told, 11)), "a round is not compared with itself");
-    let roster = largest_roster(&fold, &again, &first(&told, 11), STEP);
+    let roster = largest_roster(&fold, &again, &first(&told, 11), STEP, told.plan.query.at);
     assert_eq!(roster, first(&told, 9), "two more stay away");
-    assert_eq!(largest_roster(&fold, own, &first(&told, 11), STEP), first(&told, 11));
+    assert_eq!(largest_roster(&fold, own, &first(&told, 11), STEP, told.plan.query.at), first(&told, 11));
     let full_noise = Query { mode: Mode::FullNoise, ..again };
-    assert_eq!(largest_roster(&fold, &full_noise, &first(&told, 11), STEP), first(&told, 11));
+    assert_eq!(
+        largest_roster(&fold, &full_noise, &first(&told, 11), STEP, told.plan.query.at),
+        first(&told, 11)
+    );
 }
 
 /// Whatever changes the sum by next to nothing, or cuts it otherwise, is the same question; another subject,
@@ -165,7 +168,7 @@ fn a_round_is_compared_whatever_is_voided_after_it_was_contributed_to() {
     for logs in [&told.logs, &unclosed] {
         let all = voided_in(&told, logs, 12);
         assert!(compared(&all));
-        let nearest = largest_roster(&all.fold(), &again, &eleven, STEP);
+        let nearest = largest_roster(&all.fold(), &again, &eleven, STEP, told.plan.query.at);
         assert_eq!(nearest, first(&told, 9), "the asker's program sees it too");
     }
 }
@@ -190,7 +193,7 @@ fn voided(fold: &Fold, told: &Told, by: &MemberId) -> Standing {
 #[test]
 fn an_auditor_finds_a_debit_for_a_roster_too_near_an_earlier_one_of_its_author() {
     let told = told();
-    let (by, again) = (told.bystander(), again(&told));
+    let (by, again) = (&told.plan.committee[1], again(&told));
     let fold = told.logs.fold();
     let judged = |fold: &Fold, standing: &Standing, query: &Query, members: &[MemberId]| {
         let verdict = standing.judge(fold, by, query, Some(members), None, true, false, query.at);
@@ -207,6 +210,32 @@ fn an_auditor_finds_a_debit_for_a_roster_too_near_an_earlier_one_of_its_author()
     assert_eq!(judged(&fold, &debited, &own, &near), Ok(()), "a round is not compared with itself");
     let other = Query { question_hash: Digest([8; 32]), ..again.clone() };
     assert_eq!(judged(&fold, &debited, &other, &near), Ok(()), "another question");
+
+    // Nor that it came to a sum, unless it closed with it, or released it, before.
+    let bystander = applied(&fold, &told, told.bystander(), &[Kind::Verdict, Kind::Debit]);
+    let verdict = |standing: &Standing, by: &MemberId| {
+        standing.judge(&fold, by, &again, Some(&near), None, true, false, again.at).is_ok()
+    };
+    assert!(verdict(&bystander, told.bystander()));
+    assert!(!verdict(&applied(&fold, &told, told.asker(), &[Kind::Verdict, Kind::Debit]), told.asker()));
+    // The other debit comes before the close, or after it.
+    for known in [false, true] {
+        let (mut logs, body) = (told.logs.clone(), told.round.asked().unwrap().body.clone());
+        let period = datacoop_policy::Period::parse("2025-11-03..2025-12-19").unwrap();
+        let id = logs.push(told.asker(), again.at, Body::Query(Box::new(QueryBody { period, ..body }))).leaf;
+        let Logged { at, time, body } = told.said(Kind::Debit, by).clone();
+        let Body::Debit { roster, nonce, debit, .. } = body else { panic!("a debit") };
+        let body = Body::Debit { query: id, roster, nonce, debit };
+        if known {
+            logs.push(by, time, body);
+        } else {
+            logs.change(by, &Ref { index: 1, ..at }, |entry| entry.body = body);
+        }
+        let fold = logs.fold();
+        let query = Query::clone(fold.round(&id).unwrap().query().unwrap());
+        let expected = if known { Err("min_step") } else { Ok(()) };
+        assert_eq!(judged(&fold, &debited, &query, &near), expected);
+    }
 
     // Which set the other round had accepted by then its author may not have known.
     let mut apart = told.logs.clone();

@@ -17,11 +17,13 @@ use datacoop_policy::query::{Mode, Query};
 use datacoop_policy::{Digest, MemberId, Period, Span, Time};
 use datacoop_protocol::entry::{Body, QueryBody};
 use datacoop_protocol::rounds::Kind;
-use datacoop_protocol::standing::{Standing, replay};
+use datacoop_protocol::standing::{Standing, largest_roster, replay};
 
 /// Days that overlap with the round's, and a term that does not.
 const OVERLAPPING: &str = "2025-11-03..2025-12-19";
 const NEXT_TERM: &str = "2026-01-05..2026-02-13";
+/// Bodies that two sums of one question may set apart at least.
+const STEP: u32 = 3;
 /// Later than any entry of a round may be on its way.
 const LONG_AFTER: Span = Span(600_000);
 
@@ -93,6 +95,38 @@ fn an_abort_dated_ahead_lets_no_second_round_begin() {
     let logs = aborted(told.asker(), close_by + Span(9_000));
     assert!(!waits(&told, &logs, DEBITED, &query, close_by + Span(1)), "no longer than its deadline");
     assert!(!waits(&told, &aborted(told.bystander(), close_by), DEBITED, &query, close_by + Span(1)));
+}
+
+/// What the others debited may have been shown to some and not to us: who contributed compares the next Roster
+/// with that round until it is aborted or past, though it has lapsed for all that is known here.
+#[test]
+fn who_contributed_to_a_round_that_seems_to_have_lapsed_keeps_its_distance_from_it() {
+    let told = told();
+    let (by, query) = (told.bystander(), again(&told, OVERLAPPING));
+    let close_by = told.plan.query.close_by;
+    let late = told.plan.query.contribute_by + LONG_AFTER;
+    let eleven: Vec<MemberId> = told.plan.members.iter().filter(|id| *id != told.asker()).cloned().collect();
+    // The asker and one more: neither is `by`.
+    let silent: Vec<&MemberId> = told.plan.members.iter().rev().filter(|id| *id != by).take(2).collect();
+    assert!(silent.contains(&told.asker()));
+    let lapsed = told.before(&unopened(&told), Kind::Debit, &silent);
+    let judged = |logs: &Logs, now: Time| {
+        let (fold, standing) = (logs.fold(), replay(&logs.fold(), by).0);
+        let verdict = standing.judge(&fold, by, &query, Some(&eleven), None, true, true, now);
+        let asked = largest_roster(&fold, &Query { asker: by.clone(), ..query.clone() }, &eleven, STEP, now);
+        assert_eq!(verdict.is_ok(), asked == eleven, "the asker's program sees it too");
+        verdict.map_err(|refusal| refusal.rule.code())
+    };
+    assert_eq!(judged(&lapsed, late), Err("min_step"));
+    assert_eq!(judged(&lapsed, close_by), Err("min_step"));
+    assert_eq!(judged(&lapsed, close_by + Span(1)), Ok(()), "it can come to no sum any more");
+    let uncontributed = told.before(&lapsed, Kind::Contribution, &[by]);
+    assert_eq!(judged(&uncontributed, late), Ok(()), "what others took alone blocks nobody");
+    for (at, freed) in [(late, true), (close_by + Span(9_000), false)] {
+        let mut aborted = lapsed.clone();
+        aborted.push(&told.plan.committee[0], at, Body::Abort { query: told.id, code: "few".into() });
+        assert_eq!(judged(&aborted, late).is_ok(), freed, "an abort at {at:?}");
+    }
 }
 
 #[test]

@@ -240,7 +240,7 @@ impl Member {
         let willing: Vec<MemberId> = accepts.iter().map(|(by, _)| by.clone()).collect();
         let step =
             Layers::new(self.fold.charter_of(&query.charter), &query.purpose, None).effective().min_step;
-        let members = largest_roster(&self.fold, query, &willing, step);
+        let members = largest_roster(&self.fold, query, &willing, step, self.now);
         let chosen = accepts.into_iter().filter(|(by, _)| members.contains(by));
         let verdicts: Vec<Ref> = chosen.map(|(_, verdict)| verdict).collect();
         // The asker's own place in the Roster is not a rule: it may have no data. It judges as the
