@@ -274,6 +274,11 @@ impl Charter {
         self.draft.members.get(*self.places.get(id)?)
     }
 
+    /// Whether a Query of this member counts (F14): its role says so.
+    pub fn may_ask(&self, id: &MemberId) -> bool {
+        self.member(id).is_some_and(|member| member.has(Role::Coordinator))
+    }
+
     /// The purpose with this id.
     pub fn purpose(&self, id: &str) -> Option<&Purpose> {
         self.draft.purposes.iter().find(|purpose| purpose.id == id)

@@ -1,6 +1,6 @@
 //! `judge`: the only place where the rules meet. Public facts only: no row, count or clock.
 
-use crate::charter::{Charter, Member, Role};
+use crate::charter::{Charter, Member};
 use crate::id::MemberId;
 use crate::ledger::Ledger;
 use crate::limits::{Layer, Limits, Set};
@@ -198,7 +198,7 @@ fn check_charter(query: &Query, facts: &Facts<'_>) -> Check {
         let (first, last) = (charter.fields().effective, charter.fields().expires);
         return no(Rule::CharterExpired, format!("our charter is in force from {first} to {last}"));
     }
-    if !charter.member(&query.asker).is_some_and(|asker| asker.has(Role::Coordinator)) {
+    if !charter.may_ask(&query.asker) {
         return no(Rule::Asker, "the asker has no right to ask this");
     }
     Ok(())

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::charter::CharterDraft;
 use crate::charter::tests::{sample, suit};
+use crate::charter::{CharterDraft, Role};
 use crate::id::Digest;
 use crate::ledger::Account;
 use crate::question::{Question, QuestionDraft};

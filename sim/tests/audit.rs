@@ -60,7 +60,7 @@ fn an_honest_round_passes_and_every_check_counts_what_it_recomputed() {
             ("A01", "1 signed head over all entries".to_owned()),
             ("A05", format!("{entries} entries")),
             ("A06", "2 charter entries; each version has its signatures".to_owned()),
-            ("A07", "2 acceptances and debits replayed".to_owned()),
+            ("A07", format!("{} queries, acceptances and debits replayed", 2 + u8::from(asked))),
             ("A08", "1 debits and voids add up".to_owned()),
             ("A09", format!("{opened} debits and opens of rounds taken part in")),
             ("A10", format!("{} releases recomputed", u8::from(asked))),

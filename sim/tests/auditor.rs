@@ -13,6 +13,7 @@ use common::{LOSS, PERIOD, Story};
 use datacoop_policy::ledger::Debit;
 use datacoop_policy::query::Mode;
 use datacoop_policy::{Digest, MemberId, QueryId, Span};
+use datacoop_protocol::audit::{Outcome, audit_one};
 use datacoop_protocol::entry::{Body, Entry, SealedShare};
 use datacoop_protocol::log::cosignature::Cosignature;
 use datacoop_protocol::log::note::Checkpoint;
@@ -222,4 +223,29 @@ fn an_auditor_that_is_no_witness_cosigns_nothing() {
     let log = member.fold().log(&story.founder(0).id).unwrap();
     let newest = member.witnessed().newest(log).unwrap();
     assert!(!newest.contains(&keys.public().witness.name), "{newest}");
+}
+
+/// A Query by whoever may not ask is its author's wrong, at its entry, and nobody else's: none answers it.
+#[test]
+fn a_query_of_a_member_that_may_not_ask_fails_in_its_own_log() {
+    let mut story = Story::audited(MEMBERS, 8);
+    story.meet();
+    let query = story.query(Mode::Secure, LOSS, 5, PERIOD);
+    assert!(story.ask(AUDITOR, query.clone()).is_none(), "its own node writes none");
+    story.forge(AUDITOR, 0, Body::Query(Box::new(query)));
+    story.world.run_until(story.world.now() + Span(5_000));
+    let auditor = story.founder(AUDITOR).id;
+    let fold = story.world.member(0).unwrap().fold();
+    let at = fold.log(&auditor).unwrap().size() - 1;
+    for log in fold.logs() {
+        let report = audit_one(fold, &log.member, &|_| None).unwrap();
+        let failed: Vec<_> = report.checks.iter().filter(|check| check.outcome == Outcome::Fail).collect();
+        if log.member != auditor {
+            assert!(failed.is_empty(), "{}: {failed:?}", log.origin);
+            continue;
+        }
+        let [check] = failed[..] else { panic!("{failed:?}") };
+        assert_eq!((check.code, check.entry), ("A07", Some(at)));
+        assert!(check.text.contains("asks, and version 1 gives its author no right to"), "{}", check.text);
+    }
 }

@@ -150,7 +150,7 @@ fn a_debit_for_a_roster_of_another_history_is_checked_for_its_nonce_alone() {
         (logs.check(by, "A07"), logs.check(by, "A09"))
     };
     let (verdicts, rounds) = checks(true);
-    let text = "1 acceptances and debits replayed; 1 more need logs or blobs that are not here";
+    let text = "1 queries, acceptances and debits replayed; 1 more need logs or blobs that are not here";
     assert_eq!((verdicts.outcome, verdicts.text.as_str()), (Outcome::Pass, text));
     let text = "1 debits and opens of rounds taken part in need logs or blobs that are not here";
     assert_eq!((rounds.outcome, rounds.text.as_str()), (Outcome::Skip, text));

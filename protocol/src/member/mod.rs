@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use datacoop_policy::charter::{Charter, Role, acts_from};
+use datacoop_policy::charter::{Charter, acts_from};
 use datacoop_policy::limits::Limits;
 use datacoop_policy::refusal::Rule;
 use datacoop_policy::vocabulary::Vocabulary;
@@ -432,8 +432,7 @@ impl Member {
     /// Whether a round is worth our steps: asked by a member that may ask, or one we took part in.
     fn concerns_us(&self, round: &Round) -> bool {
         let Some(asked) = round.asked() else { return false };
-        let asker = self.fold.charter().member(&asked.asker);
-        asker.is_some_and(|asker| asker.has(Role::Coordinator)) || self.wrote(round, Kind::Verdict)
+        self.fold.charter().may_ask(&asked.asker) || self.wrote(round, Kind::Verdict)
     }
 
     /// Signs the head of our log if it grew.
