@@ -233,6 +233,14 @@ pub fn verify(
         let owner = fold.member_by_origin(origin).ok_or_else(|| {
             StoreError::Wrong(format!("{}: no head of a log of this charter", path.display()))
         })?;
+        // Else nobody would say that a log which somebody saw is not here at all.
+        if !trees.contains_key(owner) {
+            return Err(StoreError::Wrong(format!(
+                "{}: a head of `{origin}`, and none of these folders is of that log; name its export too, or \
+                 leave the head out",
+                path.display()
+            )));
+        }
         notes.entry(owner.clone()).or_default().push(note);
     }
     let source = blobs(folders);

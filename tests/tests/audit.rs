@@ -660,6 +660,14 @@ fn two_heads_of_one_size_are_an_equivocation_without_their_entries() {
         .to_vec();
     let (code, _, text) = exports.verify(&["--seen", &seen[0]]);
     assert_eq!(code, 0, "one longer head is no wrong: {text}");
+    assert!(text.contains("WARN A04") && text.contains("a head of 1000 entries was signed; only"), "{text}");
+    // Of a log that nobody handed in the head can be held against nothing: that is said, not passed over.
+    let others: Vec<&str> = exports.folders[1..].iter().map(|folder| folder.to_str().unwrap()).collect();
+    let args = [&["verify", "--seen", &seen[0]], &others[..]].concat();
+    let output = Command::new(program()).args(args).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("none of these folders is of that log"), "{said}");
     let (code, verified, text) = exports.verify(&["--seen", &seen[0], "--seen", &seen[1]]);
     assert_eq!((code, &verified["result"]), (3, &Value::from("equivocation")), "{text}");
     assert!(codes(&verified, 0, "fail").contains(&"A04".to_owned()), "{}", author.id);

@@ -117,7 +117,13 @@ pub(super) fn check_history(fold: &Fold, log: &Log, notes: &Notes) -> Check {
         match log.tree().root_at(head.size) {
             None => findings.warn(
                 log.size().saturating_sub(1),
-                format!("a head of {} entries was signed; only {} are here", head.size, log.size()),
+                format!(
+                    "a head of {} entries was signed; only {} are here: this copy is old, or the last {} are kept \
+                     back; ask its author for them",
+                    head.size,
+                    log.size(),
+                    head.size - log.size()
+                ),
             ),
             Some(root) if root == head.root => findings.note(None, Ok(())),
             Some(_) => findings.note(
