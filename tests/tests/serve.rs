@@ -40,7 +40,7 @@ fn send(address: &str, bytes: &[u8]) -> Option<Got> {
 }
 
 fn request(address: &str, method: &str, path: &str, more: &str) -> Got {
-    let text = format!("{method} {path} HTTP/1.1\r\nHost: logs.example\r\nConnection: close\r\n{more}\r\n");
+    let text = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{more}\r\n");
     send(address, text.as_bytes()).unwrap()
 }
 
@@ -200,27 +200,38 @@ fn nothing_else(coop: &Coop, address: &str) {
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "PROPFIND"] {
         let Some(got) = send(
             address,
-            format!("{method} {checkpoint} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes(),
+            format!("{method} {checkpoint} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")
+                .as_bytes(),
         ) else {
             continue;
         };
         assert!(got.0 == 405 || got.0 == 400, "{method}: {}", got.0);
     }
-    let whole = get(address, &checkpoint);
-    let head = request(address, "HEAD", &checkpoint, "");
+    // A page in this computer's browser that had its own name lead here reads nothing.
+    for host in ["Host: evil.example\r\n", "Host: evil.example:8090\r\n", ""] {
+        let text = format!("GET {checkpoint} HTTP/1.1\r\n{host}Connection: close\r\n\r\n");
+        let got = send(address, text.as_bytes()).unwrap();
+        let said = String::from_utf8_lossy(&got.2).into_owned();
+        assert!(got.0 == 403 && said.contains("ask for its address, or localhost"), "{}: {said}", got.0);
+    }
+    // A checkpoint gains its witnesses' lines meanwhile.
+    let still = format!("{log}/policy");
+    let whole = get(address, &still);
+    let head = request(address, "HEAD", &still, "");
     assert_eq!((head.0, head.2.len()), (200, 0));
     assert_eq!(head.header("content-length"), whole.header("content-length"));
     // A range, however large, is answered with the whole or not at all.
     for range in ["bytes=0-", "bytes=0-99999999999999999999", "bytes=-1", &"bytes=0-1,".repeat(500)] {
-        let got = request(address, "GET", &checkpoint, &format!("Range: {range}\r\n"));
+        let got = request(address, "GET", &still, &format!("Range: {range}\r\n"));
         assert!(got.0 == 200 && got.2 == whole.2, "{}", got.0);
     }
     // A body is not read: it is answered, and the connection ends.
     let mut post =
-        format!("POST {checkpoint} HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n").into_bytes();
+        format!("POST {checkpoint} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 99999999\r\n\r\n")
+            .into_bytes();
     post.extend(vec![b'x'; 1 << 20]);
     assert!(send(address, &post).is_none_or(|got| got.0 == 405));
-    let mut long = format!("GET {checkpoint} HTTP/1.1\r\nX-Long: ").into_bytes();
+    let mut long = format!("GET {checkpoint} HTTP/1.1\r\nHost: {address}\r\nX-Long: ").into_bytes();
     long.extend(vec![b'x'; 2 << 20]);
     assert!(send(address, &long).is_none_or(|got| got.0 == 431 || got.0 == 400));
     assert!(send(address, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").is_none_or(|got| got.0 == 400));
