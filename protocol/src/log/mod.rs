@@ -9,3 +9,5 @@ pub mod tree;
 
 #[cfg(test)]
 mod oracle_tests;
+#[cfg(test)]
+mod vector_tests;
