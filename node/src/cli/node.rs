@@ -212,15 +212,7 @@ pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {
             witnesses["witnessed"], witnesses["entries"], witnesses["cosigned"], witnesses["needed"]
         ),
     };
-    for one in json["unresponsive"].as_array().into_iter().flatten() {
-        text += &format!(
-            "unresponsive: {}; {} says since a day ago that it holds {} entries of its log, which are not what is here; \
-             no proof of anything: ask both\n",
-            words(&one["member"]),
-            words(&one["by"]),
-            one["entries"]
-        );
-    }
+    text += &unresponsive_text(&json);
     if json["answers"] != true {
         text += "This node answers nothing: limits.toml is missing or unreadable.\n";
     }
@@ -232,6 +224,21 @@ pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {
         text += &format!("open: {} {}\n", &words(&open["query"])[..8], words(&open["stage"]));
     }
     Ok(Printed::new(json, text))
+}
+
+/// Whose logs are said to hold what is not here: suspicion, so it says whom to ask and accuses nobody.
+fn unresponsive_text(json: &Value) -> String {
+    let words = |value: &Value| plain(value.as_str().unwrap_or(""));
+    let line = |one: &Value| {
+        format!(
+            "unresponsive: {}; {} says since a day ago that it holds {} entries of its log, which are not what is here; \
+             no proof of anything: ask both\n",
+            words(&one["member"]),
+            words(&one["by"]),
+            one["entries"]
+        )
+    };
+    json["unresponsive"].as_array().into_iter().flatten().map(line).collect()
 }
 
 /// What was spent and is left by account, and over the years.
@@ -271,3 +278,7 @@ pub(super) fn audit(common: &Common) -> Result<Printed, CommandError> {
     let code = if json["result"] == "pass" { 0 } else { Exit::Failed as u8 };
     Ok(Printed { json, text, code })
 }
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod status_tests;
