@@ -71,6 +71,7 @@ impl Folder {
             "keys/rounds",
             "keys/openings",
             "charter",
+            "charter/signed",
             "vocabulary",
             "blobs",
             "tables",

@@ -112,12 +112,19 @@ impl Home {
         self.join("config.toml").exists()
     }
 
-    /// Sets up a node: identity and configuration. Errors: there is one already.
+    /// Sets up a node: identity and configuration. An identity that lies there already stays: an earlier set-up
+    /// was cut off after it, or the configuration was lost, and another identity would be another member.
+    ///
+    /// Errors: there is a node already, or what lies there is no identity.
     pub fn create(&self, config: &Config, identity: &[u8; 32]) -> Result<(), StoreError> {
         if self.exists() {
             return wrong(format!("{} holds a node already", self.path.display()));
         }
-        keyfile::create(&self.join("keys/identity"), identity)?;
+        let file = self.join("keys/identity");
+        match file.exists() {
+            true => drop(keyfile::read(&file)?),
+            false => keyfile::create(&file, identity)?,
+        }
         let text = toml::to_string(config).map_err(|error| StoreError::Wrong(error.to_string()))?;
         write_durably(&self.join("config.toml"), text.as_bytes())
     }
