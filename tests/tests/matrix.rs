@@ -1,7 +1,7 @@
 //! S16 and R1, step by step: every durable step of a member persists or does not, and the co-operative goes on
 //! as if nothing had happened. The table is `datacoop_tests::matrix::Step::row`.
 
-use datacoop_tests::matrix::{Fate, Sabotage, Step, Target, all, play};
+use datacoop_tests::matrix::{FOLDER_STEPS, Fate, Sabotage, Step, Target, all, crash, play};
 
 #[test]
 fn every_step_persists_or_not_and_nothing_that_was_told_breaks() {
@@ -41,4 +41,16 @@ fn a_broken_promise_turns_its_row_red() {
         println!("{sabotage:?}, {step:?} {fate:?} {after}: {:?}", cell.failures.first());
         assert!(cell.happened && !cell.failures.is_empty(), "{sabotage:?} at {step:?} {fate:?}");
     }
+}
+
+#[test]
+fn every_step_of_a_folder_leaves_the_old_or_the_new() {
+    let mut failures = vec![];
+    for (step, _) in FOLDER_STEPS {
+        let tally = crash(step);
+        println!("{step:?}: {} disks, {} failures", tally.images, tally.failures.len());
+        assert!(tally.images > 3, "{step:?} changes something");
+        failures.extend(tally.failures);
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
 }

@@ -82,6 +82,26 @@ pub struct DiskModel {
     synced: BTreeMap<PathBuf, usize>,
     seen_dirs: BTreeSet<PathBuf>,
     synced_dirs: BTreeSet<PathBuf>,
+    /// Folders that got other names since the folder above was synced, in order.
+    moved: Vec<(PathBuf, PathBuf)>,
+}
+
+/// Where a path is after a folder got another name.
+fn after_move(path: &Path, from: &Path, to: &Path) -> PathBuf {
+    match path.strip_prefix(from) {
+        Ok(rest) if rest.as_os_str().is_empty() => to.to_owned(),
+        Ok(rest) => to.join(rest),
+        Err(_) => path.to_owned(),
+    }
+}
+
+fn move_names(names: &mut BTreeMap<PathBuf, usize>, from: &Path, to: &Path) {
+    let all = std::mem::take(names).into_iter();
+    names.extend(all.map(|(path, number)| (after_move(&path, from, to), number)));
+}
+
+fn move_dirs(dirs: &mut BTreeSet<PathBuf>, from: &Path, to: &Path) {
+    *dirs = dirs.iter().map(|path| after_move(path, from, to)).collect();
 }
 
 /// What is left of a crash.
@@ -134,15 +154,27 @@ impl DiskModel {
                 file.synced = file.seen.clone();
                 file.since.clear();
             }
-            Did::Rename(from, to) => {
-                let number = self.seen.remove(from).expect("a file that is there");
-                self.seen.insert(to.clone(), number);
-            }
+            Did::Rename(from, to) => match self.seen.remove(from) {
+                Some(number) => drop(self.seen.insert(to.clone(), number)),
+                None => {
+                    move_names(&mut self.seen, from, to);
+                    move_dirs(&mut self.seen_dirs, from, to);
+                    self.moved.push((from.clone(), to.clone()));
+                }
+            },
             Did::Remove(path) => {
                 self.seen.remove(path);
             }
             Did::SyncDir(folder) => {
                 let inside = |path: &Path| path.parent() == Some(folder);
+                let (moved, rest) =
+                    std::mem::take(&mut self.moved).into_iter().partition(|(_, to)| inside(to));
+                self.moved = rest;
+                let moved: Vec<(PathBuf, PathBuf)> = moved;
+                for (from, to) in &moved {
+                    move_names(&mut self.synced, from, to);
+                    move_dirs(&mut self.synced_dirs, from, to);
+                }
                 self.synced.retain(|path, _| !inside(path));
                 let now = self.seen.iter().filter(|(path, _)| inside(path));
                 self.synced.extend(now.map(|(path, number)| (path.clone(), *number)));
@@ -159,34 +191,38 @@ impl DiskModel {
             Left::Written => true,
             Left::SyncedOnly => false,
         };
-        let mut names = self.synced.clone();
+        if left == Left::Written {
+            let files = self.seen.iter();
+            return files.map(|(path, number)| (path.clone(), self.files[*number].seen.clone())).collect();
+        }
+        let (mut names, mut dirs) = (self.synced.clone(), self.synced_dirs.clone());
+        // Folders' names change in order: the later ones need the places of the earlier.
+        let moves = self.moved.iter().enumerate().take_while(|(n, _)| coin(&format!("move {n}")));
+        moves.for_each(|(_, (from, to))| {
+            move_names(&mut names, from, to);
+            move_dirs(&mut dirs, from, to);
+        });
+        let in_moved =
+            |path: &Path| self.moved.iter().any(|(from, to)| path.starts_with(from) || path.starts_with(to));
         for path in self.seen.keys().chain(self.synced.keys()).cloned().collect::<BTreeSet<_>>() {
             // Each name by itself is the old one or the new one.
-            if coin(&format!("name {}", path.display())) {
+            if !in_moved(&path) && coin(&format!("name {}", path.display())) {
                 match self.seen.get(&path) {
                     Some(number) => names.insert(path, *number),
                     None => names.remove(&path),
                 };
             }
         }
-        let reached = |path: &Path| {
-            left == Left::Written || path.ancestors().skip(1).all(|dir| self.has_dir(dir, &coin))
+        let has_dir = |dir: &Path| {
+            dir.as_os_str().is_empty() || dirs.contains(dir) || coin(&format!("dir {}", dir.display()))
         };
+        let reached = |path: &Path| path.ancestors().skip(1).all(has_dir);
         let named = names.into_iter().filter(|(path, _)| reached(path));
-        named.map(|(path, number)| (path, self.bytes_left(number, left, &coin))).collect()
+        named.map(|(path, number)| (path, self.bytes_left(number, &coin))).collect()
     }
 
-    fn has_dir(&self, dir: &Path, coin: &dyn Fn(&str) -> bool) -> bool {
-        dir.as_os_str().is_empty()
-            || self.synced_dirs.contains(dir)
-            || coin(&format!("dir {}", dir.display()))
-    }
-
-    fn bytes_left(&self, number: usize, left: Left, coin: &dyn Fn(&str) -> bool) -> Vec<u8> {
+    fn bytes_left(&self, number: usize, coin: &dyn Fn(&str) -> bool) -> Vec<u8> {
         let file = &self.files[number];
-        if left == Left::Written {
-            return file.seen.clone();
-        }
         let mut bytes = file.synced.clone();
         for (n, did) in file.since.iter().enumerate() {
             if coin(&format!("file {number} change {n}")) {

@@ -1,6 +1,8 @@
 //! Every disk that a crash could leave of a recorded round, and what a start makes of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use datacoop_policy::{Digest, Span};
@@ -32,7 +34,8 @@ pub fn write_image(folder: &Path, image: &Image) {
     for (path, bytes) in image {
         let path = folder.join(path);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        std::fs::write(path, bytes).expect("written");
+        std::fs::write(&path, bytes).expect("written");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("its owner's alone");
     }
 }
 

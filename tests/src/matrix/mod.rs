@@ -8,6 +8,7 @@
 //! it is acted upon turns its row red.
 
 mod felled;
+mod folders;
 mod stage;
 mod steps;
 
@@ -15,6 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use self::felled::Shared;
 pub use self::felled::{Sabotage, Target};
+pub use self::folders::{FOLDER_STEPS, FolderStep, crash};
 pub use self::stage::Plot;
 use self::stage::{Stage, place};
 pub use self::steps::{Fate, Row, Step};
