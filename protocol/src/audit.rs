@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use datacoop_policy::{Digest, MemberId};
 
+use crate::cited::references;
 use crate::entry::{Body, Ref};
 use crate::fold::{Fold, Log};
 use crate::log::note::open_checkpoint;
@@ -416,9 +417,9 @@ impl<'a> Claims<'a> {
         let mut leaves: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         let mut absent = BTreeSet::new();
         for reference in own.iter().flat_map(|logged| references(&logged.body)) {
-            leaves.entry((reference.log.as_str(), reference.index)).or_default().insert(&reference.leaf);
+            leaves.entry((&*reference.log, reference.index)).or_default().insert(&reference.leaf);
             if !fold.resolves(reference) {
-                absent.insert((reference.log.as_str(), &reference.leaf));
+                absent.insert((&*reference.log, &reference.leaf));
             }
         }
         let entries = fold.rounds().values().filter(|_| !absent.is_empty()).flat_map(|round| {
@@ -426,42 +427,16 @@ impl<'a> Claims<'a> {
             let query = round.asked().map(|asked| &asked.at);
             round.everything().map(|(_, logged)| &logged.at).chain(repeats).chain(query)
         });
-        let named = entries.map(|at| (at.log.as_str(), &at.leaf));
+        let named = entries.map(|at| (&*at.log, &at.leaf));
         let elsewhere = named.filter(|entry| absent.contains(entry)).collect();
         Self { leaves, elsewhere }
     }
 
     /// Whether what does not stand here cannot lie on one history with all else that is cited.
     fn contradict(&self, reference: &Ref) -> bool {
-        let log = reference.log.as_str();
+        let log = &*reference.log;
         self.leaves.get(&(log, reference.index)).is_some_and(|leaves| leaves.len() > 1)
             || self.elsewhere.contains(&(log, &reference.leaf))
-    }
-}
-
-/// What an entry cites.
-pub(crate) fn references(body: &Body) -> Vec<&Ref> {
-    match body {
-        Body::Genesis { .. }
-        | Body::Charter { .. }
-        | Body::Query(_)
-        | Body::Accept { .. }
-        | Body::Refuse { .. }
-        | Body::Abort { .. }
-        | Body::Head { .. }
-        | Body::Split { .. } => vec![],
-        Body::Roster { verdicts, .. } => verdicts.iter().collect(),
-        Body::Debit { roster, .. } => vec![roster],
-        Body::Contribution { debit, .. } | Body::Commit { debit, .. } | Body::Void { debit, .. } => {
-            vec![debit]
-        }
-        Body::Freeze { roster, contributions, .. } => std::iter::once(roster).chain(contributions).collect(),
-        Body::Verify { freezes, .. } => freezes.iter().collect(),
-        Body::Close { verifies, accepted, .. } => verifies.iter().chain(accepted).collect(),
-        Body::Open { closes, .. } => closes.iter().collect(),
-        Body::Reveal { freeze, .. } => vec![freeze],
-        Body::Release { opens, .. } => opens.iter().collect(),
-        Body::Alert { subject, .. } => vec![subject],
     }
 }
 

@@ -77,7 +77,7 @@ impl Proved {
 
     /// How others cite it, if its author's log has this origin.
     fn reference(&self, origin: &str) -> Ref {
-        Ref { log: origin.to_owned(), index: self.proof.index, leaf: self.leaf() }
+        Ref { log: origin.into(), index: self.proof.index, leaf: self.leaf() }
     }
 }
 

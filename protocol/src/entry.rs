@@ -6,6 +6,7 @@
 //! figures, which everyone derives again from the sums it carries.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use datacoop_policy::ledger::{Account, Debit};
 use datacoop_policy::query::{Assumptions, Mode};
@@ -24,8 +25,8 @@ const HEAD_BYTES_MAX: usize = 1_024;
 /// Points at an entry in a log, and binds its bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Ref {
-    /// The log's origin.
-    pub log: String,
+    /// The log's origin. Copies share it.
+    pub log: Arc<str>,
     /// Leaf index.
     pub index: u64,
     /// Leaf hash.
@@ -869,7 +870,7 @@ fn parse_ref(value: Value) -> Result<Ref, JsonError> {
     let found = Ref {
         index: unsigned(&mut fields, "index")?,
         leaf: fields.digest("leaf")?,
-        log: fields.string("log")?,
+        log: Arc::from(fields.string("log")?),
     };
     fields.finish()?;
     Ok(found)

@@ -3,18 +3,22 @@
 //! Entries of one log come in order; logs interleave in any way, and the result is the same: a round
 //! is a bag of what each member said first, and everything else is computed from the bag.
 
+mod question;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datacoop_policy::charter::Charter;
-use datacoop_policy::ledger::Account;
 use datacoop_policy::query::Query;
-use datacoop_policy::question::{Question, QuestionDraft};
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, QueryId, Time};
 
+pub(crate) use question::{Questions, bind};
+pub use question::{parse_question, question_hash, question_value};
+
 use crate::bounds::LOGS_MAX;
-use crate::entry::{Body, Entry, EntryError, QueryBody, Ref};
+use crate::cited::references_mut;
+use crate::entry::{Body, Entry, EntryError, Lay, QueryBody, Ref};
 use crate::heads::{Claim, Heads};
 use crate::json::{ENTRY_BYTES_MAX, Value};
 use crate::log::note::Checkpoint;
@@ -30,8 +34,11 @@ pub struct Log {
     pub member: MemberId,
     /// Its name in checkpoints.
     pub origin: String,
+    /// The same, as all references share it.
+    cited_as: Arc<str>,
     head: [u8; 32],
     key: [u8; 32],
+    /// In a fold for audit only those that begin the log.
     entries: Vec<Arc<[u8]>>,
     /// When each was written, as its author says; `None` of what is no entry.
     times: Vec<Option<Time>>,
@@ -51,7 +58,7 @@ pub struct Log {
 impl Log {
     /// Entries held.
     pub fn size(&self) -> u64 {
-        self.entries.len() as u64
+        self.tree.size()
     }
 
     /// When an entry was written, as its author says; `None` of what is no entry.
@@ -59,7 +66,7 @@ impl Log {
         self.times.get(usize::try_from(index).ok()?).copied().flatten()
     }
 
-    /// The entries, in order. In a fold that keeps none only those which begin the log have bytes.
+    /// The entries, in order. In a fold for audit only those which begin the log.
     pub fn entries(&self) -> &[Arc<[u8]>] {
         &self.entries
     }
@@ -112,7 +119,7 @@ impl Log {
     /// A reference to an entry held.
     pub fn reference(&self, index: u64) -> Option<Ref> {
         let leaf = self.tree.leaf(index)?;
-        Some(Ref { log: self.origin.clone(), index, leaf })
+        Some(Ref { log: Arc::clone(&self.cited_as), index, leaf })
     }
 
     /// The run of entries from `from`, at most `bytes_max`, with its proof; `None` when there is
@@ -195,8 +202,9 @@ pub struct Fold {
     splits: BTreeMap<MemberId, (Ref, Box<Evidence>)>,
     false_splits: BTreeSet<Ref>,
     heads: Heads,
-    /// Stands in the place of each entry's bytes, for an auditor that reads them once.
-    forgotten: Option<Arc<[u8]>>,
+    questions: Questions,
+    /// Whether what no audit reads again is not kept.
+    forgets: bool,
 }
 
 /// Entries that begin a log, whose bytes are always kept: genesis and charter, which are no part of a round.
@@ -216,6 +224,7 @@ impl Fold {
             let log = Log {
                 member: member.id.clone(),
                 origin: member.keys.log.name.clone(),
+                cited_as: Arc::from(member.keys.log.name.as_str()),
                 head: sha256(&[member.keys.log.name.as_bytes()]).0,
                 key: member.keys.log.key,
                 entries: vec![],
@@ -244,14 +253,16 @@ impl Fold {
             splits: BTreeMap::new(),
             false_splits: BTreeSet::new(),
             heads: Heads::default(),
-            forgotten: None,
+            questions: Questions::default(),
+            forgets: false,
         }
     }
 
-    /// Empty logs for an auditor of large ones: what entries say is folded and their hashes are kept, and
-    /// their bytes are not. It has no sections to show.
+    /// Empty logs for an auditor of large ones. Of each entry two hashes, its time and what it says of a round
+    /// are kept; its bytes are not, nor what no check reads: round keys, reasons of refusals, and the words of a
+    /// query entry, of which the Query that they mean is kept, and each Question once. It has no sections to show.
     pub fn for_audit(chain: Vec<Arc<Charter>>, vocabularies: BTreeMap<Digest, Arc<Vocabulary>>) -> Self {
-        Self { forgotten: Some(Arc::from([])), ..Self::with_chain(chain, vocabularies) }
+        Self { forgets: true, ..Self::with_chain(chain, vocabularies) }
     }
 
     /// The newest version of the charter: who belongs. Which rules hold, `charter_at` and `charter_of` say.
@@ -341,10 +352,11 @@ impl Fold {
         let index = log.size();
         let leaf = leaf_hash(&bytes);
         log.tree.push(leaf);
-        let kept = self.forgotten.as_ref().filter(|_| index >= BEGINNING).unwrap_or(&bytes);
-        log.entries.push(kept.clone());
+        if !self.forgets || index < BEGINNING {
+            log.entries.push(Arc::clone(&bytes));
+        }
         log.times.push(None);
-        let at = Ref { log: log.origin.clone(), index, leaf };
+        let at = Ref { log: Arc::clone(&log.cited_as), index, leaf };
         self.heads.grown(member, &log.tree);
         let parsed = Entry::parse(&bytes);
         if let (Ok(entry), Some(time)) = (&parsed, log.times.last_mut()) {
@@ -361,7 +373,9 @@ impl Fold {
                 if entry.body.hurries_everybody() {
                     log.hurried = index + 1;
                 }
-                self.fold_entry(at.clone(), entry);
+                // Its author's name as the log has it: every entry shares that.
+                let by = log.member.clone();
+                self.fold_entry(at.clone(), Entry { by, ..entry });
             }
             Err(EntryError::Newer) => log.stopped = Some(index),
             Err(EntryError::UnknownKind) => {}
@@ -394,8 +408,10 @@ impl Fold {
         }
         let held = usize::try_from(size - section.from).map_err(|_| bad("an endless section"))?;
         let (known, new) = section.entries.split_at(held.min(section.entries.len()));
-        let first = log.entries.len() - held;
-        let same = known.iter().zip(&log.entries[first..]).all(|(entry, held)| **held == *entry.0);
+        let first = usize::try_from(section.from).map_err(|_| bad("an endless section"))?;
+        let ours = log.entries.get(first..).unwrap_or_default();
+        let same =
+            known.len() <= ours.len() && known.iter().zip(ours).all(|(entry, held)| **held == *entry.0);
         if same && new.is_empty() && !section.entries.is_empty() && section.from > 0 {
             return Ok(None);
         }
@@ -536,7 +552,7 @@ impl Fold {
     }
 
     fn fold_entry(&mut self, at: Ref, entry: Entry) {
-        let Entry { at: time, by, body, .. } = entry;
+        let Entry { at: time, by, mut body, .. } = entry;
         if matches!(body, Body::Genesis { .. } | Body::Head { .. }) {
             self.heads.speaks(&by, time);
         }
@@ -553,10 +569,18 @@ impl Fold {
             return;
         }
         let bound = if let Body::Query(query) = &body {
-            Some(bind(self.charter_of(&query.charter), &self.vocabularies, query, at.leaf, &by, time))
+            let charter = Arc::clone(self.charter_of(&query.charter));
+            Some(bind(&charter, &self.vocabularies, &mut self.questions, query, at.leaf, &by, time))
         } else {
             None
         };
+        for cited in references_mut(&mut body) {
+            let log = self.member_by_origin.get(&*cited.log).and_then(|member| self.logs.get(member));
+            cited.log = log.map_or_else(|| Arc::clone(&cited.log), |log| Arc::clone(&log.cited_as));
+        }
+        if self.forgets {
+            forget(&mut body);
+        }
         let Some(id) = body.query().or(bound.is_some().then_some(at.leaf)) else { return };
         let round = Arc::make_mut(self.rounds.entry(id).or_insert_with(|| Arc::new(Round::new(id))));
         // What counts for nothing changes nothing: whoever repeats it keeps nobody busy.
@@ -583,7 +607,23 @@ impl Fold {
 
     /// The Query that a query entry by `asker` would be: to judge it before it is written.
     pub fn bind_draft(&self, body: &QueryBody, asker: &MemberId, at: Time) -> Result<Query, String> {
-        bind(self.charter_of(&body.charter), &self.vocabularies, body, Digest::default(), asker, at)
+        let known = &mut Questions::default();
+        bind(self.charter_of(&body.charter), &self.vocabularies, known, body, Digest::default(), asker, at)
+    }
+}
+
+/// Drops what no check of an audit reads.
+#[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
+fn forget(body: &mut Body) {
+    match body {
+        Body::Accept { round_key, .. } => *round_key = vec![],
+        // A veto needs no reason.
+        Body::Refuse { rule, layer, .. } => (*rule, *layer) = (String::new(), String::new()),
+        Body::Query(query) => {
+            query.question = Value::Object(BTreeMap::new());
+            query.lay = Lay::default();
+        }
+        _ => {}
     }
 }
 
@@ -594,88 +634,6 @@ fn covers(checkpoint: &Checkpoint, edge: &Edge, proof: &[[u8; 32]]) -> bool {
     }
     let proof: Vec<Digest> = proof.iter().map(|hash| Digest(*hash)).collect();
     verify_consistency(edge.size(), edge.root(), checkpoint.size, checkpoint.root, &proof).is_ok()
-}
-
-/// Makes a Query of a query entry. Errors: a sentence on what in it is not valid.
-pub(crate) fn bind(
-    charter: &Charter,
-    vocabularies: &BTreeMap<Digest, Arc<Vocabulary>>,
-    body: &QueryBody,
-    id: QueryId,
-    asker: &MemberId,
-    at: Time,
-) -> Result<Query, String> {
-    let (hash, dataset) = charter
-        .vocabulary(&body.vocabulary)
-        .ok_or_else(|| format!("the charter has no vocabulary `{}`", body.vocabulary))?;
-    let vocabulary = vocabularies
-        .get(&hash)
-        .ok_or_else(|| format!("this node lacks vocabulary `{}`; import it", body.vocabulary))?;
-    if vocabulary.name() != body.vocabulary || vocabulary.dataset() != dataset.id {
-        return Err(format!(
-            "the charter lists vocabulary `{}` under another name or dataset",
-            body.vocabulary
-        ));
-    }
-    let question = parse_question(&body.question)?;
-    let question = Question::admit(question, vocabulary).map_err(|error| error.to_string())?;
-    let bound = question.bind(&body.params, body.period).map_err(|error| error.to_string())?;
-    Ok(Query {
-        id,
-        asker: asker.clone(),
-        at,
-        question: bound,
-        question_hash: question_hash(&body.question),
-        account: Account { dataset: dataset.id.clone(), year: body.period.year() },
-        purpose: body.purpose.clone(),
-        loss: body.loss,
-        mode: body.mode,
-        assumed: body.assumed,
-        min_roster: body.min_roster,
-        join_by: body.join_by,
-        contribute_by: body.contribute_by,
-        close_by: body.close_by,
-        charter: body.charter,
-        supersedes: body.supersedes.as_ref().map(|old| old.query),
-    })
-}
-
-/// SHA-256 of a Question's canonical JSON: its content address.
-pub fn question_hash(question: &Value) -> Digest {
-    sha256(&[&question.to_bytes()])
-}
-
-/// Reads a Question from canonical JSON. Errors: not a Question, or not in its only form.
-pub fn parse_question(value: &Value) -> Result<QuestionDraft, String> {
-    let draft: QuestionDraft =
-        serde_json::from_slice(&value.to_bytes()).map_err(|error| format!("not a question: {error}"))?;
-    if question_value(&draft)? != *value {
-        return Err("the question is not in its canonical form".into());
-    }
-    Ok(draft)
-}
-
-/// A Question as canonical JSON; what is not set is left out.
-pub fn question_value(draft: &QuestionDraft) -> Result<Value, String> {
-    let json = serde_json::to_value(draft).map_err(|error| error.to_string())?;
-    canonical(json)
-}
-
-fn canonical(json: serde_json::Value) -> Result<Value, String> {
-    use serde_json::Value as Json;
-    Ok(match json {
-        Json::String(text) => Value::Str(text),
-        Json::Bool(flag) => Value::Int(i64::from(flag)),
-        Json::Number(number) => {
-            Value::Int(number.as_i64().ok_or("a question holds integers and texts only")?)
-        }
-        Json::Array(items) => Value::Array(items.into_iter().map(canonical).collect::<Result<_, _>>()?),
-        Json::Object(map) => {
-            let set = map.into_iter().filter(|(_, value)| !value.is_null());
-            Value::Object(set.map(|(k, v)| Ok((k, canonical(v)?))).collect::<Result<_, String>>()?)
-        }
-        Json::Null => return Err("a question holds no null".into()),
-    })
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use datacoop_policy::question::QuestionDraft;
+
 use super::*;
 
 /// Every form that a Question's text may have, as people write it.

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod bounds;
 pub mod certificate;
 pub mod charter_text;
+mod cited;
 pub mod entry;
 pub mod fold;
 pub mod heads;

@@ -152,7 +152,7 @@ fn alerts(story: &Story, id: QueryId) -> Vec<(usize, String, String)> {
     let round = round_at(story, there, id).unwrap();
     let alerts = round.alerts().iter().map(|(by, logged)| {
         let Body::Alert { code, subject, .. } = &logged.body else { panic!("an alert") };
-        (site_of(by), code.clone(), subject.log.clone())
+        (site_of(by), code.clone(), subject.log.to_string())
     });
     let mut alerts: Vec<_> = alerts.collect();
     alerts.sort();

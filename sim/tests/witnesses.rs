@@ -78,7 +78,7 @@ fn two_histories_become_one_alert_that_everybody_holds() {
         let (at, evidence) = member.fold().split(&two).expect("the alert reached everybody");
         let log = member.fold().log(&two).unwrap();
         evidence.check(&log.origin, &log.key()).unwrap();
-        assert_eq!(at.log, member.fold().log(&story.founder(4).id).unwrap().origin);
+        assert_eq!(*at.log, *member.fold().log(&story.founder(4).id).unwrap().origin);
         for witness in (0..5).filter(|n| *n != 2).map(|n| story.founder(n).id) {
             let said = member.witnessed().said(&two, &witness).expect("it cosigned before");
             assert_eq!(log.tree().root_at(said.checkpoint.size), Some(said.checkpoint.root));

@@ -343,7 +343,8 @@ pub fn relink(story: &mut Story) {
         let before = story.logs.clone();
         for entry in story.logs.iter_mut().flatten() {
             for reference in cited(&mut entry.body) {
-                let log = origins.iter().position(|origin| *origin == reference.log).expect("a member's log");
+                let log =
+                    origins.iter().position(|origin| **origin == *reference.log).expect("a member's log");
                 reference.leaf = leaves[log][usize::try_from(reference.index).expect("few")];
             }
         }

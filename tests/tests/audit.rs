@@ -273,7 +273,7 @@ fn debit_of_a_query_not_here(before: u64, loss: u64, after: u64) -> Body {
 }
 
 fn stranger() -> Ref {
-    Ref { log: keys(1).public().log.name.clone(), index: 0, leaf: Digest([1; 32]) }
+    Ref { log: keys(1).public().log.name.clone().into(), index: 0, leaf: Digest([1; 32]) }
 }
 
 #[test]
@@ -459,7 +459,7 @@ fn a_debit_that_is_not_right_fails() {
             let at = log.find("debit");
             let Body::Debit { query, .. } = log.entries[at].body else { panic!("a debit") };
             let debit = Ref {
-                log: keys(0).public().log.name.clone(),
+                log: keys(0).public().log.name.clone().into(),
                 index: at as u64,
                 leaf: leaf_hash(&log.entries[at].to_bytes()),
             };

@@ -5,6 +5,7 @@
 //! `for.nc_year` = `7,8` narrows. A parameter's own name has no dot.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::grouping::{check_cells_max, varying_cells};
 use super::{
@@ -104,6 +105,15 @@ impl Question {
         params: &BTreeMap<String, String>,
         period: Period,
     ) -> Result<BoundQuestion, QuestionError> {
+        Arc::new(self.clone()).bind_shared(params, period)
+    }
+
+    /// As `bind`, where many Queries ask one Question: they share it.
+    pub fn bind_shared(
+        self: &Arc<Self>,
+        params: &BTreeMap<String, String>,
+        period: Period,
+    ) -> Result<BoundQuestion, QuestionError> {
         self.check_period(period)?;
         let (groupings, narrowed) = self.read_choices(params)?;
         check_cells_max(groupings.iter(), self.measures.len())?;
@@ -142,7 +152,7 @@ impl Question {
         }
         let cells_per_unit = self.cells_per_unit.min(varying_cells(&groupings));
         let figure = figure_of(&self.figure, &groupings);
-        let question = self.clone();
+        let question = Arc::clone(self);
         let params = params.clone();
         Ok(BoundQuestion {
             question,
@@ -304,7 +314,7 @@ fn read_days(name: &str, text: &str, most: usize, period: Period) -> Result<Vec<
 /// A Question with its parameters, choices and period: what a Tally is computed from.
 #[derive(Clone, PartialEq, Debug)]
 pub struct BoundQuestion {
-    pub(super) question: Question,
+    pub(super) question: Arc<Question>,
     params: BTreeMap<String, String>,
     period: Period,
     pub(super) values: BTreeMap<String, Bound>,

@@ -12,7 +12,7 @@ use crate::rounds::{Kind, Logged, Round};
 /// which says how many say so; that an open was false is A09's. An open that came late is told as such and held against nobody.
 pub(super) fn check_alerts(fold: &Fold, log: &Log) -> Check {
     let mut findings = Findings::new("A15", "alerts");
-    for at in fold.false_splits().iter().filter(|at| at.log == log.origin) {
+    for at in fold.false_splits().iter().filter(|at| *at.log == *log.origin) {
         let text = format!("entry {} accuses a member of two histories and proves nothing", at.index);
         findings.note(Some(at.index), Err(text));
     }
@@ -78,8 +78,9 @@ fn kept_back(round: &Round, log: &Log) -> Option<(u64, String)> {
     let mut about = None;
     for (by, logged) in round.alerts() {
         let Body::Alert { code, subject, .. } = &logged.body else { continue };
-        let counts =
-            code == "withheld" && subject.log == log.origin && is_so(round, by, code, subject) == Some(true);
+        let counts = code == "withheld"
+            && *subject.log == *log.origin
+            && is_so(round, by, code, subject) == Some(true);
         let member = round.plan().is_some_and(|plan| plan.members.contains(by));
         if counts && member && *by != log.member && !sayers.contains(&by) {
             sayers.push(by);

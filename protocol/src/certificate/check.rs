@@ -14,10 +14,11 @@ use datacoop_policy::{MemberId, PrivacyLoss, Time};
 use super::make::{CanonicalHead, canonical_chain};
 use super::summary::summary;
 use super::{CERTIFICATE_BYTES_MAX, Certificate, FormError, HEADER, Proved, wrong};
-use crate::audit::{Check, Outcome, references};
+use crate::audit::{Check, Outcome};
 use crate::charter_text::open_chain;
+use crate::cited::references;
 use crate::entry::{Body, Ref};
-use crate::fold::bind;
+use crate::fold::{Questions, bind};
 use crate::log::cosignature::{policy_text, quorum, witness_keys};
 use crate::log::note::{Checkpoint, split_note};
 use crate::log::tree::sha256;
@@ -285,7 +286,7 @@ fn read_round(certificate: &Certificate, charter: &Charter) -> Result<Round, For
         let hash = sha256(&[certificate.vocabulary.as_bytes()]);
         let bound = Vocabulary::from_toml(&certificate.vocabulary).and_then(|vocabulary| {
             let known = BTreeMap::from([(hash, Arc::new(vocabulary))]);
-            bind(charter, &known, &body, round.id, by, time)
+            bind(charter, &known, &mut Questions::default(), &body, round.id, by, time)
         });
         round.set_query(at, by.clone(), time, *body, bound);
     }

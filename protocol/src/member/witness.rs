@@ -7,8 +7,8 @@ use datacoop_policy::{MemberId, Time};
 
 use super::Member;
 use super::port::{Event, Output};
-use crate::audit::references;
 use crate::bounds::{COSIGN_EVERY, COSIGN_QUIET, COSIGNED_MAX, HEAD_EVERY, HEADS_MAX};
+use crate::cited::references;
 use crate::entry::Body;
 use crate::fold::{SectionError, SplitView};
 use crate::log::cosignature::Cosignature;
@@ -170,7 +170,7 @@ impl Member {
         let rounds = self.fold.rounds().values().filter(|_| self.recovered);
         let own = rounds.flat_map(|round| round.everything()).filter(|(by, _)| **by == self.settings.me);
         let cited = own.flat_map(|(_, logged)| references(&logged.body));
-        cited.filter(|at| !self.fold.resolves(at)).map(|at| at.log.as_str()).collect()
+        cited.filter(|at| !self.fold.resolves(at)).map(|at| &*at.log).collect()
     }
 
     /// A member signed two histories of its log: told, and the proof goes into our log unless some log

@@ -210,7 +210,7 @@ impl Logs {
         let entry: Arc<[u8]> = Arc::from(Entry { at, by: by.clone(), seq, body }.to_bytes());
         let leaf = leaf_hash(&entry);
         self.log(by).push(entry);
-        Ref { log: self.founder(by).keys().public().log.name.clone(), index: seq, leaf }
+        Ref { log: self.founder(by).keys().public().log.name.clone().into(), index: seq, leaf }
     }
 
     /// An old copy of a log: its first so many entries.
@@ -228,7 +228,10 @@ impl Logs {
 
     /// All logs, each under a head that its owner signed.
     pub fn fold(&self) -> Fold {
-        let mut fold = Fold::new(self.charter.clone(), self.vocabularies.clone());
+        self.fold_into(Fold::new(self.charter.clone(), self.vocabularies.clone()))
+    }
+
+    fn fold_into(&self, mut fold: Fold) -> Fold {
         for (by, entries) in &self.entries {
             entries.iter().for_each(|entry| drop(fold.append(by, entry.clone())));
             let size = entries.len() as u64;
@@ -248,7 +251,11 @@ impl Logs {
     /// Which checks of which logs fail.
     pub fn failures(&self) -> Vec<(MemberId, &'static str)> {
         let fold = self.fold();
-        let reports = datacoop_protocol::audit::audit(&fold, &|hash| self.blobs.get(hash).cloned());
+        let blobs = |hash: &Digest| self.blobs.get(hash).cloned();
+        let reports = datacoop_protocol::audit::audit(&fold, &blobs);
+        let forgetful = Fold::for_audit(vec![self.charter.clone()], self.vocabularies.clone());
+        let forgetful = datacoop_protocol::audit::audit(&self.fold_into(forgetful), &blobs);
+        assert_eq!(reports, forgetful, "an auditor who keeps less finds the same");
         let failed = reports.into_iter().flat_map(|report| {
             let checks = report.checks.into_iter();
             let failed = checks.filter(|check| check.outcome == datacoop_protocol::audit::Outcome::Fail);

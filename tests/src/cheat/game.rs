@@ -402,7 +402,7 @@ impl Game {
         let mut codes = BTreeSet::new();
         for (by, logged) in self.round().alerts().iter().filter(|(by, _)| by != cheat) {
             let Body::Alert { code, subject, .. } = &logged.body else { continue };
-            assert_eq!(&subject.log, origin, "{by} alerts about somebody honest");
+            assert_eq!(*subject.log, **origin, "{by} alerts about somebody honest");
             codes.insert(code.clone());
         }
         codes.into_iter().collect()

@@ -101,7 +101,7 @@ impl Strike<'_> {
         let log = self.fold.log(&self.me).expect("its own log");
         let index = log.size() + ahead;
         let bytes = self.bytes(ahead, body);
-        Ref { log: log.origin.clone(), index, leaf: leaf_hash(&bytes) }
+        Ref { log: log.origin.as_str().into(), index, leaf: leaf_hash(&bytes) }
     }
 
     /// An entry of this cheat, `ahead` entries after the next one.

@@ -215,7 +215,7 @@ fn a_release_of_other_sums_is_told() {
     };
     check(&[row], |_, game| {
         let (logged, _) = game.round().released().map(|(l, s)| (l.clone(), s)).unwrap();
-        assert_ne!(logged.at.log, game.origin(game.cheat()), "somebody else's release stands");
+        assert_ne!(*logged.at.log, *game.origin(game.cheat()), "somebody else's release stands");
     });
 }
 
