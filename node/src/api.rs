@@ -16,11 +16,11 @@ use datacoop_policy::charter::Charter;
 use datacoop_policy::query::{Mode, WINDOW_MAX};
 use datacoop_policy::question::{QuestionDraft, tidy_params};
 use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, Span, Time};
-use datacoop_protocol::audit::{Notes, audit_with};
+use datacoop_protocol::audit::{LogReport, Notes};
 use datacoop_protocol::bounds::LAY_BYTES_MAX;
 use datacoop_protocol::certificate::{NotCertified, finish};
 use datacoop_protocol::entry::{Lay, QueryBody, Supersedes};
-use datacoop_protocol::fold::{Fold, question_value};
+use datacoop_protocol::fold::{Fold, Log, question_value};
 use datacoop_protocol::member::Member;
 use datacoop_protocol::member::opening::NotShown;
 use datacoop_protocol::rounds::Round;
@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 
 use crate::blobs::Blobs;
 use crate::certificate::{Shelf, write_certificate};
-use crate::cli::{audit_json, audit_text, releases_json};
+use crate::cli::{audit_json, audit_text, goes_on_json, goes_on_text, releases_json};
 use crate::driver::{AskReply, Handle};
 use crate::error::{CommandError, Exit};
 use crate::export::{snapshot, write_export_aside};
@@ -39,6 +39,7 @@ use crate::home::Home;
 use crate::load::Wish;
 use crate::own::basis::BasisText;
 use crate::serve::{LogServer, serve_logs};
+use crate::verify::{Audited, audit_on};
 use crate::view::{default_mode, plan_json, release_json, round_json, stage, status_json, unanswerable};
 use crate::{clock, entropy, load, opening};
 
@@ -134,6 +135,13 @@ pub struct EntriesRequest {
     pub known: Option<BTreeMap<String, u64>>,
 }
 
+/// An audit of what the node holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuditRequest {
+    /// What its reader's last one left, to go on from.
+    pub remembered: Option<Audited>,
+}
+
 /// Where to serve logs; nowhere any more, if left out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServeLogsRequest {
@@ -200,7 +208,7 @@ pub async fn serve(handle: Handle, log_server: LogServers) -> Result<(), StoreEr
     let router = Router::new()
         .route("/v1/status", get(status))
         .route("/v1/results", get(results))
-        .route("/v1/audit", get(audit_held))
+        .route("/v1/audit", get(audit_held).post(audit_on_held))
         .route("/v1/plan", post(plan))
         .route("/v1/queries", post(ask))
         .route("/v1/queries/{id}", get(query))
@@ -256,9 +264,19 @@ async fn results(State(handle): State<Handle>) -> Answer {
 }
 
 async fn audit_held(State(handle): State<Handle>) -> Answer {
+    audit_of(handle, AuditRequest { remembered: None }).await
+}
+
+/// An audit that goes on from an earlier one of the same reader. What a reader remembers is its own: it
+/// decides nothing but what it is told.
+async fn audit_on_held(State(handle): State<Handle>, Json(request): Json<AuditRequest>) -> Answer {
+    audit_of(handle, request).await
+}
+
+async fn audit_of(handle: Handle, request: AuditRequest) -> Answer {
     let held = handle.view(Held::of).await.ok_or_else(stopped)?;
     let home = handle.home().clone();
-    let audited = tokio::task::spawn_blocking(move || held.audit(&home)).await;
+    let audited = tokio::task::spawn_blocking(move || held.audit(&home, request.remembered.as_ref())).await;
     Ok(Json(audited.map_err(|error| Failed(CommandError::failed(error.to_string())))??))
 }
 
@@ -291,9 +309,12 @@ impl Held {
     }
 
     /// Folds the logs once more, from nothing, and audits them.
-    fn audit(self, home: &Home) -> Result<Value, StoreError> {
+    fn audit(self, home: &Home, remembered: Option<&Audited>) -> Result<Value, StoreError> {
         let known = home.vocabularies()?.into_iter().map(|(hash, (_, vocabulary))| (hash, vocabulary));
-        let mut fold = Fold::with_chain(self.charters, known.collect());
+        let mut fold = Fold::for_audit(self.charters, known.collect());
+        if let Some(remembered) = remembered {
+            remembered.check_charter(fold.charters()[0].id())?;
+        }
         let mut notes = Notes::new();
         for HeldLog { member, entries, note, heads } in self.logs {
             notes.insert(member.clone(), heads);
@@ -305,7 +326,13 @@ impl Held {
             }
         }
         let blobs = Blobs::kept(&home.join("blobs"));
-        let reports = audit_with(&fold, &|hash| blobs.get(hash).ok().flatten(), &notes);
+        let blobs = |hash: &Digest| blobs.get(hash).ok().flatten();
+        // Not one that is gone, if it was there.
+        let known = |log: &&Log| remembered.is_some_and(|remembered| remembered.log(&log.origin).is_some());
+        let logs = fold.logs().filter(|log| log.size() > 0 || known(log));
+        let audit = |log| audit_on(&fold, log, &blobs, &mut notes, None, remembered);
+        let reports: Vec<LogReport> = logs.map(audit).collect();
+        let continued = remembered.map(|remembered| remembered.continued(&reports)).unwrap_or_default();
         let result = if reports.iter().all(|report| report.passed()) { "pass" } else { "fail" };
         Ok(json!({
             "schema": "datacoop.audit/1",
@@ -313,7 +340,9 @@ impl Held {
             "result": result,
             "logs": audit_json(&reports, &fold),
             "releases": releases_json(&fold),
-            "text": audit_text(&reports, &fold, 0),
+            "continued": goes_on_json(&continued),
+            "audited": Audited::after(remembered, &fold, &reports),
+            "text": goes_on_text(&continued) + &audit_text(&reports, &fold, 0),
         }))
     }
 }

@@ -11,14 +11,14 @@ use std::sync::Arc;
 use datacoop_policy::charter::Charter;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId};
-use datacoop_protocol::audit::{Check, LogReport, Notes, Outcome, audit_one_from, two_heads};
+use datacoop_protocol::audit::{Check, LogReport, Notes, Outcome, two_heads};
 use datacoop_protocol::charter_text::open_chain;
 use datacoop_protocol::fold::{Fold, SectionError, SplitView};
 use datacoop_protocol::log::note::{Checkpoint, KIND_ED25519, bare_note, parse_vkey, split_note};
 use datacoop_protocol::log::tile::{TileStream, bundle_paths, read_bundle};
 use datacoop_protocol::log::tree::{Edge, leaf_hash, sha256};
 
-pub use remembered::Audited;
+pub use remembered::{Audited, audit_on};
 
 use crate::folder::{StoreError, at, read_optional};
 use crate::home::{SHIPPED_VOCABULARIES, read_versions};
@@ -194,6 +194,7 @@ pub struct Given<'a> {
 /// Entries are read once, bundle by bundle, and `progress` is told how many so far. Of each the hash and what
 /// it says of a round are kept, for a round is known only once all logs are read; its bytes are not, unless
 /// they are asked for.
+/// So memory grows with entries and Queries, by what `Fold::for_audit` names, and not with what files hold.
 ///
 /// It goes on from what is `remembered` of an earlier audit: each log must still begin with what that had
 /// seen, proofs of then are not recomputed, and what had failed is told again.
@@ -210,9 +211,8 @@ pub fn verify(
     let first =
         exports.first().ok_or_else(|| StoreError::Wrong("name at least one exported folder".into()))?;
     let (charter_notes, chain) = read_chain(first, &exports)?;
-    if remembered.is_some_and(|remembered| !remembered.is_of(chain[0].id())) {
-        let text = "the earlier audit was of another charter; remember this one in another file";
-        return Err(StoreError::Wrong(text.into()));
+    if let Some(remembered) = remembered {
+        remembered.check_charter(chain[0].id())?;
     }
     let begin = if given.keeps_entries { Fold::with_chain } else { Fold::for_audit };
     let mut fold = begin(chain.clone(), read_vocabularies(folders, &chain)?);
@@ -247,19 +247,7 @@ pub fn verify(
     let mut reports = vec![];
     for (owner, tree) in trees {
         let log = fold.log(owner).expect("INVARIANT: every owner is a member with a log");
-        let known = remembered.and_then(|remembered| remembered.log(&log.origin));
-        if let Some(head) = known.and_then(|known| known.note()) {
-            notes.entry(owner.clone()).or_default().push(head.to_owned());
-        }
-        let proved = known.map_or(0, |known| known.proved(|size| log.tree().root_at(size)));
-        let mut report = audit_one_from(&fold, owner, &source, &notes, proved)
-            .expect("INVARIANT: every owner is a member with a log");
-        let at = report.checks.iter().position(|check| check.code > "A03").unwrap_or(0);
-        report.checks.insert(at, tree);
-        if let Some(known) = known {
-            known.remind(&mut report.checks);
-        }
-        reports.push(report);
+        reports.push(audit_on(&fold, log, &source, &mut notes, Some(tree), remembered));
     }
     let conflicts = conflicts(&fold, &notes);
     let charter = fold.charter().clone();

@@ -90,6 +90,26 @@ fn check_correction(coop: &Coop, ask: &[&str], old: &str) {
     }
 }
 
+/// A node's second audit goes on from its first, and a memory that was touched is refused.
+fn check_audit_state(coop: &Coop) {
+    let audit = || json(&coop.ok(0, &["audit", "--state", "audited.json", "--json"]));
+    let first = audit();
+    assert_eq!(first["continued"], serde_json::json!([]), "nothing is remembered yet");
+    assert!(first.get("audited").is_none(), "what is remembered is for the file");
+    let second = audit();
+    let sizes = |list: &serde_json::Value, size: &str| {
+        let list = list.as_array().unwrap().iter();
+        list.map(|log| (log["log"].clone(), log[size].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(&second["continued"], "size"), sizes(&first["logs"], "entries"));
+    let text = String::from_utf8(coop.ok(0, &["audit", "--state", "audited.json"]).stdout).unwrap();
+    assert_eq!(text.matches("GOES ON").count(), 6, "{text}");
+    let path = coop.path("audited.json");
+    let touched = std::fs::read_to_string(&path).unwrap().replacen("\"size\":", "\"size\":1", 1);
+    std::fs::write(&path, touched).unwrap();
+    coop.fails(0, &["audit", "--state", "audited.json"], 2, "damaged");
+}
+
 /// Who refused, by what, and what would have to change: from the journal, while the node runs.
 fn check_why(coop: &Coop, id: &str) {
     let others = json(&coop.ok(0, &["charter", "why", &id[..8], "--json"]));
@@ -209,6 +229,7 @@ fn plans_repeats_audits_and_limits_of_ones_own() {
     let unspent = String::from_utf8(coop.ok(5, &["audit"]).stdout).unwrap();
     assert!(unspent.contains("SPENT nothing"), "{unspent}");
 
+    check_audit_state(&coop);
     // Asked again, it costs no yes; another period costs more than is left.
     let plan = json(&coop.ok(0, &[&ask[..], &["--plan"]].concat()));
     assert_eq!(plan["answered"], id.as_str());

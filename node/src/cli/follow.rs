@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -31,6 +32,9 @@ pub(super) struct AuditArgs {
     /// End with exit code 3 once two signed histories of one log are proven
     #[arg(long, requires = "follow")]
     stop_on_equivocation: bool,
+    /// Go on from the audit that this file remembers, and remember this one in it; not with --follow
+    #[arg(long, conflicts_with = "follow", value_name = "FILE")]
+    pub(super) state: Option<PathBuf>,
     /// How often all logs are replayed and checked in full, the first time at once
     #[arg(long, requires = "follow", value_name = "TIME", default_value = "1h", value_parser = parse_time)]
     check_every: Duration,

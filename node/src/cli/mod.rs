@@ -41,6 +41,7 @@ pub(crate) use means::{meaning_text, releases_json};
 use serde_json::{Value, json};
 use show::plain_lines;
 pub(crate) use show::{audit_json, audit_text, figures_json, percent, plain, unit_of};
+pub(crate) use verify::{goes_on_json, goes_on_text};
 
 use crate::engine::STACK_BYTES;
 use crate::error::{CommandError, Exit};
@@ -208,7 +209,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Sql(args) => sql::sql(&common, args).await,
         Command::Objections(command) => objections::objections(&common, command),
         Command::Audit(args) if args.follow => follow::follow(&common, &args).await,
-        Command::Audit(_) => node::audit(&common),
+        Command::Audit(args) => node::audit(&common, args.state.as_deref()),
         Command::Certificate(args) => certificate::certificate(&common, &args),
         Command::Verify(args) => verify::verify(&common, args),
         Command::Register(command) => register::register(command),

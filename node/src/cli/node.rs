@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
@@ -12,11 +13,13 @@ use serde_json::{Value, json};
 use super::means::{factor_text, loss_text};
 use super::show::plain;
 use super::{Common, Printed};
+use crate::api::AuditRequest;
 use crate::client::Client;
 use crate::driver::{Node, NodeError, Run};
 use crate::error::{CommandError, Exit};
 use crate::folder::{Folder, StoreError};
 use crate::home::{Config, Home, MemberIdText};
+use crate::verify::Audited;
 use crate::{api, entropy, net};
 
 #[derive(Args)]
@@ -270,11 +273,22 @@ fn ledger_text(json: &Value) -> String {
     text
 }
 
-pub(super) fn audit(common: &Common) -> Result<Printed, CommandError> {
+/// What the node holds, audited by the node itself; `state` names what an earlier one left.
+pub(super) fn audit(common: &Common, state: Option<&Path>) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
-    let mut json = tokio::task::block_in_place(|| Client::new(&home)?.get(&home, "audit"))?;
+    let unreadable = |error: StoreError| CommandError::usage(error.to_string());
+    let remembered = state.map(Audited::read).transpose().map_err(unreadable)?.flatten();
+    let request = AuditRequest { remembered };
+    let mut json = tokio::task::block_in_place(|| Client::new(&home)?.post(&home, "audit", &request))?;
     let text = json["text"].as_str().unwrap_or("").to_owned();
-    json.as_object_mut().map(|object| object.remove("text"));
+    let object = json.as_object_mut();
+    let audited = object.and_then(|object| (object.remove("text"), object.remove("audited")).1);
+    if let Some(path) = state {
+        let failed = |error: String| CommandError::failed(format!("{}: {error}", path.display()));
+        let audited: Audited = serde_json::from_value(audited.unwrap_or_default())
+            .map_err(|error| failed(format!("the node told nothing to remember: {error}")))?;
+        audited.write(path).map_err(|error| failed(error.to_string()))?;
+    }
     let code = if json["result"] == "pass" { 0 } else { Exit::Failed as u8 };
     Ok(Printed { json, text, code })
 }

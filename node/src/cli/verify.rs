@@ -6,7 +6,7 @@ use clap::Args;
 use datacoop_policy::charter::Charter;
 use datacoop_protocol::audit::{Outcome, entry_proof};
 use datacoop_protocol::fold::SplitView;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::certificate::verify_files;
 use super::means::releases_json;
@@ -102,10 +102,11 @@ fn verify_folders(common: &Common, args: &VerifyArgs) -> Result<(Printed, Verifi
     }
     let anchor = anchor(&verified.charter, args.charter.as_deref());
     if let Some(path) = args.state.as_deref().filter(|_| anchor != Anchor::Other) {
-        let audited = Audited::after(remembered.as_ref(), &verified);
+        let audited = Audited::after(remembered.as_ref(), &verified.fold, &verified.reports);
         audited.write(path).map_err(|error| CommandError::failed(error.to_string()))?;
     }
-    let continued = continued(&verified, remembered.as_ref());
+    let continued = remembered.as_ref().map(|remembered| remembered.continued(&verified.reports));
+    let continued = continued.unwrap_or_default();
     // Of strangers' logs nothing that they say of a seat counts.
     let shown = shown.filter(|_| anchor != Anchor::Other);
     let shown = shown.map(|shown| opening::check(&verified.fold, &shown, &blobs(&paths)));
@@ -128,13 +129,11 @@ fn verify_folders(common: &Common, args: &VerifyArgs) -> Result<(Printed, Verifi
         "logs": audit_json(&verified.reports, &verified.fold),
         "releases": if anchor == Anchor::Other { json!([]) } else { releases_json(&verified.fold) },
         "conflicts": notes.collect::<Vec<_>>(),
-        "continued": continued.iter().map(|(log, size)| json!({ "log": log, "size": size })).collect::<Vec<_>>(),
+        "continued": goes_on_json(&continued),
         "opening": shown.as_ref().map(|shown| &shown.json),
     });
     let mut text = anchor_text(&verified.charter, anchor);
-    for (log, size) in &continued {
-        text += &format!("GOES ON  {log}   from {size} entries audited earlier\n");
-    }
+    text += &goes_on_text(&continued);
     text += &conflicts_text(&verified.conflicts);
     if let Some((shown, file)) = shown.as_ref().zip(args.opening.as_deref()) {
         text += &checked_text(shown, opening::is_readable_by_others(file));
@@ -149,10 +148,14 @@ fn verify_folders(common: &Common, args: &VerifyArgs) -> Result<(Printed, Verifi
 }
 
 /// The logs that an earlier audit had seen, and how many entries of each.
-fn continued<'a>(verified: &'a Verified, remembered: Option<&Audited>) -> Vec<(&'a str, u64)> {
-    let known = |origin: &str| remembered.and_then(|remembered| remembered.log(origin)).map(|log| log.size);
-    let reports = verified.reports.iter();
-    reports.filter_map(|report| Some((report.origin.as_str(), known(&report.origin)?))).collect()
+pub(crate) fn goes_on_text(continued: &[(&str, u64)]) -> String {
+    let line = |(log, size): &(&str, u64)| format!("GOES ON  {log}   from {size} entries audited earlier\n");
+    continued.iter().map(line).collect()
+}
+
+/// As `goes_on_text`.
+pub(crate) fn goes_on_json(continued: &[(&str, u64)]) -> Value {
+    continued.iter().map(|(log, size)| json!({ "log": log, "size": size })).collect()
 }
 
 /// What the reader's own knowledge of the charter says of these exports.

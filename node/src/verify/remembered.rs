@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use datacoop_policy::Digest;
-use datacoop_protocol::audit::{Check, LogReport, Outcome};
+use datacoop_protocol::audit::{BlobSource, Check, LogReport, Notes, Outcome, audit_one_from};
+use datacoop_protocol::fold::{Fold, Log};
 use datacoop_protocol::log::tree::sha256;
 use serde::{Deserialize, Serialize};
 
-use super::Verified;
 use crate::folder::{StoreError, read_optional, write_durably};
 
 const SCHEMA: &str = "datacoop.audited/1";
@@ -94,9 +94,19 @@ impl Audited {
         sha256(&[&bytes]).to_string()
     }
 
-    /// Whether it is of this charter.
-    pub fn is_of(&self, charter: Digest) -> bool {
-        self.charter == charter.to_string()
+    /// Errors: it is of another charter than this.
+    pub fn check_charter(&self, id: Digest) -> Result<(), StoreError> {
+        if self.charter == id.to_string() {
+            return Ok(());
+        }
+        let text = "the earlier audit was of another charter; remember this one in another file";
+        Err(StoreError::Wrong(text.into()))
+    }
+
+    /// Of the logs that were audited now, those that this had seen, and how many entries of each.
+    pub fn continued<'a>(&self, reports: &'a [LogReport]) -> Vec<(&'a str, u64)> {
+        let known = |report: &'a LogReport| Some((report.origin.as_str(), self.log(&report.origin)?.size));
+        reports.iter().filter_map(known).collect()
     }
 
     /// What is remembered of a log, by its origin.
@@ -105,10 +115,10 @@ impl Audited {
     }
 
     /// What to remember now: of logs that were not audited this time what it was.
-    pub fn after(old: Option<&Self>, verified: &Verified) -> Self {
+    pub fn after(old: Option<&Self>, fold: &Fold, reports: &[LogReport]) -> Self {
         let mut logs = old.map(|old| old.logs.clone()).unwrap_or_default();
-        for report in &verified.reports {
-            let note = verified.fold.log(&report.member).and_then(|log| log.note()).map(|(_, note)| note);
+        for report in reports {
+            let note = fold.log(&report.member).and_then(|log| log.note()).map(|(_, note)| note);
             let new = AuditedLog::of(report, note.unwrap_or_default());
             let merged = match logs.remove(&report.origin) {
                 Some(old) => old.followed_by(new, report),
@@ -116,8 +126,34 @@ impl Audited {
             };
             logs.insert(report.origin.clone(), merged);
         }
-        Self { schema: SCHEMA.to_owned(), charter: verified.charter.id().to_string(), logs }
+        Self { schema: SCHEMA.to_owned(), charter: fold.charters()[0].id().to_string(), logs }
     }
+}
+
+/// Audits a log of a fold, going on from what is remembered of it: it must still begin with that, proofs of
+/// then are not recomputed, and what had failed is told again. `tree` is what A03 said of its files, if it lay
+/// in any. The remembered head joins `notes`.
+pub fn audit_on(
+    fold: &Fold,
+    log: &Log,
+    blobs: BlobSource<'_>,
+    notes: &mut Notes,
+    tree: Option<Check>,
+    remembered: Option<&Audited>,
+) -> LogReport {
+    let known = remembered.and_then(|remembered| remembered.log(&log.origin));
+    if let Some(head) = known.and_then(AuditedLog::note) {
+        notes.entry(log.member.clone()).or_default().push(head.to_owned());
+    }
+    let proved = known.map_or(0, |known| known.proved(|size| log.tree().root_at(size)));
+    let mut report = audit_one_from(fold, &log.member, blobs, notes, proved)
+        .expect("INVARIANT: every log of a fold is its member's");
+    let at = report.checks.iter().position(|check| check.code > "A03").unwrap_or(0);
+    report.checks.splice(at..at, tree);
+    if let Some(known) = known {
+        known.remind(&mut report.checks);
+    }
+    report
 }
 
 fn failed(report: &LogReport, code: &str) -> bool {
