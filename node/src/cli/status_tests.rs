@@ -2,7 +2,6 @@
 //!
 //! Source: LOG section 5. What would make it fail: a word too early, the wrong member named, none at all, or an
 //! accusation.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 
