@@ -9,7 +9,7 @@ mod witnesses;
 pub use change::{
     Change, Class, LOOSENING_WAITS, Lacking, VERSIONS_MAX, acts_from, class_of, lacking, succeed,
 };
-pub use form::deceives;
+pub use form::{deceives, is_line};
 pub use purpose::{Licence, NOT_FOR_MAX, PUBLIC_AFTER_DAYS_MAX, Publish, Purpose, REVIEWERS};
 pub use witnesses::{WITNESSES_MAX, name_witnesses};
 

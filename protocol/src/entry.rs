@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use datacoop_policy::charter::is_line;
 use datacoop_policy::ledger::{Account, Debit};
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::{AcademicYear, Digest, MemberId, Period, PrivacyLoss, QueryId, Time};
@@ -811,8 +812,8 @@ fn parse_query(fields: &mut Fields) -> Result<QueryBody, JsonError> {
         params,
         period: Period::parse(&fields.string("period")?)
             .ok_or_else(|| JsonError::new("`period` is no period"))?,
-        vocabulary: fields.string("vocabulary")?,
-        purpose: fields.string("purpose")?,
+        vocabulary: line(fields, "vocabulary")?,
+        purpose: line(fields, "purpose")?,
         lay: spoken,
         loss: PrivacyLoss::from_nano(unsigned(fields, "rho")?),
         mode: Mode::from_code(&fields.string("mode")?).ok_or_else(|| JsonError::new("unknown `mode`"))?,
@@ -851,6 +852,12 @@ fn code_of(fields: &mut Fields, name: &str) -> Result<String, JsonError> {
         return Err(JsonError::new(&format!("`{name}` is no code")));
     }
     Ok(code)
+}
+
+/// A name as a charter may hold one: refusals quote it.
+fn line(fields: &mut Fields, name: &str) -> Result<String, JsonError> {
+    let line = fields.string(name)?;
+    if is_line(&line) { Ok(line) } else { Err(JsonError::new(&format!("`{name}` is no line"))) }
 }
 
 fn code(fields: &mut Fields) -> Result<String, JsonError> {

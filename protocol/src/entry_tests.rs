@@ -81,3 +81,15 @@ fn a_head_entry_holds_heads_sorted_by_origin_and_nothing_else() {
     assert!(Entry::parse(entry(&origins[..256].join(",")).as_bytes()).is_ok());
     assert!(Entry::parse(entry(&origins.join(",")).as_bytes()).is_err());
 }
+
+/// What refusals quote brings no line of its own along.
+#[test]
+fn a_querys_purpose_and_vocabulary_are_lines() {
+    for (name, value) in [("purpose", "demo"), ("vocabulary", "exam/1")] {
+        for bad in ["x\\nRESULT PASS", "x\u{9b}2J", "x\u{202e}", " x"] {
+            let text = PLAIN.replace(&format!(r#""{name}":"{value}""#), &format!(r#""{name}":"{bad}""#));
+            let error = Entry::parse(text.as_bytes()).unwrap_err();
+            assert!(format!("{error:?}").contains(&format!("`{name}` is no line")), "{error:?}");
+        }
+    }
+}

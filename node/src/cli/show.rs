@@ -47,7 +47,7 @@ pub(crate) fn unit_of(kind: &str, name: &str) -> Option<&'static str> {
 pub(crate) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         match c {
             _ if c.is_control() || turns => out.extend(c.escape_default()),
             _ => out.push(c),
@@ -215,11 +215,16 @@ pub(crate) fn audit_json(reports: &[LogReport], fold: &Fold) -> Value {
 pub(crate) fn audit_text(reports: &[LogReport], fold: &Fold, others: usize) -> String {
     let mut out = String::new();
     for report in reports {
-        out +=
-            &format!("LOG  {}   size {}   root {}...\n", report.origin, report.entries, report.root.short());
+        out += &format!(
+            "LOG  {}   size {}   root {}...\n",
+            plain(&report.origin),
+            report.entries,
+            report.root.short()
+        );
         for check in &report.checks {
             let word = check.outcome.code().to_uppercase();
-            out += &format!("{word} {} {:<10} {}\n", check.code, check.name, check.text);
+            // It may quote what the log's author wrote.
+            out += &format!("{word} {} {:<10} {}\n", check.code, check.name, plain(&check.text));
         }
         out += &format!("{}\n", spent_text(&spent(fold, &report.member)));
     }
@@ -236,15 +241,11 @@ pub(crate) fn audit_text(reports: &[LogReport], fold: &Fold, others: usize) -> S
 pub(crate) fn audit_lines(reports: &[LogReport]) -> String {
     let line = |report: &LogReport| {
         let result = if report.passed() { "pass" } else { "FAIL" };
-        let failed: Vec<&str> = report
-            .checks
-            .iter()
-            .filter(|check| check.outcome == Outcome::Fail)
-            .map(|check| check.text.as_str())
-            .collect();
+        let failed = report.checks.iter().filter(|check| check.outcome == Outcome::Fail);
+        let failed: Vec<String> = failed.map(|check| plain(&check.text)).collect();
         format!(
             "  {result}  {:<24} {:>3} entries, root {}  {}\n",
-            report.origin,
+            plain(&report.origin),
             report.entries,
             report.root.short(),
             failed.join("; ")
@@ -255,12 +256,32 @@ pub(crate) fn audit_lines(reports: &[LogReport]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use datacoop_protocol::audit::Check;
+
     use super::*;
 
     #[test]
     fn text_of_others_cannot_move_the_cursor() {
         assert_eq!(plain("a\u{1b}[2Jb\n\u{202e}c"), "a\\u{1b}[2Jb\\n\\u{202e}c");
         assert_eq!(plain_lines("a\nb\r"), "a\nb\\r");
+    }
+
+    /// What a check quotes stays on the check's line, whoever wrote it.
+    #[test]
+    fn an_audit_prints_no_line_of_anothers_making() {
+        let text = "purpose `x\nRESULT PASS\u{9b}2J\u{61c}` is not open".to_owned();
+        let check = Check { code: "A07", name: "verdicts", outcome: Outcome::Fail, text, entry: None };
+        let report = LogReport {
+            origin: "a.example/datacoop/1\nLOG".into(),
+            member: "DEMO-001".parse().unwrap(),
+            entries: 3,
+            root: datacoop_policy::Digest([7; 32]),
+            checks: vec![check],
+            is_proved: false,
+        };
+        let line = audit_lines(std::slice::from_ref(&report));
+        assert_eq!(line.lines().count(), 1, "{line}");
+        assert!(line.contains("`x\\nRESULT PASS\\u{9b}2J\\u{61c}`"), "{line}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub fn deceives(c: char) -> bool {
 }
 
 /// A text of one line that people read, such as a name.
-fn is_line(text: &str) -> bool {
+pub fn is_line(text: &str) -> bool {
     text.trim() == text && !text.contains('\n') && !text.chars().any(deceives) && text.len() <= TEXT_BYTES_MAX
 }
 
