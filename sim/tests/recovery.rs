@@ -4,12 +4,13 @@
 mod common;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use common::{LOSS, PERIOD, Story};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{Digest, Span, Time};
-use datacoop_protocol::member::port::{Event, Output};
+use datacoop_protocol::entry::Body;
+use datacoop_protocol::member::port::{Event, Input, Output};
 use datacoop_protocol::rounds::Kind;
 use datacoop_protocol::wire::Record;
 use datacoop_sim::world::{Disk, Kept, Store, World};
@@ -27,12 +28,26 @@ struct Snapshot {
     entries: usize,
     signed: Option<(u64, String)>,
     saved: Option<(usize, Option<(u64, String)>)>,
+    /// Whether what was signed last does not come back with it.
+    unsigned: bool,
+    /// Rounds that its owner left alone.
+    left: Arc<Mutex<Vec<[u8; 32]>>>,
 }
 
 impl Snapshot {
     fn at(own: usize) -> Self {
         let saved = (own == 0).then_some((0, None));
-        Self { disk: Disk::default(), own, starts: 0, records: 0, entries: 0, signed: None, saved }
+        Self {
+            disk: Disk::default(),
+            own,
+            starts: 0,
+            records: 0,
+            entries: 0,
+            signed: None,
+            saved,
+            unsigned: false,
+            left: Arc::default(),
+        }
     }
 }
 
@@ -43,6 +58,7 @@ impl Store for Snapshot {
         if let Some((records, signed)) = self.saved.clone().filter(|_| self.starts == 2) {
             let all = self.disk.open()?.records;
             let mut old = Disk::default();
+            let signed = signed.filter(|_| !self.unsigned);
             let stored = all.into_iter().take(records).map(Output::Store);
             for output in stored.chain(signed.map(|(size, note)| Output::Sign { size, note })) {
                 old.take(Time(0), output)?;
@@ -61,7 +77,13 @@ impl Store for Snapshot {
             Output::Store(Record::Entry(_)) => {
                 (self.records, self.entries) = (self.records + 1, self.entries + 1)
             }
-            Output::Store(_) | Output::Keep(_) => self.records += 1,
+            Output::Store(record) => {
+                self.records += 1;
+                if let Record::Left(rounds) = record {
+                    self.left.lock().map_err(|error| error.to_string())?.extend(rounds);
+                }
+            }
+            Output::Keep(_) => self.records += 1,
             Output::Sign { size, note } => self.signed = Some((*size, note.clone())),
             _ => {}
         }
@@ -81,10 +103,14 @@ impl Store for Snapshot {
 }
 
 fn restored(own: usize, seed: u8) -> Story {
+    restored_from(Snapshot::at(own), seed)
+}
+
+fn restored_from(snapshot: Snapshot, seed: u8) -> Story {
     let mut story = Story::watched(7, seed);
     story.world.asks_first = true;
     story.world.away = Span(10_000);
-    story.world.set_store(SITE, Box::new(Snapshot::at(own)));
+    story.world.set_store(SITE, Box::new(snapshot));
     story.meet();
     let id = story.ask(5, story.query(Mode::Secure, LOSS, 5, PERIOD)).expect("it is asked");
     assert!(story.finish(id, 7));
@@ -123,6 +149,25 @@ fn an_old_copy_takes_its_own_entries_back_and_goes_on() {
                 matches!(event, Event::SplitView(_) | Event::Halted(_) | Event::Fault(..))
             });
         assert_eq!(bad.count(), 0);
+        story.audits_clean(0);
+    }
+}
+
+/// Without the folder `signed` nothing guards the journal: no meeting point may be away then.
+#[test]
+fn a_copy_without_its_newest_signed_head_asks_more_of_the_others() {
+    for unsigned in [false, true] {
+        let mut story = restored_from(Snapshot { unsigned, ..Snapshot::at(4) }, 64);
+        story.world.away = Span(900_000);
+        story.world.crash_before(1, story.world.executed(1) + 1);
+        story.world.run_until(story.world.now() + Span(70_000));
+        assert!(story.world.member(1).is_none(), "a meeting point is away");
+        story.world.away = Span(10_000);
+        restart(&mut story);
+        let starting = |story: &Story| story.world.member(SITE).unwrap().starting().is_some();
+        assert_eq!(starting(&story), unsigned);
+        story.world.run_until(story.world.now() + Span(900_000));
+        assert!(!starting(&story));
         story.audits_clean(0);
     }
 }
@@ -169,6 +214,49 @@ fn a_round_that_an_old_copy_was_in_is_left_alone() {
     assert_eq!(size(&story), before, "nothing more was said");
     assert_eq!(story.spent(SITE), LOSS);
     story.audits_clean(0);
+}
+
+/// An abort that says it came after the last deadline has not ended a round yet: it is left alone like any other.
+#[test]
+fn a_round_with_an_abort_dated_ahead_is_left_alone_too() {
+    for ahead in [false, true] {
+        let mut story = Story::watched(7, 62);
+        story.world.asks_first = true;
+        let snapshot = Snapshot::at(3);
+        let left = snapshot.left.clone();
+        story.world.set_store(SITE, Box::new(snapshot));
+        story.meet();
+        let query = story.query(Mode::Secure, LOSS, 5, PERIOD);
+        let close_by = query.close_by;
+        story.world.input(5, Input::Ask { command: 99, query: Box::new(query) });
+        let until = story.world.now() + Span(60_000);
+        let wants = |site: usize, kind| {
+            let by = story.founder(site).id;
+            move |world: &World| {
+                let rounds = world.member(0).map(|member| member.fold().rounds().values());
+                !rounds.into_iter().flatten().any(|round| round.said(kind, &by).is_some())
+            }
+        };
+        let (accepts, contributes) = (wants(6, Kind::Verdict), wants(SITE, Kind::Contribution));
+        // One that accepts and does not debit: the others wait for it.
+        assert!(story.world.run_while(until, accepts));
+        story.world.away = Span(1_000_000);
+        story.world.crash_before(6, story.world.executed(6));
+        assert!(story.world.run_while(until, contributes));
+        let rounds = story.world.member(0).unwrap().fold().rounds();
+        let id = *rounds.keys().next().unwrap();
+        // The asker is gone, and its keys are not.
+        story.world.crash_before(5, story.world.executed(5));
+        story.world.run_until(story.world.now() + Span(10));
+        if ahead {
+            story.forge_at(close_by + Span(9_000), 5, 0, Body::Abort { query: id, code: "close".into() });
+        }
+        story.world.away = Span(1_000);
+        fall(&mut story);
+        story.world.run_until(story.world.now() + Span(10_000));
+        assert!(story.world.now() < close_by);
+        assert_eq!(*left.lock().unwrap(), [id.0], "{ahead}");
+    }
 }
 
 /// Cuts the power at the next output, which a question brings about. It starts again a second later.

@@ -42,7 +42,7 @@ use gather::Effort;
 use opening::Openings;
 use port::{Event, Input, Output, RoundSecrets};
 pub use recover::check_start;
-use recover::{Gate, check_last_signed, check_readable};
+use recover::{BEGIN_ENTRIES, Gate, check_last_signed, check_readable};
 pub(crate) use recover::{Lost, replay};
 use sync::Peers;
 use witness::Watch;
@@ -175,7 +175,9 @@ impl Member {
         let unsure = settings.asks_first || lost.restored;
         let signed = check_last_signed(&fold, &me, last_signed.as_ref(), unsure, lost.restored)?;
         check_readable(&fold, &me)?;
-        let gate = unsure.then(|| Gate::new(&charter, &me, lost.restored, signed));
+        // A folder without its newest signed head says of no journal that it is the newest.
+        let unsigned = last_signed.is_none() && fold.log(&me).is_some_and(|log| log.size() > BEGIN_ENTRIES);
+        let gate = unsure.then(|| Gate::new(&charter, &me, lost.restored, unsigned, signed));
         if let Some((size, note)) = last_signed.filter(|_| signed.missing.is_none()) {
             fold.set_note(&me, size, note);
         }
@@ -498,18 +500,19 @@ impl Member {
 
     /// Rounds that ended before we started are not told as news.
     fn mark_past_rounds(&mut self) {
-        // An abort that is no reason to stop while we run is none at a start.
-        let goes_on = |round: &Round| {
-            let close_by = round.asked().map(|asked| asked.body.close_by);
-            matches!(round.ending(), Some(Ending::Aborted(_)))
-                && close_by.is_some_and(|at| self.outlives_abort(round, at))
-        };
-        let rounds = self.fold.rounds().values();
-        let over = rounds.filter(|round| round.ending().is_some() && !goes_on(round));
+        let over = self.fold.rounds().values().filter(|round| self.is_over(round));
         let past: Vec<QueryId> = over.map(|round| round.id).collect();
         for id in past {
             self.forget(id);
         }
+    }
+
+    /// Whether a round ended. An abort that is no reason to stop while we run is none at a start.
+    fn is_over(&self, round: &Round) -> bool {
+        let close_by = round.asked().map(|asked| asked.body.close_by);
+        let is_abort = matches!(round.ending(), Some(Ending::Aborted(_)));
+        let goes_on = is_abort && close_by.is_some_and(|at| self.outlives_abort(round, at));
+        round.ending().is_some() && !goes_on
     }
 
     /// Ends our part in a round: a debit that nothing was contributed under returns, its secret and

@@ -25,7 +25,7 @@ use crate::wire::{Bytes, Record, Section};
 use crate::witness::Witnessed;
 
 /// Entries that begin a log: genesis and charter.
-const BEGIN_ENTRIES: u64 = 2;
+pub(super) const BEGIN_ENTRIES: u64 = 2;
 
 /// Until enough others said how far our log is.
 pub(super) struct Gate {
@@ -54,12 +54,19 @@ impl fmt::Display for Gate {
 
 impl Gate {
     /// Of n witnesses, k of them a quorum, n - k + 1 cannot all have missed what a quorum cosigned. A node
-    /// that lost its journal asks all k, and no meeting point may be away: some may be stale too.
-    pub(super) fn new(charter: &Charter, me: &MemberId, restored: bool, signed: Signed) -> Self {
+    /// that lost its journal, or what it signed last, asks all k, and no meeting point may be away: some may be
+    /// stale too.
+    pub(super) fn new(
+        charter: &Charter,
+        me: &MemberId,
+        restored: bool,
+        unsigned: bool,
+        signed: Signed,
+    ) -> Self {
         let witnesses = charter.member(me).map_or(0, |member| member.witnesses.len());
         let points = charter.members().iter().filter(|other| other.id != *me && other.is_meeting_point());
         let points = points.count();
-        let needed = match restored {
+        let needed = match restored || unsigned {
             true => quorum(witnesses).clamp(1, points.max(1)),
             false => (witnesses + 1 - quorum(witnesses)).clamp(1, points.saturating_sub(1).max(1)),
         };
@@ -170,7 +177,7 @@ impl Member {
     /// What our disk did not know of rounds under way is lost: what was contributed stays spent, and
     /// nothing more is said in them, for it may have been said already. The journal says so to later starts.
     fn find_left(&mut self) {
-        let under_way = self.fold.rounds().values().filter(|round| round.ending().is_none());
+        let under_way = self.fold.rounds().values().filter(|round| !self.is_over(round));
         let ours = under_way.filter(|round| round.everything().any(|(by, _)| by == &self.settings.me));
         let left: Vec<QueryId> = ours.map(|round| round.id).collect();
         self.outputs.push_back(Output::Store(Record::Left(left.iter().map(|id| id.0).collect())));
@@ -180,10 +187,10 @@ impl Member {
     /// Ends our part in the rounds that are left alone and not over.
     pub(super) fn leave_rounds(&mut self) {
         for id in self.left.clone() {
-            if self.fold.round(&id).is_some_and(|round| round.ending().is_none()) {
+            if let Some(round) = self.fold.round(&id).cloned().filter(|round| !self.is_over(round)) {
                 self.drop_secret(id);
                 self.open.remove(&id);
-                self.done.insert(id, None);
+                self.done.insert(id, round.ending().map(std::mem::discriminant));
             }
         }
     }
