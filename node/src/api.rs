@@ -415,6 +415,7 @@ async fn body_of(handle: &Handle, request: AskRequest) -> Result<QueryBody, Fail
         close_by: now + window + window + window,
         charter: charter.hash(),
         supersedes,
+        cosigners: vec![],
     })
 }
 

@@ -490,7 +490,11 @@ impl Driver {
             Event::SplitView(split) => {
                 tracing::error!(member = %split.member, "it signed two histories of its log")
             }
-            Event::Asked { .. } | Event::Answered { .. } | Event::Denied { .. } | Event::Halted(_) => {}
+            Event::Asked { .. }
+            | Event::Acted { .. }
+            | Event::Answered { .. }
+            | Event::Denied { .. }
+            | Event::Halted(_) => {}
         }
         let _nobody_listens = self.events.send(event);
     }

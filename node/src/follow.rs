@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use datacoop_policy::{MemberId, PrivacyLoss, QueryId, Time};
-use datacoop_protocol::entry::{Body, Entry, EntryError, QueryBody};
+use datacoop_protocol::acts::Act;
+use datacoop_protocol::entry::{Body, Entry, EntryError, QueryBody, Ref};
 use datacoop_protocol::fold::{Fold, Log};
 use datacoop_protocol::log::cosignature::policy_text;
 use datacoop_protocol::log::proof::TlogProof;
@@ -182,9 +183,44 @@ fn sentence(fold: &Fold, leaf: QueryId, body: &Body) -> String {
             owner(fold, &subject.log),
             of(query)
         ),
+        Body::Act(act) => act_said(fold, act),
         Body::Head { heads } => format!("says how far it holds the logs of {} others", heads.len()),
         Body::Split { log, .. } => {
             format!("shows that {} signed two histories of its log", owner(fold, log))
+        }
+    }
+}
+
+/// What a member did beside rounds; its texts are blobs, and not told here.
+fn act_said(fold: &Fold, act: &Act) -> String {
+    let of = |at: &Ref| format!("entry {} of {}", at.index, owner(fold, &at.log));
+    match act {
+        Act::Proposal { subject, replaces, .. } => {
+            let instead = replaces.as_ref().map_or(String::new(), |old| format!(", instead of {}", of(old)));
+            format!("proposes the {} `{}`{instead}", subject.code(), subject.id())
+        }
+        Act::Cosign { proposal } => format!("supports {}", of(proposal)),
+        Act::Withdrawal { proposal } => format!("takes back {}", of(proposal)),
+        Act::Objection { about, .. } => format!("objects to {}", of(about)),
+        Act::Reply { objection, .. } => format!("answers {}", of(objection)),
+        Act::Review { proposal, .. } => format!("has reviewed {}", of(proposal)),
+        Act::Opened { proposal, findings, .. } => format!(
+            "shows its review of {}: benefit {}, harm {}, least data {}",
+            of(proposal),
+            findings.benefit.code(),
+            findings.harm.code(),
+            findings.least_data.code()
+        ),
+        Act::Report { purpose, releases, outcome, .. } => {
+            format!(
+                "reports on the purpose `{purpose}` after {} releases: {}",
+                releases.len(),
+                outcome.code()
+            )
+        }
+        Act::Restriction { target } => {
+            let (what, id) = target.parts();
+            format!("wants the {what} `{id}` to stop for 30 days")
         }
     }
 }

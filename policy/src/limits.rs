@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::id::MemberId;
 use crate::loss::PrivacyLoss;
 use crate::time::Day;
 
@@ -164,6 +165,25 @@ impl Limits {
             public: self.public && other.public,
             full_noise: self.full_noise && other.full_noise,
         }
+    }
+}
+
+/// What members restricted for a while (CHARTER.md, C11).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Restricted {
+    /// Members that neither ask nor take part.
+    pub members: BTreeSet<MemberId>,
+    /// Purposes that nothing is asked for.
+    pub purposes: BTreeSet<String>,
+    /// Datasets that nothing is asked about.
+    pub datasets: BTreeSet<String>,
+}
+
+impl Restricted {
+    /// What they leave open; which members there are is no limit.
+    pub fn limits(&self) -> Limits {
+        let (purposes, datasets) = (Set::Except(self.purposes.clone()), Set::Except(self.datasets.clone()));
+        Limits { purposes, datasets, ..Limits::top() }
     }
 }
 

@@ -220,6 +220,8 @@ pub struct Query {
     pub charter: Digest,
     /// The Query whose Release its own is to supersede: a correction (CHARTER.md section 8).
     pub supersedes: Option<QueryId>,
+    /// How many entries it cites by which others support its question, each of another log.
+    pub cosigners: u32,
 }
 
 /// The Release that stands for a question, its parameters and its period.

@@ -3,7 +3,7 @@
 use crate::charter::{Charter, Member};
 use crate::id::MemberId;
 use crate::ledger::Ledger;
-use crate::limits::{Layer, Limits, Set};
+use crate::limits::{Layer, Limits, Restricted, Set};
 use crate::loss::PrivacyLoss;
 use crate::query::{Answer, Assumptions, Mode, Query, Terms, WINDOW_MAX};
 use crate::refusal::{Numbers, Refusal, Rule};
@@ -47,6 +47,10 @@ pub struct Facts<'a> {
     pub under_way: bool,
     /// Whether this member declared the dataset; an auditor says yes.
     pub declared: bool,
+    /// What members restricted for a while; of a round of others, nothing.
+    pub restricted: &'a Restricted,
+    /// Members that support the question, of those that the Query cites.
+    pub cosigners: u32,
 }
 
 /// The layers whose meet is in force.
@@ -70,6 +74,16 @@ impl Layers {
             vec![(Layer::Floor, Limits::floor()), (Layer::Charter(charter.version()), by_charter)];
         layers.extend(own.map(|limits| (Layer::Member, limits.clone())));
         Self { layers }
+    }
+
+    /// Under what members restricted for a while: part of the charter's layer.
+    #[must_use]
+    pub fn under(mut self, restricted: &Restricted) -> Self {
+        let charter = self.layers.iter_mut().find(|(layer, _)| matches!(layer, Layer::Charter(_)));
+        if let Some((_, limits)) = charter {
+            *limits = limits.meet(&restricted.limits());
+        }
+        self
     }
 
     /// What all layers allow together.
@@ -120,6 +134,8 @@ pub fn judge_round(charter: &Charter, query: &Query, roster: &[MemberId]) -> Res
         past: &[],
         under_way: false,
         declared: true,
+        restricted: &Restricted::default(),
+        cosigners: query.cosigners,
     };
     judge(&Layers::new(charter, &query.purpose, None), query, Some(roster), &facts)
 }
@@ -168,13 +184,10 @@ fn check(limits: &Limits, query: &Query, roster: Option<&[MemberId]>, facts: &Fa
     check_scope(limits, query, facts.now)?;
     check_sensitive(query, facts)?;
     check_answer(query, roster, facts)?;
-    if limits.min_cosigners > 0 {
-        return beyond(
-            Rule::MinCosigners,
-            0_u64,
-            limits.min_cosigners,
-            format!("0 members co-signed; {} are needed", limits.min_cosigners),
-        );
+    if facts.cosigners < limits.min_cosigners {
+        let (signed, least) = (facts.cosigners, limits.min_cosigners);
+        let text = format!("{signed} members co-signed; {least} are needed");
+        return beyond(Rule::MinCosigners, signed, least, text);
     }
     check_loss(limits, query, facts)?;
     if !facts.declared {
@@ -200,6 +213,12 @@ fn check_charter(query: &Query, facts: &Facts<'_>) -> Check {
     }
     if !charter.may_ask(&query.asker) {
         return no(Rule::Asker, "the asker has no right to ask this");
+    }
+    if facts.restricted.members.contains(&query.asker) {
+        return no(Rule::Asker, "the asker is suspended");
+    }
+    if facts.restricted.members.contains(facts.me) {
+        return no(Rule::Roster, "we are suspended");
     }
     Ok(())
 }
@@ -422,7 +441,8 @@ fn check_assumptions(query: &Query, n: usize, facts: &Facts<'_>) -> Check {
 
 fn check_roster(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Facts<'_>) -> Check {
     let sorted = roster.windows(2).all(|pair| pair[0] < pair[1]);
-    let entitled = roster.iter().all(|id| facts.charter.member(id).is_some_and(Member::takes_part));
+    let takes_part = |id: &MemberId| facts.charter.member(id).is_some_and(Member::takes_part);
+    let entitled = roster.iter().all(|id| takes_part(id) && !facts.restricted.members.contains(id));
     if !sorted || !entitled || !roster.contains(facts.me) {
         return no(Rule::Roster, "the Roster repeats, omits us, or names a member not entitled");
     }

@@ -143,6 +143,8 @@ fn the_layer_that_is_named_refuses_alone() {
         past: &[],
         under_way: false,
         declared: true,
+        restricted: &Restricted::default(),
+        cosigners: 0,
     };
     let mut allowed = 0;
     for n in 0..20_000 {

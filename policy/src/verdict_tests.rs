@@ -36,6 +36,7 @@ struct Case {
     past: Vec<PastRound>,
     under_way: bool,
     declared: bool,
+    restricted: Restricted,
     now: Time,
 }
 
@@ -83,6 +84,7 @@ impl Case {
             close_by: now + Span::from_seconds(180),
             charter: charter.hash,
             supersedes: None,
+            cosigners: 0,
         };
         Self {
             charter,
@@ -98,6 +100,7 @@ impl Case {
             past: vec![],
             under_way: false,
             declared: true,
+            restricted: Restricted::default(),
             now,
         }
     }
@@ -127,8 +130,10 @@ impl Case {
             past: &self.past,
             under_way: self.under_way,
             declared: self.declared,
+            restricted: &self.restricted,
+            cosigners: self.query.cosigners,
         };
-        let layers = Layers::new(&charter, &self.query.purpose, self.own.as_ref());
+        let layers = Layers::new(&charter, &self.query.purpose, self.own.as_ref()).under(&self.restricted);
         judge(&layers, &self.query, self.roster.as_deref(), &facts)
     }
 }
@@ -402,8 +407,35 @@ fn what_may_be_asked_and_by_whose_rule() {
     check(|c| c.own = own(|l| l.max_cells = 11), "max_cells member");
     check(|c| c.query.mode = Mode::FullNoise, "full_noise charter");
     check(|c| c.own = own(|l| l.min_cosigners = 1), "min_cosigners member");
+    check(|c| (c.own, c.query.cosigners) = (own(|l| l.min_cosigners = 2), 1), "min_cosigners member");
+    check(|c| (c.own, c.query.cosigners) = (own(|l| l.min_cosigners = 2), 2), "ok");
     check(|c| c.declared = false, "no_data member");
     check(|c| c.query.question = question(&format!("GB-CHC-9,{}", took_part(8))), "member_fact member");
+}
+
+#[test]
+fn what_members_restricted_is_closed() {
+    let roster = || Some((1..=12).map(id).collect::<Vec<_>>());
+    check(|c| c.restricted.members.extend([id(2)]), "ok");
+    check(|c| c.restricted.members.extend([c.query.asker.clone()]), "asker floor");
+    check(
+        |c| {
+            c.restricted.members.insert(id(2));
+            c.roster = roster();
+        },
+        "roster floor",
+    );
+    check(
+        |c| {
+            c.restricted.members.insert(id(13));
+            c.roster = roster();
+        },
+        "ok",
+    );
+    check(|c| c.restricted.purposes.extend([c.query.purpose.clone()]), "purposes charter");
+    check(|c| c.restricted.purposes.extend(["another".into()]), "ok");
+    check(|c| c.restricted.datasets.extend([c.query.account.dataset.clone()]), "datasets charter");
+    check(|c| c.restricted.datasets.extend(["another".into()]), "ok");
 }
 
 #[test]

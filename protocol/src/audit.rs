@@ -448,7 +448,8 @@ pub fn entry_proof(log: &Log, index: u64) -> Option<String> {
     Some(TlogProof { index, hashes, note: note.to_owned() }.text())
 }
 
-/// Blobs that an audit, or a reader of an export, needs of a log: verifier shares and charter notes.
+/// Blobs that an audit, or a reader of an export, needs of a log: verifier shares, and the texts of what its
+/// member did beside rounds.
 /// Never sealed shares: recorded shares age badly.
 pub fn public_blobs(fold: &Fold, member: &MemberId) -> BTreeMap<Digest, &'static str> {
     let mut blobs = BTreeMap::new();
@@ -457,5 +458,7 @@ pub fn public_blobs(fold: &Fold, member: &MemberId) -> BTreeMap<Digest, &'static
             blobs.insert(*blob, "verifier shares");
         }
     }
+    let own = fold.acts().all().filter(|done| done.by == *member);
+    blobs.extend(own.filter_map(|done| Some((done.act.text()?, "text"))));
     blobs
 }

@@ -7,6 +7,9 @@ pub const PIECE_BYTES_MAX: usize = 256 * 1024;
 const _: () = assert!(2 * PIECE_BYTES_MAX <= FRAME_BYTES_MAX);
 /// Largest blob: 200 members' verifier shares at the largest vector, with room.
 pub const BLOB_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Texts of one member's proposals, objections and reports that others keep: some a week for years, at most
+/// 256 MiB.
+pub const ACT_TEXTS_MAX: u32 = 1_024;
 /// Unfinished blobs of one peer in memory: two of the largest, so that one member cannot fill ours.
 pub const PARTIAL_BYTES_MAX: usize = 2 * BLOB_BYTES_MAX;
 /// Logs in a vector: every member's, with those they replaced.

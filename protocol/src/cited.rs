@@ -8,7 +8,6 @@ macro_rules! cited {
         match $body {
             Body::Genesis { .. }
             | Body::Charter { .. }
-            | Body::Query(_)
             | Body::Accept { .. }
             | Body::Refuse { .. }
             | Body::Abort { .. }
@@ -28,16 +27,23 @@ macro_rules! cited {
             Body::Reveal { freeze, .. } => vec![freeze],
             Body::Release { opens, .. } => opens.into_iter().collect(),
             Body::Alert { subject, .. } => vec![subject],
+            // Each in its own way, below.
+            Body::Query(_) | Body::Act(_) => vec![],
         }
     };
 }
 
 /// What an entry cites.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the list above has every kind")]
 pub(crate) fn references(body: &Body) -> Vec<&Ref> {
-    cited!(body)
+    match body {
+        Body::Query(query) => query.cosigners.iter().collect(),
+        Body::Act(act) => act.cites(),
+        _ => cited!(body),
+    }
 }
 
-/// As `references`, to have them share the names of logs.
+/// As `references`, to have them share the names of logs; but what acts cite, of which there are few.
 pub(crate) fn references_mut(body: &mut Body) -> Vec<&mut Ref> {
     cited!(body)
 }

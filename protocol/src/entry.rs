@@ -13,6 +13,7 @@ use datacoop_policy::ledger::{Account, Debit};
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::{AcademicYear, Digest, MemberId, Period, PrivacyLoss, QueryId, Time};
 
+use crate::acts::Act;
 use crate::bounds::{LAY_BYTES_MAX, PARAMS_MAX};
 use crate::json::{Fields, JsonError, Value};
 use crate::log::note::{Checkpoint, is_key_name, split_note};
@@ -87,6 +88,8 @@ pub struct QueryBody {
     pub charter: Digest,
     /// What it is to supersede, if anything.
     pub supersedes: Option<Supersedes>,
+    /// The entries by which other members support its question.
+    pub cosigners: Vec<Ref>,
 }
 
 /// A sealed share and the digest of what is in it.
@@ -280,6 +283,8 @@ pub enum Body {
         /// The heads; none of an empty log.
         heads: Vec<Checkpoint>,
     },
+    /// What members do together beside rounds: proposals and all that is said about them.
+    Act(Act),
     /// A member signed two histories of its log: the proof, which needs nothing else.
     Split {
         /// Its log.
@@ -332,23 +337,31 @@ impl From<JsonError> for EntryError {
 /// The format's version: a reader stops folding a log at one it does not know.
 const VERSION: i64 = 1;
 /// Every `kind` of this version.
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 24] = [
     "abort",
     "alert",
     "charter",
     "close",
     "contribution",
+    "cosign",
     "debit",
     "freeze",
     "genesis",
     "head",
+    "objection",
     "open",
+    "proposal",
     "query",
     "release",
+    "reply",
+    "report",
+    "restriction",
+    "review",
     "roster",
     "verdict",
     "verify",
     "void",
+    "withdrawal",
 ];
 /// Lists of references: a Roster has at most 200 members.
 const REFS_MAX: usize = 256;
@@ -373,6 +386,7 @@ impl Body {
             Self::Void { .. } => "void",
             Self::Head { .. } => "head",
             Self::Alert { .. } | Self::Split { .. } => "alert",
+            Self::Act(act) => act.kind(),
         }
     }
 
@@ -396,6 +410,7 @@ impl Body {
             | Self::Void { .. }
             | Self::Alert { .. }
             | Self::Head { .. }
+            | Self::Act(_)
             | Self::Split { .. } => false,
         }
     }
@@ -408,6 +423,7 @@ impl Body {
             | Self::Charter { .. }
             | Self::Query(_)
             | Self::Head { .. }
+            | Self::Act(_)
             | Self::Split { .. } => None,
             Self::Accept { query, .. }
             | Self::Refuse { query, .. }
@@ -464,19 +480,19 @@ fn int(value: u64) -> Value {
     Value::Int(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
-fn text(value: &str) -> Value {
+pub(crate) fn text(value: &str) -> Value {
     Value::Str(value.to_owned())
 }
 
-fn digest(value: &Digest) -> Value {
+pub(crate) fn digest(value: &Digest) -> Value {
     Value::Str(value.to_string())
 }
 
-fn reference(value: &Ref) -> Value {
+pub(crate) fn reference(value: &Ref) -> Value {
     Value::object([("index", int(value.index)), ("leaf", digest(&value.leaf)), ("log", text(&value.log))])
 }
 
-fn refs(values: &[Ref]) -> Value {
+pub(crate) fn refs(values: &[Ref]) -> Value {
     Value::Array(values.iter().map(reference).collect())
 }
 
@@ -553,6 +569,7 @@ fn body_fields(body: &Body) -> Vec<(&'static str, Value)> {
         Body::Void { debit, code, .. } => vec![("code", text(code)), ("debit", reference(debit))],
         Body::Alert { code, subject, .. } => vec![("code", text(code)), ("subject", reference(subject))],
         Body::Head { heads } => vec![("heads", Value::Array(heads.iter().map(head).collect()))],
+        Body::Act(act) => act.fields(),
         Body::Split { log, evidence } => vec![
             ("code", text(SPLIT_CODE)),
             ("log", text(log)),
@@ -605,6 +622,9 @@ fn query_fields(query: &QueryBody) -> Vec<(&'static str, Value)> {
         ("vocabulary", text(&query.vocabulary)),
     ];
     fields.extend(query.supersedes.as_ref().map(|old| ("supersedes", digest(&old.query))));
+    if !query.cosigners.is_empty() {
+        fields.push(("cosigners", refs(&query.cosigners)));
+    }
     fields
 }
 
@@ -624,6 +644,7 @@ fn parse_body(kind: &str, fields: &mut Fields) -> Result<Body, JsonError> {
         }),
         "query" => parse_query(fields).map(|query| Body::Query(Box::new(query))),
         "head" => parse_heads(fields),
+        _ if let Some(act) = Act::parse(kind, fields)? => Ok(Body::Act(act)),
         _ => match fields.optional_digest("query")? {
             Some(query) => parse_round_body(kind, query, fields),
             None if kind == "alert" => parse_split(fields),
@@ -828,7 +849,20 @@ fn parse_query(fields: &mut Fields) -> Result<QueryBody, JsonError> {
         close_by,
         charter: fields.digest("charter")?,
         supersedes,
+        cosigners: parse_cosigners(fields)?,
     })
+}
+
+/// One form for none: no field. Sorted, each of another log.
+fn parse_cosigners(fields: &mut Fields) -> Result<Vec<Ref>, JsonError> {
+    let cosigners = match fields.optional_array("cosigners")? {
+        None => return Ok(vec![]),
+        Some(values) => bounded(values)?.into_iter().map(parse_ref).collect::<Result<Vec<_>, _>>()?,
+    };
+    if cosigners.is_empty() || !cosigners.is_sorted_by(|a, b| a.log < b.log) {
+        return Err(JsonError::new("`cosigners` are sorted, one of each log"));
+    }
+    Ok(cosigners)
 }
 
 fn member(text: &str) -> Result<MemberId, JsonError> {
@@ -845,7 +879,7 @@ fn small(fields: &mut Fields, name: &str) -> Result<u32, JsonError> {
 
 /// Codes are closed lists elsewhere; here they must at least be short and plain, so that no log
 /// can smuggle text.
-fn code_of(fields: &mut Fields, name: &str) -> Result<String, JsonError> {
+pub(crate) fn code_of(fields: &mut Fields, name: &str) -> Result<String, JsonError> {
     let code = fields.string(name)?;
     let plain = |b: u8| b.is_ascii_lowercase() || b == b'_';
     if code.is_empty() || code.len() > 32 || !code.bytes().all(plain) {
@@ -864,7 +898,7 @@ fn code(fields: &mut Fields) -> Result<String, JsonError> {
     code_of(fields, "code")
 }
 
-fn exact<const N: usize>(bytes: &[u8], name: &str) -> Result<[u8; N], JsonError> {
+pub(crate) fn exact<const N: usize>(bytes: &[u8], name: &str) -> Result<[u8; N], JsonError> {
     bytes.try_into().map_err(|_| JsonError::new(&format!("`{name}` has another length")))
 }
 
@@ -872,7 +906,7 @@ fn bounded(values: Vec<Value>) -> Result<Vec<Value>, JsonError> {
     if values.len() > REFS_MAX { Err(JsonError::new("a list is too long")) } else { Ok(values) }
 }
 
-fn parse_ref(value: Value) -> Result<Ref, JsonError> {
+pub(crate) fn parse_ref(value: Value) -> Result<Ref, JsonError> {
     let mut fields = Fields::new(value)?;
     let found = Ref {
         index: unsigned(&mut fields, "index")?,
@@ -883,11 +917,11 @@ fn parse_ref(value: Value) -> Result<Ref, JsonError> {
     Ok(found)
 }
 
-fn parse_ref_field(fields: &mut Fields, name: &str) -> Result<Ref, JsonError> {
+pub(crate) fn parse_ref_field(fields: &mut Fields, name: &str) -> Result<Ref, JsonError> {
     parse_ref(fields.object(name)?)
 }
 
-fn parse_refs(fields: &mut Fields, name: &str) -> Result<Vec<Ref>, JsonError> {
+pub(crate) fn parse_refs(fields: &mut Fields, name: &str) -> Result<Vec<Ref>, JsonError> {
     bounded(fields.array(name)?)?.into_iter().map(parse_ref).collect()
 }
 

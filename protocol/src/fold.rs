@@ -16,6 +16,7 @@ use datacoop_policy::{Digest, MemberId, QueryId, Time};
 pub(crate) use question::{Questions, bind};
 pub use question::{parse_question, question_hash, question_value};
 
+use crate::acts::{Acts, Done};
 use crate::bounds::LOGS_MAX;
 use crate::cited::references_mut;
 use crate::entry::{Body, Entry, EntryError, Lay, QueryBody, Ref};
@@ -202,6 +203,7 @@ pub struct Fold {
     splits: BTreeMap<MemberId, (Ref, Box<Evidence>)>,
     false_splits: BTreeSet<Ref>,
     heads: Heads,
+    acts: Acts,
     questions: Questions,
     /// Whether what no audit reads again is not kept.
     forgets: bool,
@@ -253,6 +255,7 @@ impl Fold {
             splits: BTreeMap::new(),
             false_splits: BTreeSet::new(),
             heads: Heads::default(),
+            acts: Acts::default(),
             questions: Questions::default(),
             forgets: false,
         }
@@ -523,6 +526,16 @@ impl Fold {
         &self.heads
     }
 
+    /// Acts that came since this was last asked.
+    pub(crate) fn take_fresh_acts(&mut self) -> Vec<Digest> {
+        self.acts.take_fresh()
+    }
+
+    /// What members did beside rounds.
+    pub fn acts(&self) -> &Acts {
+        &self.acts
+    }
+
     /// Alerts that accuse a member of two histories and prove nothing.
     pub fn false_splits(&self) -> &BTreeSet<Ref> {
         &self.false_splits
@@ -558,6 +571,9 @@ impl Fold {
         }
         if let Body::Head { heads } = body {
             return self.fold_heads(&at, time, &by, heads);
+        }
+        if let Body::Act(act) = body {
+            return self.acts.add(Done { at, by, time, act });
         }
         if let Body::Split { log, evidence } = body {
             return self.fold_split(at, &log, evidence);

@@ -282,6 +282,11 @@ impl Fields {
         if self.0.contains_key(name) { self.digest(name).map(Some) } else { Ok(None) }
     }
 
+    /// An object, if the field is there.
+    pub fn optional_object(&mut self, name: &str) -> Result<Option<Value>, JsonError> {
+        if self.0.contains_key(name) { self.object(name).map(Some) } else { Ok(None) }
+    }
+
     /// Canonical base64.
     pub fn bytes(&mut self, name: &str) -> Result<Vec<u8>, JsonError> {
         STANDARD.decode(self.string(name)?).map_err(|_| JsonError(format!("`{name}` is not base64")))
@@ -300,6 +305,11 @@ impl Fields {
                 Err(JsonError(format!("`{name}` is not a list")))
             }
         }
+    }
+
+    /// A list, if the field is there.
+    pub fn optional_array(&mut self, name: &str) -> Result<Option<Vec<Value>>, JsonError> {
+        if self.0.contains_key(name) { self.array(name).map(Some) } else { Ok(None) }
     }
 
     /// An object, still as a value.

@@ -6,6 +6,7 @@
 //!
 //! Where to start: [`member::Member`].
 
+pub mod acts;
 pub mod audit;
 pub mod bounds;
 pub mod certificate;

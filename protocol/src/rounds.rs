@@ -82,6 +82,7 @@ impl Kind {
             | Body::Query(_)
             | Body::Alert { .. }
             | Body::Head { .. }
+            | Body::Act(_)
             | Body::Split { .. } => return None,
             Body::Accept { .. } | Body::Refuse { .. } => Self::Verdict,
             Body::Roster { .. } => Self::Roster,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datacoop_policy::ledger::{Account, Debit, Ledger};
-use datacoop_policy::limits::Limits;
+use datacoop_policy::limits::{Limits, Restricted};
 use datacoop_policy::query::{Answer, Mode, Query};
 use datacoop_policy::question::is_choice;
 use datacoop_policy::refusal::Refusal;
@@ -281,6 +281,8 @@ impl Standing {
         };
         let answer = if fresh { answer(fold, query) } else { named_answer(fold, query) };
         let charter = fold.charter_at(me, now);
+        // Whether a member had heard of a restriction by then is in no log.
+        let restricted = if fresh { fold.acts().restricted(fold, me, now) } else { Restricted::default() };
         let facts = Facts {
             now,
             me,
@@ -295,8 +297,10 @@ impl Standing {
             // An auditor may hold less of the other round than the member did.
             under_way: fresh && self.is_under_way(fold, me, query, now),
             declared,
+            restricted: &restricted,
+            cosigners: fold.acts().cosigned(fold, query, fresh),
         };
-        judge(&Layers::new(charter, &query.purpose, own), query, roster, &facts)
+        judge(&Layers::new(charter, &query.purpose, own).under(&restricted), query, roster, &facts)
     }
 
     /// What an auditor compares a member's debit with: rounds that this member debited itself, of which an earlier

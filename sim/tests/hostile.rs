@@ -364,6 +364,7 @@ fn absurd_questions_are_refused_or_ignored() {
             close_by: now + Span(60_000),
             charter,
             supersedes: None,
+            cosigners: vec![],
         };
         Entry { at: now, by: one.clone(), seq, body: Body::Query(Box::new(body)) }.to_bytes()
     };

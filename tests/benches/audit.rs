@@ -97,6 +97,7 @@ fn query(at: Time, period: &str, charter: Digest) -> QueryBody {
         close_by: at + Span(60_000),
         charter,
         supersedes: None,
+        cosigners: vec![],
     }
 }
 

@@ -71,6 +71,7 @@ async fn round(nodes: &[Node], number: usize) -> (Duration, Vec<f64>, f64) {
         close_by: now + Span::from_seconds(90),
         charter,
         supersedes: None,
+        cosigners: vec![],
     };
     let mut events = asker.events();
     let began = Instant::now();

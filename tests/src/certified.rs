@@ -111,6 +111,7 @@ fn query(scene: Scene, charter: Digest, now: Time, round: i64) -> QueryBody {
         close_by: now + Span(60_000),
         charter,
         supersedes: None,
+        cosigners: vec![],
     }
 }
 
@@ -358,12 +359,13 @@ fn cited(body: &mut Body) -> Vec<&mut Ref> {
     match body {
         Body::Genesis { .. }
         | Body::Charter { .. }
-        | Body::Query(_)
         | Body::Accept { .. }
         | Body::Refuse { .. }
         | Body::Abort { .. }
         | Body::Head { .. }
         | Body::Split { .. } => vec![],
+        Body::Query(query) => query.cosigners.iter_mut().collect(),
+        Body::Act(_) => vec![],
         Body::Roster { verdicts, .. } => verdicts.iter_mut().collect(),
         Body::Debit { roster, .. } => vec![roster],
         Body::Contribution { debit, .. } | Body::Commit { debit, .. } | Body::Void { debit, .. } => {

@@ -182,6 +182,7 @@ impl Coop {
             close_by: now + Span(60_000),
             charter: self.charter,
             supersedes: None,
+            cosigners: vec![],
         }
     }
 

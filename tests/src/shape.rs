@@ -180,6 +180,7 @@ pub fn lawful_query(now: Time, charter: Digest, mode: Mode) -> QueryBody {
         close_by: now + Span(60_000),
         charter,
         supersedes: None,
+        cosigners: vec![],
     }
 }
 

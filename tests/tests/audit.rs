@@ -115,6 +115,7 @@ fn tell() -> Story {
         close_by: now + Span(60_000),
         charter: id,
         supersedes: None,
+        cosigners: vec![],
     };
     world.input(4, Input::Ask { command: 1, query: Box::new(query) });
     let until = world.now() + Span(120_000);

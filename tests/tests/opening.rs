@@ -114,6 +114,7 @@ impl Cast {
             close_by: now + Span(60_000),
             charter: id,
             supersedes: None,
+            cosigners: vec![],
         };
         world.input(4, Input::Ask { command: 1, query: Box::new(query) });
         let (mut id, mut kept) = (None, BTreeMap::new());

@@ -332,6 +332,7 @@ fn query_body(
         close_by: now + Span::from_seconds(90),
         charter,
         supersedes: None,
+        cosigners: vec![],
     })
 }
 

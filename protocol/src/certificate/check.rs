@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datacoop_policy::charter::Charter;
 use datacoop_policy::ledger::{Debit, Ledger};
+use datacoop_policy::limits::Restricted;
 use datacoop_policy::query::{Mode, Query};
 use datacoop_policy::refusal::{Refusal, Rule};
 use datacoop_policy::verdict::{Facts, Layers, judge, judge_round};
@@ -537,6 +538,8 @@ fn judge_then(
         past: &[],
         under_way: false,
         declared: true,
+        restricted: &Restricted::default(),
+        cosigners: query.cosigners,
     };
     judge(&Layers::new(charter, &query.purpose, None), query, roster, &facts)
 }

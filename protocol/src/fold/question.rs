@@ -79,6 +79,8 @@ pub(crate) fn bind(
         close_by: body.close_by,
         charter: body.charter,
         supersedes: body.supersedes.as_ref().map(|old| old.query),
+        // At most 256, each of another log.
+        cosigners: u32::try_from(body.cosigners.len()).unwrap_or(u32::MAX),
     })
 }
 

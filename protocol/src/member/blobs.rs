@@ -11,7 +11,10 @@ use datacoop_policy::{Digest, MemberId, QueryId, Time};
 
 use super::Member;
 use super::port::Output;
-use crate::bounds::{BLOB_BYTES_MAX, BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, PARTIAL_BYTES_MAX, RELAY_WAIT};
+use crate::acts::TEXT_BYTES_MAX;
+use crate::bounds::{
+    ACT_TEXTS_MAX, BLOB_BYTES_MAX, BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, PARTIAL_BYTES_MAX, RELAY_WAIT,
+};
 use crate::entry::Body;
 use crate::log::tree::sha256;
 use crate::rounds::{Kind, Plan, Round};
@@ -20,6 +23,7 @@ use crate::rounds::{Kind, Plan, Round};
 /// into an entry of its own takes nothing away from the first.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Need {
+    /// The Query; of the text of an act, the entry that names it.
     round: QueryId,
     author: MemberId,
     /// The author's entry that names it: a peer must hold that first.
@@ -27,6 +31,8 @@ struct Need {
     addressees: Vec<MemberId>,
     /// Whether it is a share, for its addressee alone.
     sealed: bool,
+    /// More than that it has not, in bytes.
+    most: usize,
 }
 
 #[derive(Default)]
@@ -38,6 +44,8 @@ pub(super) struct Blobs {
     /// Missing blobs: since when, and how often they were asked for.
     wanted: BTreeMap<Digest, (Time, usize)>,
     partial: BTreeMap<(MemberId, Digest), Vec<u8>>,
+    /// How many texts of its acts each member named.
+    texts: BTreeMap<MemberId, u32>,
 }
 
 impl Blobs {
@@ -166,17 +174,46 @@ impl Member {
             }
         }
         for (hash, need) in found {
-            let for_me = need.addressees.contains(&me);
-            let needs = self.blobs.needs.entry(hash).or_default();
-            if needs.contains(&need) {
+            self.learn_need(hash, need);
+        }
+    }
+
+    fn learn_need(&mut self, hash: Digest, need: Need) {
+        let for_me = need.addressees.contains(&self.settings.me);
+        let needs = self.blobs.needs.entry(hash).or_default();
+        if needs.contains(&need) {
+            return;
+        }
+        needs.push(need);
+        if self.blobs.holds(&hash) {
+            self.pass_on(&hash);
+        } else if for_me {
+            self.blobs.wanted.insert(hash, (self.now, 0));
+        }
+    }
+
+    /// Learns of what members did beside rounds: every other member reads its text.
+    pub(super) fn notice_acts(&mut self) {
+        for leaf in self.fold.take_fresh_acts() {
+            let Some(done) = self.fold.acts().get(&leaf) else { continue };
+            let Some(hash) = done.act.text().filter(|_| crate::acts::is_entitled(&self.fold, done)) else {
+                continue;
+            };
+            let texts = self.blobs.texts.entry(done.by.clone()).or_default();
+            *texts += 1;
+            if *texts > ACT_TEXTS_MAX {
                 continue;
             }
-            needs.push(need);
-            if self.blobs.holds(&hash) {
-                self.pass_on(&hash);
-            } else if for_me {
-                self.blobs.wanted.insert(hash, (self.now, 0));
-            }
+            let members = self.fold.charter().members().iter().map(|member| member.id.clone());
+            let need = Need {
+                round: leaf,
+                author: done.by.clone(),
+                index: done.at.index,
+                addressees: members.filter(|id| *id != done.by).collect(),
+                sealed: false,
+                most: TEXT_BYTES_MAX,
+            };
+            self.learn_need(hash, need);
         }
     }
 
@@ -223,8 +260,8 @@ impl Member {
         if self.blobs.holds(&hash) {
             return Some(total);
         }
-        let total_bytes = usize::try_from(total).ok().filter(|total| *total <= BLOB_BYTES_MAX)?;
-        self.blobs.needs.get(&hash)?;
+        let most = self.blobs.needs.get(&hash)?.iter().map(|need| need.most).max()?;
+        let total_bytes = usize::try_from(total).ok().filter(|total| *total <= most)?;
         let key = (from.clone(), hash);
         let under_way = self.blobs.partial.iter().filter(|((peer, _), _)| peer == from);
         let (count, sum) = under_way.fold((0, 0), |(count, sum), (_, part)| (count + 1, sum + part.len()));
@@ -277,7 +314,8 @@ impl Member {
 /// The blobs that an entry names, and for whom.
 #[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
 fn named(plan: &Plan, author: &MemberId, body: &Body, index: u64, round: QueryId) -> Vec<(Digest, Need)> {
-    let need = |addressees, sealed| Need { round, author: author.clone(), index, addressees, sealed };
+    let most = BLOB_BYTES_MAX;
+    let need = |addressees, sealed| Need { round, author: author.clone(), index, addressees, sealed, most };
     match body {
         Body::Contribution { shares, .. } if plan.members.contains(author) => {
             let seats = shares.iter().zip(&plan.committee);

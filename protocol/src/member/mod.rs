@@ -5,6 +5,7 @@
 //! order; nothing after a `Store`, `Sign`, `StoreBlob`, `KeepSecret` or `KeepOpening` happens before it is
 //! on disk; `now` never decreases; `poll_timeout` says when to wake and for what.
 
+mod act;
 mod blobs;
 mod count;
 mod gather;
@@ -241,6 +242,7 @@ impl Member {
             Input::Computed(computed) => self.on_computed(computed),
             Input::Loaded(hash, bytes) => self.on_loaded(hash, bytes),
             Input::Ask { command, query } => self.on_ask(command, *query),
+            Input::Act { command, act, text } => self.on_act(command, *act, text),
         }
         if !self.halted {
             self.advance();
@@ -285,14 +287,15 @@ impl Member {
     #[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
     pub fn named_blobs(&self) -> BTreeSet<Digest> {
         let rounds = self.fold.rounds().values();
-        rounds
+        let texts = self.fold.acts().all().filter_map(|done| done.act.text());
+        let of_rounds = rounds
             .flat_map(|round| round.everything().map(move |(_, logged)| (round.ending().is_some(), logged)))
             .flat_map(|(over, logged)| match &logged.body {
                 Body::Contribution { shares, .. } if !over => shares.iter().map(|share| share.blob).collect(),
                 Body::Verify { blob, .. } => vec![*blob],
                 _ => vec![],
-            })
-            .collect()
+            });
+        of_rounds.chain(texts).collect()
     }
 
     /// What our person decided.
@@ -317,7 +320,8 @@ impl Member {
     fn limits(&self, query: &datacoop_policy::query::Query) -> Limits {
         let own = self.settings.limits.as_ref();
         let charter = self.fold.charter_at(&self.settings.me, self.now);
-        datacoop_policy::verdict::Layers::new(charter, &query.purpose, own).effective()
+        let restricted = self.fold.acts().restricted(&self.fold, &self.settings.me, self.now);
+        datacoop_policy::verdict::Layers::new(charter, &query.purpose, own).under(&restricted).effective()
     }
 
     /// What witnesses said.
@@ -416,6 +420,7 @@ impl Member {
 
     /// Rounds with new entries: those that were asked are open; what they name may concern us.
     fn notice_touched(&mut self) {
+        self.notice_acts();
         for id in self.fold.take_touched() {
             self.openings.stir(id);
             let Some(round) = self.fold.round(&id).cloned() else { continue };
@@ -561,24 +566,33 @@ impl Member {
         }
     }
 
-    fn try_ask(&mut self, body: QueryBody) -> Result<QueryId, Denial> {
-        let me = self.settings.me.clone();
+    /// Whether our log may grow by what the person here wants.
+    fn may_write(&self) -> Result<(), Denial> {
         if let Some(text) = self.starting() {
             return Err(Denial::Refused("starting", text));
         }
-        if let Some((at, _)) = self.fold.split(&me) {
-            let text = format!(
-                "this node's log has two histories, as entry {} of {} proves; ask the others for a new log",
-                at.index, at.log
-            );
-            return Err(Denial::Refused(Rule::TwoHistories.code(), text));
+        match self.fold.split(&self.settings.me) {
+            None => Ok(()),
+            Some((at, _)) => {
+                let text = format!(
+                    "this node's log has two histories, as entry {} of {} proves; ask the others for a new log",
+                    at.index, at.log
+                );
+                Err(Denial::Refused(Rule::TwoHistories.code(), text))
+            }
         }
+    }
+
+    fn try_ask(&mut self, mut body: QueryBody) -> Result<QueryId, Denial> {
+        let me = self.settings.me.clone();
+        self.may_write()?;
         let draft =
             self.fold.bind_draft(&body, &me, self.now).map_err(|text| Denial::Refused("question", text))?;
         let answer = standing::answer(&self.fold, &draft).filter(|_| draft.supersedes.is_none());
         if let Some(answer) = answer {
             return Err(Denial::Answered(answer.query));
         }
+        body.cosigners = self.fold.acts().supporters(&self.fold, &draft.question_hash, &me);
         self.judge(&draft, None)
             .map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;
         let index = self.own_size();

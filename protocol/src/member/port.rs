@@ -10,7 +10,8 @@ use std::num::NonZeroU32;
 use zeroize::Zeroizing;
 
 use super::work::{Computed, Work};
-use crate::entry::QueryBody;
+use crate::acts::Act;
+use crate::entry::{QueryBody, Ref};
 use crate::fold::SplitView;
 use crate::wire::Record;
 
@@ -63,6 +64,15 @@ pub enum Input {
         command: u64,
         /// The Query, with its deadlines.
         query: Box<QueryBody>,
+    },
+    /// The person here does something beside asking.
+    Act {
+        /// Names the answering event.
+        command: u64,
+        /// What.
+        act: Box<Act>,
+        /// The blob of its text, if it has one.
+        text: Option<Vec<u8>>,
     },
 }
 
@@ -161,6 +171,13 @@ pub enum Event {
         command: u64,
         /// The Query.
         query: QueryId,
+    },
+    /// What a command did stands in the log.
+    Acted {
+        /// The command.
+        command: u64,
+        /// The entry.
+        at: Ref,
     },
     /// A command found a Release that answers it already.
     Answered {

@@ -66,6 +66,7 @@ fn query() -> Query {
         close_by: Time(3),
         charter: Digest([3; 32]),
         supersedes: None,
+        cosigners: 0,
     }
 }
 

@@ -180,12 +180,18 @@ impl Story {
             close_by: now + Span(60_000),
             charter: self.named,
             supersedes: None,
+            cosigners: vec![],
         }
     }
 
-    pub fn ask(&mut self, site: usize, query: QueryBody) -> Option<QueryId> {
+    /// A number for a command of its own.
+    pub fn command(&mut self) -> u64 {
         self.asked += 1;
-        let command = self.asked;
+        self.asked
+    }
+
+    pub fn ask(&mut self, site: usize, query: QueryBody) -> Option<QueryId> {
+        let command = self.command();
         self.world.input(site, Input::Ask { command, query: Box::new(query) });
         let until = self.world.now() + Span(1_000);
         self.world.run_until(until);

@@ -188,6 +188,7 @@ impl Game {
             close_by: now + Span(60_000),
             charter: self.charter,
             supersedes: None,
+            cosigners: vec![],
         }
     }
 

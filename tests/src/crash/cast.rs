@@ -111,6 +111,7 @@ impl Cast {
             close_by: day(15),
             charter: self.charter.hash(),
             supersedes: None,
+            cosigners: vec![],
         }
     }
 

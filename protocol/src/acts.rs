@@ -1,0 +1,467 @@
+//! What members do together beside asking and answering: they propose, support, object, review, report and
+//! restrict. Entries only; what follows from them is worked out here, the same for every reader.
+//!
+//! Source: CHARTER.md sections 3 and 4, LOG.md section 2. We differ in this: an objection's answer is an entry
+//! of its own (`reply`), and so is taking a proposal back (`withdrawal`); a proposal says under which version
+//! it is made, so that it goes stale with it; nobody rejects a proposal: whoever is against it does not sign.
+
+mod state;
+
+use datacoop_policy::charter::Role;
+use datacoop_policy::{Digest, MemberId, Span, Time};
+
+use crate::entry::{Ref, code_of, digest, exact, parse_ref_field, parse_refs, reference, refs, text};
+use crate::json::{Fields, JsonError, Value};
+use crate::log::tree::sha256;
+
+pub(crate) use state::is_entitled;
+pub use state::{Acts, Blocked, Objection, Reviewed, State};
+
+/// A proposal that is not adopted by then is stale (CHARTER.md section 4).
+pub const PROPOSAL_OPEN: Span = Span(60 * 86_400_000);
+/// After an objection nobody's program signs for so long: time to hear it.
+pub const OBJECTION_WAITS: Span = Span(7 * 86_400_000);
+/// How long one restriction holds (CHARTER.md, C11).
+pub const RESTRICTION_HOLDS: Span = Span(30 * 86_400_000);
+/// A member restricts one and the same under one charter version at most so often (C11: repeatable once).
+pub const RESTRICTIONS_MAX: usize = 2;
+/// Random bytes before a text in its blob: without the blob nobody can tell what the text was, not even by
+/// trying all texts.
+pub const TEXT_SALT_BYTES: usize = 32;
+/// Longest text: a charter, with room for its salt.
+pub const TEXT_BYTES_MAX: usize = 256 * 1_024 + TEXT_SALT_BYTES;
+/// Longest id in such an entry, as in charters.
+const ID_BYTES_MAX: usize = 64;
+
+/// What is proposed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Subject {
+    /// A question, by its id; adopted once a Query asks it.
+    Question(String),
+    /// A purpose, by its id; adopted once a version of the charter has it.
+    Purpose(String),
+    /// The next version of the charter, by its number; adopted once it is one.
+    Charter(String),
+}
+
+/// What is restricted.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Target {
+    /// A member is suspended: it neither asks nor takes part.
+    Member(MemberId),
+    /// A purpose is paused.
+    Purpose(String),
+    /// A dataset is paused.
+    Dataset(String),
+}
+
+/// What a reviewer found of one thing it was asked about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Grade {
+    /// It is as it should be.
+    Good,
+    /// It is, if what the text says is done.
+    Doubtful,
+    /// It is not.
+    Bad,
+}
+
+/// A review: of what good a purpose does, what harm, and whether it takes the least data.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Findings {
+    /// Benefit.
+    pub benefit: Grade,
+    /// Harm.
+    pub harm: Grade,
+    /// Least data.
+    pub least_data: Grade,
+    /// The blob of its reasons.
+    pub text: Digest,
+}
+
+/// What came of a purpose.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Outcome {
+    /// Something changed for the people whom the records describe.
+    Changed,
+    /// Something was learnt, and nothing changed yet.
+    Learnt,
+    /// Nothing came of it.
+    Nothing,
+}
+
+/// What a member did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Act {
+    /// It proposes something.
+    Proposal {
+        /// What.
+        subject: Subject,
+        /// SHA-256 of the draft: a charter's text, a purpose's or a question's.
+        draft: Digest,
+        /// The blob of the draft.
+        text: Digest,
+        /// The charter version under which it is made.
+        charter: Digest,
+        /// The proposal whose wording it changes.
+        replaces: Option<Ref>,
+    },
+    /// It supports a proposal.
+    Cosign {
+        /// Which.
+        proposal: Ref,
+    },
+    /// It takes its proposal back.
+    Withdrawal {
+        /// Which.
+        proposal: Ref,
+    },
+    /// It is against a proposal or a Query.
+    Objection {
+        /// Which.
+        about: Ref,
+        /// The blob of its reasons.
+        text: Digest,
+    },
+    /// It answers an objection to what it proposed or asked.
+    Reply {
+        /// Which.
+        objection: Ref,
+        /// The blob of the answer.
+        text: Digest,
+    },
+    /// It has reviewed a proposal, and does not yet show how.
+    Review {
+        /// Which.
+        proposal: Ref,
+        /// `findings_hash` of what it found.
+        hash: Digest,
+    },
+    /// What it found: shown once the other reviewer is bound too.
+    Opened {
+        /// Which proposal.
+        proposal: Ref,
+        /// Opens the hash.
+        salt: [u8; 32],
+        /// What it found.
+        findings: Findings,
+    },
+    /// What the members learnt under a purpose, and what changed: without it a purpose is not renewed.
+    Report {
+        /// The purpose's id.
+        purpose: String,
+        /// Releases it is about.
+        releases: Vec<Ref>,
+        /// What came of it.
+        outcome: Outcome,
+        /// The blob of what it says.
+        text: Digest,
+    },
+    /// It wants something to stop, now and for a while.
+    Restriction {
+        /// What.
+        target: Target,
+    },
+}
+
+/// What a review is bound by before it is shown.
+pub fn findings_hash(salt: &[u8; 32], findings: &Findings) -> Digest {
+    let said = Value::object(findings_fields(findings)).to_bytes();
+    sha256(&[b"datacoop/review/v1\n", salt, &said])
+}
+
+/// A text as its blob: random bytes, then the text. `None` when it is too long.
+pub fn text_blob(salt: &[u8; TEXT_SALT_BYTES], text: &str) -> Option<Vec<u8>> {
+    let blob = [&salt[..], text.as_bytes()].concat();
+    (blob.len() <= TEXT_BYTES_MAX).then_some(blob)
+}
+
+/// The text in a blob; `None` of what is no such blob.
+pub fn blob_text(blob: &[u8]) -> Option<&str> {
+    let whole = (blob.len() <= TEXT_BYTES_MAX).then_some(blob)?;
+    std::str::from_utf8(whole.get(TEXT_SALT_BYTES..)?).ok()
+}
+
+impl Act {
+    /// The entry's `kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Proposal { .. } => "proposal",
+            Self::Cosign { .. } => "cosign",
+            Self::Withdrawal { .. } => "withdrawal",
+            Self::Objection { .. } => "objection",
+            Self::Reply { .. } => "reply",
+            Self::Review { .. } | Self::Opened { .. } => "review",
+            Self::Report { .. } => "report",
+            Self::Restriction { .. } => "restriction",
+        }
+    }
+
+    /// The blob of its text.
+    pub fn text(&self) -> Option<Digest> {
+        match self {
+            Self::Proposal { text, .. }
+            | Self::Objection { text, .. }
+            | Self::Reply { text, .. }
+            | Self::Opened { findings: Findings { text, .. }, .. }
+            | Self::Report { text, .. } => Some(*text),
+            Self::Cosign { .. }
+            | Self::Withdrawal { .. }
+            | Self::Review { .. }
+            | Self::Restriction { .. } => None,
+        }
+    }
+
+    /// What it is about, if that is an entry.
+    pub fn about(&self) -> Option<&Ref> {
+        match self {
+            Self::Proposal { replaces, .. } => replaces.as_ref(),
+            Self::Cosign { proposal }
+            | Self::Withdrawal { proposal }
+            | Self::Review { proposal, .. }
+            | Self::Opened { proposal, .. } => Some(proposal),
+            Self::Objection { about, .. } => Some(about),
+            Self::Reply { objection, .. } => Some(objection),
+            Self::Report { .. } | Self::Restriction { .. } => None,
+        }
+    }
+
+    /// Every entry that it cites.
+    pub fn cites(&self) -> Vec<&Ref> {
+        match self {
+            Self::Report { releases, .. } => releases.iter().collect(),
+            Self::Proposal { .. }
+            | Self::Cosign { .. }
+            | Self::Withdrawal { .. }
+            | Self::Objection { .. }
+            | Self::Reply { .. }
+            | Self::Review { .. }
+            | Self::Opened { .. }
+            | Self::Restriction { .. } => self.about().into_iter().collect(),
+        }
+    }
+
+    /// Who may do it, by role: one of these is enough. Whoever is affected objects and supports without a
+    /// vote; a helper drafts, and never signs (CHARTER.md section 2).
+    pub fn roles(&self) -> &'static [Role] {
+        match self {
+            Self::Proposal { .. } | Self::Withdrawal { .. } | Self::Reply { .. } => {
+                &[Role::Voting, Role::Coordinator, Role::Observer, Role::Helper]
+            }
+            Self::Cosign { .. } | Self::Objection { .. } => &[Role::Voting, Role::Observer],
+            Self::Review { .. } | Self::Opened { .. } | Self::Restriction { .. } => &[Role::Voting],
+            Self::Report { .. } => &[Role::Voting, Role::Coordinator],
+        }
+    }
+
+    pub(crate) fn fields(&self) -> Vec<(&'static str, Value)> {
+        match self {
+            Self::Proposal { subject, draft, text: blob, charter, replaces } => {
+                let (what, id) = match subject {
+                    Subject::Question(id) => ("question", id),
+                    Subject::Purpose(id) => ("purpose", id),
+                    Subject::Charter(id) => ("charter", id),
+                };
+                let mut fields = vec![
+                    ("charter", digest(charter)),
+                    ("draft", digest(draft)),
+                    ("id", text(id)),
+                    ("text", digest(blob)),
+                    ("what", text(what)),
+                ];
+                fields.extend(replaces.as_ref().map(|old| ("replaces", reference(old))));
+                fields
+            }
+            Self::Cosign { proposal } | Self::Withdrawal { proposal } => {
+                vec![("proposal", reference(proposal))]
+            }
+            Self::Objection { about, text } => vec![("about", reference(about)), ("text", digest(text))],
+            Self::Reply { objection, text } => {
+                vec![("objection", reference(objection)), ("text", digest(text))]
+            }
+            Self::Review { proposal, hash } => {
+                vec![("hash", digest(hash)), ("proposal", reference(proposal))]
+            }
+            Self::Opened { proposal, salt, findings } => vec![
+                ("findings", Value::object(findings_fields(findings))),
+                ("proposal", reference(proposal)),
+                ("salt", Value::base64(salt)),
+            ],
+            Self::Report { purpose, releases, outcome, text: blob } => vec![
+                ("outcome", text(outcome.code())),
+                ("purpose", text(purpose)),
+                ("releases", refs(releases)),
+                ("text", digest(blob)),
+            ],
+            Self::Restriction { target } => {
+                let (what, id) = target.parts();
+                vec![("id", text(id)), ("what", text(what))]
+            }
+        }
+    }
+
+    /// Reads the fields of an act of this kind; `None` where the kind is none of an act.
+    pub(crate) fn parse(kind: &str, fields: &mut Fields) -> Result<Option<Self>, JsonError> {
+        Ok(Some(match kind {
+            "proposal" => parse_proposal(fields)?,
+            "cosign" => Self::Cosign { proposal: parse_ref_field(fields, "proposal")? },
+            "withdrawal" => Self::Withdrawal { proposal: parse_ref_field(fields, "proposal")? },
+            "objection" => {
+                Self::Objection { about: parse_ref_field(fields, "about")?, text: fields.digest("text")? }
+            }
+            "reply" => {
+                Self::Reply { objection: parse_ref_field(fields, "objection")?, text: fields.digest("text")? }
+            }
+            "review" => parse_review(fields)?,
+            "report" => Self::Report {
+                purpose: id(fields, "purpose")?,
+                releases: parse_refs(fields, "releases")?,
+                outcome: one_of(&Outcome::ALL, Outcome::code, &code_of(fields, "outcome")?)?,
+                text: fields.digest("text")?,
+            },
+            "restriction" => Self::Restriction { target: parse_target(fields)? },
+            _ => return Ok(None),
+        }))
+    }
+}
+
+impl Subject {
+    /// As written in an entry.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Question(_) => "question",
+            Self::Purpose(_) => "purpose",
+            Self::Charter(_) => "charter",
+        }
+    }
+
+    /// Which one.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Question(id) | Self::Purpose(id) | Self::Charter(id) => id,
+        }
+    }
+}
+
+impl Target {
+    /// What it is, as written in an entry, and which one.
+    pub fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::Member(id) => ("member", id.as_str()),
+            Self::Purpose(id) => ("purpose", id),
+            Self::Dataset(id) => ("dataset", id),
+        }
+    }
+}
+
+impl Grade {
+    /// Every grade.
+    pub const ALL: [Self; 3] = [Self::Good, Self::Doubtful, Self::Bad];
+
+    /// As written in an entry.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Doubtful => "doubtful",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 3] = [Self::Changed, Self::Learnt, Self::Nothing];
+
+    /// As written in an entry.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Learnt => "learnt",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+/// Who did something, when it says it did, and where that stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Done {
+    /// The entry.
+    pub at: Ref,
+    /// Its author.
+    pub by: MemberId,
+    /// When, as its author says.
+    pub time: Time,
+    /// What.
+    pub act: Act,
+}
+
+fn findings_fields(findings: &Findings) -> Vec<(&'static str, Value)> {
+    vec![
+        ("benefit", text(findings.benefit.code())),
+        ("harm", text(findings.harm.code())),
+        ("least_data", text(findings.least_data.code())),
+        ("text", digest(&findings.text)),
+    ]
+}
+
+fn parse_proposal(fields: &mut Fields) -> Result<Act, JsonError> {
+    let named = id(fields, "id")?;
+    let subject = match fields.string("what")?.as_str() {
+        "question" => Subject::Question(named),
+        "purpose" => Subject::Purpose(named),
+        "charter" => Subject::Charter(named),
+        _ => return Err(JsonError::new("`what` is question, purpose or charter")),
+    };
+    Ok(Act::Proposal {
+        subject,
+        draft: fields.digest("draft")?,
+        text: fields.digest("text")?,
+        charter: fields.digest("charter")?,
+        replaces: fields.optional_object("replaces")?.map(crate::entry::parse_ref).transpose()?,
+    })
+}
+
+fn parse_review(fields: &mut Fields) -> Result<Act, JsonError> {
+    let proposal = parse_ref_field(fields, "proposal")?;
+    if let Some(hash) = fields.optional_digest("hash")? {
+        return Ok(Act::Review { proposal, hash });
+    }
+    let salt = exact(&fields.bytes("salt")?, "salt")?;
+    let mut said = Fields::new(fields.object("findings")?)?;
+    let mut grade = |name| one_of(&Grade::ALL, Grade::code, &code_of(&mut said, name)?);
+    let (benefit, harm, least_data) = (grade("benefit")?, grade("harm")?, grade("least_data")?);
+    let findings = Findings { benefit, harm, least_data, text: said.digest("text")? };
+    said.finish()?;
+    Ok(Act::Opened { proposal, salt, findings })
+}
+
+fn parse_target(fields: &mut Fields) -> Result<Target, JsonError> {
+    let named = id(fields, "id")?;
+    match fields.string("what")?.as_str() {
+        "member" => {
+            let member = named.parse().map_err(|_| JsonError::new("`id` is no member id"))?;
+            Ok(Target::Member(member))
+        }
+        "purpose" => Ok(Target::Purpose(named)),
+        "dataset" => Ok(Target::Dataset(named)),
+        _ => Err(JsonError::new("`what` is member, purpose or dataset")),
+    }
+}
+
+fn one_of<T: Copy>(all: &[T], code: impl Fn(T) -> &'static str, said: &str) -> Result<T, JsonError> {
+    all.iter().copied().find(|value| code(*value) == said).ok_or_else(|| JsonError::new("an unknown code"))
+}
+
+/// An id of a charter or question: letters, digits and signs, so that no log can smuggle text.
+fn id(fields: &mut Fields, name: &str) -> Result<String, JsonError> {
+    let id = fields.string(name)?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
+    if id.is_empty() || id.len() > ID_BYTES_MAX || !id.bytes().all(plain) {
+        return Err(JsonError::new(&format!("`{name}` is no id")));
+    }
+    Ok(id)
+}
+
+#[cfg(test)]
+#[path = "acts_tests.rs"]
+mod tests;

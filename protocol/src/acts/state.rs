@@ -1,0 +1,312 @@
+//! What follows from the acts that the logs hold: in any order of arrival the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use datacoop_policy::limits::Restricted;
+use datacoop_policy::query::Query;
+use datacoop_policy::verdict::CLOCK_SKEW_MAX;
+use datacoop_policy::{Digest, MemberId, Time};
+
+use super::{
+    Act, Done, Findings, OBJECTION_WAITS, PROPOSAL_OPEN, RESTRICTION_HOLDS, RESTRICTIONS_MAX, Subject,
+    Target, findings_hash,
+};
+use crate::entry::Ref;
+use crate::fold::Fold;
+
+/// Everything that members did beside rounds.
+#[derive(Clone, Default)]
+pub struct Acts {
+    done: BTreeMap<Digest, Done>,
+    /// By what is spoken of, who speaks of it: either may come first.
+    about: BTreeMap<Digest, BTreeSet<Digest>>,
+    fresh: Vec<Digest>,
+}
+
+/// How a proposal stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum State {
+    /// Members may support it, object to it and adopt it.
+    Open,
+    /// It came to be.
+    Adopted,
+    /// Its author took it back.
+    Withdrawn,
+    /// Its time is over, or the charter that it was made under is.
+    Stale,
+}
+
+/// A member is against something.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Objection<'a> {
+    /// The entry that says so.
+    pub said: &'a Done,
+    /// What whoever proposed or asked it answered.
+    pub reply: Option<&'a Done>,
+}
+
+/// Why nobody's program signs a proposal yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Blocked {
+    /// Who objects.
+    pub by: MemberId,
+    /// Where it says so.
+    pub objection: Ref,
+    /// Until when it is waited for in any case.
+    pub until: Time,
+    /// Whether it was answered.
+    pub answered: bool,
+}
+
+/// A review, bound or shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reviewed<'a> {
+    /// Whose.
+    pub by: &'a MemberId,
+    /// The entry that binds it.
+    pub bound: &'a Ref,
+    /// The entry that shows it, and what it shows: what it was bound by.
+    pub opened: Option<(&'a Ref, &'a Findings)>,
+}
+
+impl State {
+    /// In a word.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Adopted => "adopted",
+            Self::Withdrawn => "withdrawn",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+impl Acts {
+    pub(crate) fn add(&mut self, done: Done) {
+        let leaf = done.at.leaf;
+        if let Some(cited) = done.act.about() {
+            self.about.entry(cited.leaf).or_default().insert(leaf);
+        }
+        self.fresh.push(leaf);
+        self.done.insert(leaf, done);
+    }
+
+    /// What came since this was last asked.
+    pub(crate) fn take_fresh(&mut self) -> Vec<Digest> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// The act in an entry, by its leaf hash.
+    pub fn get(&self, leaf: &Digest) -> Option<&Done> {
+        self.done.get(leaf)
+    }
+
+    /// All of them, in order of their leaf hashes.
+    pub fn all(&self) -> impl Iterator<Item = &Done> {
+        self.done.values()
+    }
+
+    /// All proposals, in order of their leaf hashes.
+    pub fn proposals(&self) -> impl Iterator<Item = &Done> {
+        self.all().filter(|done| matches!(done.act, Act::Proposal { .. }))
+    }
+
+    /// What speaks of an entry.
+    pub fn on<'a>(&'a self, at: &'a Ref) -> impl Iterator<Item = &'a Done> {
+        let speaking = self.about.get(&at.leaf).into_iter().flatten();
+        speaking.filter_map(|leaf| self.done.get(leaf)).filter(move |done| done.act.about() == Some(at))
+    }
+
+    /// What a member said of an entry, the first of it: who says it again adds nothing.
+    fn firsts<'a>(
+        &'a self,
+        fold: &'a Fold,
+        at: &'a Ref,
+        is: impl Fn(&Act) -> bool,
+    ) -> BTreeMap<&'a MemberId, &'a Done> {
+        let mut firsts: BTreeMap<&MemberId, &Done> = BTreeMap::new();
+        for done in self.on(at).filter(|done| is(&done.act) && is_entitled(fold, done)) {
+            let first = firsts.entry(&done.by).or_insert(done);
+            if done.at.index < first.at.index {
+                *first = done;
+            }
+        }
+        firsts
+    }
+
+    /// Who supports a proposal, its author aside.
+    pub fn cosigners<'a>(&'a self, fold: &'a Fold, proposal: &'a Done) -> BTreeMap<&'a MemberId, &'a Done> {
+        let mut all = self.firsts(fold, &proposal.at, |act| matches!(act, Act::Cosign { .. }));
+        all.remove(&proposal.by);
+        all
+    }
+
+    /// The entries by which others support a question now: for whoever asks it to cite.
+    pub fn supporters(&self, fold: &Fold, question: &Digest, asker: &MemberId) -> Vec<Ref> {
+        let open = self.proposals().filter(|done| {
+            matches!(&done.act, Act::Proposal { subject: Subject::Question(_), draft, .. } if draft == question)
+        });
+        let taken_back = |proposal: &&Done| {
+            let mut own = self.on(&proposal.at).filter(|done| done.by == proposal.by);
+            own.any(|done| matches!(done.act, Act::Withdrawal { .. }))
+        };
+        let mut refs: BTreeMap<&str, &Ref> = BTreeMap::new();
+        for proposal in open.filter(|proposal| !taken_back(proposal)) {
+            let all = self.cosigners(fold, proposal).into_values().chain([proposal]);
+            for done in all.filter(|done| self.supports(fold, &done.at, question, asker).is_some()) {
+                refs.entry(&done.at.log).or_insert(&done.at);
+            }
+        }
+        refs.into_values().cloned().collect()
+    }
+
+    /// Who supports a question by an entry: by proposing it or by co-signing that.
+    fn supports(&self, fold: &Fold, at: &Ref, question: &Digest, asker: &MemberId) -> Option<&MemberId> {
+        let done = self.get(&at.leaf).filter(|done| done.at == *at && done.by != *asker)?;
+        let proposal = if let Act::Cosign { proposal } = &done.act {
+            self.get(&proposal.leaf).filter(|found| found.at == *proposal)?
+        } else {
+            done
+        };
+        let Act::Proposal { subject: Subject::Question(_), draft, .. } = &proposal.act else { return None };
+        (draft == question && is_entitled(fold, done)).then_some(&done.by)
+    }
+
+    /// How many other members support a Query's question, of the entries that it cites; of one that is not
+    /// asked yet, of all. An auditor, who is not `fresh`, believes in those of logs that are not here.
+    pub fn cosigned(&self, fold: &Fold, query: &Query, fresh: bool) -> u32 {
+        let question = &query.question_hash;
+        let cited = match fold.round(&query.id).and_then(|round| round.asked()) {
+            Some(asked) => asked.body.cosigners.clone(),
+            None => self.supporters(fold, question, &query.asker),
+        };
+        let counts = |at: &&Ref| match fold.resolves(at) {
+            true => self.supports(fold, at, question, &query.asker).is_some(),
+            false => !fresh,
+        };
+        u32::try_from(cited.iter().filter(counts).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Who is against an entry of `author`, a proposal or a Query, in order of members.
+    pub fn objections<'a>(&'a self, fold: &'a Fold, at: &'a Ref, author: &MemberId) -> Vec<Objection<'a>> {
+        let said = self.firsts(fold, at, |act| matches!(act, Act::Objection { .. }));
+        let others = said.into_values().filter(|said| said.by != *author);
+        others
+            .map(|said| {
+                let replies = self.on(&said.at).filter(|done| done.by == *author);
+                let replies = replies.filter(|done| matches!(done.act, Act::Reply { .. }));
+                Objection { said, reply: replies.min_by_key(|done| done.at.index) }
+            })
+            .collect()
+    }
+
+    /// Which objection keeps programs from signing a proposal now: the one that does so longest. One that says
+    /// it is from later than now is not made yet.
+    pub fn blocked(&self, fold: &Fold, proposal: &Done, now: Time) -> Option<Blocked> {
+        let objections = self.objections(fold, &proposal.at, &proposal.by);
+        let made = objections.into_iter().filter(|objection| objection.said.time <= now + CLOCK_SKEW_MAX);
+        let blocked = made.map(|Objection { said, reply }| Blocked {
+            by: said.by.clone(),
+            objection: said.at.clone(),
+            until: said.time + OBJECTION_WAITS,
+            answered: reply.is_some(),
+        });
+        let holding = blocked.filter(|blocked| !blocked.answered || now < blocked.until);
+        holding.max_by_key(|blocked| (!blocked.answered, blocked.until))
+    }
+
+    /// The reviews of a proposal, in order of members.
+    pub fn reviews<'a>(&'a self, fold: &'a Fold, proposal: &'a Done) -> Vec<Reviewed<'a>> {
+        let bound = self.firsts(fold, &proposal.at, |act| matches!(act, Act::Review { .. }));
+        let opened = |by: &MemberId, bound: &Digest| {
+            let shown = self.on(&proposal.at).filter(|done| done.by == *by);
+            let mut shown = shown.filter_map(|done| {
+                let Act::Opened { salt, findings, .. } = &done.act else { return None };
+                Some((&done.at, salt, findings))
+            });
+            let right = shown.find(|(_, salt, findings)| findings_hash(salt, findings) == *bound);
+            right.map(|(at, _, findings)| (at, findings))
+        };
+        let reviews = bound.into_values().filter_map(|done| {
+            let Act::Review { hash, .. } = &done.act else { return None };
+            Some(Reviewed { by: &done.by, bound: &done.at, opened: opened(&done.by, hash) })
+        });
+        reviews.collect()
+    }
+
+    /// How a proposal stands; `None` of what is none, or of whoever may make none.
+    pub fn state(&self, fold: &Fold, proposal: &Done, now: Time) -> Option<State> {
+        let Act::Proposal { subject, draft, charter, .. } = &proposal.act else { return None };
+        if !is_entitled(fold, proposal) {
+            return None;
+        }
+        let made_under = fold.charter_named(charter).map_or(0, |charter| charter.version());
+        let adopted = match subject {
+            Subject::Charter(_) => fold.charter_named(draft).is_some(),
+            Subject::Purpose(id) => {
+                let mut later = fold.charters().iter().filter(|charter| charter.version() > made_under);
+                later.any(|charter| charter.purpose(id).is_some())
+            }
+            Subject::Question(_) => {
+                let mut queries = fold.rounds().values().filter_map(|round| round.query());
+                queries.any(|query| query.question_hash == *draft)
+            }
+        };
+        let withdrawn = || {
+            let mut own = self.on(&proposal.at).filter(|done| done.by == proposal.by);
+            own.any(|done| matches!(done.act, Act::Withdrawal { .. }))
+        };
+        let outlived = !matches!(subject, Subject::Question(_)) && fold.charter().hash() != *charter;
+        Some(match () {
+            () if adopted => State::Adopted,
+            () if withdrawn() => State::Withdrawn,
+            () if outlived || now > proposal.time + PROPOSAL_OPEN => State::Stale,
+            () => State::Open,
+        })
+    }
+
+    /// What is restricted for a member now (CHARTER.md, C11): what a member says of itself, and what members
+    /// of so many bodies say of anything. Restrictions combine; each holds for a while, and is repeated once
+    /// under one version of the charter.
+    pub fn restricted(&self, fold: &Fold, me: &MemberId, now: Time) -> Restricted {
+        let charter = fold.charter_at(me, now);
+        let mut said: BTreeMap<(&Target, &MemberId, u32), Vec<&Done>> = BTreeMap::new();
+        for done in self.all().filter(|done| is_entitled(fold, done)) {
+            let Act::Restriction { target } = &done.act else { continue };
+            let version = fold.charter_at(&done.by, done.time).version();
+            said.entry((target, &done.by, version)).or_default().push(done);
+        }
+        let mut bodies: BTreeMap<&Target, BTreeSet<&str>> = BTreeMap::new();
+        let mut restricted = Restricted::default();
+        for ((target, by, _), mut all) in said {
+            all.sort_by_key(|done| done.at.index);
+            let counts = all.iter().take(RESTRICTIONS_MAX);
+            let holds =
+                |done: &&&Done| done.time <= now + CLOCK_SKEW_MAX && now < done.time + RESTRICTION_HOLDS;
+            let Some(member) = charter.member(by).filter(|_| counts.clone().any(|done| holds(&done))) else {
+                continue;
+            };
+            if *target == Target::Member(by.clone()) {
+                restricted.members.insert(by.clone());
+            }
+            bodies.entry(target).or_default().insert(&member.body);
+        }
+        for (target, bodies) in bodies {
+            if bodies.len() < charter.fields().restrict as usize {
+                continue;
+            }
+            match target {
+                Target::Member(id) => drop(restricted.members.insert(id.clone())),
+                Target::Purpose(id) => drop(restricted.purposes.insert(id.clone())),
+                Target::Dataset(id) => drop(restricted.datasets.insert(id.clone())),
+            }
+        }
+        restricted
+    }
+}
+
+/// Whether whoever did it may, under the charter that it then went by.
+pub(crate) fn is_entitled(fold: &Fold, done: &Done) -> bool {
+    let member = fold.charter_at(&done.by, done.time).member(&done.by);
+    member.is_some_and(|member| done.act.roles().iter().any(|role| member.has(*role)))
+}

@@ -1,0 +1,111 @@
+use super::*;
+use crate::entry::{Body, Entry, EntryError};
+
+fn at(index: u64) -> Ref {
+    Ref { log: "a.example/datacoop/1".into(), index, leaf: Digest([7; 32]) }
+}
+
+fn every_act() -> Vec<Act> {
+    let text = Digest([9; 32]);
+    let findings = Findings { benefit: Grade::Good, harm: Grade::Doubtful, least_data: Grade::Bad, text };
+    let proposal = |subject, replaces| Act::Proposal {
+        subject,
+        draft: Digest([1; 32]),
+        text,
+        charter: Digest([2; 32]),
+        replaces,
+    };
+    vec![
+        proposal(Subject::Question("attendance-weekday".into()), None),
+        proposal(Subject::Purpose("attendance-2026".into()), Some(at(3))),
+        proposal(Subject::Charter("4".into()), None),
+        Act::Cosign { proposal: at(1) },
+        Act::Withdrawal { proposal: at(1) },
+        Act::Objection { about: at(1), text },
+        Act::Reply { objection: at(2), text },
+        Act::Review { proposal: at(1), hash: findings_hash(&[4; 32], &findings) },
+        Act::Opened { proposal: at(1), salt: [4; 32], findings },
+        Act::Report { purpose: "p".into(), releases: vec![at(5), at(6)], outcome: Outcome::Learnt, text },
+        Act::Report { purpose: "p".into(), releases: vec![], outcome: Outcome::Nothing, text },
+        Act::Restriction { target: Target::Member("GB-EDU-000002".parse().unwrap()) },
+        Act::Restriction { target: Target::Purpose("p".into()) },
+        Act::Restriction { target: Target::Dataset("pupils".into()) },
+    ]
+}
+
+fn written(act: Act) -> String {
+    let by = "GB-EDU-000001".parse().unwrap();
+    let entry = Entry { at: Time(5_000), by, seq: 7, body: Body::Act(act) };
+    String::from_utf8(entry.to_bytes()).unwrap()
+}
+
+#[test]
+fn every_act_reads_back_from_its_one_form() {
+    for act in every_act() {
+        let text = written(act.clone());
+        let entry = Entry::parse(text.as_bytes()).unwrap();
+        assert_eq!(entry.body, Body::Act(act.clone()), "{text}");
+        assert_eq!(String::from_utf8(entry.to_bytes()).unwrap(), text);
+        assert_eq!(entry.body.kind(), act.kind());
+        assert_eq!(entry.body.query(), None);
+        assert!(
+            act.cites().into_iter().chain(act.about()).all(|cited| text.contains(&cited.leaf.to_string()))
+        );
+    }
+}
+
+/// Whatever field is left out or has another type, it is no entry; so no log smuggles a text.
+#[test]
+fn no_act_has_a_field_too_few_or_room_for_words() {
+    for act in every_act() {
+        let text = written(act);
+        let entry: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+        let is_bad = |changed: &serde_json::Map<String, serde_json::Value>| {
+            let bytes = serde_json::to_vec(changed).unwrap();
+            matches!(Entry::parse(&bytes), Err(EntryError::Malformed(_)))
+        };
+        for name in entry.keys().filter(|name| !["v", "kind", "replaces", "hash"].contains(&name.as_str())) {
+            let mut without = entry.clone();
+            without.remove(name);
+            assert!(is_bad(&without), "{text} without {name}");
+            let mut other = entry.clone();
+            let words = if name == "at" || name == "seq" { "5" } else { "a few words of its own" };
+            other.insert(name.clone(), words.into());
+            assert!(is_bad(&other), "{text} with other {name}");
+        }
+        let mut more = entry.clone();
+        more.insert("zzz".into(), 1.into());
+        assert!(is_bad(&more), "{text} with more");
+    }
+    let long = written(Act::Restriction { target: Target::Purpose("x".repeat(ID_BYTES_MAX)) });
+    assert!(Entry::parse(long.as_bytes()).is_ok());
+    let longer = written(Act::Restriction { target: Target::Purpose("x".repeat(ID_BYTES_MAX + 1)) });
+    assert!(Entry::parse(longer.as_bytes()).is_err());
+}
+
+#[test]
+fn a_review_is_bound_by_all_that_it_says() {
+    let right =
+        Findings { benefit: Grade::Good, harm: Grade::Good, least_data: Grade::Good, text: Digest([1; 32]) };
+    let others = [
+        Findings { benefit: Grade::Bad, ..right.clone() },
+        Findings { harm: Grade::Bad, ..right.clone() },
+        Findings { least_data: Grade::Bad, ..right.clone() },
+        Findings { text: Digest([2; 32]), ..right.clone() },
+    ];
+    let bound = findings_hash(&[0; 32], &right);
+    assert!(others.iter().all(|other| findings_hash(&[0; 32], other) != bound));
+    assert_ne!(findings_hash(&[1; 32], &right), bound);
+}
+
+#[test]
+fn a_text_stands_behind_its_salt() {
+    let blob = text_blob(&[3; TEXT_SALT_BYTES], "why").unwrap();
+    assert_eq!(blob_text(&blob), Some("why"));
+    assert_ne!(text_blob(&[4; TEXT_SALT_BYTES], "why").unwrap(), blob);
+    assert_eq!(blob_text(&blob[..TEXT_SALT_BYTES - 1]), None);
+    assert_eq!(blob_text(&[&blob[..], &[0xff]].concat()), None);
+    let longest = "x".repeat(TEXT_BYTES_MAX - TEXT_SALT_BYTES);
+    assert!(text_blob(&[0; TEXT_SALT_BYTES], &longest).is_some_and(|blob| blob_text(&blob).is_some()));
+    assert_eq!(text_blob(&[0; TEXT_SALT_BYTES], &(longest + "x")), None);
+}

@@ -1,0 +1,212 @@
+//! What the person here does beside asking: checked as every reader will check it, then written.
+
+use datacoop_policy::Time;
+
+use super::port::Event;
+use super::{Denial, Member};
+use crate::acts::{Act, Done, State, blob_text, findings_hash, is_entitled};
+use crate::entry::{Body, Ref};
+use crate::log::tree::sha256;
+
+/// Reviewers that are bound before one shows what it found.
+const REVIEWERS: usize = 2;
+
+type Check = Result<(), Denial>;
+
+fn no(text: impl Into<String>) -> Check {
+    Err(Denial::Refused("act", text.into()))
+}
+
+impl Member {
+    pub(super) fn on_act(&mut self, command: u64, act: Act, text: Option<Vec<u8>>) {
+        match self.try_act(act, text) {
+            Ok(at) => self.tell(Event::Acted { command, at }),
+            Err(Denial::Refused(rule, text)) => self.tell(Event::Denied { command, rule, text }),
+            Err(Denial::Answered(query)) => self.tell(Event::Answered { command, query }),
+        }
+    }
+
+    fn try_act(&mut self, act: Act, text: Option<Vec<u8>>) -> Result<Ref, Denial> {
+        self.may_write()?;
+        self.check_text(&act, text.as_deref())?;
+        let me = self.settings.me.clone();
+        let index = self.own_size();
+        let at = Ref {
+            log: self.keys.public().log.name.as_str().into(),
+            index,
+            leaf: datacoop_policy::Digest::default(),
+        };
+        let done = Done { at, by: me.clone(), time: Time::from_seconds(self.now.seconds()), act };
+        self.check_act(&done)?;
+        let body = Body::Act(done.act);
+        if self.readable(&body).is_none() {
+            no(
+                "it does not fit one log entry: its ids are letters, digits, `-`, `_`, `.` and `/`, at most 64",
+            )?;
+        }
+        if let (Body::Act(act), Some(text)) = (&body, text)
+            && let Some(hash) = act.text()
+        {
+            self.keep_blob(hash, text.into(), None);
+        }
+        // Crash here: a blob that no entry names, deleted at the next start.
+        self.append(body);
+        let at = self.fold.log(&me).and_then(|log| log.reference(index));
+        Ok(at.expect("INVARIANT: the entry was just appended"))
+    }
+
+    fn check_text(&self, act: &Act, text: Option<&[u8]>) -> Check {
+        match (act.text(), text) {
+            (None, None) => Ok(()),
+            (Some(hash), Some(text)) if sha256(&[text]) == hash => match blob_text(text) {
+                Some(said) if !said.trim().is_empty() => Ok(()),
+                Some(_) => no("its text says nothing"),
+                None => no("its text is longer than 256 KiB, or no UTF-8"),
+            },
+            (None, Some(_)) | (Some(_), _) => no("it comes with its own text, and with none if it has none"),
+        }
+    }
+
+    /// Whether what it is about is there, and it may be said of it by us, now.
+    fn check_act(&self, done: &Done) -> Check {
+        if !is_entitled(&self.fold, done) {
+            let roles: Vec<&str> = done.act.roles().iter().map(|role| role.code()).collect();
+            return no(format!(
+                "a {} is for members with one of these roles: {}; `datacoop charter show` lists ours",
+                done.act.kind(),
+                roles.join(", ")
+            ));
+        }
+        if let Some(cited) = done.act.cites().into_iter().find(|cited| !self.fold.resolves(cited)) {
+            return no(format!("there is no entry {} of {} here yet", cited.index, cited.log));
+        }
+        match &done.act {
+            Act::Proposal { draft, .. } => {
+                let acts = self.fold.acts();
+                let twin = acts.proposals().find(|other| {
+                    matches!(&other.act, Act::Proposal { draft: theirs, .. } if theirs == draft)
+                        && acts.state(&self.fold, other, done.time) == Some(State::Open)
+                });
+                match twin {
+                    Some(twin) => no(format!("`{}` proposes the same, as {}", twin.by, twin.at.leaf.short())),
+                    None => Ok(()),
+                }
+            }
+            Act::Cosign { proposal } => {
+                self.open_proposal(proposal, done)?;
+                self.once(proposal, |act| matches!(act, Act::Cosign { .. }), "we support it already")
+            }
+            Act::Withdrawal { proposal } => self.own_proposal(proposal, done),
+            Act::Objection { about, .. } => self.check_objection(about, done),
+            Act::Reply { objection, .. } => self.check_reply(objection),
+            Act::Review { proposal, .. } => {
+                self.open_proposal(proposal, done)?;
+                self.once(proposal, |act| matches!(act, Act::Review { .. }), "we reviewed it already")
+            }
+            Act::Opened { proposal, salt, findings } => {
+                let found = self.open_proposal(proposal, done)?;
+                let reviews = self.fold.acts().reviews(&self.fold, found);
+                let hash = findings_hash(salt, findings);
+                let bound = self.fold.acts().on(proposal).filter(|said| said.by == self.settings.me);
+                let mut bound = bound.map(|said| &said.act);
+                if !bound.any(|said| matches!(said, Act::Review { hash: bound, .. } if *bound == hash)) {
+                    return no("it is not the review that we are bound by");
+                }
+                match reviews.len() >= REVIEWERS {
+                    true => Ok(()),
+                    false => no("the other reviewer is not bound yet: a review is shown once both are"),
+                }
+            }
+            Act::Report { releases, .. } => {
+                let is_release = |at: &&Ref| {
+                    let mut rounds = self.fold.rounds().values();
+                    rounds.any(|round| round.released().is_some_and(|(logged, _)| logged.at == **at))
+                };
+                match releases.iter().find(|at| !is_release(at)) {
+                    Some(other) => no(format!("entry {} of {} is no release", other.index, other.log)),
+                    None => Ok(()),
+                }
+            }
+            Act::Restriction { target } => self.check_restriction(target, done),
+        }
+    }
+
+    fn open_proposal(&self, at: &Ref, done: &Done) -> Result<&Done, Denial> {
+        let acts = self.fold.acts();
+        let found = acts.get(&at.leaf).filter(|found| found.at == *at);
+        match found.and_then(|found| Some((found, acts.state(&self.fold, found, done.time)?))) {
+            None => Err(Denial::Refused("act", "it is about no proposal".into())),
+            Some((found, _)) if found.by == self.settings.me => {
+                Err(Denial::Refused("act", "the proposal is our own".into()))
+            }
+            Some((found, State::Open)) => Ok(found),
+            Some((_, state)) => {
+                Err(Denial::Refused("act", format!("the proposal is {} already", state.code())))
+            }
+        }
+    }
+
+    fn own_proposal(&self, at: &Ref, done: &Done) -> Check {
+        let acts = self.fold.acts();
+        let own = acts.get(&at.leaf).filter(|found| found.at == *at && found.by == self.settings.me);
+        match own.and_then(|own| acts.state(&self.fold, own, done.time)) {
+            Some(State::Open) => Ok(()),
+            Some(state) => no(format!("the proposal is {} already", state.code())),
+            None => no("only whoever made a proposal takes it back"),
+        }
+    }
+
+    fn once(&self, at: &Ref, is: impl Fn(&Act) -> bool, text: &str) -> Check {
+        let mut own = self.fold.acts().on(at).filter(|said| said.by == self.settings.me);
+        if own.any(|said| is(&said.act)) { no(text) } else { Ok(()) }
+    }
+
+    fn check_objection(&self, about: &Ref, done: &Done) -> Check {
+        let query = self.fold.round(&about.leaf).and_then(|round| round.asked());
+        match query {
+            Some(asked) if asked.asker == self.settings.me => return no("the question is our own"),
+            Some(_) => {}
+            None => drop(self.open_proposal(about, done)?),
+        }
+        self.once(about, |act| matches!(act, Act::Objection { .. }), "we object to it already")
+    }
+
+    fn check_reply(&self, objection: &Ref) -> Check {
+        let acts = self.fold.acts();
+        let said = acts.get(&objection.leaf).filter(|said| said.at == *objection);
+        let Some(Act::Objection { about, .. }) = said.map(|said| &said.act) else {
+            return no("it replies to no objection");
+        };
+        let proposer = acts.get(&about.leaf).map(|done| &done.by);
+        let asker = self.fold.round(&about.leaf).and_then(|round| round.asked()).map(|asked| &asked.asker);
+        if proposer.or(asker) != Some(&self.settings.me) {
+            return no("only whoever proposed or asked it replies");
+        }
+        self.once(objection, |act| matches!(act, Act::Reply { .. }), "we replied to it already")
+    }
+
+    fn check_restriction(&self, target: &crate::acts::Target, done: &Done) -> Check {
+        use crate::acts::{RESTRICTION_HOLDS, RESTRICTIONS_MAX, Target};
+        let charter = self.fold.charter_at(&self.settings.me, done.time);
+        let known = match target {
+            Target::Member(id) => charter.member(id).is_some(),
+            Target::Purpose(id) => charter.purpose(id).is_some(),
+            Target::Dataset(id) => charter.fields().datasets.iter().any(|dataset| dataset.id == *id),
+        };
+        let (what, id) = target.parts();
+        if !known {
+            return no(format!("our charter has no {what} `{id}`"));
+        }
+        let version = charter.version();
+        let own = self.fold.acts().all().filter(|said| said.by == self.settings.me && said.act == done.act);
+        let own: Vec<&Done> =
+            own.filter(|said| self.fold.charter_at(&said.by, said.time).version() == version).collect();
+        if own.len() >= RESTRICTIONS_MAX {
+            return no(format!("we restricted it twice under version {version}: change the charter instead"));
+        }
+        match own.iter().any(|said| done.time < said.time + RESTRICTION_HOLDS) {
+            true => no("our restriction of it still holds"),
+            false => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Members propose, support, object, review, report and restrict. Source: CHARTER sections 3 and 4.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{LOSS, Story};
+use datacoop_policy::charter::Role;
+use datacoop_policy::query::Mode;
+use datacoop_policy::{Digest, QueryId, Span};
+use datacoop_protocol::acts::{
+    Act, Done, Findings, Grade, OBJECTION_WAITS, Outcome, State, Subject, Target, blob_text, findings_hash,
+    text_blob,
+};
+use datacoop_protocol::entry::Ref;
+use datacoop_protocol::log::tree::sha256;
+use datacoop_protocol::member::port::{Event, Input};
+use datacoop_protocol::rounds::Kind;
+
+const DAY: Span = Span(86_400_000);
+
+fn told(story: &Story, command: u64) -> Result<Ref, String> {
+    let found = story.world.events.iter().find_map(|(_, event)| match event {
+        Event::Acted { command: c, at } if *c == command => Some(Ok(at.clone())),
+        Event::Denied { command: c, text, .. } if *c == command => Some(Err(text.clone())),
+        _ => None,
+    });
+    found.unwrap()
+}
+
+fn blob(text: &str) -> Vec<u8> {
+    text_blob(&sha256(&[text.as_bytes()]).0, text).unwrap()
+}
+
+/// Does something, and lets the others hear of it.
+fn act(story: &mut Story, site: usize, act: Act, text: Option<Vec<u8>>) -> Result<Ref, String> {
+    let command = story.command();
+    story.world.input(site, Input::Act { command, act: Box::new(act), text });
+    story.world.run_until(story.world.now() + Span(5_000));
+    told(story, command)
+}
+
+fn propose(story: &mut Story, site: usize, subject: Subject, draft: Digest) -> Result<Ref, String> {
+    let text = blob(&format!("{draft}"));
+    let charter = story.charters.last().unwrap().hash();
+    let proposal = Act::Proposal { subject, draft, text: sha256(&[&text]), charter, replaces: None };
+    act(story, site, proposal, Some(text))
+}
+
+fn object(story: &mut Story, site: usize, about: &Ref, why: &str) -> Result<Ref, String> {
+    let text = blob(why);
+    act(story, site, Act::Objection { about: about.clone(), text: sha256(&[&text]) }, Some(text))
+}
+
+fn reply(story: &mut Story, site: usize, objection: &Ref) -> Result<Ref, String> {
+    let text = blob("we thought of that");
+    act(story, site, Act::Reply { objection: objection.clone(), text: sha256(&[&text]) }, Some(text))
+}
+
+fn done(story: &Story, at: &Ref) -> Done {
+    story.world.member(0).unwrap().fold().acts().get(&at.leaf).unwrap().clone()
+}
+
+fn state(story: &Story, site: usize, at: &Ref) -> Option<State> {
+    let fold = story.world.member(site).unwrap().fold();
+    fold.acts().state(fold, fold.acts().get(&at.leaf).unwrap(), story.world.now())
+}
+
+fn sleep(story: &mut Story, span: Span) {
+    let away = std::mem::replace(&mut story.world.away, span);
+    (0..5).for_each(|site| story.world.give_charters(site, []));
+    story.world.away = away;
+    story.world.run_until(story.world.now() + span);
+    story.meet();
+}
+
+fn ask(story: &mut Story, day: &str) -> Result<QueryId, String> {
+    let query = story.query(Mode::FullNoise, LOSS, 5, &format!("2025-09-01..2025-09-{day}"));
+    story.ask(0, query).ok_or_else(|| {
+        let denied = story.world.events.iter().rev().find_map(|(_, event)| match event {
+            Event::Denied { rule, text, .. } => Some(format!("{rule}: {text}")),
+            _ => None,
+        });
+        denied.unwrap()
+    })
+}
+
+#[test]
+fn a_proposal_is_supported_objected_to_answered_and_adopted() {
+    let mut story = Story::new(5, 90);
+    story.meet();
+    let second = story.amend(|draft| draft.limits.max_cells = 100);
+    let charter = Subject::Charter("2".into());
+    let parent = story.charters[0].hash();
+    let text = blob("the text of version 2");
+    let proposal = Act::Proposal {
+        subject: charter,
+        draft: second.hash(),
+        text: sha256(&[&text]),
+        charter: parent,
+        replaces: None,
+    };
+    let at = act(&mut story, 0, proposal.clone(), Some(text.clone())).unwrap();
+    assert_eq!(state(&story, 4, &at), Some(State::Open));
+    let hash = done(&story, &at).act.text().unwrap();
+    let held = story.world.blob(4, &hash).unwrap();
+    assert_eq!(blob_text(&held), Some("the text of version 2"), "everybody reads it");
+    assert!(act(&mut story, 1, proposal, Some(text)).unwrap_err().contains("proposes the same"));
+    // Support, once each, and not by whoever proposed it.
+    for site in [1, 2] {
+        act(&mut story, site, Act::Cosign { proposal: at.clone() }, None).unwrap();
+    }
+    assert!(act(&mut story, 1, Act::Cosign { proposal: at.clone() }, None).unwrap_err().contains("already"));
+    assert!(act(&mut story, 0, Act::Cosign { proposal: at.clone() }, None).unwrap_err().contains("our own"));
+    let fold = story.world.member(3).unwrap().fold();
+    assert_eq!(fold.acts().cosigners(fold, fold.acts().get(&at.leaf).unwrap()).len(), 2);
+    let blocked = |story: &Story| {
+        let fold = story.world.member(2).unwrap().fold();
+        fold.acts().blocked(fold, fold.acts().get(&at.leaf).unwrap(), story.world.now())
+    };
+    // An objection holds it for a week, and until it is answered.
+    assert_eq!(blocked(&story), None);
+    let objection = object(&mut story, 3, &at, "too few cells for our council").unwrap();
+    assert!(object(&mut story, 3, &at, "again").unwrap_err().contains("already"));
+    let made = done(&story, &objection).time;
+    assert!(blocked(&story).is_some_and(|held| !held.answered && held.until == made + OBJECTION_WAITS));
+    assert!(reply(&mut story, 1, &objection).unwrap_err().contains("only whoever proposed"));
+    reply(&mut story, 0, &objection).unwrap();
+    assert!(blocked(&story).is_some_and(|held| held.answered));
+    sleep(&mut story, OBJECTION_WAITS);
+    assert_eq!(blocked(&story), None);
+    let late = object(&mut story, 4, &at, "we were away").unwrap();
+    sleep(&mut story, Span(2 * OBJECTION_WAITS.0));
+    assert!(blocked(&story).is_some_and(|held| !held.answered), "it waits for an answer for ever");
+    reply(&mut story, 0, &late).unwrap();
+    assert_eq!(blocked(&story), None);
+    assert_eq!(state(&story, 2, &at), Some(State::Open));
+    (0..5).for_each(|site| story.give_newest(site));
+    story.meet();
+    assert_eq!(state(&story, 2, &at), Some(State::Adopted));
+    assert!(object(&mut story, 1, &at, "too late").unwrap_err().contains("adopted already"));
+    story.audits_clean(2);
+}
+
+#[test]
+fn a_proposal_goes_stale_and_is_taken_back_by_its_author_alone() {
+    let mut story = Story::new(5, 91);
+    story.meet();
+    let purpose = |id: &str| Subject::Purpose(id.into());
+    let first = propose(&mut story, 0, purpose("one"), Digest([1; 32])).unwrap();
+    let second = propose(&mut story, 1, purpose("two"), Digest([2; 32])).unwrap();
+    let question = propose(&mut story, 2, Subject::Question("q".into()), Digest([3; 32])).unwrap();
+    assert!(act(&mut story, 1, Act::Withdrawal { proposal: first.clone() }, None).is_err());
+    act(&mut story, 0, Act::Withdrawal { proposal: first.clone() }, None).unwrap();
+    assert_eq!(state(&story, 3, &first), Some(State::Withdrawn));
+    assert!(act(&mut story, 2, Act::Cosign { proposal: first }, None).unwrap_err().contains("withdrawn"));
+    let _ = story.amend(|draft| draft.limits.max_cells = 100);
+    (0..5).for_each(|site| story.give_newest(site));
+    story.meet();
+    assert_eq!(state(&story, 3, &second), Some(State::Stale), "its charter was replaced");
+    assert_eq!(state(&story, 3, &question), Some(State::Open), "a question's was not");
+    sleep(&mut story, Span(61 * DAY.0));
+    assert_eq!(state(&story, 3, &question), Some(State::Stale));
+    story.audits_clean(3);
+}
+
+#[test]
+fn a_review_is_blind_until_both_are_bound() {
+    let mut story = Story::new(5, 92);
+    story.meet();
+    let at = propose(&mut story, 0, Subject::Purpose("new".into()), Digest([1; 32])).unwrap();
+    let text = blob("it helps, and asks for little");
+    let review = |salt: u8| {
+        let text = sha256(&[&text]);
+        let findings =
+            Findings { benefit: Grade::Good, harm: Grade::Good, least_data: Grade::Doubtful, text };
+        let hash = findings_hash(&[salt; 32], &findings);
+        let bound = Act::Review { proposal: at.clone(), hash };
+        (bound, Act::Opened { proposal: at.clone(), salt: [salt; 32], findings })
+    };
+    let ((bound, shown), (other_bound, other_shown)) = (review(1), review(2));
+    let early = act(&mut story, 1, shown.clone(), Some(text.clone())).unwrap_err();
+    assert!(early.contains("bound"), "{early}");
+    act(&mut story, 1, bound, None).unwrap();
+    assert!(act(&mut story, 1, shown.clone(), Some(text.clone())).unwrap_err().contains("other reviewer"));
+    act(&mut story, 2, other_bound, None).unwrap();
+    assert!(act(&mut story, 1, other_shown.clone(), Some(text.clone())).unwrap_err().contains("bound by"));
+    act(&mut story, 1, shown, Some(text.clone())).unwrap();
+    act(&mut story, 2, other_shown, Some(text)).unwrap();
+    let fold = story.world.member(3).unwrap().fold();
+    let reviews = fold.acts().reviews(fold, fold.acts().get(&at.leaf).unwrap());
+    assert_eq!(reviews.len(), 2);
+    assert!(reviews.iter().all(|review| review.opened.is_some_and(|(_, said)| said.harm == Grade::Good)));
+    story.audits_clean(3);
+}
+
+#[test]
+fn who_may_do_what_follows_from_its_role() {
+    let mut story = Story::founded(6, 93, |draft| {
+        draft.members[4].roles = [Role::Observer].into();
+        draft.members[5].roles = [Role::Helper].into();
+        draft.amend = 4;
+    });
+    story.meet();
+    let at = propose(&mut story, 5, Subject::Purpose("new".into()), Digest([1; 32])).unwrap();
+    // For the people affected: without a vote, with a voice.
+    object(&mut story, 4, &at, "nobody asked the pupils").unwrap();
+    act(&mut story, 4, Act::Cosign { proposal: at.clone() }, None).unwrap();
+    // A helper drafts, never signs.
+    assert!(act(&mut story, 5, Act::Cosign { proposal: at.clone() }, None).unwrap_err().contains("voting"));
+    assert!(object(&mut story, 5, &at, "no").unwrap_err().contains("voting, observer"));
+    let target = Target::Purpose("demo".into());
+    for site in [4, 5] {
+        let stop = Act::Restriction { target: target.clone() };
+        assert!(act(&mut story, site, stop, None).unwrap_err().contains("voting"), "{site}");
+    }
+    let text = blob("nothing came of it");
+    let report = Act::Report {
+        purpose: "demo".into(),
+        releases: vec![],
+        outcome: Outcome::Nothing,
+        text: sha256(&[&text]),
+    };
+    assert!(act(&mut story, 4, report.clone(), Some(text.clone())).is_err());
+    assert!(act(&mut story, 1, report.clone(), None).unwrap_err().contains("its own text"));
+    assert!(act(&mut story, 1, report.clone(), Some(blob("another"))).unwrap_err().contains("its own text"));
+    act(&mut story, 1, report, Some(text)).unwrap();
+    // Whoever forges what it may not do is not heard.
+    let forged = Act::Restriction { target: Target::Member(story.founder(0).id.clone()) };
+    story.forge(4, 0, datacoop_protocol::entry::Body::Act(forged.clone()));
+    story.forge(5, 0, datacoop_protocol::entry::Body::Act(forged));
+    story.world.run_until(story.world.now() + Span(1_000));
+    let member = story.world.member(0).unwrap();
+    let restricted = member.fold().acts().restricted(member.fold(), member.me(), story.world.now());
+    assert!(restricted.members.is_empty());
+}
+
+#[test]
+fn members_of_enough_bodies_stop_a_purpose_for_thirty_days_twice() {
+    let mut story = Story::new(5, 94);
+    story.meet();
+    let stop = Act::Restriction { target: Target::Purpose("demo".into()) };
+    act(&mut story, 1, stop.clone(), None).unwrap();
+    let id = ask(&mut story, "10").unwrap();
+    assert!(story.finish(id, 5) && story.released(id), "one alone stops nothing");
+    assert!(act(&mut story, 1, stop.clone(), None).unwrap_err().contains("still holds"));
+    act(&mut story, 2, stop.clone(), None).unwrap();
+    assert!(ask(&mut story, "11").unwrap_err().starts_with("purposes"));
+    sleep(&mut story, Span(31 * DAY.0));
+    let id = ask(&mut story, "11").unwrap();
+    assert!(story.finish(id, 5) && story.released(id), "it ran out");
+    for site in [1, 2] {
+        act(&mut story, site, stop.clone(), None).unwrap();
+    }
+    assert!(ask(&mut story, "12").unwrap_err().starts_with("purposes"));
+    sleep(&mut story, Span(31 * DAY.0));
+    for site in [1, 2] {
+        assert!(act(&mut story, site, stop.clone(), None).unwrap_err().contains("twice"), "{site}");
+    }
+    let id = ask(&mut story, "12").unwrap();
+    assert!(story.finish(id, 5) && story.released(id));
+    story.audits_clean(3);
+}
+
+#[test]
+fn a_suspended_member_neither_asks_nor_takes_part() {
+    let mut story = Story::new(6, 95);
+    story.meet();
+    let suspend = |story: &Story, site: usize| Act::Restriction {
+        target: Target::Member(story.founder(site).id.clone()),
+    };
+    // Itself, at once and alone.
+    let own = suspend(&story, 5);
+    act(&mut story, 5, own, None).unwrap();
+    let id = ask(&mut story, "10").unwrap();
+    assert!(story.finish(id, 5) && story.released(id));
+    assert!(!story.wrote(id, 5, Kind::Debit) && story.wrote(id, 4, Kind::Debit));
+    let asker = suspend(&story, 0);
+    act(&mut story, 3, asker.clone(), None).unwrap();
+    act(&mut story, 4, asker, None).unwrap();
+    assert!(ask(&mut story, "11").unwrap_err().starts_with("asker"));
+    story.audits_clean(2);
+}
+
+/// Of a trust with several schools, all schools together are one body.
+#[test]
+fn schools_of_one_body_alone_restrict_nothing() {
+    let mut story = Story::founded(10, 96, |draft| {
+        draft.members[2].body = draft.members[1].body.clone();
+        draft.amend = 7;
+    });
+    story.meet();
+    let stop = Act::Restriction { target: Target::Purpose("demo".into()) };
+    act(&mut story, 1, stop.clone(), None).unwrap();
+    act(&mut story, 2, stop.clone(), None).unwrap();
+    let id = ask(&mut story, "10").unwrap();
+    assert!(story.finish(id, 10) && story.released(id));
+    act(&mut story, 3, stop, None).unwrap();
+    assert!(ask(&mut story, "11").unwrap_err().starts_with("purposes"));
+}
+
+#[test]
+fn a_question_needs_its_cosigners() {
+    let mut story = Story::founded(5, 97, |draft| draft.limits.min_cosigners = 2);
+    story.meet();
+    assert!(ask(&mut story, "10").unwrap_err().contains("0 members co-signed; 2 are needed"));
+    let query = story.query(Mode::FullNoise, LOSS, 5, "2025-09-01..2025-09-10");
+    let draft = datacoop_protocol::fold::question_hash(&query.question);
+    let at = propose(&mut story, 1, Subject::Question("q".into()), draft).unwrap();
+    assert!(ask(&mut story, "10").unwrap_err().contains("1 members co-signed"));
+    // The asker's own voice is none.
+    act(&mut story, 0, Act::Cosign { proposal: at.clone() }, None).unwrap();
+    assert!(ask(&mut story, "10").unwrap_err().contains("1 members co-signed"));
+    act(&mut story, 2, Act::Cosign { proposal: at.clone() }, None).unwrap();
+    let id = ask(&mut story, "10").unwrap();
+    assert!(story.finish(id, 5) && story.released(id));
+    assert_eq!(state(&story, 3, &at), Some(State::Adopted));
+    story.audits_clean(4);
+}

@@ -1,0 +1,89 @@
+//! Members change their charter by the command line, and nodes that were not given the version fetch it from
+//! those that were. Source: CHARTER section 3.
+
+use datacoop_tests::{Coop, json, wait_for};
+
+const ASK: [&str; 6] = ["ask", "--question", "mean.toml", "--period", "2026-09-01..2026-11-20", "--yes"];
+
+fn version(coop: &Coop, n: usize) -> u64 {
+    let status = coop.run(n, &["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap_or_default();
+    status["charter"]["version"].as_u64().unwrap_or(0)
+}
+
+#[test]
+fn a_version_is_proposed_signed_by_a_quorum_and_spreads_by_itself() {
+    let mut coop = Coop::found(5, 40);
+    coop.fails(0, &["charter", "diff"], 2, "one version only");
+    coop.ok(0, &["charter", "propose", "--expires", "2027-08-31", "-o", "v2.txt"]);
+    // A text that only tightens: fewer cells, and an earlier end.
+    let text = std::fs::read_to_string(coop.path("v2.txt")).unwrap();
+    let text = text.replace("max_cells = 200", "max_cells = 50");
+    assert!(text.contains("max_cells = 50"), "{text}");
+    std::fs::write(coop.path("v2.txt"), &text).unwrap();
+    let diff = json(&coop.ok(0, &["charter", "diff", "v2.txt", "--json"]));
+    assert_eq!(diff["class"], "tightening", "{diff}");
+    for n in 0..4 {
+        let signed = json(&coop.ok(n, &["charter", "sign", "v2.txt", "--yes", "--json"]));
+        assert_eq!(signed["held"], n == 3, "{signed}");
+    }
+    // Of one parent a member signs one text (C4), however the file is called.
+    std::fs::write(coop.path("other.txt"), text.replace("max_cells = 50", "max_cells = 40")).unwrap();
+    coop.fails(0, &["charter", "sign", "other.txt", "--yes"], 1, "already signed another text");
+    // Only the fourth holds it: the others fetch it from its log while they run.
+    for n in 0..5 {
+        coop.start(n);
+    }
+    for n in 0..5 {
+        wait_for("version 2", || version(&coop, n) == 2);
+    }
+    for n in 0..5 {
+        coop.wait_connected(n);
+    }
+    let mut ask = ASK.to_vec();
+    ask.extend(["--wait", "--json"]);
+    let asked = coop.ok(0, &ask);
+    assert!(String::from_utf8_lossy(&asked.stdout).contains("released"), "{asked:?}");
+    let verified = coop.verify_all();
+    assert_eq!(verified["passed"], true, "{verified}");
+    let shown = String::from_utf8(coop.ok(4, &["charter", "show"]).stdout).unwrap();
+    assert!(shown.contains("version 2"), "{shown}");
+}
+
+/// S28 from outside: five members, of whom two sign two texts with another program than ours.
+#[test]
+fn two_rival_versions_halt_the_nodes_that_hear_of_both() {
+    let mut coop = Coop::found(5, 40);
+    coop.ok(0, &["charter", "propose", "--expires", "2027-08-31", "-o", "one.txt"]);
+    coop.ok(0, &["charter", "propose", "--expires", "2027-07-31", "-o", "two.txt"]);
+    for n in 0..4 {
+        coop.ok(n, &["charter", "sign", "one.txt", "--yes"]);
+    }
+    // What C4 remembers is lost with its folder: who deletes it can sign again.
+    for n in [0, 1, 2, 4] {
+        for file in std::fs::read_dir(coop.node(n).join("charter/signed")).unwrap() {
+            std::fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        coop.ok(n, &["charter", "sign", "two.txt", "--yes"]);
+    }
+    for n in 0..5 {
+        coop.start(n);
+    }
+    for n in 0..5 {
+        wait_for("a conflict", || {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            let output = coop.run(n, &["status", "--json"]);
+            serde_json::from_slice::<serde_json::Value>(&output.stdout).is_ok_and(|status| {
+                status["charter"]["rivals"].as_array().is_some_and(|found| found.len() == 1)
+            })
+        });
+    }
+    let refused = coop.run(0, &ASK);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(4), "{said}");
+    assert!(said.contains("charter_conflict"), "{said}");
+    let shown = String::from_utf8(coop.ok(3, &["charter", "show"]).stdout).unwrap();
+    for n in [0, 1, 2] {
+        assert!(shown.contains(&format!("GB-EDU-{n:06} signed both")), "{shown}");
+    }
+}
