@@ -20,8 +20,9 @@ use datacoop_protocol::wire::{Bytes, Reply, encode};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use zeroize::Zeroizing;
 
+use crate::chain::{Heard, Versions};
 use crate::folder::{Folder, StoreError};
-use crate::home::{Config, Home, Versions};
+use crate::home::{Config, Home};
 use crate::index::Index;
 use crate::net::{Carrier, CarrierConfig, NetError, NetEvent, Recorder};
 use crate::storage::Storage;
@@ -78,10 +79,19 @@ enum Message {
     Stop,
 }
 
+/// Why a node ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// It was asked to.
+    Stopped,
+    /// It took another version of the charter: start it again.
+    Renewed,
+}
+
 /// A running node.
 pub struct Node {
     handle: Handle,
-    task: tokio::task::JoinHandle<Result<(), StoreError>>,
+    task: tokio::task::JoinHandle<Result<Ended, StoreError>>,
 }
 
 /// Talks to a running node.
@@ -188,9 +198,16 @@ impl Node {
         engine::remove_unfinished(&home.join("tables"))?;
         let (charters, keys) = admitted(&home, &config, &run)?;
         let charter = charters.last().expect("INVARIANT: an admitted node has a charter").1.clone();
-        let (mut storage, found) = Storage::open(home.path())?;
+        let (mut storage, mut found) = Storage::open(home.path())?;
         if found.cut > 0 {
             tracing::warn!(bytes = found.cut, "the journal's last frame was torn and cut");
+        }
+        // For members that fetch a version from us.
+        for (note, _) in &charters {
+            let hash = sha256(&[note.as_bytes()]);
+            if found.held.insert(hash) {
+                storage.blobs().put(&hash, note.as_bytes())?;
+            }
         }
         let limits =
             home.limits().inspect_err(|error| tracing::warn!(%error, "this node answers nothing")).ok();
@@ -212,6 +229,7 @@ impl Node {
                 .into_iter()
                 .map(|(note, charter)| (charter, sha256(&[note.as_bytes()])))
                 .collect(),
+            rivals: home.rivals()?.into_keys().collect(),
             vocabularies,
             records: found.records,
             last_signed: found.last_signed,
@@ -247,7 +265,8 @@ impl Node {
             index: index.clone(),
             commands: Arc::default(),
         };
-        let driver = Driver { _folder: folder, home, member, storage, index, carrier, inbox, events };
+        let driver =
+            Driver { _folder: folder, home, member, storage, index, carrier, inbox, events, renewed: false };
         Ok(Self { handle, task: tokio::spawn(driver.run(messages, network)) })
     }
 
@@ -257,14 +276,14 @@ impl Node {
     }
 
     /// Waits until it ends. Errors: the disk failed, so nothing more was promised.
-    pub async fn wait(self) -> Result<(), StoreError> {
+    pub async fn wait(self) -> Result<Ended, StoreError> {
         self.task.await.unwrap_or_else(|error| Err(StoreError::Wrong(format!("the node broke: {error}"))))
     }
 
     /// Stops it and waits.
     pub async fn stop(self) -> Result<(), StoreError> {
         self.handle.stop();
-        self.wait().await
+        self.wait().await.map(drop)
     }
 }
 
@@ -342,6 +361,8 @@ struct Driver {
     carrier: Carrier,
     inbox: mpsc::UnboundedSender<Message>,
     events: broadcast::Sender<Event>,
+    /// Whether it holds another chain of charters than it started with.
+    renewed: bool,
 }
 
 impl Driver {
@@ -349,9 +370,12 @@ impl Driver {
         mut self,
         mut messages: mpsc::UnboundedReceiver<Message>,
         mut network: mpsc::UnboundedReceiver<NetEvent>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Ended, StoreError> {
         loop {
             self.drain().await?;
+            if self.renewed {
+                break;
+            }
             let input = tokio::select! {
                 message = messages.recv() => match message {
                     Some(Message::Input(input)) => input,
@@ -376,7 +400,7 @@ impl Driver {
         self.storage.close()?;
         self.index.set_built_to(self.storage.position());
         self.index.flush();
-        Ok(())
+        Ok(if self.renewed { Ended::Renewed } else { Ended::Stopped })
     }
 
     fn until_wake(&self) -> Duration {
@@ -414,6 +438,7 @@ impl Driver {
             Output::Draw { query, noise_std, cells } => self.draw(query, noise_std, cells),
             Output::Compute(work) => self.compute(work),
             Output::Tell(Event::Halted(text)) => return Err(StoreError::Wrong(text)),
+            Output::Tell(Event::Version { by, note }) => self.take_version(&by, &note),
             Output::Tell(event) => self.tell(event),
             Output::Store(_)
             | Output::Keep(_)
@@ -428,6 +453,27 @@ impl Driver {
             }
         }
         Ok(())
+    }
+
+    /// A charter version that another member goes by: if it is validly signed this node takes it, or holds it as
+    /// a rival, and starts again with what it then knows.
+    fn take_version(&mut self, by: &MemberId, note: &[u8]) {
+        let taken = match std::str::from_utf8(note) {
+            Ok(note) => self.home.hear_charter(note),
+            Err(_) => Err(StoreError::Wrong("it is not text".into())),
+        };
+        match taken {
+            Ok(Heard::Known) => {}
+            Ok(Heard::Next(version)) => {
+                tracing::info!(member = %by, version, "took the next version of the charter from another member");
+                self.renewed = true;
+            }
+            Ok(Heard::Rival(version)) => {
+                tracing::error!(member = %by, version, "two rival versions of the charter were signed: nobody answers until members decide");
+                self.renewed = true;
+            }
+            Err(error) => tracing::warn!(member = %by, %error, "a version of the charter was not taken"),
+        }
     }
 
     fn feed(&self, input: Input) {
@@ -490,7 +536,8 @@ impl Driver {
             Event::SplitView(split) => {
                 tracing::error!(member = %split.member, "it signed two histories of its log")
             }
-            Event::Asked { .. }
+            Event::Version { .. }
+            | Event::Asked { .. }
             | Event::Acted { .. }
             | Event::Answered { .. }
             | Event::Denied { .. }

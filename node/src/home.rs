@@ -6,18 +6,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use datacoop_policy::charter::{Charter, Member, Role, VERSIONS_MAX};
+use datacoop_policy::charter::{Charter, Member, Role};
 use datacoop_policy::limits::Limits;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, Digest, MemberId};
-use datacoop_protocol::charter_text::{bare_text, open_chain, parse_charter, parse_limits};
+use datacoop_protocol::charter_text::parse_limits;
 use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::tree::sha256;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::local::LocalTable;
 use crate::engine::{Sources, newest_table, people_vocabulary};
-use crate::folder::{StoreError, at, list, read_optional, write_durably};
+use crate::folder::{StoreError, at, list, write_durably};
 use crate::{keyfile, objections};
 
 /// Vocabularies compiled in: their texts.
@@ -157,67 +157,6 @@ impl Home {
         }
     }
 
-    /// The newest version of the charter: its note, and what it says. `None` before this node joined one.
-    pub fn charter(&self) -> Result<Option<(String, Arc<Charter>)>, StoreError> {
-        Ok(self.charters()?.pop())
-    }
-
-    /// Every version of the charter with its note, the first first; none before this node joined one.
-    pub fn charters(&self) -> Result<Versions, StoreError> {
-        let folder = self.join("charter");
-        let notes = read_versions(&folder)?;
-        if notes.is_empty() {
-            return Ok(vec![]);
-        }
-        let chain = open_chain(&notes)
-            .map_err(|error| StoreError::Wrong(format!("{}: {error}", folder.display())))?;
-        Ok(notes.into_iter().zip(chain.into_iter().map(Arc::new)).collect())
-    }
-
-    /// Takes a charter that founds a co-operative, signed by all, or the next version of the one held, signed
-    /// by both quorums; or, of a node that joins with it, a later version given after those before it.
-    pub fn adopt_charter(&self, note: &str) -> Result<Charter, StoreError> {
-        let mut notes: Vec<String> = self.charters()?.into_iter().map(|(note, _)| note).collect();
-        let version =
-            parse_charter(bare_text(note)).map_err(|error| StoreError::Wrong(error.to_string()))?.version();
-        let place = usize::try_from(version).unwrap_or(usize::MAX);
-        if place > notes.len() + 1 {
-            return wrong(format!(
-                "this is version {version}, and this node holds {}; give it those between first, in order",
-                match notes.len() {
-                    0 => "none".to_owned(),
-                    held => format!("version {held}"),
-                }
-            ));
-        }
-        notes.truncate(place - 1);
-        notes.push(note.to_owned());
-        let chain = open_chain(&notes).map_err(|error| StoreError::Wrong(error.to_string()))?;
-        let charter = chain.into_iter().next_back().expect("INVARIANT: a chain has its first version");
-        if let Some((_, held)) = self.charters()?.get(place - 1) {
-            return match held.hash() == charter.hash() {
-                true => Ok(charter),
-                false => wrong(format!("this node already follows another version {version} of a charter")),
-            };
-        }
-        write_durably(&self.join(&format!("charter/{version}.note")), note.as_bytes())?;
-        Ok(charter)
-    }
-
-    /// Remembers, before it is signed, which text this member signs to follow a version: one alone (C4).
-    ///
-    /// Errors: it signed another.
-    pub fn sign_one(&self, parent: &Digest, text: &Digest) -> Result<(), StoreError> {
-        let path = self.join(&format!("charter/signed/{parent}"));
-        match read_optional(&path)? {
-            None => write_durably(&path, format!("{text}\n").as_bytes()),
-            Some(bytes) if bytes.trim_ascii() == text.to_string().as_bytes() => Ok(()),
-            Some(_) => wrong(
-                "this member already signed another text to follow this version; two signed next versions could split the members, so only that one can be signed",
-            ),
-        }
-    }
-
     /// Vocabularies this node knows, by SHA-256 of their text: those shipped and those added.
     pub fn vocabularies(&self) -> Result<BTreeMap<Digest, (String, Arc<Vocabulary>)>, StoreError> {
         let mut texts: Vec<String> = SHIPPED_VOCABULARIES.iter().map(|text| (*text).to_owned()).collect();
@@ -344,22 +283,4 @@ impl Home {
         });
         Ok(datasets.map(|dataset| dataset.id.clone()).collect())
     }
-}
-
-/// Every version of a charter with its signed note, the first first.
-pub type Versions = Vec<(String, Arc<Charter>)>;
-
-/// The notes of a folder's charter, version 1 first, as far as they follow each other without a gap.
-pub fn read_versions(folder: &Path) -> Result<Vec<String>, StoreError> {
-    let mut notes = vec![];
-    while let Some(bytes) = read_optional(&folder.join(format!("{}.note", notes.len() + 1)))? {
-        let text = String::from_utf8(bytes).map_err(|_| {
-            StoreError::Wrong(format!("{}/{}.note is not text", folder.display(), notes.len() + 1))
-        })?;
-        notes.push(text);
-        if notes.len() > VERSIONS_MAX {
-            break;
-        }
-    }
-    Ok(notes)
 }

@@ -10,6 +10,7 @@
 pub mod api;
 pub mod blobs;
 pub mod certificate;
+pub mod chain;
 pub mod cli;
 pub mod client;
 pub mod clock;

@@ -20,8 +20,9 @@ use datacoop_protocol::log::tree::{Edge, leaf_hash, sha256};
 
 pub use remembered::{Audited, audit_on};
 
+use crate::chain::read_versions;
 use crate::folder::{StoreError, at, read_optional};
-use crate::home::{SHIPPED_VOCABULARIES, read_versions};
+use crate::home::SHIPPED_VOCABULARIES;
 
 /// An export: what is read before its entries, and what came of reading those.
 struct Export {

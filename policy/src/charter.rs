@@ -173,6 +173,8 @@ pub struct CharterDraft {
     pub version: u32,
     /// SHA-256 of the text of the version before; `None` for genesis.
     pub prev: Option<Digest>,
+    /// Rivals of the version before that it condemns: they end nowhere, and who followed one comes back.
+    pub condemns: Vec<Digest>,
     /// The co-operative's name.
     pub name: String,
     /// Day it was written.
@@ -223,6 +225,9 @@ impl fmt::Display for CharterError {
         write!(f, "{} (rule {})", self.text, self.rule)
     }
 }
+
+/// Rivals that one version condemns: more than two valid ones were never seen to matter.
+const CONDEMNS_MAX: usize = 8;
 
 /// Least signatures that make an amendment: floor((n + f) / 2) + 1 with f = floor((n - 1) / 3) (C3).
 pub fn amend_min(voting: u32) -> u32 {
@@ -313,6 +318,16 @@ fn check_version(draft: &CharterDraft) -> Result<(), CharterError> {
     }
     if founds != (draft.id == draft.hash) {
         return refuse("C1", "version 1 has `id = \"genesis\"`, and every later one the hash of version 1");
+    }
+    let rivals: BTreeSet<&Digest> = draft.condemns.iter().collect();
+    if rivals.len() != draft.condemns.len()
+        || draft.condemns.len() > CONDEMNS_MAX
+        || rivals.contains(&draft.hash)
+    {
+        return refuse("C7", format!("`condemns` lists each rival version once, at most {CONDEMNS_MAX}"));
+    }
+    if draft.condemns.iter().any(|rival| Some(*rival) == draft.prev || *rival == draft.id) {
+        return refuse("C1", "it follows one of two rivals and condemns the other, not the one it follows");
     }
     if draft.effective < draft.made || draft.expires < draft.effective {
         return refuse("C8", "write made, effective and expires in this order");
@@ -466,6 +481,7 @@ pub(crate) mod tests {
             hash: Digest([9; 32]),
             version: 1,
             prev: None,
+            condemns: vec![],
             name: "Hill and Vale".into(),
             made: day,
             effective: day,

@@ -35,6 +35,8 @@ macro_rules! rules {
 rules! {
     CharterVersion = "charter_version", "The Query was asked under another charter.";
     CharterExpired = "charter_expired", "The charter's time is over.";
+    CharterStale = "charter_stale", "Too few members were heard of lately.";
+    CharterConflict = "charter_conflict", "Two rival charters exist.";
     Asker = "asker", "The asker may not ask.";
     Window = "window", "Deadlines or period make no sense.";
     Attempt = "attempt", "We contributed twice already.";

@@ -8,7 +8,7 @@ use crate::loss::PrivacyLoss;
 use crate::query::{Answer, Assumptions, Mode, Query, Terms, WINDOW_MAX};
 use crate::refusal::{Numbers, Refusal, Rule};
 use crate::step::{MemberSet, PastRound, smallest_step};
-use crate::time::{AcademicYear, Span, Time};
+use crate::time::{AcademicYear, Day, Span, Time};
 
 /// A member debits at most twice for one (question, parameters, period), whatever it is told.
 pub const ATTEMPTS_MAX: u32 = 2;
@@ -47,6 +47,10 @@ pub struct Facts<'a> {
     pub under_way: bool,
     /// Whether this member declared the dataset; an auditor says yes.
     pub declared: bool,
+    /// Whether enough other members were heard of lately to know that we were not cut off; if not, since when.
+    pub unheard_since: Option<Day>,
+    /// Whether two rival versions of the charter were signed.
+    pub conflict: bool,
     /// What members restricted for a while; of a round of others, nothing.
     pub restricted: &'a Restricted,
     /// Members that support the question, of those that the Query cites.
@@ -134,6 +138,8 @@ pub fn judge_round(charter: &Charter, query: &Query, roster: &[MemberId]) -> Res
         past: &[],
         under_way: false,
         declared: true,
+        unheard_since: None,
+        conflict: false,
         restricted: &Restricted::default(),
         cosigners: query.cosigners,
     };
@@ -210,6 +216,12 @@ fn check_charter(query: &Query, facts: &Facts<'_>) -> Check {
     if today > charter.fields().expires || today < charter.fields().effective {
         let (first, last) = (charter.fields().effective, charter.fields().expires);
         return no(Rule::CharterExpired, format!("our charter is in force from {first} to {last}"));
+    }
+    if let Some(since) = facts.unheard_since {
+        return no(Rule::CharterStale, format!("we have not heard from enough members since {since}"));
+    }
+    if facts.conflict {
+        return no(Rule::CharterConflict, "two rival charters exist; members must decide first");
     }
     if !charter.may_ask(&query.asker) {
         return no(Rule::Asker, "the asker has no right to ask this");

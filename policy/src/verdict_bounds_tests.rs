@@ -143,6 +143,8 @@ fn the_layer_that_is_named_refuses_alone() {
         past: &[],
         under_way: false,
         declared: true,
+        unheard_since: None,
+        conflict: false,
         restricted: &Restricted::default(),
         cosigners: 0,
     };

@@ -36,6 +36,8 @@ struct Case {
     past: Vec<PastRound>,
     under_way: bool,
     declared: bool,
+    unheard_since: Option<Day>,
+    conflict: bool,
     restricted: Restricted,
     now: Time,
 }
@@ -100,6 +102,8 @@ impl Case {
             past: vec![],
             under_way: false,
             declared: true,
+            unheard_since: None,
+            conflict: false,
             restricted: Restricted::default(),
             now,
         }
@@ -130,6 +134,8 @@ impl Case {
             past: &self.past,
             under_way: self.under_way,
             declared: self.declared,
+            unheard_since: self.unheard_since,
+            conflict: self.conflict,
             restricted: &self.restricted,
             cosigners: self.query.cosigners,
         };

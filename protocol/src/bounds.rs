@@ -34,6 +34,16 @@ pub const COSIGN_EVERY: datacoop_policy::Span = datacoop_policy::Span(60_000);
 /// A member says what it holds of others' logs at most this often, and only if one of them wrote something
 /// else than that.
 pub const HEAD_EVERY: datacoop_policy::Span = datacoop_policy::Span(3_600_000);
+/// A member says so at the latest after so long that it is there, though nothing happened: others count on
+/// it (`FRESH_FOR`).
+pub const HEAD_AT_LEAST: datacoop_policy::Span = datacoop_policy::Span(7 * 24 * 3_600_000);
+/// A member that has not heard for so long from more than a third of the others, on its own version of the
+/// charter, was cut off, and answers nothing (CHARTER.md, C9).
+pub const FRESH_FOR: datacoop_policy::Span = datacoop_policy::Span(14 * 24 * 3_600_000);
+/// Notes of unknown versions that are fetched from one member while we run: whoever makes up more is not heard.
+pub const VERSIONS_FETCHED_MAX: u32 = 16;
+/// Longest note of a charter: its text, and a line of 200 members' signatures each.
+pub const CHARTER_NOTE_BYTES_MAX: usize = crate::charter_text::CHARTER_BYTES_MAX + 200 * 512;
 /// Whoever has not shown by then what another says it holds of its log is told of as unresponsive.
 pub const UNRESPONSIVE_AFTER: datacoop_policy::Span = datacoop_policy::Span(24 * 3_600_000);
 /// Heads in one such entry: with the longest names, every letter escaped, 600 bytes each. More wait for the next.

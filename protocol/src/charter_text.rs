@@ -67,6 +67,8 @@ struct Head {
     id: String,
     version: u32,
     prev: Option<String>,
+    #[serde(default)]
+    condemns: Vec<String>,
     name: String,
     made: toml::value::Datetime,
     effective: toml::value::Datetime,
@@ -342,6 +344,13 @@ pub fn parse_charter(text: &str) -> Result<Charter, TextError> {
             .map(|hash| hash.parse())
             .transpose()
             .map_err(|error| TextError(format!("charter prev: {error}")))?,
+        condemns: file
+            .charter
+            .condemns
+            .iter()
+            .map(|hash| hash.parse())
+            .collect::<Result<_, _>>()
+            .map_err(|error| TextError(format!("charter condemns: {error}")))?,
         name: file.charter.name,
         made: day(&file.charter.made)?,
         effective: day(&file.charter.effective)?,
@@ -625,6 +634,11 @@ pub fn charter_toml(draft: &CharterDraft) -> String {
         None => "id = \"genesis\"\nversion = 1\n".to_owned(),
         Some(prev) => format!("id = \"{}\"\nversion = {}\nprev = \"{prev}\"\n", draft.id, draft.version),
     };
+    let rivals: Vec<String> = draft.condemns.iter().map(|rival| format!("\"{rival}\"")).collect();
+    let chain = match rivals.is_empty() {
+        true => chain,
+        false => format!("{chain}condemns = [{}]\n", rivals.join(", ")),
+    };
     let mut out = format!(
         "{CHARTER_HEADER}[charter]\n{chain}name = {}\nmade = {}\neffective = {}\nexpires = {}\ndemo = {}\n\n[quorum]\namend = {}\nrestrict = {}\n\n[rounds]\ncolluding_percent = {}\nmissing_percent = {}\ncommittee_max = {}\n\n[limits]   # privacy loss in billionths of rho\n{}",
         quote(&draft.name),
@@ -734,6 +748,7 @@ mod tests {
             hash: Digest::default(),
             version: 1,
             prev: None,
+            condemns: vec![],
             name: "Hill and Vale".into(),
             made: today,
             effective: today,

@@ -8,16 +8,17 @@ mod question;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datacoop_policy::charter::Charter;
+use datacoop_policy::charter::{Charter, Role};
 use datacoop_policy::query::Query;
+use datacoop_policy::verdict::CLOCK_SKEW_MAX;
 use datacoop_policy::vocabulary::Vocabulary;
-use datacoop_policy::{Digest, MemberId, QueryId, Time};
+use datacoop_policy::{Day, Digest, MemberId, QueryId, Time};
 
 pub(crate) use question::{Questions, bind};
 pub use question::{parse_question, question_hash, question_value};
 
 use crate::acts::{Acts, Done};
-use crate::bounds::LOGS_MAX;
+use crate::bounds::{FRESH_FOR, LOGS_MAX};
 use crate::cited::references_mut;
 use crate::entry::{Body, Entry, EntryError, Lay, QueryBody, Ref};
 use crate::heads::{Claim, Heads};
@@ -65,6 +66,11 @@ impl Log {
     /// When an entry was written, as its author says; `None` of what is no entry.
     pub fn time(&self, index: u64) -> Option<Time> {
         self.times.get(usize::try_from(index).ok()?).copied().flatten()
+    }
+
+    /// When it last grew, as its author says, of what it dates no later than this.
+    pub fn last_time(&self, until: Time) -> Option<Time> {
+        self.times.iter().rev().flatten().find(|time| **time <= until).copied()
     }
 
     /// The entries, in order. In a fold for audit only those which begin the log.
@@ -161,6 +167,8 @@ pub struct Adopted {
     pub version: u32,
     /// SHA-256 of its text.
     pub hash: Digest,
+    /// SHA-256 of the signed note that the member holds: the blob's name.
+    pub note: Digest,
     /// From when on the member goes by it.
     pub from: Time,
 }
@@ -194,6 +202,10 @@ pub struct SplitView {
 pub struct Fold {
     /// Every version, the first first; never empty.
     charters: Vec<Arc<Charter>>,
+    /// Other versions that were validly signed beside one of them.
+    rivals: BTreeSet<Digest>,
+    /// Whether some log put in force, since this was last asked, what is not held here.
+    unknown_versions: bool,
     logs: BTreeMap<MemberId, Log>,
     member_by_origin: BTreeMap<String, MemberId>,
     member_by_head: BTreeMap<[u8; 32], MemberId>,
@@ -246,6 +258,8 @@ impl Fold {
         let member_by_head = logs.values().map(|log| (log.head, log.member.clone())).collect();
         Self {
             charters,
+            rivals: BTreeSet::new(),
+            unknown_versions: false,
             logs,
             member_by_origin,
             member_by_head,
@@ -283,11 +297,18 @@ impl Fold {
         self.charters.iter().find(|charter| charter.hash() == *hash)
     }
 
-    /// The version that a member went by at a time: the highest that its log had put in force by then. Before
+    /// The version that a member goes by at a time: the highest that its log had put in force by then. Before
     /// that, the first.
     pub fn charter_at(&self, member: &MemberId, time: Time) -> &Arc<Charter> {
+        self.charter_of_entry(member, time, u64::MAX)
+    }
+
+    /// As `charter_at`, for an entry of the member's log: only entries before it count, whatever their times
+    /// say.
+    pub fn charter_of_entry(&self, member: &MemberId, time: Time, index: u64) -> &Arc<Charter> {
         let adopted = self.logs.get(member).map_or(&[][..], |log| &log.adopted);
-        let in_force = adopted.iter().rev().filter(|adopted| adopted.from <= time);
+        let before = adopted.iter().rev().filter(|adopted| adopted.index < index);
+        let in_force = before.filter(|adopted| adopted.from <= time);
         let held = in_force.filter_map(|adopted| self.charter_named(&adopted.hash)).next();
         held.unwrap_or(&self.charters[0])
     }
@@ -296,6 +317,49 @@ impl Fold {
     /// newest, which then refuses it.
     pub fn charter_of(&self, query: &Digest) -> &Arc<Charter> {
         self.charter_named(query).unwrap_or_else(|| self.charter())
+    }
+
+    /// Whether a version that we hold condemns the one of this hash.
+    pub fn condemns(&self, hash: &Digest) -> bool {
+        self.charters.iter().any(|charter| charter.fields().condemns.contains(hash))
+    }
+
+    /// Notes versions that were validly signed beside one that we hold.
+    pub(crate) fn set_rivals(&mut self, rivals: BTreeSet<Digest>) {
+        self.rivals = rivals;
+    }
+
+    /// Whether this is one of those.
+    pub fn is_rival(&self, hash: &Digest) -> bool {
+        self.rivals.contains(hash)
+    }
+
+    /// Whether two rival versions stand, of which no later one condemns any: then nobody answers.
+    pub fn in_conflict(&self) -> bool {
+        self.rivals.iter().any(|rival| !self.condemns(rival))
+    }
+
+    /// Whether some log put in force what is not held here, since this was last asked.
+    pub(crate) fn take_unknown_versions(&mut self) -> bool {
+        std::mem::take(&mut self.unknown_versions)
+    }
+
+    /// Since when too few others were heard of that go by the version that `me` goes by: more than a third of
+    /// the voting members can be cut off, or lie, with us (C9). `None` while enough of them are.
+    pub fn unheard_since(&self, me: &MemberId, now: Time) -> Option<Day> {
+        let charter = self.charter_at(me, now);
+        let voting = charter.members().iter().filter(|member| member.has(Role::Voting)).count();
+        let colluding = voting.saturating_sub(1) / 3;
+        let ours = |id: &MemberId| self.charter_at(id, now).hash() == charter.hash();
+        let others = charter.members().iter().map(|member| &member.id).filter(|id| *id != me && ours(id));
+        let last = |id: &MemberId| self.logs.get(id).and_then(|log| log.last_time(now + CLOCK_SKEW_MAX));
+        let mut heard: Vec<Time> = others.filter_map(last).collect();
+        heard.sort_unstable_by(|a, b| b.cmp(a));
+        match heard.get(colluding) {
+            Some(at) if now <= *at + FRESH_FOR => None,
+            Some(at) => Some(at.day()),
+            None => Some(charter.fields().effective),
+        }
     }
 
     /// The log of a member of the charter.
@@ -578,9 +642,11 @@ impl Fold {
         if let Body::Split { log, evidence } = body {
             return self.fold_split(at, &log, evidence);
         }
-        if let Body::Charter { version, hash, from, .. } = body {
+        if let Body::Charter { version, hash, note, from } = body {
+            let unknown = self.charter_named(&hash).is_none() && !self.condemns(&hash);
             if let Some(log) = self.logs.get_mut(&by) {
-                log.adopted.push(Adopted { index: at.index, at: time, version, hash, from });
+                self.unknown_versions |= unknown;
+                log.adopted.push(Adopted { index: at.index, at: time, version, hash, note, from });
             }
             return;
         }

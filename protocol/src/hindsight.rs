@@ -166,7 +166,9 @@ impl Judge<'_> {
         let limits = Layers::new(fold.charter(), &query.purpose, Some(own)).effective();
         let said = match two_histories(fold, self.me, query, roster) {
             Some(refusal) => Err(refusal),
-            None => standing.judge(fold, self.me, query, roster, Some(own), declared, true, now),
+            None => {
+                standing.judge(fold, self.me, query, roster, Some(own), declared, standing::Judged::Now, now)
+            }
         };
         Judged { at: now, said, room: standing.room(fold, self.me, query, &limits, now) }
     }

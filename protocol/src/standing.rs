@@ -117,6 +117,15 @@ pub struct Standing {
     voided: BTreeSet<QueryId>,
 }
 
+/// What a judgement is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Judged {
+    /// What to do now: a stored Release counts as an answer, and accepted sets as seen.
+    Now,
+    /// What a member wrote in the entry at this index of its log, of which only its own log tells what it knew.
+    Entry(u64),
+}
+
 impl Standing {
     /// The Ledger.
     pub fn ledger(&self) -> &Ledger {
@@ -255,8 +264,7 @@ impl Standing {
     }
 
     /// Judges a Query as this member, from its standing. `own` is `None` for an auditor, who cannot
-    /// see the member's own limits; `fresh` says whether a stored Release counts as an answer, and accepted
-    /// sets as seen.
+    /// see the member's own limits.
     #[expect(clippy::too_many_arguments, reason = "each is one public fact; a struct would only rename them")]
     pub fn judge(
         &self,
@@ -266,9 +274,10 @@ impl Standing {
         roster: Option<&[MemberId]>,
         own: Option<&Limits>,
         declared: bool,
-        fresh: bool,
+        judged: Judged,
         now: Time,
     ) -> Result<(), Refusal> {
+        let fresh = judged == Judged::Now;
         let (reserved, purpose_spent) = match fresh {
             true => self.taken(fold, me, query, now),
             // Whether a promise of then was over rests on other logs, as the member held them.
@@ -280,7 +289,10 @@ impl Standing {
             (Some(_), false) => self.own_past_rounds(fold, me, query),
         };
         let answer = if fresh { answer(fold, query) } else { named_answer(fold, query) };
-        let charter = fold.charter_at(me, now);
+        let charter = match judged {
+            Judged::Now => fold.charter_at(me, now),
+            Judged::Entry(index) => fold.charter_of_entry(me, now, index),
+        };
         // Whether a member had heard of a restriction by then is in no log.
         let restricted = if fresh { fold.acts().restricted(fold, me, now) } else { Restricted::default() };
         let facts = Facts {
@@ -297,6 +309,9 @@ impl Standing {
             // An auditor may hold less of the other round than the member did.
             under_way: fresh && self.is_under_way(fold, me, query, now),
             declared,
+            // What was here to be heard by then is in no log.
+            unheard_since: if fresh { fold.unheard_since(me, now) } else { None },
+            conflict: fresh && fold.in_conflict(),
             restricted: &restricted,
             cosigners: fold.acts().cosigned(fold, query, fresh),
         };

@@ -94,6 +94,7 @@ pub fn charter_draft(
         hash: Digest::default(),
         version: 1,
         prev: None,
+        condemns: vec![],
         name: "A made-up co-operative".into(),
         made: today,
         effective: today,

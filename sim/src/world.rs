@@ -9,6 +9,7 @@ use datacoop_policy::limits::Limits;
 use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
+use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Event, Input, Noise, Output, RoundSecret, RoundSecrets, Tally};
 use datacoop_protocol::member::work::{Computed, Work};
 use datacoop_protocol::member::{Member, Settings, Start};
@@ -139,6 +140,15 @@ impl Store for Disk {
     }
 }
 
+/// A charter's note in this world, where nobody signs: its hash alone.
+fn note_of(charter: &Charter) -> [u8; 32] {
+    charter.hash().0
+}
+
+fn note_name(charter: &Charter) -> Digest {
+    sha256(&[&note_of(charter)])
+}
+
 /// Computes a member's exact Tally.
 pub type Tabulate = Arc<dyn Fn(&MemberId, &BoundQuestion) -> Vec<i64>>;
 
@@ -181,6 +191,8 @@ struct Site {
     founder: Founder,
     /// Versions of the charter that its people gave it, the first first; of none it is not a member yet.
     charters: Vec<Arc<Charter>>,
+    /// Versions that it found to be signed beside one of those.
+    rivals: BTreeSet<Digest>,
     member: Option<Member>,
     disk: Box<dyn Store>,
     limits: Limits,
@@ -229,6 +241,8 @@ pub struct World {
     pub away: Span,
     /// The grid on which members answer, from their next start on.
     pub answer_grid: Span,
+    /// Versions of the charter that were validly signed, by their notes' names.
+    signed: BTreeMap<Digest, Arc<Charter>>,
     /// Whether members hear from others first, from their next start on, how far their log is.
     pub asks_first: bool,
 }
@@ -249,6 +263,7 @@ impl World {
             .map(|founder| Site {
                 charters: charter.member(&founder.id).map(|_| charter.clone()).into_iter().collect(),
                 founder,
+                rivals: BTreeSet::new(),
                 member: None,
                 disk: Box::new(Disk::default()),
                 limits: Limits::top(),
@@ -279,6 +294,7 @@ impl World {
             sent: vec![],
             away: Span(500),
             answer_grid: Span(0),
+            signed: BTreeMap::new(),
             asks_first: false,
         };
         for site in 0..world.sites.len() {
@@ -325,6 +341,34 @@ impl World {
     /// Limits of a member's own, from its next start on.
     pub fn set_limits(&mut self, site: usize, limits: Limits) {
         self.sites[site].limits = limits;
+    }
+
+    /// A version that was validly signed: whoever hears of it from another member takes it.
+    pub fn sign_charter(&mut self, charter: Arc<Charter>) {
+        self.signed.insert(note_name(&charter), charter);
+    }
+
+    /// A member fetched a note: if it was validly signed, it is put in force, or its rival is known. This world
+    /// does what the node's folder does.
+    fn take_version(&mut self, number: usize, note: &[u8]) {
+        let Some(charter) = self.signed.get(&sha256(&[note])).cloned() else { return };
+        let site = &mut self.sites[number];
+        let Some(newest) = site.charters.last() else { return };
+        let before = |rivals: &BTreeSet<Digest>| charter.fields().prev.filter(|prev| rivals.contains(prev));
+        if charter.fields().prev == Some(newest.hash()) {
+            site.charters.push(charter);
+        } else if let Some(prev) = before(&site.rivals)
+            && charter.fields().condemns.contains(&newest.hash())
+            && let Some(right) = self.signed.values().find(|signed| signed.hash() == prev)
+        {
+            site.rivals.remove(&prev);
+            site.rivals.insert(newest.hash());
+            site.charters.pop();
+            site.charters.extend([right.clone(), charter]);
+        } else {
+            site.rivals.insert(charter.hash());
+        }
+        self.crash(number);
     }
 
     /// Gives a member the next version of the charter, or one that joins the whole chain, as its people do:
@@ -434,14 +478,14 @@ impl World {
                 answer_grid: self.answer_grid,
                 asks_first: self.asks_first,
             },
-            // Their hashes stand for the notes: this world's charters need none.
-            charters: site.charters.iter().map(|charter| (charter.clone(), charter.hash())).collect(),
+            charters: site.charters.iter().map(|charter| (charter.clone(), note_name(charter))).collect(),
+            rivals: site.rivals.clone(),
             vocabularies: self.vocabularies.clone(),
             records: kept.records,
             last_signed: kept.last_signed,
             secrets: kept.secrets,
             openings: kept.openings,
-            held: kept.held,
+            held: site.charters.iter().map(|charter| note_name(charter)).chain(kept.held).collect(),
         };
         let now = self.clock(number);
         let member = Member::restore(now, start).expect("LAW: what a crash leaves is enough to start from");
@@ -521,7 +565,10 @@ impl World {
                 self.carry(site, &to, Input::Reply { from, exchange, bytes });
             }
             Output::ReplyPiece { to, exchange, hash, offset } => {
-                let piece = piece(self.sites[site].disk.blob(&hash).as_deref(), offset);
+                let note = self.sites[site].charters.iter().find(|charter| note_name(charter) == hash);
+                let note = note.map(|charter| Arc::from(note_of(charter).as_slice()));
+                let blob: Option<Arc<[u8]>> = note.or_else(|| self.sites[site].disk.blob(&hash));
+                let piece = piece(blob.as_deref(), offset);
                 let Some(bytes) = self.leaves(site, Way::Reply, piece) else { return };
                 self.carry(site, &to, Input::Reply { from, exchange, bytes });
             }
@@ -543,7 +590,13 @@ impl World {
                 };
                 self.later(site, Input::Computed(computed));
             }
-            Output::Tell(event) => self.events.push((from, event)),
+            Output::Tell(event) => {
+                let note = if let Event::Version { note, .. } = &event { Some(note.clone()) } else { None };
+                self.events.push((from, event));
+                if let Some(note) = note {
+                    self.take_version(site, &note);
+                }
+            }
             Output::Store(_)
             | Output::Keep(_)
             | Output::Sign { .. }

@@ -18,6 +18,7 @@ use datacoop_protocol::rounds::Kind;
 
 const DAY: Span = Span(86_400_000);
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "it picks two events out of many")]
 fn told(story: &Story, command: u64) -> Result<Ref, String> {
     let found = story.world.events.iter().find_map(|(_, event)| match event {
         Event::Acted { command: c, at } if *c == command => Some(Ok(at.clone())),
@@ -76,9 +77,9 @@ fn sleep(story: &mut Story, span: Span) {
 fn ask(story: &mut Story, day: &str) -> Result<QueryId, String> {
     let query = story.query(Mode::FullNoise, LOSS, 5, &format!("2025-09-01..2025-09-{day}"));
     story.ask(0, query).ok_or_else(|| {
-        let denied = story.world.events.iter().rev().find_map(|(_, event)| match event {
-            Event::Denied { rule, text, .. } => Some(format!("{rule}: {text}")),
-            _ => None,
+        let denied = story.world.events.iter().rev().find_map(|(_, event)| {
+            let Event::Denied { rule, text, .. } = event else { return None };
+            Some(format!("{rule}: {text}"))
         });
         denied.unwrap()
     })

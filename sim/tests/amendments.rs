@@ -244,3 +244,90 @@ fn twenty_members_amend_while_some_sleep() {
     assert!((0..20).all(|site| story.wrote(id, site, Kind::Debit)));
     story.audits_clean(7);
 }
+
+#[test]
+fn whoever_is_behind_gets_the_chain_from_the_others() {
+    let mut story = Story::new(7, 67);
+    story.meet();
+    let _ = story.amend(|draft| draft.limits.max_cells = 100);
+    let third = story.amend(|draft| draft.limits.max_cells = 90);
+    story.spread();
+    story.give_newest(3);
+    story.meet();
+    wait(&mut story, Span(20_000));
+    for site in 0..7 {
+        let held = story.world.member(site).unwrap().fold().charters().len();
+        assert_eq!(held, 3, "{site}");
+    }
+    let id = ask(&mut story, third.hash(), "10").unwrap();
+    assert!(story.finish(id, 7) && story.released(id));
+    assert!((0..7).all(|site| story.wrote(id, site, Kind::Debit)));
+    (0..7).for_each(|site| story.audits_clean(site));
+}
+
+/// S28: two valid successors. Over a third of the members signed both, which no program of ours does.
+#[test]
+fn two_rivals_halt_everybody_until_one_is_condemned() {
+    let mut story = Story::new(5, 68);
+    story.meet();
+    let first = story.charters[0].clone();
+    let right = story.amend(|draft| draft.limits.max_cells = 100);
+    story.charters.truncate(1);
+    story.world.sign_charter(right.clone());
+    let wrong = story.amend(|draft| (draft.limits.max_cells, draft.hash.0[0]) = (99, 7));
+    story.spread();
+    assert_ne!(right.hash(), wrong.hash());
+    story.world.give_charters(1, [right.clone()]);
+    story.world.give_charters(2, [wrong.clone()]);
+    story.meet();
+    wait(&mut story, Span(20_000));
+    for site in 0..5 {
+        assert!(story.world.member(site).unwrap().fold().in_conflict(), "{site}");
+    }
+    let newest = story.world.member(0).unwrap().fold().charter().hash();
+    assert!(newest != first.hash());
+    assert_eq!(ask(&mut story, newest, "10"), Err("charter_conflict"));
+    // The members decide: a version that follows one and condemns the other.
+    story.charters = vec![first, right.clone()];
+    let third = story.amend(|draft| draft.condemns = vec![wrong.hash()]);
+    story.spread();
+    story.world.give_charters(1, [third.clone()]);
+    story.meet();
+    wait(&mut story, Span(30_000));
+    for site in 0..5 {
+        let fold = story.world.member(site).unwrap().fold();
+        assert!(!fold.in_conflict(), "{site}");
+        assert_eq!(fold.charter().hash(), third.hash(), "{site}");
+    }
+    sleep(&mut story, &[0, 1, 2, 3, 4], Span(15 * DAY.0));
+    let id = ask(&mut story, third.hash(), "11").unwrap();
+    assert!(story.finish(id, 5) && story.released(id));
+    assert!((0..5).all(|site| story.wrote(id, site, Kind::Debit)));
+    (0..5).for_each(|site| story.audits_clean(site));
+}
+
+/// C9: who hears of nobody for a fortnight answers nobody, and goes on once it hears.
+#[test]
+fn a_member_that_was_cut_off_notices() {
+    let mut story = Story::new(5, 69);
+    story.meet();
+    let first = story.charters[0].hash();
+    // The others are away; this one stays.
+    let away = std::mem::replace(&mut story.world.away, Span(15 * DAY.0));
+    (1..5).for_each(|site| story.world.give_charters(site, []));
+    story.world.away = away;
+    wait(&mut story, Span(13 * DAY.0));
+    let unheard = |story: &Story| {
+        let member = story.world.member(0).unwrap();
+        member.fold().unheard_since(member.me(), story.world.now())
+    };
+    assert_eq!(unheard(&story), None);
+    wait(&mut story, Span(2 * DAY.0 - 60_000));
+    assert!(unheard(&story).is_some());
+    assert_eq!(ask(&mut story, first, "10"), Err("charter_stale"));
+    wait(&mut story, Span(120_000));
+    assert_eq!(unheard(&story), None, "they came back, and said so");
+    let id = ask(&mut story, first, "10").unwrap();
+    assert!(story.finish(id, 5) && story.released(id));
+    (0..5).for_each(|site| story.audits_clean(site));
+}

@@ -60,6 +60,7 @@ fn started(asks_first: bool) -> Victim {
             asks_first,
         },
         charters: vec![(charter.clone(), charter.hash())],
+        rivals: std::collections::BTreeSet::new(),
         vocabularies: BTreeMap::from([(hash, Arc::new(vocabulary))]),
         records: vec![],
         last_signed: None,
@@ -118,6 +119,17 @@ impl Victim {
     fn push(&mut self, author: usize, signer: usize, entries: &[Vec<u8>]) -> (Option<Reply>, Vec<String>) {
         let section = self.section(author, signer, entries);
         self.push_section(section)
+    }
+
+    /// It hears of two others, which is enough to know that it is not cut off.
+    fn hears_of_others(&mut self) {
+        for author in [3, 4] {
+            let origin = self.founders[author].keys().public().log.name.clone();
+            let (keys, proofs) = (BTreeMap::new(), BTreeMap::new());
+            let body = Body::Genesis { origin, charter: self.member.fold().charter().id(), keys, proofs };
+            let by = self.founders[author].id.clone();
+            self.push(author, author, &[Entry { at: self.now, by, seq: 0, body }.to_bytes()]);
+        }
     }
 
     /// Founder 1 connects, and answers the pull: it knows nothing more.
@@ -296,7 +308,7 @@ fn a_log_of_a_newer_program_is_kept_and_read_as_far_as_we_can() {
     let mut victim = victim();
     let (two, now) = (victim.founders[2].id.clone(), victim.now);
     let plain = String::from_utf8(entry(&two, 0, now, "a")).unwrap();
-    let unknown = plain.replace("\"abort\"", "\"cosign\"");
+    let unknown = plain.replace("\"abort\"", "\"parade\"");
     let malformed = plain.replace("\"seq\":0", "\"seq\":7");
     let newer = plain.replace("\"v\":1", "\"v\":2");
     let entries = [unknown, malformed, newer].map(String::into_bytes);
@@ -332,6 +344,7 @@ fn a_peer_that_misbehaves_is_hung_up_on_and_stays_so_for_a_while() {
 #[test]
 fn absurd_questions_are_refused_or_ignored() {
     let mut victim = victim();
+    victim.hears_of_others();
     let (one, now) = (victim.founders[1].id.clone(), victim.now);
     let own = victim.size(0);
     let question = |clamp: &str, sql: &str| {

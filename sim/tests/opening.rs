@@ -121,17 +121,8 @@ impl Audited {
         story.meet();
         let query = story.query(Mode::Secure, LOSS, 5, PERIOD);
         story.world.input(0, Input::Ask { command: 1, query: Box::new(query) });
-        let asked = |(_, event): &(MemberId, Event)| match event {
-            Event::Asked { query, .. } => Some(*query),
-            Event::Answered { .. }
-            | Event::Denied { .. }
-            | Event::Step { .. }
-            | Event::Released(_)
-            | Event::Aborted(..)
-            | Event::Declined(..)
-            | Event::Fault(..)
-            | Event::SplitView(_)
-            | Event::Halted(_) => None,
+        let asked = |(_, event): &(MemberId, Event)| {
+            if let Event::Asked { query, .. } = event { Some(*query) } else { None }
         };
         let id = loop {
             story.world.run_until(story.world.now() + Span(1));

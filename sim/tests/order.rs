@@ -22,7 +22,7 @@ use datacoop_protocol::member::port::Output;
 use datacoop_protocol::member::work::Work;
 use datacoop_protocol::release::{Sums, figures, figures_digest};
 use datacoop_protocol::rounds::{Kind, Logged, Round};
-use datacoop_protocol::standing::Standing;
+use datacoop_protocol::standing::{Judged, Standing};
 use datacoop_protocol::wire::Record;
 use datacoop_sim::world::{Disk, Kept, Store};
 
@@ -453,7 +453,8 @@ fn a_debit_is_of_its_querys_loss_and_account_and_counts_as_an_attempt() {
     let again = Query { id: Digest([9; 32]), ..Query::clone(round.query().unwrap()) };
     let judged = |standing: &Standing| {
         let own = Limits::top();
-        let verdict = standing.judge(fold, &me, &again, None, Some(&own), true, false, again.at);
+        let verdict =
+            standing.judge(fold, &me, &again, None, Some(&own), true, Judged::Entry(u64::MAX), again.at);
         verdict.map_err(|refusal| refusal.rule.code())
     };
     let mut standing = Standing::default();

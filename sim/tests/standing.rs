@@ -21,7 +21,7 @@ use datacoop_protocol::entry::{Body, QueryBody, Ref};
 use datacoop_protocol::fold::{Fold, question_value};
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::rounds::{Kind, Logged};
-use datacoop_protocol::standing::{Standing, keeps_step, largest_roster, replay};
+use datacoop_protocol::standing::{Judged, Standing, keeps_step, largest_roster, replay};
 use datacoop_protocol::wire::{Bytes, decode, encode};
 
 /// Bodies that two sums of one question may set apart at least.
@@ -196,7 +196,8 @@ fn an_auditor_finds_a_debit_for_a_roster_too_near_an_earlier_one_of_its_author()
     let (by, again) = (&told.plan.committee[1], again(&told));
     let fold = told.logs.fold();
     let judged = |fold: &Fold, standing: &Standing, query: &Query, members: &[MemberId]| {
-        let verdict = standing.judge(fold, by, query, Some(members), None, true, false, query.at);
+        let verdict =
+            standing.judge(fold, by, query, Some(members), None, true, Judged::Entry(u64::MAX), query.at);
         verdict.map_err(|refusal| refusal.rule.code())
     };
     let near: Vec<MemberId> = told.plan.members.iter().filter(|id| *id != told.asker()).cloned().collect();
@@ -405,7 +406,7 @@ fn attempts_count_once_their_queries_are_here() {
     without.cut(asker, told.round.asked().unwrap().at.index);
     let standing = replay(&without.fold(), by).0;
     let judged = |fold: &Fold| {
-        let verdict = standing.judge(fold, by, &again(&told), None, None, true, true, start);
+        let verdict = standing.judge(fold, by, &again(&told), None, None, true, Judged::Now, start);
         verdict.map_err(|refusal| refusal.rule.code())
     };
     assert_eq!(judged(&whole.fold()), Err("attempt"));

@@ -204,7 +204,9 @@ pub fn round(data: Data, making: &Making) -> Seen {
                 Event::Released(_) => {
                     released.insert(member.clone());
                 }
-                Event::Answered { .. }
+                Event::Acted { .. }
+                | Event::Version { .. }
+                | Event::Answered { .. }
                 | Event::Denied { .. }
                 | Event::Aborted(..)
                 | Event::Declined(..)
@@ -310,7 +312,16 @@ fn verdict(
     let own = member.settings().limits.as_ref();
     let judged = match roster {
         None => member.judge_as_asker(&query),
-        Some(roster) => standing.judge(fold, member.me(), &query, Some(roster), own, declared, true, now),
+        Some(roster) => standing.judge(
+            fold,
+            member.me(),
+            &query,
+            Some(roster),
+            own,
+            declared,
+            datacoop_protocol::standing::Judged::Now,
+            now,
+        ),
     };
     match judged {
         Ok(()) => "accepted".into(),

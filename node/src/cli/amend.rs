@@ -61,6 +61,7 @@ pub(super) fn propose(common: &Common, args: &ProposeArgs) -> Result<Printed, Co
     let mut draft = parent.fields().clone();
     let today = clock::now().day();
     (draft.version, draft.prev, draft.made) = (parent.version() + 1, Some(parent.hash()), today);
+    draft.condemns.clear();
     draft.effective = args.effective.as_deref().map_or(Ok(today), parse_day)?;
     draft.expires = args.expires.as_deref().map_or(Ok(draft.expires), parse_day)?;
     for path in &args.add {

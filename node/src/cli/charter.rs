@@ -188,6 +188,7 @@ fn new(common: &Common, args: &NewArgs) -> Result<Printed, CommandError> {
         hash: Digest::default(),
         version: 1,
         prev: None,
+        condemns: vec![],
         name: args.name.clone(),
         made: today,
         effective: today,

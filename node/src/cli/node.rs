@@ -15,7 +15,7 @@ use super::show::plain;
 use super::{Common, Printed};
 use crate::api::AuditRequest;
 use crate::client::Client;
-use crate::driver::{Node, NodeError, Run};
+use crate::driver::{Ended, Node, NodeError, Run};
 use crate::error::{CommandError, Exit};
 use crate::folder::{Folder, StoreError};
 use crate::home::{Config, Home, MemberIdText};
@@ -146,6 +146,22 @@ pub(super) fn init(common: &Common, args: InitArgs) -> Result<Printed, CommandEr
 }
 
 pub(super) async fn run(common: &Common, args: &RunArgs) -> Result<Printed, CommandError> {
+    let mut serve_logs = args.serve_logs;
+    while let (Ended::Renewed, serves) = run_once(common, serve_logs).await? {
+        if !common.quiet {
+            eprintln!("took another version of the charter; starting again with it");
+        }
+        serve_logs = serves;
+    }
+    Ok(Printed::new(json!({ "schema": "datacoop.run/1", "stopped": true }), String::new()))
+}
+
+/// Runs the node until it is stopped or takes another version of the charter: why it ended, and where it served
+/// logs.
+async fn run_once(
+    common: &Common,
+    serve_logs: Option<SocketAddr>,
+) -> Result<(Ended, Option<SocketAddr>), CommandError> {
     let home = home_of(common)?;
     let door = home.join("run/api");
     let node = Node::start(home, Run { nodes: 1, ..Run::default() }).await.map_err(|error| match error {
@@ -161,7 +177,7 @@ pub(super) async fn run(common: &Common, args: &RunArgs) -> Result<Printed, Comm
         );
     }
     let log_server = api::LogServers::default();
-    if let Some(address) = args.serve_logs {
+    if let Some(address) = serve_logs {
         let server = api::open_log_server(handle.clone(), address).await?;
         if !common.quiet {
             eprintln!("logs are served at http://{}/", server.address);
@@ -179,10 +195,9 @@ pub(super) async fn run(common: &Common, args: &RunArgs) -> Result<Printed, Comm
         _ = tokio::signal::ctrl_c() => { handle.stop(); waiting.await }
     };
     served.abort();
-    drop(log_server.lock().await.take());
+    let serves = log_server.lock().await.take().map(|server| server.address);
     std::fs::remove_file(door).ok();
-    ended.map_err(store_error)?;
-    Ok(Printed::new(json!({ "schema": "datacoop.run/1", "stopped": true }), String::new()))
+    Ok((ended.map_err(store_error)?, serves))
 }
 
 pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {

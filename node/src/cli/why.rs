@@ -14,7 +14,7 @@ use datacoop_protocol::entry::Body;
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::hindsight::{Hindsight, Judge, Judged, hindsight};
 use datacoop_protocol::rounds::{Kind, Round};
-use datacoop_protocol::standing::replay_until;
+use datacoop_protocol::standing::{self, replay_until};
 use serde_json::{Value, json};
 
 use super::means::loss_text;
@@ -172,7 +172,9 @@ fn again(
     at: datacoop_policy::Time,
 ) -> Option<Refusal> {
     let standing = replay_until(&seen.fold, member, index).0;
-    standing.judge(&seen.fold, member, round.query()?, None, None, true, false, at).err()
+    standing
+        .judge(&seen.fold, member, round.query()?, None, None, true, standing::Judged::Entry(index), at)
+        .err()
 }
 
 /// A loss in billionths, as people read it.
@@ -184,6 +186,10 @@ fn loss(nano: u64) -> String {
 pub(super) fn change(refusal: &Refusal, limits: &Limits) -> String {
     let asker = match refusal.rule {
         Rule::CharterVersion => "whoever is behind takes the newer charter, then it is asked again",
+        Rule::CharterStale => "other members' nodes run and are reached: datacoop status",
+        Rule::CharterConflict => {
+            "a next version follows one of the two, and lists the other in `condemns`: datacoop charter show"
+        }
         Rule::CharterExpired => "the members put another charter in force",
         Rule::Asker => "a member whose role is coordinator asks",
         Rule::Window => "it is asked again with deadlines ahead, about days that the rule allows",
@@ -209,7 +215,7 @@ pub(super) fn change(refusal: &Refusal, limits: &Limits) -> String {
             "other or more members take part"
         }
         Rule::MinStep => "the same members as before take part, or the term is over",
-        Rule::MinCosigners => "co-signing is not built yet, so no question has any",
+        Rule::MinCosigners => "more members support the question: it is proposed, and they co-sign it",
         Rule::Purposes | Rule::Questions | Rule::Datasets | Rule::Columns | Rule::GroupBy => {
             "it asks for less, or something else"
         }

@@ -167,6 +167,15 @@ fn head(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
     say(changes, old.expires, new.expires, end(&old.expires, &new.expires), |a, b| {
         format!("the charter ends on {b}, not {a}")
     });
+    if !new.condemns.is_empty() {
+        let rivals: Vec<String> = new.condemns.iter().map(|rival| rival.short()).collect();
+        let text = format!(
+            "it condemns what else was signed to follow version {}: {}",
+            old.version - 1,
+            rivals.join(", ")
+        );
+        changes.push(Change { class: Loosening, text });
+    }
     say(changes, old.amend, new.amend, Loosening, |a, b| format!("{b} members sign an amendment, not {a}"));
     say(changes, old.restrict, new.restrict, Loosening, |a, b| {
         format!("{b} members suspend another, not {a}")

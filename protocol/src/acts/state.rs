@@ -273,7 +273,7 @@ impl Acts {
         let mut said: BTreeMap<(&Target, &MemberId, u32), Vec<&Done>> = BTreeMap::new();
         for done in self.all().filter(|done| is_entitled(fold, done)) {
             let Act::Restriction { target } = &done.act else { continue };
-            let version = fold.charter_at(&done.by, done.time).version();
+            let version = fold.charter_of_entry(&done.by, done.time, done.at.index).version();
             said.entry((target, &done.by, version)).or_default().push(done);
         }
         let mut bodies: BTreeMap<&Target, BTreeSet<&str>> = BTreeMap::new();
@@ -307,6 +307,6 @@ impl Acts {
 
 /// Whether whoever did it may, under the charter that it then went by.
 pub(crate) fn is_entitled(fold: &Fold, done: &Done) -> bool {
-    let member = fold.charter_at(&done.by, done.time).member(&done.by);
+    let member = fold.charter_of_entry(&done.by, done.time, done.at.index).member(&done.by);
     member.is_some_and(|member| done.act.roles().iter().any(|role| member.has(*role)))
 }

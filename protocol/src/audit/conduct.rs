@@ -11,7 +11,7 @@ use crate::entry::Body;
 use crate::fold::{Fold, Log};
 use crate::log::tree::sha256;
 use crate::rounds::{Kind, Logged, Plan, Round, commitment};
-use crate::standing::Standing;
+use crate::standing::{Judged, Standing};
 
 /// What a member wrote in rounds, in the order it wrote it.
 fn written<'a>(fold: &'a Fold, member: &'a MemberId) -> Vec<(&'a Arc<Round>, &'a Logged)> {
@@ -91,7 +91,20 @@ fn judge_again(
     roster: Option<&[MemberId]>,
 ) {
     let Some(query) = round.query() else { return findings.skip() };
-    let judged = standing.judge(fold, &log.member, query, roster, None, true, false, logged.time);
+    if fold.condemns(&query.charter) {
+        // Asked under one of two rivals, before anybody knew of the other.
+        return findings.skip();
+    }
+    let judged = standing.judge(
+        fold,
+        &log.member,
+        query,
+        roster,
+        None,
+        true,
+        Judged::Entry(logged.at.index),
+        logged.time,
+    );
     let text = |refusal| format!("entry {} should have been refused: {refusal}", logged.at.index);
     findings.note(Some(logged.at.index), judged.map_err(text));
 }
@@ -130,7 +143,7 @@ fn check_sum(fold: &Fold, member: &MemberId, standing: &Standing, logged: &Logge
     if standing.ledger().plan(debit.account.clone(), debit.loss) != *debit {
         return Err("a debit that does not add up".into());
     }
-    let charter = fold.charter_at(member, logged.time);
+    let charter = fold.charter_of_entry(member, logged.time, logged.at.index);
     let limit = Limits::floor().rho_year.min(charter.fields().limits.rho_year);
     if debit.after > limit {
         let account = format!("{}/{}", debit.account.dataset, debit.account.year);

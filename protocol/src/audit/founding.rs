@@ -35,7 +35,8 @@ pub(super) fn check_charter(fold: &Fold, log: &Log) -> Check {
         findings.note(Some(shows), Err("a log begins with genesis and charter".to_owned()));
     }
     let mut before: Option<&Adopted> = None;
-    for adopted in log.adopted() {
+    // Of two rivals one is condemned later: who had followed it did no wrong.
+    for adopted in log.adopted().iter().filter(|adopted| !fold.condemns(&adopted.hash)) {
         match check_adopted(fold, log, before, adopted) {
             Some(result) => findings.note(Some(adopted.index), result),
             None => findings.skip(),

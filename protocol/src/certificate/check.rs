@@ -452,7 +452,7 @@ fn judged(
 /// The check that a rule belongs to.
 fn check_of(refusal: &Refusal) -> usize {
     match refusal.rule {
-        Rule::CharterVersion | Rule::CharterExpired => 3,
+        Rule::CharterVersion | Rule::CharterExpired | Rule::CharterStale | Rule::CharterConflict => 3,
         Rule::Asker
         | Rule::MemberFact
         | Rule::Roster
@@ -538,6 +538,8 @@ fn judge_then(
         past: &[],
         under_way: false,
         declared: true,
+        unheard_since: None,
+        conflict: false,
         restricted: &Restricted::default(),
         cosigners: query.cosigners,
     };

@@ -199,8 +199,11 @@ impl Member {
         }
         let version = charter.version();
         let own = self.fold.acts().all().filter(|said| said.by == self.settings.me && said.act == done.act);
-        let own: Vec<&Done> =
-            own.filter(|said| self.fold.charter_at(&said.by, said.time).version() == version).collect();
+        let own: Vec<&Done> = own
+            .filter(|said| {
+                self.fold.charter_of_entry(&said.by, said.time, said.at.index).version() == version
+            })
+            .collect();
         if own.len() >= RESTRICTIONS_MAX {
             return no(format!("we restricted it twice under version {version}: change the charter instead"));
         }

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use datacoop_policy::{Digest, MemberId, QueryId, Time};
 
 use super::Member;
-use super::port::Output;
+use super::port::{Event, Output};
 use crate::acts::TEXT_BYTES_MAX;
 use crate::bounds::{
-    ACT_TEXTS_MAX, BLOB_BYTES_MAX, BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, PARTIAL_BYTES_MAX, RELAY_WAIT,
+    ACT_TEXTS_MAX, BLOB_BYTES_MAX, BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, CHARTER_NOTE_BYTES_MAX,
+    PARTIAL_BYTES_MAX, RELAY_WAIT, VERSIONS_FETCHED_MAX,
 };
 use crate::entry::Body;
 use crate::log::tree::sha256;
@@ -46,6 +47,9 @@ pub(super) struct Blobs {
     partial: BTreeMap<(MemberId, Digest), Vec<u8>>,
     /// How many texts of its acts each member named.
     texts: BTreeMap<MemberId, u32>,
+    /// Notes of charter versions that are fetched, with who goes by them; and how often one's were.
+    versions: BTreeMap<Digest, MemberId>,
+    fetched: BTreeMap<MemberId, u32>,
 }
 
 impl Blobs {
@@ -111,6 +115,12 @@ impl Blobs {
             !needs.is_empty()
         });
         shares
+    }
+
+    fn drop_need(&mut self, hash: &Digest) {
+        self.needs.remove(hash);
+        self.wanted.remove(hash);
+        self.partial.retain(|(_, partial), _| partial != hash);
     }
 
     /// What a peer began to send is lost with its connection.
@@ -189,6 +199,36 @@ impl Member {
             self.pass_on(&hash);
         } else if for_me {
             self.blobs.wanted.insert(hash, (self.now, 0));
+        }
+    }
+
+    /// Learns of charter versions that others go by and we do not hold: the next one, or a rival of one that
+    /// we hold. Whoever joins is given the chain by its sponsors; what came since it fetches step by step.
+    pub(super) fn notice_versions(&mut self) {
+        if !self.fold.take_unknown_versions() {
+            return;
+        }
+        let next = self.fold.charter().version() + 1;
+        let all = self.fold.logs().flat_map(|log| log.adopted().iter().map(move |adopted| (log, adopted)));
+        let unknown = all.filter(|(log, adopted)| {
+            let hash = &adopted.hash;
+            let known = self.fold.charter_named(hash).is_some() || self.fold.condemns(hash);
+            log.member != self.settings.me && adopted.version <= next && !known && !self.fold.is_rival(hash)
+        });
+        let unknown: Vec<(MemberId, u64, Digest, Digest)> = unknown
+            .map(|(log, adopted)| (log.member.clone(), adopted.index, adopted.hash, adopted.note))
+            .collect();
+        for (author, index, hash, note) in unknown {
+            let fetched = self.blobs.fetched.entry(author.clone()).or_default();
+            if self.blobs.versions.contains_key(&note) || *fetched >= VERSIONS_FETCHED_MAX {
+                continue;
+            }
+            *fetched += 1;
+            let addressees = vec![self.settings.me.clone()];
+            let most = CHARTER_NOTE_BYTES_MAX;
+            let need = Need { round: hash, author: author.clone(), index, addressees, sealed: false, most };
+            self.blobs.versions.insert(note, author);
+            self.learn_need(note, need);
         }
     }
 
@@ -279,6 +319,12 @@ impl Member {
         let whole = self.blobs.partial.remove(&key)?;
         if sha256(&[&whole]) != hash {
             return None;
+        }
+        if let Some(by) = self.blobs.versions.remove(&hash) {
+            // Not kept here: whoever opens it keeps it if it is what it says.
+            self.blobs.drop_need(&hash);
+            self.tell(Event::Version { by, note: whole });
+            return Some(total);
         }
         let round = self.blobs.round_of_share(&hash);
         self.keep_blob(hash, Arc::from(whole), round);

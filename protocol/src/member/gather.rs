@@ -19,7 +19,7 @@ use crate::log::tree::sha256;
 use crate::rounds::{DEBIT_GRACE, Kind, LOST_LOT, Plan, ROSTER_GRACE, Round, commitment, vector_bytes};
 use crate::seal;
 use crate::seed::Seed;
-use crate::standing::largest_roster;
+use crate::standing::{Judged, largest_roster};
 
 /// What we are doing about a round and have not written down: lost in a crash and done again.
 #[derive(Default)]
@@ -113,7 +113,7 @@ impl Member {
             roster,
             Some(own),
             declared,
-            true,
+            Judged::Now,
             Time::from_seconds(self.now.seconds()),
         )
     }
@@ -197,6 +197,11 @@ impl Member {
             // members that hear of two rounds in another order would wait for each other, and pay.
             return;
         }
+        if self.now < asked.body.join_by && self.fold.unheard_since(&self.settings.me, self.now).is_some() {
+            // We may have slept, and the others' words be on their way.
+            self.waits_to_hear = true;
+            return;
+        }
         let refusal = match &asked.query {
             _ if self.is_split(&asked.asker) => Some((Rule::TwoHistories.code(), Layer::Member.code())),
             Ok(query) => self.judge(query, None).err().map(|no| (no.rule.code(), no.layer.code())),
@@ -247,7 +252,7 @@ impl Member {
         // first member would.
         let probe = members.first().cloned().unwrap_or_else(|| self.settings.me.clone());
         let lawful =
-            self.standing.judge(&self.fold, &probe, query, Some(&members), None, true, true, self.now);
+            self.standing.judge(&self.fold, &probe, query, Some(&members), None, true, Judged::Now, self.now);
         match lawful {
             Ok(()) => self.append(Body::Roster { query: round.id, verdicts }),
             Err(refusal) => {

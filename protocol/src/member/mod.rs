@@ -76,6 +76,8 @@ pub struct Start {
     /// Every version of the charter, the first first, with the SHA-256 of its signed note: a chain that
     /// `charter_text::open_chain` opened. At least one.
     pub charters: Vec<(Arc<Charter>, Digest)>,
+    /// SHA-256 of texts that were validly signed beside one of them.
+    pub rivals: BTreeSet<Digest>,
     /// Vocabularies by SHA-256 of their text.
     pub vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
     /// The journal, in order.
@@ -137,6 +139,8 @@ pub struct Member {
     watches: BTreeMap<MemberId, Watch>,
     /// Somebody showed us a later head of our own: nothing more may be signed.
     halted: bool,
+    /// Whether a verdict waits until enough members were heard of.
+    waits_to_hear: bool,
     /// While it is there, nothing may be written yet.
     gate: Option<Gate>,
     /// Whether our log ever came back from others.
@@ -157,6 +161,7 @@ impl Member {
             keys,
             settings,
             charters,
+            rivals,
             vocabularies,
             records,
             last_signed,
@@ -167,6 +172,7 @@ impl Member {
         let me = settings.me.clone();
         let (chain, charter_notes): (Vec<_>, Vec<_>) = charters.into_iter().unzip();
         let mut fold = Fold::with_chain(chain, vocabularies);
+        fold.set_rivals(rivals);
         let charter = fold.charter().clone();
         let mut witnessed = Witnessed::new(&charter, &me);
         let mut lost = Lost::default();
@@ -185,6 +191,7 @@ impl Member {
         let standing = standing::replay(&fold, &me).0;
         let peers = Peers::new(now, &me, &charter);
         let mut member = Self {
+            waits_to_hear: false,
             gate,
             recovered: lost.recovered,
             left: lost.left,
@@ -295,7 +302,7 @@ impl Member {
                 Body::Verify { blob, .. } => vec![*blob],
                 _ => vec![],
             });
-        of_rounds.chain(texts).collect()
+        of_rounds.chain(texts).chain(self.charter_notes.iter().copied()).collect()
     }
 
     /// What our person decided.
@@ -398,6 +405,10 @@ impl Member {
             self.stirred.extend(self.open.iter().copied());
         }
         self.stepped_at = now;
+        if self.waits_to_hear && self.fold.unheard_since(&self.settings.me, now).is_none() {
+            self.waits_to_hear = false;
+            self.stirred.extend(self.open.iter().copied());
+        }
         self.notice_touched();
         while self.gate.is_none()
             && let Some(id) = self.stirred.pop_first()
@@ -421,6 +432,7 @@ impl Member {
     /// Rounds with new entries: those that were asked are open; what they name may concern us.
     fn notice_touched(&mut self) {
         self.notice_acts();
+        self.notice_versions();
         for id in self.fold.take_touched() {
             self.openings.stir(id);
             let Some(round) = self.fold.round(&id).cloned() else { continue };
@@ -480,7 +492,9 @@ impl Member {
     /// it only tightens, else once the members had time to leave (C5), and never before those before it.
     fn adopt_charters(&mut self) {
         let me = self.settings.me.clone();
-        let last = self.fold.log(&me).and_then(|log| log.adopted().last());
+        // A rival of the one we hold, that we had followed, is as if it had never been.
+        let adopted = self.fold.log(&me).map_or(&[][..], |log| log.adopted());
+        let last = adopted.iter().rev().find(|adopted| self.fold.charter_named(&adopted.hash).is_some());
         let (held, mut from) = last.map_or((0, Time(0)), |last| (last.version, last.from));
         let chain = self.fold.charters().to_vec();
         for (at, charter) in chain.iter().enumerate() {

@@ -212,6 +212,14 @@ pub enum Event {
     Fault(MemberId, String),
     /// A member signed two histories of its log: the proof, for people to decide about.
     SplitView(SplitView),
+    /// A member goes by a version of the charter that is not held here, and this is its note: to be opened,
+    /// and put in force by starting again with it. Or it is a rival of one that is held.
+    Version {
+        /// Who sent it.
+        by: MemberId,
+        /// The signed note, as it came.
+        note: Vec<u8>,
+    },
     /// This node is an old copy of itself: it says nothing more, and must be stopped.
     Halted(String),
 }

@@ -7,7 +7,7 @@ use datacoop_policy::{MemberId, Time};
 
 use super::Member;
 use super::port::{Event, Output};
-use crate::bounds::{COSIGN_EVERY, COSIGN_QUIET, COSIGNED_MAX, HEAD_EVERY, HEADS_MAX};
+use crate::bounds::{COSIGN_EVERY, COSIGN_QUIET, COSIGNED_MAX, HEAD_AT_LEAST, HEAD_EVERY, HEADS_MAX};
 use crate::cited::references;
 use crate::entry::Body;
 use crate::fold::{SectionError, SplitView};
@@ -142,22 +142,29 @@ impl Member {
         news.filter_map(|log| Some(own_copy(log)?.0))
     }
 
-    /// When we next say what we hold of others' logs: if there is nothing to say, never, or idle members
+    /// When we next say what we hold of others' logs: if there is nothing new, once a week, or idle members
     /// would write about each other for ever.
     pub(super) fn head_timeout(&self) -> Option<Time> {
         let spoke = self.fold.said_heads().spoke(&self.settings.me)?;
-        self.unsaid_heads().next().map(|_| spoke + HEAD_EVERY)
+        let quiet = if self.unsaid_heads().next().is_some() { HEAD_EVERY } else { HEAD_AT_LEAST };
+        Some(spoke + quiet)
     }
 
-    /// Says what we hold of others' logs, once an hour has passed since we last did.
+    /// Says what we hold of others' logs, once an hour has passed since we last did; after a week also if
+    /// nothing is new, for others to see that we are there.
     pub(super) fn say_heads(&mut self) {
         let spoke = self.fold.said_heads().spoke(&self.settings.me);
         if spoke.is_none_or(|spoke| self.now < spoke + HEAD_EVERY) {
             return;
         }
         let cited = self.cited_otherwise();
-        let unsaid = self.unsaid_heads().filter(|head| !cited.contains(head.origin.as_str()));
-        let mut heads: Vec<Checkpoint> = unsaid.take(HEADS_MAX).collect();
+        let fits = |head: &Checkpoint| !cited.contains(head.origin.as_str());
+        let mut heads: Vec<Checkpoint> = self.unsaid_heads().filter(fits).take(HEADS_MAX).collect();
+        if heads.is_empty() && spoke.is_some_and(|spoke| self.now >= spoke + HEAD_AT_LEAST) {
+            let others = self.fold.logs().filter(|log| log.member != self.settings.me && log.size() > 0);
+            let held = others.filter_map(|log| Some(own_copy(log)?.0));
+            heads = held.filter(fits).take(HEADS_MAX).collect();
+        }
         heads.sort_by(|a, b| a.origin.cmp(&b.origin));
         if !heads.is_empty() {
             self.append(Body::Head { heads });

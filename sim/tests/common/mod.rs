@@ -128,11 +128,17 @@ impl Story {
         let parent = self.charters.last().unwrap();
         let mut draft = parent.fields().clone();
         (draft.version, draft.prev) = (parent.version() + 1, Some(parent.hash()));
+        draft.condemns.clear();
         draft.hash = sha256(&[&parent.hash().0, b"next"]);
         change(&mut draft);
         let next = Arc::new(Charter::admit(draft).unwrap());
         self.charters.push(next.clone());
         next
+    }
+
+    /// From now on whoever hears of a version from another member takes it, as a node does.
+    pub fn spread(&mut self) {
+        self.charters.iter().for_each(|charter| self.world.sign_charter(charter.clone()));
     }
 
     /// Gives a member every version that it does not hold yet.

@@ -130,6 +130,7 @@ impl Cast {
             keys: founder.keys(),
             settings,
             charters: vec![(self.charter.clone(), self.charter.hash())],
+            rivals: BTreeMap::new(),
             vocabularies: self.vocabularies.clone(),
             records: kept.records,
             last_signed: kept.last_signed,
