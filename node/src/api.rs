@@ -249,7 +249,7 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 }
 
 async fn status(State(handle): State<Handle>) -> Answer {
-    handle.view(|member| status_json(member, clock::now().day())).await.map(Json).ok_or_else(stopped)
+    handle.view(|member| status_json(member, clock::now())).await.map(Json).ok_or_else(stopped)
 }
 
 async fn results(State(handle): State<Handle>) -> Answer {

@@ -202,8 +202,9 @@ impl Node {
         if found.cut > 0 {
             tracing::warn!(bytes = found.cut, "the journal's last frame was torn and cut");
         }
+        let rivals = home.rivals()?;
         // For members that fetch a version from us.
-        for (note, _) in &charters {
+        for note in charters.iter().map(|(note, _)| note).chain(rivals.values()) {
             let hash = sha256(&[note.as_bytes()]);
             if found.held.insert(hash) {
                 storage.blobs().put(&hash, note.as_bytes())?;
@@ -229,7 +230,7 @@ impl Node {
                 .into_iter()
                 .map(|(note, charter)| (charter, sha256(&[note.as_bytes()])))
                 .collect(),
-            rivals: home.rivals()?.into_keys().collect(),
+            rivals: rivals.into_iter().map(|(hash, note)| (hash, sha256(&[note.as_bytes()]))).collect(),
             vocabularies,
             records: found.records,
             last_signed: found.last_signed,

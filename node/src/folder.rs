@@ -72,6 +72,7 @@ impl Folder {
             "keys/openings",
             "charter",
             "charter/signed",
+            "charter/rival",
             "vocabulary",
             "blobs",
             "tables",

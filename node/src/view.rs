@@ -4,7 +4,7 @@ use datacoop_policy::derive::Figures;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::query::{Assumptions, Mode, SECURE_ROSTER_MIN, Terms};
 use datacoop_policy::question::BoundQuestion;
-use datacoop_policy::{Day, MemberId, PrivacyLoss, QueryId};
+use datacoop_policy::{MemberId, PrivacyLoss, QueryId, Time};
 use datacoop_protocol::entry::{Body, QueryBody};
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::member::Member;
@@ -139,8 +139,16 @@ fn alert_json((by, logged): &(MemberId, Logged)) -> Option<Value> {
 }
 
 /// How the node is.
-pub fn status_json(member: &Member, today: Day) -> Value {
-    let charter = member.fold().charter();
+pub fn status_json(member: &Member, now: Time) -> Value {
+    let today = now.day();
+    let fold = member.fold();
+    let charter = fold.charter_at(member.me(), now);
+    let later =
+        fold.log(member.me()).map_or(&[][..], |log| log.adopted()).iter().filter(|later| later.from > now);
+    let later: Vec<Value> = later
+        .map(|later| json!({ "version": later.version, "from": later.from.day().to_string() }))
+        .collect();
+    let unheard = fold.unheard_since(member.me(), now).map(|day| day.to_string());
     // What floor, charter and our own limits allow together, whatever the purpose.
     let own = member.settings().limits.as_ref();
     let shared = Limits::floor().meet(&charter.fields().limits);
@@ -186,7 +194,8 @@ pub fn status_json(member: &Member, today: Day) -> Value {
         "demo": charter.fields().demo,
         "member": member.me().to_string(),
         "charter": { "name": charter.fields().name, "version": charter.version(), "id": charter.id().to_string(),
-                     "expires": charter.fields().expires.to_string() },
+                     "expires": charter.fields().expires.to_string(), "later": later,
+                     "rivals": fold.rivals().map(ToString::to_string).collect::<Vec<_>>(), "unheard_since": unheard },
         "members": charter.members().len(),
         "connected": member.connected().map(ToString::to_string).collect::<Vec<_>>(),
         "answers": member.settings().limits.is_some(),

@@ -7,7 +7,7 @@ mod purpose;
 mod witnesses;
 
 pub use change::{
-    Change, Class, LOOSENING_WAITS, Lacking, VERSIONS_MAX, acts_from, class_of, lacking, succeed,
+    Change, Class, LOOSENING_WAITS, Lacking, VERSIONS_MAX, acts_from, class_of, keys_stay, lacking, succeed,
 };
 pub use form::{deceives, is_line};
 pub use purpose::{Licence, NOT_FOR_MAX, PUBLIC_AFTER_DAYS_MAX, Publish, Purpose, REVIEWERS};

@@ -3,12 +3,13 @@
 
 mod limits_error;
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
 use datacoop_policy::charter::{
     AssetLock, Change, Charter, CharterDraft, Dataset, Lacking, Licence, Member, MemberKeys, NamedKey,
-    Publish, Purpose, Role, TEXT_BYTES_MAX, VERSIONS_MAX, deceives, lacking, succeed,
+    Publish, Purpose, Role, TEXT_BYTES_MAX, VERSIONS_MAX, deceives, keys_stay, lacking, succeed,
 };
 use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Assumptions;
@@ -447,13 +448,17 @@ pub struct Amendment {
     pub lacking: Vec<Lacking>,
 }
 
-/// Opens the note, or the bare text, of a version that is to follow another.
+/// Opens the note, or the bare text, of a version that is to follow the last of a chain.
 ///
-/// Errors: no charter, not that one's next version, or a signature that does not fit.
-pub fn open_amendment(text_or_note: &str, parent: &Charter) -> Result<Amendment, TextError> {
+/// Errors: no charter, not that one's next version, at odds with an earlier one, or a signature that does not
+/// fit. Panics: never; an empty chain is an error.
+pub fn open_amendment<C: Borrow<Charter>>(text_or_note: &str, chain: &[C]) -> Result<Amendment, TextError> {
+    let (parent, earlier) = chain.split_last().ok_or_else(|| TextError("no version to follow".into()))?;
+    let parent = parent.borrow();
     let text = bare_text(text_or_note);
     let charter = parse_charter(text)?;
     let changes = succeed(parent, &charter).map_err(said)?;
+    keys_stay(earlier.iter().map(Borrow::borrow), &charter).map_err(said)?;
     let both = || charter.members().iter().chain(parent.members());
     let signed = match text.len() == text_or_note.len() {
         true => BTreeSet::new(),
@@ -475,11 +480,11 @@ pub fn open_chain<S: AsRef<str>>(notes: &[S]) -> Result<Vec<Charter>, TextError>
     let founding = open_signed_charter(first.as_ref());
     let mut chain = vec![founding.map_err(|error| TextError(format!("version 1: {error}")))?];
     for note in later {
-        let parent = chain.last().expect("INVARIANT: the first version is in it");
-        let amendment = open_amendment(note.as_ref(), parent)
-            .map_err(|error| TextError(format!("version {}: {error}", parent.version() + 1)))?;
+        let version = chain.len() + 1;
+        let amendment = open_amendment(note.as_ref(), &chain)
+            .map_err(|error| TextError(format!("version {version}: {error}")))?;
         if let Some(lack) = amendment.lacking.first() {
-            return wrong(format!("version {}: {}", parent.version() + 1, lack_text(lack)));
+            return wrong(format!("version {version}: {}", lack_text(lack)));
         }
         chain.push(amendment.charter);
     }
@@ -514,7 +519,7 @@ pub fn sign_charter(text_or_note: &str, parent: Option<&Charter>, keys: &Keys) -
     let own = &keys.public().charter;
     let text = bare_text(text_or_note);
     let charter = match parent {
-        Some(parent) => open_amendment(text_or_note, parent)?.charter,
+        Some(parent) => open_amendment(text_or_note, &[parent])?.charter,
         None if text.len() == text_or_note.len() => parse_charter(text)?,
         None => open_charter(text_or_note)?.charter,
     };
@@ -879,15 +884,15 @@ mod tests {
         assert!(sign_charter(&second, Some(&first), &keys(9)).unwrap_err().0.contains("voting member"));
         // A signature of genesis is none of another text; a stranger's line is named.
         let lines = genesis.split_once("\n\n\u{2014}").unwrap().1;
-        assert!(open_amendment(&format!("{second}\n\u{2014}{lines}"), &first).is_err());
+        assert!(open_amendment(&format!("{second}\n\u{2014}{lines}"), &[&first]).is_err());
         let stranger = signature_line(&second, "m9.example/charter/1", keys(9).charter());
         let note = format!("{}{stranger}", signed_by(&second, &first, &[1, 2, 3, 4]));
-        assert!(open_amendment(&note, &first).unwrap_err().0.contains("no member's charter key"));
+        assert!(open_amendment(&note, &[&first]).unwrap_err().0.contains("no member's charter key"));
         // Twice the same signature is one.
         let once = signed_by(&second, &first, &[1, 2, 3, 3]);
         let line = signature_line(&second, "m3.example/charter/1", keys(3).charter());
         let twice = format!("{once}{line}");
-        assert!(open_amendment(&twice, &first).map_or(true, |opened| opened.signed.len() == 3));
+        assert!(open_amendment(&twice, &[&first]).map_or(true, |opened| opened.signed.len() == 3));
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod question;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datacoop_policy::charter::{Charter, Role};
+use datacoop_policy::charter::{Charter, Member, Role};
 use datacoop_policy::query::Query;
 use datacoop_policy::verdict::CLOCK_SKEW_MAX;
 use datacoop_policy::vocabulary::Vocabulary;
@@ -233,8 +233,12 @@ impl Fold {
     /// Empty logs of every member of these versions of a charter, the first first: whoever left is still
     /// cited, and a member keeps its log key from version to version. At least one version.
     pub fn with_chain(charters: Vec<Arc<Charter>>, vocabularies: BTreeMap<Digest, Arc<Vocabulary>>) -> Self {
-        let members = charters.iter().flat_map(|charter| charter.members()).take(LOGS_MAX);
-        let logs = members.map(|member| {
+        let members: BTreeMap<&MemberId, &Member> = charters
+            .iter()
+            .flat_map(|charter| charter.members())
+            .map(|member| (&member.id, member))
+            .collect();
+        let logs = members.into_values().take(LOGS_MAX).map(|member| {
             let log = Log {
                 member: member.id.clone(),
                 origin: member.keys.log.name.clone(),
@@ -329,6 +333,11 @@ impl Fold {
         self.rivals = rivals;
     }
 
+    /// Versions that were validly signed beside one that we hold, and that no version condemns.
+    pub fn rivals(&self) -> impl Iterator<Item = &Digest> {
+        self.rivals.iter().filter(|rival| !self.condemns(rival))
+    }
+
     /// Whether this is one of those.
     pub fn is_rival(&self, hash: &Digest) -> bool {
         self.rivals.contains(hash)
@@ -336,7 +345,7 @@ impl Fold {
 
     /// Whether two rival versions stand, of which no later one condemns any: then nobody answers.
     pub fn in_conflict(&self) -> bool {
-        self.rivals.iter().any(|rival| !self.condemns(rival))
+        self.rivals().next().is_some()
     }
 
     /// Whether some log put in force what is not held here, since this was last asked.

@@ -468,6 +468,9 @@ impl World {
             return;
         };
         let entropy = self.seed.derive(&format!("member/{number}/{}", site.starts));
+        let rivals = site.rivals.iter().map(|rival| sha256(&[&rival.0]));
+        let notes: Vec<Digest> =
+            site.charters.iter().map(|charter| note_name(charter)).chain(rivals).collect();
         let start = Start {
             entropy,
             keys: site.founder.keys(),
@@ -479,13 +482,13 @@ impl World {
                 asks_first: self.asks_first,
             },
             charters: site.charters.iter().map(|charter| (charter.clone(), note_name(charter))).collect(),
-            rivals: site.rivals.clone(),
+            rivals: site.rivals.iter().map(|rival| (*rival, sha256(&[&rival.0]))).collect(),
             vocabularies: self.vocabularies.clone(),
             records: kept.records,
             last_signed: kept.last_signed,
             secrets: kept.secrets,
             openings: kept.openings,
-            held: site.charters.iter().map(|charter| note_name(charter)).chain(kept.held).collect(),
+            held: notes.into_iter().chain(kept.held).collect(),
         };
         let now = self.clock(number);
         let member = Member::restore(now, start).expect("LAW: what a crash leaves is enough to start from");
@@ -565,8 +568,11 @@ impl World {
                 self.carry(site, &to, Input::Reply { from, exchange, bytes });
             }
             Output::ReplyPiece { to, exchange, hash, offset } => {
-                let note = self.sites[site].charters.iter().find(|charter| note_name(charter) == hash);
-                let note = note.map(|charter| Arc::from(note_of(charter).as_slice()));
+                let own = &self.sites[site];
+                let held =
+                    own.charters.iter().map(|charter| charter.hash()).chain(own.rivals.iter().copied());
+                let note = held.map(|held| held.0).find(|held| sha256(&[held]) == hash);
+                let note = note.map(|held| Arc::from(held.as_slice()));
                 let blob: Option<Arc<[u8]>> = note.or_else(|| self.sites[site].disk.blob(&hash));
                 let piece = piece(blob.as_deref(), offset);
                 let Some(bytes) = self.leaves(site, Way::Reply, piece) else { return };

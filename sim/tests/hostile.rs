@@ -60,7 +60,7 @@ fn started(asks_first: bool) -> Victim {
             asks_first,
         },
         charters: vec![(charter.clone(), charter.hash())],
-        rivals: std::collections::BTreeSet::new(),
+        rivals: BTreeMap::new(),
         vocabularies: BTreeMap::from([(hash, Arc::new(vocabulary))]),
         records: vec![],
         last_signed: None,

@@ -1,15 +1,16 @@
 //! `datacoop charter propose | diff | sign | adopt`: how members change their charter.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use datacoop_policy::charter::{
     Charter, Class, Role, acts_from, amend_min, class_of, name_witnesses, succeed,
 };
-use datacoop_policy::{Day, MemberId};
+use datacoop_policy::{Day, Digest, MemberId};
 use datacoop_protocol::charter_text::{
-    Amendment, TextError, bare_text, charter_toml, lack_text, open_amendment, open_card, open_charter,
-    parse_charter, sign_charter,
+    Amendment, TextError, bare_text, charter_toml, lack_text, open_amendment, open_card, open_chain,
+    open_charter, parse_charter, sign_charter,
 };
 use serde_json::{Value, json};
 
@@ -57,7 +58,8 @@ fn held(home: &Home) -> Result<Arc<Charter>, CommandError> {
 
 /// Writes the text of a next version, to be edited and signed.
 pub(super) fn propose(common: &Common, args: &ProposeArgs) -> Result<Printed, CommandError> {
-    let parent = held(&home_of(common)?)?;
+    let home = home_of(common)?;
+    let parent = held(&home)?;
     let mut draft = parent.fields().clone();
     let today = clock::now().day();
     (draft.version, draft.prev, draft.made) = (parent.version() + 1, Some(parent.hash()), today);
@@ -89,7 +91,8 @@ pub(super) fn propose(common: &Common, args: &ProposeArgs) -> Result<Printed, Co
         draft.amend = amend_min(voting);
     }
     let text = charter_toml(&draft);
-    let amendment = open_amendment(&text, &parent).map_err(|error| CommandError::usage(error.to_string()))?;
+    let amendment =
+        open_amendment(&text, &chain(&home)?).map_err(|error| CommandError::usage(error.to_string()))?;
     write(&args.output, &text)?;
     let path = args.output.display();
     let said = format!(
@@ -150,26 +153,42 @@ fn amendment_json(parent: &Charter, amendment: &Amendment) -> Value {
 }
 
 /// Opens a file as the next version of what this node holds, or as a version that it holds.
-fn open(home: &Home, file: &PathBuf) -> Result<(Arc<Charter>, Amendment), CommandError> {
+fn open(home: &Home, file: &PathBuf) -> Result<Opened, CommandError> {
     let parent = held(home)?;
     let text = read(file)?;
-    let opened = open_amendment(&text, &parent)
+    let amendment = open_amendment(&text, &chain(home)?)
         .map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
-    Ok((parent, opened))
+    Ok(Opened { parent, text, amendment })
+}
+
+/// A file that is to follow the newest version.
+struct Opened {
+    parent: Arc<Charter>,
+    /// As it was read, once: what is shown is what is signed.
+    text: String,
+    amendment: Amendment,
+}
+
+/// Every version that this node holds.
+fn chain(home: &Home) -> Result<Vec<Arc<Charter>>, CommandError> {
+    Ok(home.charters().map_err(store_error)?.into_iter().map(|(_, charter)| charter).collect())
 }
 
 /// What a file would change; without one, what the version in force changed.
 pub(super) fn diff(common: &Common, file: Option<&PathBuf>) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
     let (parent, amendment) = match file {
-        Some(file) => open(&home, file)?,
+        Some(file) => {
+            let opened = open(&home, file)?;
+            (opened.parent, opened.amendment)
+        }
         None => {
             let chain = home.charters().map_err(store_error)?;
             let [.., (_, parent), (note, _)] = chain.as_slice() else {
                 return Err(CommandError::usage("this node holds one version only: nothing changed".into())
                     .hint("name the file of a proposal"));
             };
-            let opened = open_amendment(note, parent);
+            let opened = open_amendment(note, &[&**parent]);
             (parent.clone(), opened.map_err(|error| CommandError::failed(error.to_string()))?)
         }
     };
@@ -189,20 +208,19 @@ pub(super) fn diff(common: &Common, file: Option<&PathBuf>) -> Result<Printed, C
 pub(super) fn sign(common: &Common, home: &Home, file: &PathBuf) -> Result<Printed, CommandError> {
     let config = home.config().map_err(store_error)?;
     let keys = home.keys(&config).map_err(store_error)?;
-    let (parent, amendment) = open(home, file)?;
+    let Opened { parent, text, amendment } = open(home, file)?;
     if !common.quiet && !common.json {
         let said = format!("{}\n{}\n", changes_text(&amendment), acts_text(&parent, &amendment));
         eprint!("{}", plain_lines(&said));
     }
     confirm(common, "Sign this version for your organisation")?;
-    let text = read(file)?;
     // What will be signed is tried first, so that a text that cannot be signed binds nobody.
     let note = sign_charter(&text, Some(&parent), &keys)
         .map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
     home.sign_one(&parent.hash(), &amendment.charter.hash()).map_err(store_error)?;
     write(file, &note)?;
     let amendment =
-        open_amendment(&note, &parent).map_err(|error| CommandError::failed(error.to_string()))?;
+        open_amendment(&note, &[&*parent]).map_err(|error| CommandError::failed(error.to_string()))?;
     let mut json = amendment_json(&parent, &amendment);
     json["held"] = json!(amendment.lacking.is_empty());
     let said = match amendment.lacking.is_empty() {
@@ -226,12 +244,12 @@ pub(super) fn adopt(common: &Common, files: &[PathBuf]) -> Result<Printed, Comma
     let before = home.charter().map_err(store_error)?;
     let notes: Vec<String> = files.iter().map(read).collect::<Result<_, _>>()?;
     let joins = before.is_none();
-    if joins && !common.quiet && !common.json {
-        let read = notes.last().map(|note| parse_charter(bare_text(note))).transpose();
-        let read = read.map_err(|error| CommandError::usage(error.to_string()))?;
-        eprint!("{}", plain_lines(&read.as_ref().map(describe).unwrap_or_default()));
-    }
     if joins {
+        // The whole chain first: its id is the one of the version that all founders signed.
+        let opened = open_chain(&notes).map_err(|error| CommandError::usage(error.to_string()))?;
+        if let Some(newest) = opened.last().filter(|_| !common.quiet && !common.json) {
+            eprint!("{}", plain_lines(&describe(newest)));
+        }
         confirm(common, "Is its id the one in your letter of admission, and do you join")?;
     }
     let mut newest = None;
@@ -283,7 +301,7 @@ pub(super) fn signatures(
     let said = |error: TextError| CommandError::usage(error.to_string());
     let parent = chain.iter().find(|(_, held)| charter.fields().prev == Some(held.hash()));
     if let Some((_, parent)) = parent {
-        let opened = open_amendment(text, parent).map_err(said)?;
+        let opened = open_amendment(text, &[&**parent]).map_err(said)?;
         return Ok((opened.signed.iter().cloned().collect(), lacking_text(&opened)));
     }
     if charter.version() > 1 {
@@ -303,4 +321,66 @@ pub(super) fn signatures(
         false => format!("Not yet signed by: {}\n", missing.join(", ")),
     };
     Ok((opened.signed.into_iter().collect(), said))
+}
+
+/// A version that was validly signed beside one that is held.
+pub(super) struct Rival {
+    version: u32,
+    hash: Digest,
+    /// Who signed both: which no program of ours does (C4).
+    both: Vec<MemberId>,
+    condemned: bool,
+}
+
+impl Rival {
+    /// For the people here.
+    pub(super) fn text(&self) -> String {
+        let version = self.version;
+        let mut text = format!("\nTwo rival versions {version} were signed; the other is {}.\n", self.hash);
+        for id in &self.both {
+            text += &format!("  {id} signed both\n");
+        }
+        text += &match self.condemned {
+            true => "A later version condemns it.\n".to_owned(),
+            false => format!(
+                "Nobody answers until the members sign a version that follows one of the two and has `condemns = [\"{}\"]`.\n",
+                self.hash
+            ),
+        };
+        text
+    }
+
+    /// The same.
+    pub(super) fn json(&self) -> Value {
+        let both: Vec<String> = self.both.iter().map(ToString::to_string).collect();
+        json!({ "version": self.version, "hash": self.hash.to_string(), "signed_both": both,
+                "condemned": self.condemned })
+    }
+}
+
+/// What rivals of held versions come to.
+pub(super) fn rivals(
+    chain: &[(String, Arc<Charter>)],
+    rivals: &BTreeMap<Digest, String>,
+) -> Result<Vec<Rival>, CommandError> {
+    let wrong = |error: TextError| CommandError::failed(format!("charter/rival: {error}"));
+    let mut found = vec![];
+    for (hash, note) in rivals {
+        let charter = parse_charter(bare_text(note)).map_err(wrong)?;
+        let place = usize::try_from(charter.version()).unwrap_or(usize::MAX);
+        let (Some((_, parent)), Some((held, _))) =
+            (place.checked_sub(2).and_then(|at| chain.get(at)), chain.get(place - 1))
+        else {
+            continue;
+        };
+        let signed = |note: &str| open_amendment(note, &[&**parent]).map(|opened| opened.signed);
+        let (theirs, ours) = (signed(note).map_err(wrong)?, signed(held).map_err(wrong)?);
+        found.push(Rival {
+            version: charter.version(),
+            hash: *hash,
+            both: theirs.intersection(&ours).cloned().collect(),
+            condemned: chain.iter().any(|(_, later)| later.fields().condemns.contains(hash)),
+        });
+    }
+    Ok(found)
 }

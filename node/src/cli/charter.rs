@@ -342,6 +342,10 @@ fn show(common: &Common, file: Option<PathBuf>) -> Result<Printed, CommandError>
     let (signed, said) = amend::signatures(&chain, &note, &charter)?;
     let mut text = describe(&charter);
     text += &format!("\n{said}");
+    let rivals =
+        if file.is_none() { home_of(common)?.rivals().map_err(store_error)? } else { Default::default() };
+    let rivals = amend::rivals(&chain, &rivals)?;
+    text += &rivals.iter().map(amend::Rival::text).collect::<String>();
     if file.is_none() && chain.len() > 1 {
         text += &format!("\nVersions\n{}", amend::history(&chain));
     }
@@ -360,6 +364,7 @@ fn show(common: &Common, file: Option<PathBuf>) -> Result<Printed, CommandError>
         "purposes": charter.fields().purposes.iter().map(|purpose| purpose.id.clone()).collect::<Vec<_>>(),
         "signed": signed,
         "missing": missing,
+        "rivals": rivals.iter().map(amend::Rival::json).collect::<Vec<_>>(),
     });
     Ok(Printed::new(json, text))
 }

@@ -218,6 +218,20 @@ pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {
             Some(superseded) => format!(", {superseded} of them superseded"),
         }
     );
+    for later in json["charter"]["later"].as_array().into_iter().flatten() {
+        text += &format!(
+            "version {} of the charter acts here from {} on\n",
+            later["version"],
+            words(&later["from"])
+        );
+    }
+    if json["charter"]["rivals"].as_array().is_some_and(|rivals| !rivals.is_empty()) {
+        text += "Two rival versions of the charter were signed: this node answers nothing until members decide. Who signed both: datacoop charter show\n";
+    }
+    if let Some(since) = json["charter"]["unheard_since"].as_str() {
+        text +=
+            &format!("Not heard from enough members since {since}: until then nothing is answered here\n");
+    }
     if let Some(starting) = json["starting"].as_str() {
         text += &format!("{starting}\n");
     }

@@ -106,7 +106,7 @@ pub fn succeed(old: &Charter, new: &Charter) -> Result<Vec<Change>, CharterError
             format!("it is dated before version {}; date it when it was made", before.version),
         );
     }
-    keys_stay(old, new)?;
+    keys_stay([old], new)?;
     let mut changes = vec![];
     head(old, new, &mut changes);
     members(old, new, &mut changes);
@@ -126,20 +126,38 @@ pub fn acts_from(old: &Charter, new: &Charter, held: Time) -> Time {
     waits.max(new.fields().effective.start())
 }
 
-/// A member keeps its keys: another log key would need a second log that carries its Ledger over.
-fn keys_stay(old: &Charter, new: &Charter) -> Result<(), CharterError> {
-    for member in new.members() {
-        if old.member(&member.id).is_some_and(|held| held.keys != member.keys) {
-            let text = format!("`{}` has other keys; a log cannot be replaced yet, so leave them", member.id);
-            return refuse("C13", text);
+/// A member keeps its keys, also if it left and comes back: another log would be another Ledger. And nobody
+/// takes over what belonged to another number: logs and signatures are told apart by names and keys.
+///
+/// `earlier` are all versions before it that are at hand.
+pub fn keys_stay<'a>(
+    earlier: impl IntoIterator<Item = &'a Charter>,
+    new: &Charter,
+) -> Result<(), CharterError> {
+    for held in earlier.into_iter().flat_map(Charter::members) {
+        if let Some(member) = new.member(&held.id) {
+            if held.keys != member.keys {
+                let text =
+                    format!("`{}` has other keys; a log cannot be replaced yet, so leave them", member.id);
+                return refuse("C13", text);
+            }
+            continue;
         }
-        // Nor does anybody take a log over under another number.
-        let taken = |held: &&Member| held.keys.log == member.keys.log && held.id != member.id;
-        if let Some(held) = old.members().iter().find(taken) {
-            return refuse("C13", format!("`{}` has the log of `{}`", member.id, held.id));
+        if let Some(member) = new.members().iter().find(|member| shares_keys(member, held)) {
+            let text = format!("`{}` has a key, or a key's name, that was `{}`'s", member.id, held.id);
+            return refuse("C13", text);
         }
     }
     Ok(())
+}
+
+fn shares_keys(one: &Member, other: &Member) -> bool {
+    let named =
+        |member: &Member| [member.keys.charter.clone(), member.keys.log.clone(), member.keys.witness.clone()];
+    let theirs = named(other);
+    one.keys.peer == other.keys.peer
+        || one.keys.seal == other.keys.seal
+        || named(one).iter().any(|key| theirs.iter().any(|held| held.name == key.name || held.key == key.key))
 }
 
 /// Adds a change unless nothing changed.

@@ -1,10 +1,11 @@
 //! A06: the log was begun under this charter, by whom it says, and puts the charter in force.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use datacoop_policy::charter::{Member, MemberKeys, acts_from};
+use datacoop_policy::charter::{Charter, Member, MemberKeys, acts_from};
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use super::{Check, Findings};
@@ -65,20 +66,19 @@ fn check_adopted(
     if charter.hash() != adopted.hash || charter.member(&log.member).is_none() {
         return said("another charter was put in force".to_owned());
     }
-    let member_of = |version: u32| {
-        let mut chain = fold.charters().iter();
-        chain.find(|charter| charter.version() == version).filter(|held| held.member(&log.member).is_some())
-    };
-    let parent = member_of(version - 1);
+    let parent = version
+        .checked_sub(1)
+        .and_then(|version| fold.charters().iter().find(|charter| charter.version() == version));
+    let was_in = |charter: &Arc<Charter>| charter.member(&log.member).is_some();
     let (earliest, follows) = match (before, parent) {
-        (Some(before), Some(parent)) => {
-            (acts_from(parent, charter, adopted.at).max(before.from), before.version + 1 == version)
-        }
+        (Some(before), Some(parent)) => (
+            acts_from(parent, charter, adopted.at).max(before.from),
+            // Who left and came back skips what it was no member of.
+            if was_in(parent) { before.version + 1 == version } else { before.version < version },
+        ),
         // Its first: that in which it joined.
-        (None, None) => (adopted.at, true),
-        // Who left and came back.
-        (Some(before), None) => (adopted.at.max(before.from), before.version < version),
-        (None, Some(_)) => (adopted.at, false),
+        (None, parent) => (adopted.at, parent.is_none_or(|parent| !was_in(parent))),
+        (Some(_), None) => (adopted.at, false),
     };
     if !follows {
         return said(format!("version {version} does not follow what was in force before"));

@@ -43,7 +43,7 @@ use gather::Effort;
 use opening::Openings;
 use port::{Event, Input, Output, RoundSecrets};
 pub use recover::check_start;
-use recover::{BEGIN_ENTRIES, Gate, check_last_signed, check_readable};
+use recover::{BEGIN_ENTRIES, Gate, check_last_signed, check_readable, check_versions};
 pub(crate) use recover::{Lost, replay};
 use sync::Peers;
 use witness::Watch;
@@ -76,8 +76,8 @@ pub struct Start {
     /// Every version of the charter, the first first, with the SHA-256 of its signed note: a chain that
     /// `charter_text::open_chain` opened. At least one.
     pub charters: Vec<(Arc<Charter>, Digest)>,
-    /// SHA-256 of texts that were validly signed beside one of them.
-    pub rivals: BTreeSet<Digest>,
+    /// Versions that were validly signed beside one of them: the SHA-256 of the text and of the signed note.
+    pub rivals: BTreeMap<Digest, Digest>,
     /// Vocabularies by SHA-256 of their text.
     pub vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
     /// The journal, in order.
@@ -147,7 +147,7 @@ pub struct Member {
     recovered: bool,
     /// Rounds of which this disk lost what it knew: nothing more is said in them.
     left: BTreeSet<QueryId>,
-    /// SHA-256 of each version's signed note.
+    /// SHA-256 of each version's signed note, then of those of rivals.
     charter_notes: Vec<Digest>,
 }
 
@@ -170,9 +170,10 @@ impl Member {
             held,
         } = start;
         let me = settings.me.clone();
-        let (chain, charter_notes): (Vec<_>, Vec<_>) = charters.into_iter().unzip();
+        let (chain, mut charter_notes): (Vec<_>, Vec<_>) = charters.into_iter().unzip();
         let mut fold = Fold::with_chain(chain, vocabularies);
-        fold.set_rivals(rivals);
+        charter_notes.extend(rivals.values());
+        fold.set_rivals(rivals.into_keys().collect());
         let charter = fold.charter().clone();
         let mut witnessed = Witnessed::new(&charter, &me);
         let mut lost = Lost::default();
@@ -182,6 +183,7 @@ impl Member {
         let unsure = settings.asks_first || lost.restored;
         let signed = check_last_signed(&fold, &me, last_signed.as_ref(), unsure, lost.restored)?;
         check_readable(&fold, &me)?;
+        check_versions(&fold, &me)?;
         // A folder without its newest signed head says of no journal that it is the newest.
         let unsigned = last_signed.is_none() && fold.log(&me).is_some_and(|log| log.size() > BEGIN_ENTRIES);
         let gate = unsure.then(|| Gate::new(&charter, &me, lost.restored, unsigned, signed));
@@ -495,23 +497,26 @@ impl Member {
         // A rival of the one we hold, that we had followed, is as if it had never been.
         let adopted = self.fold.log(&me).map_or(&[][..], |log| log.adopted());
         let last = adopted.iter().rev().find(|adopted| self.fold.charter_named(&adopted.hash).is_some());
-        let (held, mut from) = last.map_or((0, Time(0)), |last| (last.version, last.from));
+        let (mut held, mut from) = last.map_or((0, Time(0)), |last| (last.version, last.from));
         let chain = self.fold.charters().to_vec();
         for (at, charter) in chain.iter().enumerate() {
             if charter.version() <= held || charter.member(&me).is_none() {
                 continue;
             }
-            from = from.max(self.acts_from(at.checked_sub(1).map(|before| &*chain[before]), charter));
+            let before = at.checked_sub(1).map(|before| &*chain[before]);
+            let joins = held == 0 && before.is_none_or(|before| before.member(&me).is_none());
+            from = from.max(self.acts_from(before.filter(|_| !joins), charter));
+            held = charter.version();
             let (version, hash, note) = (charter.version(), charter.hash(), self.charter_notes[at]);
             self.append(Body::Charter { version, hash, note, from });
         }
     }
 
-    /// From when on a version acts whose quorum we first hold now.
+    /// From when on a version acts whose quorum we first hold now: whoever joins with it, and was never a member
+    /// before, is bound by nothing before.
     fn acts_from(&self, before: Option<&Charter>, charter: &Charter) -> Time {
         let now = Time::from_seconds(self.now.seconds());
-        // Whoever joins with it is bound by nothing before.
-        match before.filter(|before| before.member(&self.settings.me).is_some()) {
+        match before {
             Some(before) => acts_from(before, charter, now),
             None => now,
         }

@@ -304,6 +304,21 @@ pub fn check_start(
     Ok(fold.log(me).map_or(0, crate::fold::Log::size))
 }
 
+/// What our log says we put in force must be here, or we would go by an older version than the others.
+pub(super) fn check_versions(fold: &Fold, me: &MemberId) -> Result<(), RestoreError> {
+    let adopted = fold.log(me).map_or(&[][..], |log| log.adopted());
+    let known = |hash| fold.charter_named(hash).is_some() || fold.condemns(hash) || fold.is_rival(hash);
+    match adopted.iter().find(|adopted| !known(&adopted.hash)) {
+        None => Ok(()),
+        Some(adopted) => Err(RestoreError(format!(
+            "this node's log goes by version {} of the charter, and its folder `charter` holds only {}: bring {}.note back",
+            adopted.version,
+            fold.charter().version(),
+            adopted.version
+        ))),
+    }
+}
+
 /// Our own log must be ours to the last entry, or nobody would read what we write after it.
 pub(super) fn check_readable(fold: &Fold, me: &MemberId) -> Result<(), RestoreError> {
     let bad = fold.log(me).and_then(|log| log.stopped().or(log.malformed()));

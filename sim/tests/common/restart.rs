@@ -80,7 +80,7 @@ impl<'a> Restart<'a> {
                 asks_first: false,
             },
             charters: vec![(self.logs.charter.clone(), self.logs.charter.hash())],
-            rivals: std::collections::BTreeSet::new(),
+            rivals: BTreeMap::new(),
             vocabularies: self.logs.vocabularies.clone(),
             records: entries.chain(copied).chain(recovered).collect(),
             last_signed: Some((own.size(), sign_checkpoint(&head, founder.keys().log()))),
