@@ -46,6 +46,16 @@ fn of_charter() -> Vec<Said> {
                 c.charter.expires = Day::parse("2025-12-19").unwrap();
             },
         ),
+        said(
+            "charter_stale",
+            "Refused: We have not heard from enough members since 2025-12-01. Set by the floor.",
+            |c| c.unheard_since = Day::parse("2025-12-01"),
+        ),
+        said(
+            "charter_conflict",
+            "Refused: Two rival charters exist; members must decide first. Set by the floor.",
+            |c| c.conflict = true,
+        ),
         said("asker", "Refused: The asker has no right to ask this. Set by the floor.", |c| {
             c.query.asker = "X".parse().unwrap();
         }),

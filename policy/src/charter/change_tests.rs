@@ -1,5 +1,5 @@
 use super::super::tests::sample;
-use super::super::{CharterDraft, NamedKey};
+use super::super::{CharterDraft, MemberKeys, NamedKey};
 use super::*;
 use crate::id::Digest;
 use crate::loss::PrivacyLoss;
@@ -37,12 +37,44 @@ fn only_the_next_version_of_the_same_cooperative_follows() {
     assert_eq!(said(heir), Err("C13"));
     let own = |d: &mut CharterDraft| {
         heir(d);
-        d.members[5].keys.log = NamedKey { name: "new.example/datacoop/1".into(), key: [78; 32] };
+        let named = |name: &str, key| NamedKey { name: format!("new.example/{name}/1"), key: [key; 32] };
+        let keys = &mut d.members[5].keys;
+        (keys.log, keys.charter, keys.witness) =
+            (named("datacoop", 78), named("charter", 79), named("witness", 80));
+        (keys.peer, keys.seal) = ([81; 32], Digest([82; 32]));
     };
+    // Nor one key of it, or a name.
+    let held = first().members()[5].keys.clone();
+    let shares: [fn(&mut MemberKeys, &MemberKeys); 5] = [
+        |keys, held| keys.log.key = held.log.key,
+        |keys, held| keys.witness.name = held.witness.name.clone(),
+        |keys, held| keys.charter.key = held.charter.key,
+        |keys, held| keys.peer = held.peer,
+        |keys, held| keys.seal = held.seal,
+    ];
+    for share in shares {
+        let refused = said(|d| {
+            own(d);
+            share(&mut d.members[5].keys, &held);
+        });
+        assert_eq!(refused, Err("C13"));
+    }
     assert_eq!(
         said(own).unwrap(),
         "loosening: School 5 (GB-EDU-999999, Trust 5) joins; loosening: School 5 (GB-EDU-000005) leaves"
     );
+    // Who left does not come back with other keys: that would be another log, and another Ledger.
+    let without = Charter::admit(next(|d| drop(d.members.remove(5)))).unwrap();
+    let back = |change: &dyn Fn(&mut CharterDraft)| {
+        let mut draft = sample(6);
+        (draft.version, draft.prev, draft.hash) = (3, Some(without.hash()), Digest([11; 32]));
+        change(&mut draft);
+        let new = Charter::admit(draft).unwrap();
+        succeed(&without, &new).unwrap();
+        keys_stay([&first(), &without], &new).map_err(|error| error.rule)
+    };
+    assert_eq!(back(&|_| ()), Ok(()));
+    assert_eq!(back(&|d| d.members[5].keys.log.key = [78; 32]), Err("C13"));
     // The floor is no matter of votes.
     assert_eq!(said(|d| d.asset_lock.clause.push_str(" Or so.")), Err("F15"));
     assert_eq!(said(|d| d.limits.rho_query = PrivacyLoss::from_nano(50_000_001)), Err("F4"));
