@@ -9,6 +9,7 @@ use datacoop_policy::charter::name_witnesses;
 use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{MemberId, QueryId, Span, Time};
+use datacoop_protocol::acts::{Act, Target as ActTarget};
 use datacoop_protocol::audit::audit;
 use datacoop_protocol::entry::{Body, Entry, QueryBody};
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
@@ -130,7 +131,11 @@ impl Stage {
                 self.until_over();
                 self.wait(SOON);
             }
-            Plot::Idle => self.wait(Span(3_600_000 + 130_000)),
+            Plot::Idle => {
+                let act = Act::Restriction { target: ActTarget::Purpose("demo".into()) };
+                self.world.input(0, Input::Act { command: 1, act: Box::new(act), text: None });
+                self.wait(Span(3_600_000 + 130_000));
+            }
             Plot::Voided => {
                 self.world.answer_grid = Span(3_600_000);
                 (0..self.members).for_each(|site| self.world.give_charters(site, []));
@@ -322,6 +327,8 @@ impl Stage {
             Event::SplitView(_) => !told,
             Event::Fault(..) | Event::Halted(_) => true,
             Event::Asked { .. }
+            | Event::Acted { .. }
+            | Event::Version { .. }
             | Event::Answered { .. }
             | Event::Denied { .. }
             | Event::Step { .. }

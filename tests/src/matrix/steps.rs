@@ -61,6 +61,7 @@ steps! {
     Void: "Entry `void`.",
     Alert: "Entry `alert`.",
     Head: "Entry `head`.",
+    Act: "Entry of what a member does beside rounds: a proposal, and what is said of one.",
     Split: "Entry `split`: evidence of two histories.",
     TakenBack: "An entry of our own that others gave back.",
     Restored: "Record `Restored`: our own entries come from others from here on.",
@@ -124,6 +125,7 @@ impl Step {
             Self::Abort => row(Plot::Voided, said, "it is decided again"),
             Self::Void => row(Plot::Voided, said, "the debit is returned at the next look"),
             Self::Alert => row(Plot::Unopened, said, "it is raised again"),
+            Self::Act => row(Plot::Idle, said, "its person is not told, and does it again"),
             Self::Head => row(Plot::Idle, said, "heads are said again"),
             Self::Split => row(Plot::TwoHistories, said, "the other history comes again with the next peer"),
             Self::TakenBack => row(Plot::Restored, pulled, "the rest is taken back at the next start"),
@@ -222,6 +224,7 @@ fn of_body(body: &Body) -> Step {
         Body::Void { .. } => Step::Void,
         Body::Alert { .. } => Step::Alert,
         Body::Head { .. } => Step::Head,
+        Body::Act(_) => Step::Act,
         Body::Split { .. } => Step::Split,
     }
 }
