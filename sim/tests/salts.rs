@@ -36,6 +36,7 @@ struct Opened {
     value: Vec<u8>,
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "it picks two entries out of many")]
 fn opened(story: &Story, id: QueryId) -> Vec<Opened> {
     let round = story.world.member(0).unwrap().fold().round(&id).unwrap().clone();
     let said = |kind: Kind| {
