@@ -215,7 +215,7 @@ fn an_auditor_finds_a_debit_for_a_roster_too_near_an_earlier_one_of_its_author()
     // Nor that it came to a sum, unless it closed with it, or released it, before.
     let bystander = applied(&fold, &told, told.bystander(), &[Kind::Verdict, Kind::Debit]);
     let verdict = |standing: &Standing, by: &MemberId| {
-        standing.judge(&fold, by, &again, Some(&near), None, true, false, again.at).is_ok()
+        standing.judge(&fold, by, &again, Some(&near), None, true, Judged::Entry(u64::MAX), again.at).is_ok()
     };
     assert!(verdict(&bystander, told.bystander()));
     assert!(!verdict(&applied(&fold, &told, told.asker(), &[Kind::Verdict, Kind::Debit]), told.asker()));
