@@ -112,7 +112,7 @@ fn who_contributed_to_a_round_that_seems_to_have_lapsed_keeps_its_distance_from_
     let lapsed = told.before(&unopened(&told), Kind::Debit, &silent);
     let judged = |logs: &Logs, now: Time| {
         let (fold, standing) = (logs.fold(), replay(&logs.fold(), by).0);
-        let verdict = standing.judge(&fold, by, &query, Some(&eleven), None, true, true, now);
+        let verdict = standing.judge(&fold, by, &query, Some(&eleven), None, true, Judged::Now, now);
         let asked = largest_roster(&fold, &Query { asker: by.clone(), ..query.clone() }, &eleven, STEP, now);
         assert_eq!(verdict.is_ok(), asked == eleven, "the asker's program sees it too");
         verdict.map_err(|refusal| refusal.rule.code())

@@ -61,7 +61,7 @@ fn who_does_not_show_for_a_day_what_another_holds_is_named_with_who_says_so() {
     let today = Day::parse("2025-12-01").unwrap();
     let (mut world, founders) = (world(today), founders());
     let rest = |world: &mut World, span: Span| world.run_until(world.now() + span);
-    let said = |world: &World| unresponsive_text(&status_json(world.member(0).unwrap(), today));
+    let said = |world: &World| unresponsive_text(&status_json(world.member(0).unwrap(), world.now()));
     rest(&mut world, Span(2_000));
     assert_eq!(said(&world), "");
     claim(&mut world, &founders[2], &founders[1], 900);
