@@ -17,7 +17,7 @@ use datacoop_policy::query::{Mode, Query};
 use datacoop_policy::{Digest, MemberId, Period, Span, Time};
 use datacoop_protocol::entry::{Body, QueryBody};
 use datacoop_protocol::rounds::Kind;
-use datacoop_protocol::standing::{Standing, largest_roster, replay};
+use datacoop_protocol::standing::{Judged, Standing, largest_roster, replay};
 
 /// Days that overlap with the round's, and a term that does not.
 const OVERLAPPING: &str = "2025-11-03..2025-12-19";
