@@ -211,6 +211,12 @@ fn peak_kb() -> Option<u64> {
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
+/// How long the one thread of this process ran on a core, as Linux tells it.
+fn busy_seconds() -> Option<f64> {
+    let told = fs::read_to_string("/proc/self/schedstat").ok()?;
+    Some(told.split(' ').next()?.parse::<u64>().ok()? as f64 / 1e9)
+}
+
 /// Verifies in a process of its own, so that its memory is its own.
 fn measure(folder: &Path) {
     let folders: Vec<PathBuf> = (0..MEMBERS).map(|n| folder.join(n.to_string())).collect();
@@ -226,9 +232,11 @@ fn measure(folder: &Path) {
         || "peak memory is not told here".into(),
         |kb| format!("peak {} MB, {} bytes an entry", kb * 1_024 / 1_000_000, kb * 1_024 / entries),
     );
-    println!("{entries} entries in {MEMBERS} logs: {seconds:.1} s; {per_entry}");
-    let right = entries < ENTRIES as u64 || seconds < SECONDS_MAX;
-    assert!(right, "{seconds:.1} s; {SECONDS_MAX} are allowed");
+    // Of one thread: what a machine takes that does nothing else.
+    let busy = busy_seconds().unwrap_or(seconds);
+    println!("{entries} entries in {MEMBERS} logs: {seconds:.1} s, {busy:.1} s of one core; {per_entry}");
+    let right = entries < ENTRIES as u64 || busy < SECONDS_MAX;
+    assert!(right, "{busy:.1} s of one core; {SECONDS_MAX} are allowed");
 }
 
 fn main() {
