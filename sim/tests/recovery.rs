@@ -172,6 +172,48 @@ fn a_copy_without_its_newest_signed_head_asks_more_of_the_others() {
     }
 }
 
+/// A newcomer holds nothing of our log: that it knows no more says nothing.
+#[test]
+fn an_old_copy_does_not_go_on_at_a_newcomers_word() {
+    let mut story = Story::watched(7, 65);
+    story.world.asks_first = true;
+    story.world.set_store(0, Box::new(Snapshot::at(3)));
+    // It comes later, and has never been here.
+    story.world.away = Span(800_000);
+    story.world.crash_before(6, 0);
+    story.meet();
+    let id = story.ask(5, story.query(Mode::Secure, LOSS, 5, PERIOD)).unwrap();
+    assert!(story.finish(id, 6));
+    story.world.run_until(story.world.now() + Span(70_000));
+    let me = story.founder(0).id;
+    let log = |story: &Story, at: usize| {
+        story.world.member(at).unwrap().fold().log(&me).unwrap().entries().to_vec()
+    };
+    let whole = log(&story, 1);
+    assert!(whole.len() > 3 && story.world.member(6).is_none());
+    for (site, away) in [(1, 900_000), (2, 900_000), (3, 900_000), (4, 900_000), (5, 900_000), (0, 1_000)] {
+        story.world.away = Span(away);
+        story.world.crash_before(site, story.world.executed(site) + 1);
+        story.world.run_until(story.world.now() + Span(65_000));
+    }
+    while story.world.member(6).is_none() {
+        story.world.run_until(story.world.now() + Span(10_000));
+    }
+    story.world.run_until(story.world.now() + Span(130_000));
+    assert!(story.world.member(0).unwrap().connected().any(|peer| *peer == story.founder(6).id));
+    assert!(story.world.member(0).unwrap().starting().is_some(), "it went on from an old copy");
+    story.world.run_until(story.world.now() + Span(1_200_000));
+    assert!(story.world.member(0).unwrap().starting().is_none());
+    assert_eq!(log(&story, 0)[..whole.len()], whole);
+    let bad = story
+        .world
+        .events
+        .iter()
+        .filter(|(_, event)| matches!(event, Event::SplitView(_) | Event::Halted(_)));
+    assert_eq!(bad.count(), 0);
+    story.audits_clean(0);
+}
+
 /// While nobody answers nothing is written: an old copy alone cannot know that it is one.
 #[test]
 fn without_others_nothing_is_written() {

@@ -29,8 +29,20 @@ pub(super) const BEGIN_ENTRIES: u64 = 2;
 
 /// Until enough others said how far our log is.
 pub(super) struct Gate {
-    answered: BTreeSet<MemberId>,
+    /// Who told all that it knows.
+    told: BTreeSet<MemberId>,
+    /// How much of our log each peer said first that it holds: later it may be what we gave it ourselves.
+    shown: BTreeMap<MemberId, u64>,
+    /// Whose word counts, if it holds any of what we signed: our witnesses and the meeting points; with no witnesses
+    /// everybody.
+    asked: Option<BTreeSet<MemberId>>,
+    /// The meeting points, us aside.
+    points: BTreeSet<MemberId>,
+    /// Words that count, and words of whomever where nobody holds any of our log.
     needed: usize,
+    quorum: usize,
+    /// Whether we signed anything.
+    has_signed: bool,
     /// Entries under the largest head of ours that anybody showed.
     own_head: u64,
     /// Whether somebody knew more of our log than our disk did, or the disk is known to have lost some.
@@ -46,7 +58,7 @@ impl fmt::Display for Gate {
         write!(
             f,
             "this node has just started: {} of {} others have said how far its log is; try again in a moment",
-            self.answered.len(),
+            self.counted(),
             self.needed
         )
     }
@@ -63,16 +75,42 @@ impl Gate {
         unsigned: bool,
         signed: Signed,
     ) -> Self {
-        let witnesses = charter.member(me).map_or(0, |member| member.witnesses.len());
+        let named = charter.member(me).map(|member| member.witnesses.clone()).unwrap_or_default();
+        let witnesses = named.len();
         let points = charter.members().iter().filter(|other| other.id != *me && other.is_meeting_point());
-        let points = points.count();
+        let points: BTreeSet<MemberId> = points.map(|point| point.id.clone()).collect();
         let needed = match restored || unsigned {
-            true => quorum(witnesses).clamp(1, points.max(1)),
-            false => (witnesses + 1 - quorum(witnesses)).clamp(1, points.saturating_sub(1).max(1)),
+            true => quorum(witnesses).clamp(1, points.len().max(1)),
+            false => (witnesses + 1 - quorum(witnesses)).clamp(1, points.len().saturating_sub(1).max(1)),
         };
-        let own_head = signed.missing.map_or(0, |_| signed.size);
-        let missing = signed.missing.map(|root| (signed.size, root));
-        Self { answered: BTreeSet::new(), needed, own_head, recovered: restored, missing, splits: vec![] }
+        Self {
+            told: BTreeSet::new(),
+            shown: BTreeMap::new(),
+            asked: (witnesses > 0).then(|| points.iter().cloned().chain(named).collect()),
+            needed,
+            // Where there are others, whoever is none of them is connected to no more than they are.
+            quorum: if points.is_empty() { quorum(witnesses).max(needed) } else { needed },
+            points,
+            has_signed: signed.size > 0,
+            own_head: signed.missing.map_or(0, |_| signed.size),
+            recovered: restored,
+            missing: signed.missing.map(|root| (signed.size, root)),
+            splits: vec![],
+        }
+    }
+
+    /// How many told all whose word counts: not that of somebody who holds nothing of a log that there is.
+    fn counted(&self) -> usize {
+        let holds = |id: &MemberId| !self.has_signed || self.shown.get(id).is_some_and(|size| *size > 0);
+        let asked = |id: &MemberId| self.asked.as_ref().is_none_or(|asked| asked.contains(id));
+        self.told.iter().filter(|id| holds(id) && asked(id)).count()
+    }
+
+    /// Whether enough told all. What reached nobody before we stopped nobody can show: then all other meeting points
+    /// are heard, or, where we are the only one, as many members as a quorum has.
+    fn has_heard(&self) -> bool {
+        let all = self.points.is_subset(&self.told) && self.told.len() >= self.quorum;
+        self.counted() >= self.needed || all
     }
 
     /// Keeps a proof until our log may hold it; one against each member.
@@ -88,7 +126,7 @@ impl Member {
     pub fn starting(&self) -> Option<String> {
         let gate = self.gate.as_ref()?;
         let own = self.own_size();
-        if gate.answered.len() < gate.needed || own >= gate.own_head {
+        if !gate.has_heard() || own >= gate.own_head {
             return Some(gate.to_string());
         }
         Some(format!(
@@ -101,12 +139,26 @@ impl Member {
     /// A peer told all that it knows. When enough have, and we hold our log as far as anybody showed a head
     /// of it, it goes on from there.
     pub(super) fn on_told_all(&mut self, from: &MemberId) {
+        if let Some(gate) = &mut self.gate {
+            gate.told.insert(from.clone());
+        }
+        self.try_gate();
+    }
+
+    /// A peer said how much of our log it holds.
+    pub(super) fn on_shown_own(&mut self, from: &MemberId, size: u64) {
+        if let Some(gate) = &mut self.gate {
+            gate.shown.entry(from.clone()).or_insert(size);
+        }
+        self.try_gate();
+    }
+
+    fn try_gate(&mut self) {
         let own = self.own_size();
-        let Some(gate) = &mut self.gate else { return };
-        gate.answered.insert(from.clone());
-        if gate.answered.len() < gate.needed || own < gate.own_head {
+        if self.gate.as_ref().is_none_or(|gate| !gate.has_heard() || own < gate.own_head) {
             return;
         }
+        let Some(gate) = &self.gate else { return };
         let tree = self.fold.log(&self.settings.me).map(crate::fold::Log::tree);
         let other = gate.missing.is_some_and(|(size, root)| tree.and_then(|t| t.root_at(size)) != Some(root));
         if other {

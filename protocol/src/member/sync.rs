@@ -315,9 +315,11 @@ impl Member {
                 |(member, held): (&MemberId, &u64)| self.fold.log(member)?.section_within(0, *held, room);
             sections.extend(apart.iter().filter_map(begin));
         }
+        let own = known.get(&self.settings.me).copied().unwrap_or(0);
         if let Some(peer) = self.peers.peers.get_mut(from) {
             peer.known = Some(known);
         }
+        self.on_shown_own(from, own);
         // They fill half a frame by themselves.
         let cosigned = if sections.is_empty() { self.unheard(from, heard) } else { vec![] };
         Reply::Sections { sections, cosigned, more }
