@@ -331,8 +331,13 @@ fn check_proofs(fold: &Fold, log: &Log, blobs: BlobSource<'_>, proved: u64) -> (
         }
         match accepted_by_proof(round, blobs) {
             None => findings.skip(),
-            Some(accepted) => {
-                let Body::Close { accepted: told, .. } = &close.body else { continue };
+            Some((verifies, accepted)) => {
+                let Body::Close { accepted: told, verifies: cited, .. } = &close.body else { continue };
+                if accepted == *told && verifies != *cited {
+                    // Of other proofs than are here it is not shown.
+                    findings.skip();
+                    continue;
+                }
                 let text = || format!("entry {} accepts another set than the proofs do", close.at.index);
                 findings.judge(fold, round, close, accepted == *told, text);
             }
@@ -346,17 +351,19 @@ fn check_proofs(fold: &Fold, log: &Log, blobs: BlobSource<'_>, proved: u64) -> (
     (check, is_proved)
 }
 
-fn accepted_by_proof(round: &Round, blobs: BlobSource<'_>) -> Option<Vec<Ref>> {
+/// The verifies here, and the set that follows from them.
+fn accepted_by_proof(round: &Round, blobs: BlobSource<'_>) -> Option<(Vec<Ref>, Vec<Ref>)> {
     let plan = round.plan()?;
     let frozen = round.frozen(plan)?;
-    let (_, hashes) = round.verified(plan, &frozen)?;
+    let (verifies, hashes) = round.verified(plan, &frozen)?;
     let bytes: Vec<Arc<[u8]>> =
         hashes.iter().map(|hash| blobs(hash).map(Arc::from)).collect::<Option<_>>()?;
     let runs = read_verify_blobs(&bytes, frozen.members.len());
     let items: Vec<Item> =
         frozen.members.iter().map(|member| round.item(plan, member)).collect::<Option<_>>()?;
     let accepted = items.iter().enumerate().filter(|(i, item)| verification(plan, item, *i, &runs).is_some());
-    accepted.map(|(_, item)| Some(round.contribution(plan, &item.member)?.at.clone())).collect()
+    let accepted = accepted.map(|(_, item)| Some(round.contribution(plan, &item.member)?.at.clone()));
+    Some((verifies, accepted.collect::<Option<_>>()?))
 }
 
 /// A13: every reference to a log that is here resolves; one into another history of somebody else's log is

@@ -201,6 +201,26 @@ fn a_close_with_another_set_than_the_proofs_give_fails_where_the_proofs_are_here
     assert_eq!(found(&bare(&told)), (Outcome::Skip, skipped), "without the blobs nothing is said");
 }
 
+/// Of other proofs than those that are here a close is not proved, though the same set follows from these: an
+/// auditor that goes on from this audit will look again.
+#[test]
+fn a_close_over_other_proofs_than_are_here_is_not_proved() {
+    let mut told = told();
+    let seat = told.plan.committee[0].clone();
+    let proved = |told: &Told| {
+        let blobs = |hash: &Digest| told.logs.blobs.get(hash).cloned();
+        audit_one(&told.logs.fold(), &seat, &blobs).unwrap().is_proved
+    };
+    assert!(proved(&told));
+    let close = told.said(Kind::Close, &seat).at.clone();
+    told.logs.change(&seat, &close, |entry| {
+        let Body::Close { verifies, .. } = &mut entry.body else { panic!("a close") };
+        verifies[1].leaf.0[0] ^= 1;
+    });
+    assert!(!proved(&told));
+    assert_eq!(told.logs.check(&seat, "A11").outcome, Outcome::Skip);
+}
+
 /// A13: what an entry cites is in the log that it names, or in another history of it that its owner showed
 /// its author: a warning, unless that cannot be; what a log that is here in an old copy says later
 /// is not known, except to that log's own author.
