@@ -416,6 +416,7 @@ async fn body_of(handle: &Handle, request: AskRequest) -> Result<QueryBody, Fail
         charter: charter.hash(),
         supersedes,
         cosigners: vec![],
+        delegation: None,
     })
 }
 

@@ -222,6 +222,10 @@ fn act_said(fold: &Fold, act: &Act) -> String {
             let (what, id) = target.parts();
             format!("wants the {what} `{id}` to stop for 30 days")
         }
+        Act::Delegation { audience, until, .. } => {
+            format!("lets {audience} ask, within limits of its own, to the end of {}", until.day())
+        }
+        Act::Revocation { delegation } => format!("takes back the delegation at {}", of(delegation)),
     }
 }
 

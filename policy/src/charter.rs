@@ -128,6 +128,12 @@ impl Member {
         self.has(Role::Voting) || !looks_on
     }
 
+    /// Whether it may ask for a coordinator under a delegation: it takes part, or speaks for the people
+    /// affected. Who only audits sees everything already, and who drafts never signs.
+    pub fn may_act_for_others(&self) -> bool {
+        self.takes_part() || self.has(Role::Observer)
+    }
+
     /// Whether it has the role.
     pub fn has(&self, role: Role) -> bool {
         self.roles.contains(&role)

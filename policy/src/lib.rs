@@ -8,6 +8,7 @@
 
 pub mod adhoc;
 pub mod charter;
+pub mod delegation;
 pub mod derive;
 pub mod id;
 pub mod ledger;

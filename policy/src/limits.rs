@@ -253,6 +253,67 @@ impl Limits {
     }
 }
 
+/// One limit's place: as `Value`, to be filled.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Place<'a> {
+    /// Names.
+    Names(&'a mut Set),
+    /// At most so much loss.
+    LossMost(&'a mut PrivacyLoss),
+    /// At most so many, or at least.
+    Count(&'a mut u32),
+    /// The first day, or the last.
+    Day(&'a mut Day),
+    /// Whether it is allowed.
+    May(&'a mut bool),
+}
+
+impl Limits {
+    /// As `values`, to be set: the same names in the same order.
+    pub fn places(&mut self) -> [(&'static str, Place<'_>); 18] {
+        let Self {
+            purposes,
+            questions,
+            datasets,
+            columns,
+            group_by,
+            rho_query,
+            rho_purpose,
+            rho_year,
+            max_cells,
+            min_roster,
+            min_bodies,
+            min_people,
+            min_cosigners,
+            min_step,
+            not_before,
+            not_after,
+            public,
+            full_noise,
+        } = self;
+        [
+            ("purposes", Place::Names(purposes)),
+            ("questions", Place::Names(questions)),
+            ("datasets", Place::Names(datasets)),
+            ("columns", Place::Names(columns)),
+            ("group_by", Place::Names(group_by)),
+            ("not_before", Place::Day(not_before)),
+            ("not_after", Place::Day(not_after)),
+            ("max_cells", Place::Count(max_cells)),
+            ("public", Place::May(public)),
+            ("full_noise", Place::May(full_noise)),
+            ("min_cosigners", Place::Count(min_cosigners)),
+            ("rho_query", Place::LossMost(rho_query)),
+            ("rho_purpose", Place::LossMost(rho_purpose)),
+            ("rho_year", Place::LossMost(rho_year)),
+            ("min_roster", Place::Count(min_roster)),
+            ("min_bodies", Place::Count(min_bodies)),
+            ("min_people", Place::Count(min_people)),
+            ("min_step", Place::Count(min_step)),
+        ]
+    }
+}
+
 /// Who sets each limit where these layers are met, by the places of the layers: the first that alone reaches
 /// what all of them come to; where none does, which only lists of names can bring about, all that narrow it.
 /// Nobody, where no layer limits it.

@@ -65,7 +65,7 @@ impl Cases {
         }
     }
 
-    fn limits(&mut self) -> Limits {
+    pub(crate) fn limits(&mut self) -> Limits {
         Limits {
             purposes: self.set(),
             questions: self.set(),
@@ -201,4 +201,25 @@ fn a_limit_stands_under_its_name() {
     assert_eq!(of("max_cells"), Some(Value::Most(FLOOR_CELLS)));
     assert_eq!(of("min_step"), Some(Value::Least(FLOOR_ROSTER)));
     assert_eq!(of("min_people"), Some(Value::Least(0)));
+}
+
+#[test]
+fn what_is_read_by_name_is_set_by_the_same_name() {
+    let mut cases = Cases(11);
+    for _ in 0..1_000 {
+        let from = cases.limits();
+        let mut to = Limits::top();
+        for ((name, place), (read, value)) in to.places().into_iter().zip(from.values()) {
+            assert_eq!(name, read);
+            match (place, value) {
+                (Place::Names(place), Value::Names(value)) => *place = value.clone(),
+                (Place::LossMost(place), Value::LossMost(value)) => *place = value,
+                (Place::Count(place), Value::Most(value) | Value::Least(value)) => *place = value,
+                (Place::Day(place), Value::From(value) | Value::Until(value)) => *place = value,
+                (Place::May(place), Value::May(value)) => *place = value,
+                (place, value) => panic!("{name}: {place:?} is no place for {value:?}"),
+            }
+        }
+        assert_eq!(to, from);
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::num::NonZeroU32;
 
+use crate::delegation::Cited;
 use crate::id::{Digest, MemberId, QueryId};
 use crate::ledger::Account;
 use crate::loss::PrivacyLoss;
@@ -222,6 +223,8 @@ pub struct Query {
     pub supersedes: Option<QueryId>,
     /// How many entries it cites by which others support its question, each of another log.
     pub cosigners: u32,
+    /// The delegation that it is asked under; a coordinator needs none.
+    pub delegation: Option<Cited>,
 }
 
 /// The Release that stands for a question, its parameters and its period.

@@ -1,6 +1,7 @@
 //! `judge`: the only place where the rules meet. Public facts only: no row, count or clock.
 
 use crate::charter::{Charter, Member};
+use crate::delegation::{Delegation, Known, check_cited};
 use crate::id::MemberId;
 use crate::ledger::Ledger;
 use crate::limits::{Layer, Limits, Restricted, Set};
@@ -55,6 +56,8 @@ pub struct Facts<'a> {
     pub restricted: &'a Restricted,
     /// Members that support the question, of those that the Query cites.
     pub cosigners: u32,
+    /// What is known of the delegation that the Query cites, if it cites one.
+    pub delegation: Known<'a>,
 }
 
 /// The layers whose meet is in force.
@@ -87,6 +90,13 @@ impl Layers {
         if let Some((_, limits)) = charter {
             *limits = limits.meet(&restricted.limits());
         }
+        self
+    }
+
+    /// And under a delegation, where one is here.
+    #[must_use]
+    pub fn delegated(mut self, known: Option<&Delegation>) -> Self {
+        self.layers.extend(known.map(|held| (Layer::Delegation, held.limits.clone())));
         self
     }
 
@@ -142,6 +152,8 @@ pub fn judge_round(charter: &Charter, query: &Query, roster: &[MemberId]) -> Res
         conflict: false,
         restricted: &Restricted::default(),
         cosigners: query.cosigners,
+        // Whether it has arrived is no fact of the round: each member checks it before it debits.
+        delegation: Known::Unseen,
     };
     judge(&Layers::new(charter, &query.purpose, None), query, Some(roster), &facts)
 }
@@ -223,14 +235,30 @@ fn check_charter(query: &Query, facts: &Facts<'_>) -> Check {
     if facts.conflict {
         return no(Rule::CharterConflict, "two rival charters exist; members must decide first");
     }
-    if !charter.may_ask(&query.asker) {
-        return no(Rule::Asker, "the asker has no right to ask this");
-    }
-    if facts.restricted.members.contains(&query.asker) {
-        return no(Rule::Asker, "the asker is suspended");
-    }
+    check_asker(query, facts)?;
     if facts.restricted.members.contains(facts.me) {
         return no(Rule::Roster, "we are suspended");
+    }
+    Ok(())
+}
+
+/// A coordinator asks, and whoever one of them gave leave to.
+fn check_asker(query: &Query, facts: &Facts<'_>) -> Check {
+    let suspended = |id: &MemberId| facts.restricted.members.contains(id);
+    let is_member = facts.charter.member(&query.asker).is_some();
+    match &query.delegation {
+        Some(cited) if is_member => {
+            let checked = check_cited(facts.charter, query, cited, facts.delegation, facts.now);
+            checked.or_else(|text| no(Rule::Asker, text))?;
+            if cited.by.as_ref().is_some_and(suspended) {
+                return no(Rule::Asker, "the coordinator that delegated is suspended");
+            }
+        }
+        None if facts.charter.may_ask(&query.asker) => {}
+        Some(_) | None => return no(Rule::Asker, "the asker has no right to ask this"),
+    }
+    if suspended(&query.asker) {
+        return no(Rule::Asker, "the asker is suspended");
     }
     Ok(())
 }

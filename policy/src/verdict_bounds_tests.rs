@@ -147,11 +147,12 @@ fn the_layer_that_is_named_refuses_alone() {
         conflict: false,
         restricted: &Restricted::default(),
         cosigners: 0,
+        delegation: Known::Nothing,
     };
     let mut allowed = 0;
     for n in 0..20_000 {
         let roster = (n % 2 == 0).then_some(all.as_slice());
-        let layers: Vec<(Layer, Limits)> = [Layer::Floor, Layer::Charter(1), Layer::Member]
+        let layers: Vec<(Layer, Limits)> = [Layer::Floor, Layer::Charter(1), Layer::Member, Layer::Delegation]
             .into_iter()
             .map(|layer| (layer, cases.near(&case.query)))
             .collect();
@@ -180,7 +181,7 @@ fn the_layer_that_is_named_refuses_alone() {
         }
     }
     assert!(allowed > 1_000, "{allowed}");
-    assert_eq!(by_layer.len(), 3, "each layer refused: {by_layer:?}");
+    assert_eq!(by_layer.len(), 4, "each layer refused: {by_layer:?}");
     assert!(by_layer.values().all(|n| *n > 1_000), "{by_layer:?}");
     assert!(rules.len() >= 14, "{rules:?}");
 }

@@ -11,6 +11,8 @@ use crate::vocabulary::Vocabulary;
 
 #[path = "verdict_bounds_tests.rs"]
 mod bounds;
+#[path = "verdict_delegation_tests.rs"]
+mod delegated;
 #[path = "verdict_sentence_tests.rs"]
 mod sentences;
 
@@ -39,6 +41,8 @@ struct Case {
     unheard_since: Option<Day>,
     conflict: bool,
     restricted: Restricted,
+    given: Option<Delegation>,
+    unheld: Known<'static>,
     now: Time,
 }
 
@@ -87,6 +91,7 @@ impl Case {
             charter: charter.hash,
             supersedes: None,
             cosigners: 0,
+            delegation: None,
         };
         Self {
             charter,
@@ -105,6 +110,8 @@ impl Case {
             unheard_since: None,
             conflict: false,
             restricted: Restricted::default(),
+            given: None,
+            unheld: Known::Nothing,
             now,
         }
     }
@@ -138,8 +145,11 @@ impl Case {
             conflict: self.conflict,
             restricted: &self.restricted,
             cosigners: self.query.cosigners,
+            delegation: self.given.as_ref().map_or(self.unheld, Known::Held),
         };
-        let layers = Layers::new(&charter, &self.query.purpose, self.own.as_ref()).under(&self.restricted);
+        let layers = Layers::new(&charter, &self.query.purpose, self.own.as_ref())
+            .under(&self.restricted)
+            .delegated(self.given.as_ref());
         judge(&layers, &self.query, self.roster.as_deref(), &facts)
     }
 }

@@ -1,19 +1,24 @@
-//! What members do together beside asking and answering: they propose, support, object, review, report and
-//! restrict. Entries only; what follows from them is worked out here, the same for every reader.
+//! What members do together beside asking and answering: they propose, support, object, review, report,
+//! restrict and delegate. Entries only; what follows from them is worked out here, the same for every reader.
 //!
 //! Source: CHARTER.md sections 3 and 4, LOG.md section 2. We differ in this: an objection's answer is an entry
 //! of its own (`reply`), and so is taking a proposal back (`withdrawal`); a proposal says under which version
 //! it is made, so that it goes stale with it; nobody rejects a proposal: whoever is against it does not sign.
 
+pub mod delegations;
 mod state;
 
 use datacoop_policy::charter::Role;
+use datacoop_policy::limits::Limits;
 use datacoop_policy::{Digest, MemberId, Span, Time};
 
-use crate::entry::{Ref, code_of, digest, exact, parse_ref_field, parse_refs, reference, refs, text};
+use crate::entry::{
+    Ref, code_of, digest, exact, int, parse_ref_field, parse_refs, reference, refs, text, unsigned,
+};
 use crate::json::{Fields, JsonError, Value};
 use crate::log::tree::sha256;
 
+use delegations::{limits_value, parse_limits};
 pub(crate) use state::is_entitled;
 pub use state::{Acts, Blocked, Objection, Reviewed, State};
 
@@ -162,6 +167,22 @@ pub enum Act {
         /// What.
         target: Target,
     },
+    /// It lets one member ask, for a while. Source: CHARTER.md section 4.
+    Delegation {
+        /// Which member.
+        audience: MemberId,
+        /// What may be asked.
+        limits: Box<Limits>,
+        /// Its last second.
+        until: Time,
+        /// The charter version under which it is given.
+        charter: Digest,
+    },
+    /// It takes a delegation back.
+    Revocation {
+        /// Which.
+        delegation: Ref,
+    },
 }
 
 /// What a review is bound by before it is shown.
@@ -194,6 +215,8 @@ impl Act {
             Self::Review { .. } | Self::Opened { .. } => "review",
             Self::Report { .. } => "report",
             Self::Restriction { .. } => "restriction",
+            Self::Delegation { .. } => "delegation",
+            Self::Revocation { .. } => "revocation",
         }
     }
 
@@ -208,7 +231,9 @@ impl Act {
             Self::Cosign { .. }
             | Self::Withdrawal { .. }
             | Self::Review { .. }
-            | Self::Restriction { .. } => None,
+            | Self::Restriction { .. }
+            | Self::Delegation { .. }
+            | Self::Revocation { .. } => None,
         }
     }
 
@@ -222,7 +247,8 @@ impl Act {
             | Self::Opened { proposal, .. } => Some(proposal),
             Self::Objection { about, .. } => Some(about),
             Self::Reply { objection, .. } => Some(objection),
-            Self::Report { .. } | Self::Restriction { .. } => None,
+            Self::Revocation { delegation } => Some(delegation),
+            Self::Report { .. } | Self::Restriction { .. } | Self::Delegation { .. } => None,
         }
     }
 
@@ -237,7 +263,9 @@ impl Act {
             | Self::Reply { .. }
             | Self::Review { .. }
             | Self::Opened { .. }
-            | Self::Restriction { .. } => self.about().into_iter().collect(),
+            | Self::Restriction { .. }
+            | Self::Delegation { .. }
+            | Self::Revocation { .. } => self.about().into_iter().collect(),
         }
     }
 
@@ -251,6 +279,7 @@ impl Act {
             Self::Cosign { .. } | Self::Objection { .. } => &[Role::Voting, Role::Observer],
             Self::Review { .. } | Self::Opened { .. } | Self::Restriction { .. } => &[Role::Voting],
             Self::Report { .. } => &[Role::Voting, Role::Coordinator],
+            Self::Delegation { .. } | Self::Revocation { .. } => &[Role::Coordinator],
         }
     }
 
@@ -297,6 +326,13 @@ impl Act {
                 let (what, id) = target.parts();
                 vec![("id", text(id)), ("what", text(what))]
             }
+            Self::Delegation { audience, limits, until, charter } => vec![
+                ("audience", text(audience.as_str())),
+                ("charter", digest(charter)),
+                ("limits", limits_value(limits)),
+                ("until", int(until.seconds())),
+            ],
+            Self::Revocation { delegation } => vec![("delegation", reference(delegation))],
         }
     }
 
@@ -320,6 +356,13 @@ impl Act {
                 text: fields.digest("text")?,
             },
             "restriction" => Self::Restriction { target: parse_target(fields)? },
+            "delegation" => Self::Delegation {
+                audience: parse_member(&fields.string("audience")?, "audience")?,
+                limits: Box::new(parse_limits(fields.object("limits")?)?),
+                until: Time::from_seconds(unsigned(fields, "until")?),
+                charter: fields.digest("charter")?,
+            },
+            "revocation" => Self::Revocation { delegation: parse_ref_field(fields, "delegation")? },
             _ => return Ok(None),
         }))
     }
@@ -438,10 +481,7 @@ fn parse_review(fields: &mut Fields) -> Result<Act, JsonError> {
 fn parse_target(fields: &mut Fields) -> Result<Target, JsonError> {
     let named = id(fields, "id")?;
     match fields.string("what")?.as_str() {
-        "member" => {
-            let member = named.parse().map_err(|_| JsonError::new("`id` is no member id"))?;
-            Ok(Target::Member(member))
-        }
+        "member" => Ok(Target::Member(parse_member(&named, "id")?)),
         "purpose" => Ok(Target::Purpose(named)),
         "dataset" => Ok(Target::Dataset(named)),
         _ => Err(JsonError::new("`what` is member, purpose or dataset")),
@@ -454,12 +494,19 @@ fn one_of<T: Copy>(all: &[T], code: impl Fn(T) -> &'static str, said: &str) -> R
 
 /// An id of a charter or question: letters, digits and signs, so that no log can smuggle text.
 fn id(fields: &mut Fields, name: &str) -> Result<String, JsonError> {
-    let id = fields.string(name)?;
+    plain_id(fields.string(name)?, name)
+}
+
+fn plain_id(id: String, name: &str) -> Result<String, JsonError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
     if id.is_empty() || id.len() > ID_BYTES_MAX || !id.bytes().all(plain) {
         return Err(JsonError::new(&format!("`{name}` is no id")));
     }
     Ok(id)
+}
+
+fn parse_member(named: &str, name: &str) -> Result<MemberId, JsonError> {
+    named.parse().map_err(|_| JsonError::new(&format!("`{name}` is no member id")))
 }
 
 #[cfg(test)]

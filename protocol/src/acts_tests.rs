@@ -30,6 +30,13 @@ fn every_act() -> Vec<Act> {
         Act::Restriction { target: Target::Member("GB-EDU-000002".parse().unwrap()) },
         Act::Restriction { target: Target::Purpose("p".into()) },
         Act::Restriction { target: Target::Dataset("pupils".into()) },
+        Act::Delegation {
+            audience: "GB-EDU-000002".parse().unwrap(),
+            limits: Box::new(Limits { max_cells: 12, ..Limits::top() }),
+            until: Time(9_000),
+            charter: Digest([2; 32]),
+        },
+        Act::Revocation { delegation: at(4) },
     ]
 }
 

@@ -37,7 +37,7 @@ macro_rules! cited {
 #[expect(clippy::wildcard_enum_match_arm, reason = "the list above has every kind")]
 pub(crate) fn references(body: &Body) -> Vec<&Ref> {
     match body {
-        Body::Query(query) => query.cosigners.iter().collect(),
+        Body::Query(query) => query.cosigners.iter().chain(&query.delegation).collect(),
         Body::Act(act) => act.cites(),
         _ => cited!(body),
     }

@@ -90,6 +90,8 @@ pub struct QueryBody {
     pub supersedes: Option<Supersedes>,
     /// The entries by which other members support its question.
     pub cosigners: Vec<Ref>,
+    /// The delegation that it is asked under, by whoever is no coordinator.
+    pub delegation: Option<Ref>,
 }
 
 /// A sealed share and the digest of what is in it.
@@ -337,7 +339,7 @@ impl From<JsonError> for EntryError {
 /// The format's version: a reader stops folding a log at one it does not know.
 const VERSION: i64 = 1;
 /// Every `kind` of this version.
-const KINDS: [&str; 24] = [
+const KINDS: [&str; 26] = [
     "abort",
     "alert",
     "charter",
@@ -345,6 +347,7 @@ const KINDS: [&str; 24] = [
     "contribution",
     "cosign",
     "debit",
+    "delegation",
     "freeze",
     "genesis",
     "head",
@@ -357,6 +360,7 @@ const KINDS: [&str; 24] = [
     "report",
     "restriction",
     "review",
+    "revocation",
     "roster",
     "verdict",
     "verify",
@@ -476,7 +480,7 @@ impl Entry {
     }
 }
 
-fn int(value: u64) -> Value {
+pub(crate) fn int(value: u64) -> Value {
     Value::Int(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
@@ -625,6 +629,7 @@ fn query_fields(query: &QueryBody) -> Vec<(&'static str, Value)> {
     if !query.cosigners.is_empty() {
         fields.push(("cosigners", refs(&query.cosigners)));
     }
+    fields.extend(query.delegation.as_ref().map(|at| ("delegation", reference(at))));
     fields
 }
 
@@ -850,6 +855,7 @@ fn parse_query(fields: &mut Fields) -> Result<QueryBody, JsonError> {
         charter: fields.digest("charter")?,
         supersedes,
         cosigners: parse_cosigners(fields)?,
+        delegation: fields.optional_object("delegation")?.map(parse_ref).transpose()?,
     })
 }
 
@@ -869,7 +875,7 @@ fn member(text: &str) -> Result<MemberId, JsonError> {
     text.parse().map_err(|_| JsonError::new("`by` is no member id"))
 }
 
-fn unsigned(fields: &mut Fields, name: &str) -> Result<u64, JsonError> {
+pub(crate) fn unsigned(fields: &mut Fields, name: &str) -> Result<u64, JsonError> {
     u64::try_from(fields.integer(name)?).map_err(|_| JsonError::new(&format!("`{name}` is negative")))
 }
 

@@ -696,6 +696,16 @@ impl Fold {
         std::mem::take(&mut self.touched)
     }
 
+    /// A delegation came: the rounds that cite it get on, as if an entry of theirs had come.
+    pub(crate) fn touch_delegated(&mut self, leaf: &Digest) {
+        let cites = |round: &&Arc<Round>| {
+            let cited = round.asked().and_then(|asked| asked.body.delegation.as_ref());
+            cited.is_some_and(|cited| cited.leaf == *leaf)
+        };
+        let citing = self.rounds.values().filter(cites).map(|round| round.id);
+        self.touched.extend(citing);
+    }
+
     /// The Query that a query entry by `asker` would be: to judge it before it is written.
     pub fn bind_draft(&self, body: &QueryBody, asker: &MemberId, at: Time) -> Result<Query, String> {
         let known = &mut Questions::default();

@@ -17,7 +17,7 @@ use crate::entry::{Body, Entry};
 use crate::fold::Fold;
 use crate::member::{Lost, RestoreError, replay};
 use crate::rounds::{Kind, Logged, Round};
-use crate::standing::{self, Room, Standing};
+use crate::standing::{self, held_delegation, Room, Standing};
 use crate::wire::{Bytes, Record};
 use crate::witness::Witnessed;
 
@@ -163,7 +163,8 @@ impl Judge<'_> {
         let nothing = Limits { purposes: datacoop_policy::limits::Set::none(), ..Limits::top() };
         let own = self.own.unwrap_or(&nothing);
         let declared = self.declared.contains(&query.account.dataset);
-        let limits = Layers::new(fold.charter(), &query.purpose, Some(own)).effective();
+        let limits = Layers::new(fold.charter(), &query.purpose, Some(own));
+        let limits = limits.delegated(held_delegation(fold, query, true).as_ref()).effective();
         let said = match two_histories(fold, self.me, query, roster) {
             Some(refusal) => Err(refusal),
             None => {

@@ -252,6 +252,11 @@ impl Fields {
         self.0.remove(name).ok_or_else(|| JsonError(format!("`{name}` is missing")))
     }
 
+    /// Whether a field is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// An integer.
     pub fn integer(&mut self, name: &str) -> Result<i64, JsonError> {
         match self.take(name)? {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use datacoop_policy::delegation::{Delegation, Known};
 use datacoop_policy::ledger::{Account, Debit, Ledger};
 use datacoop_policy::limits::{Limits, Restricted};
 use datacoop_policy::query::{Answer, Mode, Query};
@@ -295,6 +296,13 @@ impl Standing {
         };
         // Whether a member had heard of a restriction by then is in no log.
         let restricted = if fresh { fold.acts().restricted(fold, me, now) } else { Restricted::default() };
+        let held = held_delegation(fold, query, fresh);
+        let delegation = match &held {
+            Some(held) => Known::Held(held),
+            // A member decides by what it holds; an auditor may hold less than the member did.
+            None if fresh || is_other_entry(fold, query) => Known::Nothing,
+            None => Known::Unseen,
+        };
         let facts = Facts {
             now,
             me,
@@ -314,8 +322,11 @@ impl Standing {
             conflict: fresh && fold.in_conflict(),
             restricted: &restricted,
             cosigners: fold.acts().cosigned(fold, query, fresh),
+            delegation,
         };
-        judge(&Layers::new(charter, &query.purpose, own).under(&restricted), query, roster, &facts)
+        let layers =
+            Layers::new(charter, &query.purpose, own).under(&restricted).delegated(held.as_ref());
+        judge(&layers, query, roster, &facts)
     }
 
     /// What an auditor compares a member's debit with: rounds that this member debited itself, of which an earlier
@@ -386,6 +397,19 @@ impl Standing {
     pub fn holds_unused_debit(&self, id: &QueryId) -> bool {
         self.debits.get(id).is_some_and(|spent| !spent.voided && !spent.contributed)
     }
+}
+
+/// The delegation that a Query cites. An auditor cannot tell when a member heard that it was taken back.
+pub(crate) fn held_delegation(fold: &Fold, query: &Query, fresh: bool) -> Option<Delegation> {
+    let held = fold.acts().cited(query.delegation.as_ref()?)?;
+    Some(Delegation { revoked: held.revoked && fresh, ..held })
+}
+
+/// Whether a Query cites as its delegation an entry that is here and is none.
+fn is_other_entry(fold: &Fold, query: &Query) -> bool {
+    let Some(cited) = &query.delegation else { return true };
+    let log = cited.by.as_ref().and_then(|by| fold.log(by));
+    log.is_some_and(|log| log.tree().leaf(cited.index) == Some(cited.leaf))
 }
 
 fn count<T>(items: impl Iterator<Item = T>) -> u32 {

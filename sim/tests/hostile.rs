@@ -378,6 +378,7 @@ fn absurd_questions_are_refused_or_ignored() {
             charter,
             supersedes: None,
             cosigners: vec![],
+            delegation: None,
         };
         Entry { at: now, by: one.clone(), seq, body: Body::Query(Box::new(body)) }.to_bytes()
     };

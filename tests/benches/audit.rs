@@ -98,6 +98,7 @@ fn query(at: Time, period: &str, charter: Digest) -> QueryBody {
         charter,
         supersedes: None,
         cosigners: vec![],
+        delegation: None,
     }
 }
 

@@ -72,6 +72,7 @@ async fn round(nodes: &[Node], number: usize) -> (Duration, Vec<f64>, f64) {
         charter,
         supersedes: None,
         cosigners: vec![],
+        delegation: None,
     };
     let mut events = asker.events();
     let began = Instant::now();

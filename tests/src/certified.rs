@@ -112,6 +112,7 @@ fn query(scene: Scene, charter: Digest, now: Time, round: i64) -> QueryBody {
         charter,
         supersedes: None,
         cosigners: vec![],
+        delegation: None,
     }
 }
 
@@ -364,7 +365,7 @@ fn cited(body: &mut Body) -> Vec<&mut Ref> {
         | Body::Abort { .. }
         | Body::Head { .. }
         | Body::Split { .. } => vec![],
-        Body::Query(query) => query.cosigners.iter_mut().collect(),
+        Body::Query(query) => query.cosigners.iter_mut().chain(&mut query.delegation).collect(),
         Body::Act(_) => vec![],
         Body::Roster { verdicts, .. } => verdicts.iter_mut().collect(),
         Body::Debit { roster, .. } => vec![roster],

@@ -183,6 +183,7 @@ impl Coop {
             charter: self.charter,
             supersedes: None,
             cosigners: vec![],
+            delegation: None,
         }
     }
 

@@ -181,6 +181,7 @@ pub fn lawful_query(now: Time, charter: Digest, mode: Mode) -> QueryBody {
         charter,
         supersedes: None,
         cosigners: vec![],
+        delegation: None,
     }
 }
 

@@ -116,6 +116,7 @@ fn tell() -> Story {
         charter: id,
         supersedes: None,
         cosigners: vec![],
+        delegation: None,
     };
     world.input(4, Input::Ask { command: 1, query: Box::new(query) });
     let until = world.now() + Span(120_000);

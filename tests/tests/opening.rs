@@ -115,6 +115,7 @@ impl Cast {
             charter: id,
             supersedes: None,
             cosigners: vec![],
+            delegation: None,
         };
         world.input(4, Input::Ask { command: 1, query: Box::new(query) });
         let (mut id, mut kept) = (None, BTreeMap::new());

@@ -333,6 +333,7 @@ fn query_body(
         charter,
         supersedes: None,
         cosigners: vec![],
+        delegation: None,
     })
 }
 

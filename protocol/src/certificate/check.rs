@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datacoop_policy::charter::Charter;
+use datacoop_policy::delegation::Known;
 use datacoop_policy::ledger::{Debit, Ledger};
 use datacoop_policy::limits::Restricted;
 use datacoop_policy::query::{Mode, Query};
@@ -542,6 +543,8 @@ fn judge_then(
         conflict: false,
         restricted: &Restricted::default(),
         cosigners: query.cosigners,
+        // It is in the log of whoever gave it, which a certificate does not hold.
+        delegation: Known::Unseen,
     };
     judge(&Layers::new(charter, &query.purpose, None), query, roster, &facts)
 }

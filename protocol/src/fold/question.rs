@@ -10,6 +10,7 @@ use datacoop_policy::question::{Question, QuestionDraft};
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, QueryId, Time};
 
+use crate::acts::delegations::cite;
 use crate::entry::QueryBody;
 use crate::json::Value;
 use crate::log::tree::sha256;
@@ -81,6 +82,10 @@ pub(crate) fn bind(
         supersedes: body.supersedes.as_ref().map(|old| old.query),
         // At most 256, each of another log.
         cosigners: u32::try_from(body.cosigners.len()).unwrap_or(u32::MAX),
+        delegation: body.delegation.as_ref().map(|at| {
+            let mut members = charter.members().iter();
+            cite(members.find(|member| member.keys.log.name == at.log).map(|member| &member.id), at)
+        }),
     })
 }
 

@@ -1,11 +1,13 @@
 //! What the person here does beside asking: checked as every reader will check it, then written.
 
 use datacoop_policy::Time;
+use datacoop_policy::charter::Role;
+use datacoop_policy::delegation::Delegation;
 
 use super::port::Event;
 use super::{Denial, Member};
 use crate::acts::{Act, Done, State, blob_text, findings_hash, is_entitled};
-use crate::entry::{Body, Ref};
+use crate::entry::{Body, QueryBody, Ref};
 use crate::log::tree::sha256;
 
 /// Reviewers that are bound before one shows what it found.
@@ -128,7 +130,47 @@ impl Member {
                 }
             }
             Act::Restriction { target } => self.check_restriction(target, done),
+            Act::Delegation { audience, limits, until, charter } => {
+                let given = Delegation {
+                    by: done.by.clone(),
+                    audience: audience.clone(),
+                    limits: (**limits).clone(),
+                    at: done.time,
+                    until: *until,
+                    charter: *charter,
+                    revoked: false,
+                };
+                let held = self.fold.charter_at(&done.by, done.time);
+                given.check(held).or_else(no)
+            }
+            Act::Revocation { delegation } => {
+                let given = self.fold.acts().get(&delegation.leaf).filter(|given| given.at == *delegation);
+                match given {
+                    Some(Done { by, act: Act::Delegation { .. }, .. }) if *by == done.by => {}
+                    _ => return no("only whoever gave a delegation takes it back"),
+                }
+                self.once(delegation, |act| matches!(act, Act::Revocation { .. }), "we took it back already")
+            }
         }
+    }
+
+    /// Under which delegation something is asked, where none is named. A coordinator needs none; whoever is
+    /// none takes the one that allows it, else the one whose refusal it is to hear.
+    pub fn choose_delegation(&self, body: &mut QueryBody) {
+        let me = &self.settings.me;
+        let charter = self.fold.charter_at(me, self.now);
+        let coordinates = charter.member(me).is_some_and(|member| member.has(Role::Coordinator));
+        if body.delegation.is_some() || coordinates {
+            return;
+        }
+        let usable = self.fold.acts().usable(&self.fold, me, Time::from_seconds(self.now.seconds()));
+        let usable: Vec<Ref> = usable.into_iter().map(|(at, _)| at.clone()).collect();
+        let allows = |at: &&Ref| {
+            let asked = QueryBody { delegation: Some((*at).clone()), ..body.clone() };
+            let draft = self.fold.bind_draft(&asked, me, self.now);
+            draft.is_ok_and(|draft| self.judge(&draft, None).is_ok())
+        };
+        body.delegation = usable.iter().find(allows).or(usable.first()).cloned();
     }
 
     fn open_proposal(&self, at: &Ref, done: &Done) -> Result<&Done, Denial> {

@@ -11,7 +11,7 @@ use datacoop_policy::{Digest, MemberId, QueryId, Time};
 
 use super::Member;
 use super::port::{Event, Output};
-use crate::acts::TEXT_BYTES_MAX;
+use crate::acts::{Act, TEXT_BYTES_MAX};
 use crate::bounds::{
     ACT_TEXTS_MAX, BLOB_BYTES_MAX, BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, CHARTER_NOTE_BYTES_MAX,
     PARTIAL_BYTES_MAX, RELAY_WAIT, VERSIONS_FETCHED_MAX,
@@ -236,6 +236,10 @@ impl Member {
     pub(super) fn notice_acts(&mut self) {
         for leaf in self.fold.take_fresh_acts() {
             let Some(done) = self.fold.acts().get(&leaf) else { continue };
+            if matches!(done.act, Act::Delegation { .. }) {
+                self.fold.touch_delegated(&leaf);
+                continue;
+            }
             let Some(hash) = done.act.text().filter(|_| crate::acts::is_entitled(&self.fold, done)) else {
                 continue;
             };

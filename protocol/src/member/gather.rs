@@ -19,7 +19,7 @@ use crate::log::tree::sha256;
 use crate::rounds::{DEBIT_GRACE, Kind, LOST_LOT, Plan, ROSTER_GRACE, Round, commitment, vector_bytes};
 use crate::seal;
 use crate::seed::Seed;
-use crate::standing::{Judged, largest_roster};
+use crate::standing::{Judged, held_delegation, largest_roster};
 
 /// What we are doing about a round and have not written down: lost in a crash and done again.
 #[derive(Default)]
@@ -202,6 +202,9 @@ impl Member {
             self.waits_to_hear = true;
             return;
         }
+        if asked.query.as_ref().is_ok_and(|query| self.fold.acts().awaits_delegation(&self.fold, query)) {
+            return; // When it comes this is stepped again; until then it may be lawful.
+        }
         let refusal = match &asked.query {
             _ if self.is_split(&asked.asker) => Some((Rule::TwoHistories.code(), Layer::Member.code())),
             Ok(query) => self.judge(query, None).err().map(|no| (no.rule.code(), no.layer.code())),
@@ -243,8 +246,9 @@ impl Member {
         let accepts: Vec<(MemberId, Ref)> =
             accepts.map(|(by, logged)| (by.clone(), logged.at.clone())).collect();
         let willing: Vec<MemberId> = accepts.iter().map(|(by, _)| by.clone()).collect();
-        let step =
-            Layers::new(self.fold.charter_of(&query.charter), &query.purpose, None).effective().min_step;
+        let layers = Layers::new(self.fold.charter_of(&query.charter), &query.purpose, None);
+        let held = held_delegation(&self.fold, query, true);
+        let step = layers.delegated(held.as_ref()).effective().min_step;
         let members = largest_roster(&self.fold, query, &willing, step, self.now);
         let chosen = accepts.into_iter().filter(|(by, _)| members.contains(by));
         let verdicts: Vec<Ref> = chosen.map(|(_, verdict)| verdict).collect();

@@ -330,7 +330,9 @@ impl Member {
         let own = self.settings.limits.as_ref();
         let charter = self.fold.charter_at(&self.settings.me, self.now);
         let restricted = self.fold.acts().restricted(&self.fold, &self.settings.me, self.now);
-        datacoop_policy::verdict::Layers::new(charter, &query.purpose, own).under(&restricted).effective()
+        let held = standing::held_delegation(&self.fold, query, true);
+        let layers = datacoop_policy::verdict::Layers::new(charter, &query.purpose, own);
+        layers.under(&restricted).delegated(held.as_ref()).effective()
     }
 
     /// What witnesses said.
@@ -453,7 +455,14 @@ impl Member {
     /// Whether a round is worth our steps: asked by a member that may ask, or one we took part in.
     fn concerns_us(&self, round: &Round) -> bool {
         let Some(asked) = round.asked() else { return false };
-        self.fold.charter().may_ask(&asked.asker) || self.wrote(round, Kind::Verdict)
+        let charter = self.fold.charter();
+        // Until it is here, who cites a delegation is a stranger: it wakes nobody by naming one.
+        let delegated = || {
+            let cited = asked.body.delegation.as_ref()?;
+            let held = self.fold.acts().delegation(&cited.leaf)?;
+            Some(held.audience == asked.asker && charter.may_ask(&held.by))
+        };
+        charter.may_ask(&asked.asker) || delegated() == Some(true) || self.wrote(round, Kind::Verdict)
     }
 
     /// Signs the head of our log if it grew.
@@ -605,6 +614,7 @@ impl Member {
     fn try_ask(&mut self, mut body: QueryBody) -> Result<QueryId, Denial> {
         let me = self.settings.me.clone();
         self.may_write()?;
+        self.choose_delegation(&mut body);
         let draft =
             self.fold.bind_draft(&body, &me, self.now).map_err(|text| Denial::Refused("question", text))?;
         let answer = standing::answer(&self.fold, &draft).filter(|_| draft.supersedes.is_none());

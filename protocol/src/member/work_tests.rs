@@ -67,6 +67,7 @@ fn query() -> Query {
         charter: Digest([3; 32]),
         supersedes: None,
         cosigners: 0,
+        delegation: None,
     }
 }
 

@@ -187,6 +187,7 @@ impl Story {
             charter: self.named,
             supersedes: None,
             cosigners: vec![],
+            delegation: None,
         }
     }
 

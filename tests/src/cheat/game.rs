@@ -189,6 +189,7 @@ impl Game {
             charter: self.charter,
             supersedes: None,
             cosigners: vec![],
+            delegation: None,
         }
     }
 
