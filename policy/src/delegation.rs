@@ -4,7 +4,6 @@
 use crate::charter::{Charter, Role};
 use crate::id::{Digest, MemberId};
 use crate::limits::Limits;
-use crate::query::Query;
 use crate::time::{Span, Time};
 use crate::verdict::CLOCK_SKEW_MAX;
 
@@ -92,12 +91,12 @@ fn check_author(charter: &Charter, by: &MemberId) -> Result<(), String> {
     }
 }
 
-/// Whether the Query may be asked under what it cites, at this time.
+/// Whether `asker`, as it says at `at`, may ask under what it cites; seen now.
 ///
 /// Errors: a sentence about the first rule that it breaks.
-pub(crate) fn check_cited(
+pub fn check_cited(
     charter: &Charter,
-    query: &Query,
+    (asker, at): (&MemberId, Time),
     cited: &Cited,
     known: Known<'_>,
     now: Time,
@@ -109,9 +108,12 @@ pub(crate) fn check_cited(
         Known::Unseen => return Ok(()),
         Known::Nothing => return Err("what it cites as a delegation is none".into()),
     };
+    if held.by != *by {
+        return Err(format!("the delegation is by `{}`, not by `{by}`", held.by));
+    }
     held.check(charter)?;
-    if held.audience != query.asker {
-        return Err(format!("the delegation is for `{}`, not for `{}`", held.audience, query.asker));
+    if held.audience != *asker {
+        return Err(format!("the delegation is for `{}`, not for `{asker}`", held.audience));
     }
     if held.revoked {
         return Err(format!("`{}` took the delegation back", held.by));
@@ -120,7 +122,7 @@ pub(crate) fn check_cited(
         return Err("the delegation is dated ahead".into());
     }
     // By the asker's word of when it asked, and by whoever judges: neither alone can make it last.
-    if query.at > held.until || now > held.until {
+    if at > held.until || now > held.until {
         return Err(format!("the delegation ended on {}", held.until.day()));
     }
     Ok(())

@@ -248,7 +248,8 @@ fn check_asker(query: &Query, facts: &Facts<'_>) -> Check {
     let is_member = facts.charter.member(&query.asker).is_some();
     match &query.delegation {
         Some(cited) if is_member => {
-            let checked = check_cited(facts.charter, query, cited, facts.delegation, facts.now);
+            let asked = (&query.asker, query.at);
+            let checked = check_cited(facts.charter, asked, cited, facts.delegation, facts.now);
             checked.or_else(|text| no(Rule::Asker, text))?;
             if cited.by.as_ref().is_some_and(suspended) {
                 return no(Rule::Asker, "the coordinator that delegated is suspended");

@@ -152,10 +152,11 @@ fn the_layer_that_is_named_refuses_alone() {
     let mut allowed = 0;
     for n in 0..20_000 {
         let roster = (n % 2 == 0).then_some(all.as_slice());
-        let layers: Vec<(Layer, Limits)> = [Layer::Floor, Layer::Charter(1), Layer::Member, Layer::Delegation]
-            .into_iter()
-            .map(|layer| (layer, cases.near(&case.query)))
-            .collect();
+        let layers: Vec<(Layer, Limits)> =
+            [Layer::Floor, Layer::Charter(1), Layer::Member, Layer::Delegation]
+                .into_iter()
+                .map(|layer| (layer, cases.near(&case.query)))
+                .collect();
         case.query.mode = if cases.next(4) == 0 { Mode::FullNoise } else { Mode::Secure };
         let said = judge(&Layers { layers: layers.clone() }, &case.query, roster, &facts);
         let alone = |limits: &Limits| {

@@ -17,6 +17,7 @@
 //! author's own log has no such excuse. What a liar built on nothing counts for nobody.
 
 mod alerts;
+mod asking;
 mod conduct;
 mod founding;
 mod history;

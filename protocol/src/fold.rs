@@ -672,12 +672,13 @@ impl Fold {
         if self.forgets {
             forget(&mut body);
         }
+        let held = self.said_to_hold(&by, &body);
         let Some(id) = body.query().or(bound.is_some().then_some(at.leaf)) else { return };
         let round = Arc::make_mut(self.rounds.entry(id).or_insert_with(|| Arc::new(Round::new(id))));
         // What counts for nothing changes nothing: whoever repeats it keeps nobody busy.
         let changed = match (body, bound) {
             (Body::Query(query), Some(bound)) => {
-                round.set_query(at, by, time, *query, bound);
+                round.set_query(at, by, time, *query, bound, held);
                 true
             }
             (body, _) => round.add(by, Logged { at, time, body }),
@@ -689,6 +690,13 @@ impl Fold {
             round.refresh(held.unwrap_or(newest));
         }
         self.touched.insert(id);
+    }
+
+    /// How far the author of a Query had said, in entries before it, that it held the log of whoever delegates.
+    fn said_to_hold(&self, by: &MemberId, body: &Body) -> u64 {
+        let Body::Query(query) = body else { return 0 };
+        let owner = query.delegation.as_ref().and_then(|cited| self.member_by_origin(&cited.log));
+        owner.map_or(0, |owner| self.heads.said(by, owner))
     }
 
     /// Rounds that got an entry since this was last asked.

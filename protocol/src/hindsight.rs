@@ -17,7 +17,7 @@ use crate::entry::{Body, Entry};
 use crate::fold::Fold;
 use crate::member::{Lost, RestoreError, replay};
 use crate::rounds::{Kind, Logged, Round};
-use crate::standing::{self, held_delegation, Room, Standing};
+use crate::standing::{self, Room, Standing, held_delegation};
 use crate::wire::{Bytes, Record};
 use crate::witness::Witnessed;
 

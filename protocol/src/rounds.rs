@@ -45,6 +45,8 @@ pub struct Asked {
     pub body: QueryBody,
     /// What it means, or why it means nothing.
     pub query: Result<Arc<Query>, String>,
+    /// How many entries of the log that its delegation stands in its author had said, earlier, that it held.
+    pub held: u64,
 }
 
 /// Kinds of round entries of which a member's first counts.
@@ -237,8 +239,9 @@ impl Round {
         time: Time,
         body: QueryBody,
         query: Result<Query, String>,
+        held: u64,
     ) {
-        self.asked = Some(Asked { at, asker, time, body, query: query.map(Arc::new) });
+        self.asked = Some(Asked { at, asker, time, body, query: query.map(Arc::new), held });
     }
 
     /// Adds what a member said. Whether it counts: its first of a kind does. An alert decides nothing.

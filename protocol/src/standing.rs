@@ -324,8 +324,7 @@ impl Standing {
             cosigners: fold.acts().cosigned(fold, query, fresh),
             delegation,
         };
-        let layers =
-            Layers::new(charter, &query.purpose, own).under(&restricted).delegated(held.as_ref());
+        let layers = Layers::new(charter, &query.purpose, own).under(&restricted).delegated(held.as_ref());
         judge(&layers, query, roster, &facts)
     }
 

@@ -94,7 +94,6 @@ impl Acts {
     pub fn delegation(&self, leaf: &Digest) -> Option<Delegation> {
         let done = self.get(leaf)?;
         let Act::Delegation { audience, limits, until, charter } = &done.act else { return None };
-        let takes_back = |said: &Done| said.by == done.by && matches!(said.act, Act::Revocation { .. });
         Some(Delegation {
             by: done.by.clone(),
             audience: audience.clone(),
@@ -102,8 +101,15 @@ impl Acts {
             at: done.time,
             until: *until,
             charter: *charter,
-            revoked: self.on(&done.at).any(takes_back),
+            revoked: self.revocation(&done.at).is_some(),
         })
+    }
+
+    /// The entry by which whoever gave a delegation took it back, the first of them.
+    pub(crate) fn revocation<'a>(&'a self, delegation: &'a Ref) -> Option<&'a Done> {
+        let by = &self.get(&delegation.leaf)?.by;
+        let said = self.on(delegation).filter(|said| said.by == *by);
+        said.filter(|said| matches!(said.act, Act::Revocation { .. })).min_by_key(|said| said.at.index)
     }
 
     /// What a Query cites as its delegation, if that is one.

@@ -35,7 +35,7 @@ fn written<'a>(fold: &'a Fold, member: &'a MemberId) -> Vec<(&'a Arc<Round>, &'a
 #[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
 pub(super) fn check_verdicts(fold: &Fold, log: &Log) -> Check {
     let mut findings = Findings::new("A07", "verdicts");
-    check_askings(&mut findings, fold, log);
+    super::asking::check_askings(&mut findings, fold, log);
     let mut standing = Standing::default();
     for (round, logged) in written(fold, &log.member) {
         match &logged.body {
@@ -61,24 +61,6 @@ pub(super) fn check_verdicts(fold: &Fold, log: &Log) -> Check {
         let _bookkeeping_is_a08 = standing.apply(fold, logged);
     }
     findings.finish("queries, acceptances and debits replayed")
-}
-
-/// Whoever may not ask and writes a Query is told of, whether or not anybody answers: under the charter that the
-/// Query names, as a member that gains or loses the right later asked with or without it.
-fn check_askings(findings: &mut Findings, fold: &Fold, log: &Log) {
-    for asked in fold.rounds().values().filter_map(|round| round.asked()) {
-        if asked.asker != log.member {
-            continue;
-        }
-        let Some(charter) = fold.charter_named(&asked.body.charter) else {
-            findings.skip();
-            continue;
-        };
-        let at = asked.at.index;
-        let text =
-            || format!("entry {at} asks, and version {} gives its author no right to", charter.version());
-        findings.note(Some(at), if charter.may_ask(&log.member) { Ok(()) } else { Err(text()) });
-    }
 }
 
 fn judge_again(

@@ -290,7 +290,7 @@ fn read_round(certificate: &Certificate, charter: &Charter) -> Result<Round, For
             let known = BTreeMap::from([(hash, Arc::new(vocabulary))]);
             bind(charter, &known, &mut Questions::default(), &body, round.id, by, time)
         });
-        round.set_query(at, by.clone(), time, *body, bound);
+        round.set_query(at, by.clone(), time, *body, bound, 0);
     }
     round.refresh(charter);
     Ok(round)

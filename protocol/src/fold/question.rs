@@ -84,7 +84,7 @@ pub(crate) fn bind(
         cosigners: u32::try_from(body.cosigners.len()).unwrap_or(u32::MAX),
         delegation: body.delegation.as_ref().map(|at| {
             let mut members = charter.members().iter();
-            cite(members.find(|member| member.keys.log.name == at.log).map(|member| &member.id), at)
+            cite(members.find(|member| *member.keys.log.name == *at.log).map(|member| &member.id), at)
         }),
     })
 }
