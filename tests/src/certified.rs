@@ -6,11 +6,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use datacoop_policy::charter::{Charter, CharterDraft};
+use datacoop_policy::charter::{Charter, CharterDraft, Role};
+use datacoop_policy::limits::Limits;
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, Digest, MemberId, Period, PrivacyLoss, QueryId, Span, Time};
+use datacoop_protocol::acts::Act;
 use datacoop_protocol::certificate::{HEADER, NotCertified, finish, gather};
 use datacoop_protocol::charter_text::{charter_toml, parse_charter, sign_charter};
 use datacoop_protocol::entry::{Body, Entry, Lay, QueryBody, Ref};
@@ -122,7 +124,8 @@ impl Story {
         Self::tell_with(scene, rounds, &|_| ())
     }
 
-    /// As `tell`, under a charter that was changed before it was signed.
+    /// As `tell`, under a charter that was changed before it was signed. Where the last member, which asks, is
+    /// then no coordinator, the first lets it.
     pub fn tell_with(scene: Scene, rounds: usize, change: &dyn Fn(&mut CharterDraft)) -> Self {
         let vocabulary = Vocabulary::from_toml(VOCABULARY).expect("a vocabulary");
         let hash = sha256(&[VOCABULARY.as_bytes()]);
@@ -151,6 +154,9 @@ impl Story {
         );
         let met = world.now() + Span(2_000);
         world.run_until(met);
+        if charter.member(&member_id(scene.members - 1)).is_some_and(|asker| !asker.has(Role::Coordinator)) {
+            delegate(&mut world, &charter, scene.members - 1);
+        }
         let mut queries = vec![];
         for round in 0..rounds {
             let now = Time::from_seconds(world.now().seconds());
@@ -272,6 +278,19 @@ impl Story {
         }
         parts.text()
     }
+}
+
+/// The first member lets another ask for a day.
+fn delegate(world: &mut World, charter: &Charter, to: usize) {
+    let act = Act::Delegation {
+        audience: member_id(to),
+        limits: Box::new(Limits::top()),
+        until: Time::from_seconds(world.now().seconds()) + Span(86_400_000),
+        charter: charter.hash(),
+    };
+    world.input(0, Input::Act { command: u64::MAX, act: Box::new(act), text: None });
+    world.run_until(world.now() + Span(2_000));
+    assert!(world.events.iter().any(|(_, event)| matches!(event, Event::Acted { .. })), "{:?}", world.events);
 }
 
 fn logs(world: &World, scene: Scene) -> Vec<Vec<Entry>> {

@@ -4,6 +4,7 @@
 use std::process::Command;
 use std::sync::OnceLock;
 
+use datacoop_policy::charter::Role;
 use datacoop_policy::query::Mode;
 use datacoop_policy::{MemberId, PrivacyLoss};
 use datacoop_protocol::audit::Outcome;
@@ -39,6 +40,21 @@ fn an_honest_certificate_passes() {
     assert!(checked.summary.contains(r"why: To see\nfigure: all, count: 1000000"), "{}", checked.summary);
     assert!(checked.summary.contains("rho 0.005000000") && !checked.summary.contains("epsilon"));
     assert_eq!(Parts::of(&text).text(), text);
+}
+
+/// What was asked under a delegation says so: whether it held, the asker's log shows, and not a certificate.
+#[test]
+fn a_certificate_says_under_whose_delegation_it_was_asked() {
+    let scene = Scene { seed: 49, ..SECURE };
+    let story = Story::tell_with(scene, 1, &|draft| draft.members[4].roles = [Role::Voting].into());
+    let checked = check(story.certificate(0).as_bytes()).unwrap();
+    assert!(checked.passed(), "{:?}", checked.checks);
+    let said = checked.checks.iter().find(|check| check.text.contains("asked by")).unwrap();
+    let expected = "asked by `DEMO-005` under a delegation by `DEMO-001`, which is in the log of that alone;";
+    assert!(said.text.starts_with(expected), "{}", said.text);
+    let own = secure().certificate(0);
+    let checked = check(own.as_bytes()).unwrap();
+    assert!(checked.checks.iter().all(|check| !check.text.contains("delegation")));
 }
 
 /// A text that reads as a certificate is the only text of what was read: so a changed byte is refused, or it

@@ -491,9 +491,12 @@ fn check_release_author(charter: &Charter, round: &Round, query: &Query, members
         return fails(format!("`{author}` released it: before its last deadline only the asker may"));
     }
     let bodies = charter.bodies(members).len();
+    let by = query.delegation.as_ref().and_then(|cited| cited.by.as_ref());
+    let under = |by| format!(" under a delegation by `{by}`, which is in the log of that alone");
     Ok(format!(
-        "asked by `{}`; {} members of {bodies} bodies; released by `{author}`",
+        "asked by `{}`{}; {} members of {bodies} bodies; released by `{author}`",
         query.asker,
+        by.map_or(String::new(), under),
         members.len()
     ))
 }
