@@ -81,7 +81,21 @@ fn what_is_cited_is_a_delegation_in_the_log_of_a_coordinator() {
 fn it_is_for_one_member_that_may_ask_for_others() {
     with(|given| given.audience = id(1), "asker floor");
     with(|given| given.audience = "GB-EDU-999999".parse().unwrap(), "asker floor");
-    with(|given| (given.by, given.audience) = (id(2), id(2)), "asker floor");
+    // Nor for whoever gives it, even where that one asks.
+    asked(
+        |case| {
+            case.query.asker = id(2);
+            case.given.as_mut().unwrap().audience = id(2);
+        },
+        "asker floor",
+    );
+    asked(
+        |case| {
+            case.query.asker = id(3);
+            case.given.as_mut().unwrap().audience = id(3);
+        },
+        "ok",
+    );
     for (roles, expected) in [
         (&[Role::Voting][..], "ok"),
         (&[], "ok"),
@@ -115,8 +129,9 @@ fn it_takes_one_step_only() {
         },
         "asker floor",
     );
-    // Nor when it says that it stands in a coordinator's log.
+    // Nor is it another's than whose log it stands in.
     with(|given| given.by = id(0), "asker floor");
+    with(|given| given.by = id(3), "asker floor");
 }
 
 #[test]
@@ -160,8 +175,10 @@ fn it_holds_for_thirty_days_at_most() {
     with(|given| given.until = given.at + DELEGATION_MAX + SECOND, "asker floor");
     with(|given| given.until = Time(u64::MAX), "asker floor");
     with(|given| given.until = earlier(given.at, SECOND), "asker floor");
-    // Dated ahead it would hold longer, by more than clocks differ.
     let now = Case::new().now;
+    with(|given| (given.at, given.until) = (now + SECOND, now + SECOND), "ok");
+    with(|given| (given.at, given.until) = (now + SECOND, now), "asker floor");
+    // Dated ahead it would hold longer, by more than clocks differ.
     let ahead = |by: Span| {
         move |given: &mut Delegation| (given.at, given.until) = (now + by, now + by + DELEGATION_MAX)
     };

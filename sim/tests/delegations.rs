@@ -41,12 +41,7 @@ fn act(story: &mut Story, site: usize, act: Act) -> Result<Ref, String> {
     let command = story.command();
     story.world.input(site, Input::Act { command, act: Box::new(act), text: None });
     story.world.run_until(story.world.now() + Span(5_000));
-    let found = story.world.events.iter().find_map(|(_, event)| match event {
-        Event::Acted { command: c, at } if *c == command => Some(Ok(at.clone())),
-        Event::Denied { command: c, text, .. } if *c == command => Some(Err(text.clone())),
-        _ => None,
-    });
-    found.unwrap()
+    told(story, command).unwrap().1
 }
 
 fn whole(time: Time) -> Time {
@@ -72,11 +67,20 @@ fn query(story: &Story, day: u8) -> QueryBody {
 fn ask(story: &mut Story, site: usize, body: impl FnOnce(&Story) -> QueryBody) -> Result<QueryId, String> {
     let body = body(story);
     story.ask(site, body).ok_or_else(|| {
-        let denied = story.world.events.iter().rev().find_map(|(_, event)| match event {
-            Event::Denied { rule, text, .. } => Some(format!("{rule}: {text}")),
-            _ => None,
-        });
-        denied.unwrap()
+        let last = story.command() - 1;
+        let (rule, said) = told(story, last).unwrap();
+        format!("{rule}: {}", said.unwrap_err())
+    })
+}
+
+/// What came of a command, and by which rule it was denied.
+fn told(story: &Story, command: u64) -> Option<(&'static str, Result<Ref, String>)> {
+    story.world.events.iter().find_map(|(_, event)| {
+        if let Event::Acted { command: c, at } = event {
+            return (*c == command).then(|| ("", Ok(at.clone())));
+        }
+        let Event::Denied { command: c, rule, text } = event else { return None };
+        (*c == command).then(|| (*rule, Err(text.clone())))
     })
 }
 
@@ -270,6 +274,14 @@ fn it_is_not_for_another_member_and_not_given_on() {
     let at = delegate(&mut story, Limits::top());
     let told = ask(&mut story, OTHER, |s| under(query(s, 10), &at)).unwrap_err();
     assert!(told.contains("is for `DEMO-006`, not for `DEMO-005`"), "{told}");
+    // What is no delegation is none, and what nobody wrote neither.
+    let log = story.world.member(0).unwrap().fold().log(&story.founder(0).id).unwrap();
+    let charter = log.reference(1).unwrap();
+    let nothing = Ref { index: log.size(), ..charter.clone() };
+    for other in [charter, nothing] {
+        let told = ask(&mut story, OTHER, |s| under(query(s, 10), &other)).unwrap_err();
+        assert!(told.contains("cites as a delegation is none"), "{told}");
+    }
     let until = whole(story.world.now()) + HOUR;
     let on = delegation(&story, OTHER, Limits::top(), until);
     assert!(act(&mut story, ASKER, on.clone()).unwrap_err().contains("coordinator"));
@@ -328,22 +340,25 @@ fn it_only_narrows() {
 /// The Query is here and the delegation that it cites is not yet: it is waited for, as long as one may join.
 #[test]
 fn a_delegation_that_comes_later_is_waited_for() {
-    for (wait, joins) in [(Span(10_000), true), (Span(21_000), false)] {
+    // A coordinator that cites one is held to it as well.
+    for (asker, wait, joins) in
+        [(ASKER, Span(10_000), true), (ASKER, Span(21_000), false), (3, Span(10_000), true)]
+    {
         let mut story = story(127);
-        lose(&mut story, ASKER);
+        lose(&mut story, asker);
         lose(&mut story, 0);
         let (now, by) = (whole(story.world.now()), story.founder(0).id);
-        let given = delegation(&story, ASKER, Limits::top(), now + HOUR);
+        let given = delegation(&story, asker, Limits::top(), now + HOUR);
         let log = story.world.member(1).unwrap().fold().log(&by).unwrap();
         let (seq, body) = (log.size(), Body::Act(given));
         let leaf = leaf_hash(&Entry { at: now, by, seq, body: body.clone() }.to_bytes());
         let at = Ref { log: log.origin.clone(), index: seq, leaf };
         let asked = under(query(&story, 10), &at);
         let to = Body::Query(Box::new(asked.clone()));
-        let author = story.founder(ASKER).id;
+        let author = story.founder(asker).id;
         let log = story.world.member(1).unwrap().fold().log(&author).unwrap();
         let id = leaf_hash(&Entry { at: now, by: author, seq: log.size(), body: to.clone() }.to_bytes());
-        story.forge_at(now, ASKER, 1, to);
+        story.forge_at(now, asker, 1, to);
         story.world.run_until(now + wait);
         assert_eq!(verdicts(&story, id), [false; 0]);
         assert!(story.world.member(2).unwrap().fold().round(&id).is_some(), "it is here");

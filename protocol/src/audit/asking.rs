@@ -63,7 +63,9 @@ fn check_delegated(fold: &Fold, charter: &Charter, asked: &Asked, at: &Ref) -> S
             false => Said::Absent,
         };
     }
-    let Some(held) = fold.acts().cited(&cited) else { return Said::Not("what it cites as a delegation is none".into()) };
+    let Some(held) = fold.acts().cited(&cited) else {
+        return Said::Not("what it cites as a delegation is none".into());
+    };
     if let Err(text) = check(Known::Held(&Delegation { revoked: false, ..held })) {
         return Said::Not(text);
     }

@@ -112,6 +112,7 @@ impl Cast {
             charter: self.charter.hash(),
             supersedes: None,
             cosigners: vec![],
+            delegation: None,
         }
     }
 
