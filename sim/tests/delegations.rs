@@ -352,7 +352,7 @@ fn a_delegation_that_comes_later_is_waited_for() {
         let log = story.world.member(1).unwrap().fold().log(&by).unwrap();
         let (seq, body) = (log.size(), Body::Act(given));
         let leaf = leaf_hash(&Entry { at: now, by, seq, body: body.clone() }.to_bytes());
-        let at = Ref { log: log.origin.clone(), index: seq, leaf };
+        let at = Ref { log: log.origin.as_str().into(), index: seq, leaf };
         let asked = under(query(&story, 10), &at);
         let to = Body::Query(Box::new(asked.clone()));
         let author = story.founder(asker).id;
