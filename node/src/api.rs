@@ -27,6 +27,9 @@ use datacoop_protocol::rounds::Round;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::acts::reviews::{self, ReviewRequest};
+use crate::acts::shown::Listed;
+use crate::acts::{self, ActRequest, Sought};
 use crate::blobs::Blobs;
 use crate::certificate::{Shelf, write_certificate};
 use crate::cli::{audit_json, audit_text, goes_on_json, goes_on_text, releases_json};
@@ -99,12 +102,17 @@ struct Shared {
     known: Arc<BTreeSet<Digest>>,
     /// One import at a time: each takes the next snapshot's number.
     importing: Arc<tokio::sync::Mutex<()>>,
+    /// One review at a time: what was found lies in a file before it is bound.
+    reviewing: Reviewing,
     /// Where logs are served: nowhere, unless somebody asked for it.
     log_server: LogServers,
 }
 
 /// The one listener that serves logs, if there is one.
 pub type LogServers = Arc<tokio::sync::Mutex<Option<LogServer>>>;
+
+/// Held by whoever binds or shows a review.
+pub type Reviewing = Arc<tokio::sync::Mutex<()>>;
 
 impl FromRef<Shared> for Handle {
     fn from_ref(shared: &Shared) -> Self {
@@ -196,7 +204,7 @@ fn stopped() -> Failed {
 }
 
 /// Opens the door and writes where it is.
-pub async fn serve(handle: Handle, log_server: LogServers) -> Result<(), StoreError> {
+pub async fn serve(handle: Handle, log_server: LogServers, reviewing: Reviewing) -> Result<(), StoreError> {
     let wrong = |error: std::io::Error| StoreError::Wrong(format!("the command line's door: {error}"));
     let known = Arc::new(handle.home().vocabularies()?.into_keys().collect());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(wrong)?;
@@ -220,10 +228,14 @@ pub async fn serve(handle: Handle, log_server: LogServers) -> Result<(), StoreEr
         .route("/v1/serve-logs", post(serve_held_logs))
         .route("/v1/opening", post(opening))
         .route("/v1/certificate", post(certificate))
+        .route("/v1/acts", post(act))
+        .route("/v1/reviews", post(review))
+        .route("/v1/proposals", get(proposals))
+        .route("/v1/proposals/{id}", get(proposal))
         .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
             guard(token.clone(), request, next)
         }))
-        .with_state(Shared { handle, known, importing: Arc::default(), log_server });
+        .with_state(Shared { handle, known, importing: Arc::default(), reviewing, log_server });
     axum::serve(listener, router).await.map_err(wrong)
 }
 
@@ -444,6 +456,36 @@ async fn ask(State(handle): State<Handle>, Json(request): Json<AskRequest>) -> A
         AskReply::Answered(id) => Ok(Json(json!({ "query": id.to_string(), "answered": true }))),
         AskReply::Denied(rule, text) => Err(Failed(CommandError::refused(rule, text))),
     }
+}
+
+async fn act(State(handle): State<Handle>, Json(request): Json<ActRequest>) -> Answer {
+    Ok(Json(acts::perform(&handle, request).await?))
+}
+
+async fn review(State(shared): State<Shared>, Json(request): Json<ReviewRequest>) -> Answer {
+    let _one_at_a_time = shared.reviewing.lock().await;
+    Ok(Json(reviews::review(&shared.handle, request).await?))
+}
+
+async fn proposals(State(handle): State<Handle>) -> Answer {
+    let listed = handle.view(|member| Listed::all(member, clock::now())).await.ok_or_else(stopped)?;
+    let home = handle.home().clone();
+    let read = move || Ok::<_, StoreError>(listed.with_titles(&home.join("blobs"), &home.vocabularies()?));
+    let read = tokio::task::spawn_blocking(read).await;
+    Ok(Json(read.map_err(|error| Failed(CommandError::failed(error.to_string())))??))
+}
+
+async fn proposal(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
+    let seen = handle.view(move |member| {
+        let at = acts::find(member.fold(), &id, Sought::Proposal)?;
+        let none = || CommandError::usage(format!("{} is by nobody who may propose", at.leaf.short()));
+        Listed::one(member, &at, clock::now()).ok_or_else(none)
+    });
+    let listed = seen.await.ok_or_else(stopped)??;
+    let home = handle.home().clone();
+    let read = move || Ok::<_, StoreError>(listed.with_texts(&home.join("blobs"), &home.vocabularies()?));
+    let read = tokio::task::spawn_blocking(read).await;
+    Ok(Json(read.map_err(|error| Failed(CommandError::failed(error.to_string())))??))
 }
 
 async fn query(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {

@@ -9,8 +9,9 @@ use std::time::Duration;
 use datacoop_policy::charter::Charter;
 use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::{Day, Digest, MemberId, QueryId, Span};
+use datacoop_protocol::acts::Act;
 use datacoop_protocol::bounds::PIECE_BYTES_MAX;
-use datacoop_protocol::entry::QueryBody;
+use datacoop_protocol::entry::{QueryBody, Ref};
 use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Event, Input, Noise, Output, Tally};
@@ -116,6 +117,15 @@ pub enum AskReply {
     Denied(&'static str, String),
 }
 
+/// What came of an act.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ActReply {
+    /// It stands in the log.
+    Acted(Ref),
+    /// Refused: the rule's code, and why.
+    Denied(&'static str, String),
+}
+
 impl Handle {
     /// Where the node listens for members.
     pub fn addresses(&self) -> &[String] {
@@ -172,6 +182,23 @@ impl Handle {
                 }
                 Ok(Event::Denied { command: c, rule, text }) if c == command => {
                     return Some(AskReply::Denied(rule, text));
+                }
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// Proposes, supports, objects and so on, with the blob of its text if it has one.
+    pub async fn act(&self, act: Act, text: Option<Vec<u8>>) -> Option<ActReply> {
+        let command = self.commands.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut events = self.events();
+        self.inbox.send(Message::Input(Input::Act { command, act: Box::new(act), text })).ok()?;
+        loop {
+            match events.recv().await {
+                Ok(Event::Acted { command: c, at }) if c == command => return Some(ActReply::Acted(at)),
+                Ok(Event::Denied { command: c, rule, text }) if c == command => {
+                    return Some(ActReply::Denied(rule, text));
                 }
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
                 Err(broadcast::error::RecvError::Closed) => return None,

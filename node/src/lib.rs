@@ -7,6 +7,7 @@
 //!
 //! Where to start: [`driver`], the loop.
 
+pub mod acts;
 pub mod api;
 pub mod blobs;
 pub mod certificate;
@@ -31,6 +32,7 @@ pub mod import;
 pub mod index;
 pub mod journal;
 pub mod keyfile;
+pub mod limits_file;
 pub mod load;
 pub mod loss;
 pub mod net;

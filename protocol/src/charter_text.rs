@@ -311,6 +311,27 @@ fn parse_purpose(text: PurposeText) -> Result<Purpose, TextError> {
     })
 }
 
+/// Reads the text of one purpose, as it stands in a charter under `[[purpose]]`: whether a charter may have it
+/// is for whoever adds it to one.
+pub fn parse_purpose_text(text: &str) -> Result<Purpose, TextError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct PurposeFile {
+        purpose: Vec<PurposeText>,
+    }
+    if text.len() > CHARTER_BYTES_MAX || text.chars().any(deceives) {
+        return wrong(format!(
+            "a purpose has no tabs, control characters or direction marks, and at most {CHARTER_BYTES_MAX} bytes"
+        ));
+    }
+    let file: PurposeFile =
+        toml::from_str(text).map_err(|error| TextError(format!("not a purpose: {error}")))?;
+    match <[PurposeText; 1]>::try_from(file.purpose) {
+        Ok([only]) => parse_purpose(only),
+        Err(several) => wrong(format!("{} purposes; propose one at a time", several.len())),
+    }
+}
+
 /// Reads a charter's text: every field known, every rule kept that needs no signature.
 pub fn parse_charter(text: &str) -> Result<Charter, TextError> {
     // Comments too: they are what a member reads before it signs.

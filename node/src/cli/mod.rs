@@ -1,5 +1,6 @@
 //! The command line: results on stdout, the rest on stderr. A file a command.
 
+mod acts;
 mod amend;
 mod ask;
 mod certificate;
@@ -12,16 +13,20 @@ mod limits;
 mod log;
 mod means;
 mod node;
+mod not_us;
 mod objections;
 mod opening;
 mod own;
 mod papers;
 mod proof;
+mod proposals;
+mod propose;
 mod purpose;
 mod questions;
 mod register;
 mod restore;
 mod results;
+mod review;
 mod show;
 mod sql;
 mod try_limits;
@@ -128,6 +133,29 @@ enum Command {
     /// People who object to being counted
     #[command(subcommand)]
     Objections(objections::ObjectionsCommand),
+    /// Propose a question, a purpose or a next version of the charter to the members
+    #[command(subcommand)]
+    Propose(propose::ProposeCommand),
+    /// List what is proposed, or show one: who supports it, who objects and why, what comes next
+    Proposals(proposals::ProposalsArgs),
+    /// Support a proposal
+    Support(acts::SupportArgs),
+    /// Object to a proposal, or to a question that was asked, with a reason
+    Object(acts::ObjectArgs),
+    /// Answer an objection to what this member proposed or asked
+    Reply(acts::ReplyArgs),
+    /// Take a proposal of this member's back
+    Withdraw(acts::WithdrawArgs),
+    /// Review a proposal, unseen by the other reviewer until both are bound
+    Review(review::ReviewArgs),
+    /// Report what came of a purpose: without a report it is not renewed
+    Report(acts::ReportArgs),
+    /// Want a member, a purpose or a dataset to stop for 30 days
+    #[command(subcommand)]
+    Pause(acts::PauseCommand),
+    /// Stay out of a question, a purpose or a dataset; others go on without you
+    #[command(subcommand)]
+    NotUs(not_us::NotUsCommand),
     /// Replay the logs this node holds, or watch them grow
     Audit(follow::AuditArgs),
     /// Write the certificate of a release: a file that anybody can check alone
@@ -208,6 +236,16 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Vocabulary(command) => vocabulary::vocabulary(&common, command),
         Command::Sql(args) => sql::sql(&common, args).await,
         Command::Objections(command) => objections::objections(&common, command),
+        Command::Propose(command) => propose::propose(&common, command),
+        Command::Proposals(args) => proposals::proposals(&common, &args),
+        Command::Support(args) => acts::support(&common, &args),
+        Command::Object(args) => acts::object(&common, &args),
+        Command::Reply(args) => acts::reply(&common, &args),
+        Command::Withdraw(args) => acts::withdraw(&common, &args),
+        Command::Review(args) => review::review(&common, &args),
+        Command::Report(args) => acts::report(&common, &args),
+        Command::Pause(command) => acts::pause(&common, command),
+        Command::NotUs(command) => not_us::not_us(&common, command),
         Command::Audit(args) if args.follow => follow::follow(&common, &args).await,
         Command::Audit(args) => node::audit(&common, args.state.as_deref()),
         Command::Certificate(args) => certificate::certificate(&common, &args),

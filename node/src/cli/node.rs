@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::means::{factor_text, loss_text};
 use super::show::plain;
 use super::{Common, Printed};
+use crate::acts::reviews;
 use crate::api::AuditRequest;
 use crate::client::Client;
 use crate::driver::{Ended, Node, NodeError, Run};
@@ -184,7 +185,9 @@ async fn run_once(
         }
         *log_server.lock().await = Some(server);
     }
-    let served = tokio::spawn(api::serve(handle.clone(), Arc::clone(&log_server)));
+    let reviewing = api::Reviewing::default();
+    let served = tokio::spawn(api::serve(handle.clone(), Arc::clone(&log_server), reviewing.clone()));
+    let showing = tokio::spawn(reviews::show_when_due(handle.clone(), reviewing));
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         .map_err(|error| CommandError::failed(error.to_string()))?;
     let waiting = node.wait();
@@ -195,6 +198,7 @@ async fn run_once(
         _ = tokio::signal::ctrl_c() => { handle.stop(); waiting.await }
     };
     served.abort();
+    showing.abort();
     let serves = log_server.lock().await.take().map(|server| server.address);
     std::fs::remove_file(door).ok();
     Ok((ended.map_err(store_error)?, serves))

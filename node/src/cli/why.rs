@@ -215,7 +215,9 @@ pub(super) fn change(refusal: &Refusal, limits: &Limits) -> String {
             "other or more members take part"
         }
         Rule::MinStep => "the same members as before take part, or the term is over",
-        Rule::MinCosigners => "more members support the question: it is proposed, and they co-sign it",
+        Rule::MinCosigners => {
+            "other members support it first: datacoop propose question FILE, then each of them datacoop support ID"
+        }
         Rule::Purposes | Rule::Questions | Rule::Datasets | Rule::Columns | Rule::GroupBy => {
             "it asks for less, or something else"
         }

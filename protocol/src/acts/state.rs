@@ -69,6 +69,19 @@ pub struct Reviewed<'a> {
     pub opened: Option<(&'a Ref, &'a Findings)>,
 }
 
+/// Something that members want to stop now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Restriction<'a> {
+    /// What.
+    pub target: &'a Target,
+    /// What they said, the last of each member under each version, in order of members.
+    pub by: Vec<&'a Done>,
+    /// Of how many bodies they are.
+    pub bodies: usize,
+    /// Until when it holds if nobody repeats it; `None` where too few bodies want it.
+    pub until: Option<Time>,
+}
+
 impl State {
     /// In a word.
     pub fn code(self) -> &'static str {
@@ -265,10 +278,10 @@ impl Acts {
         })
     }
 
-    /// What is restricted for a member now (CHARTER.md, C11): what a member says of itself, and what members
-    /// of so many bodies say of anything. Restrictions combine; each holds for a while, and is repeated once
-    /// under one version of the charter.
-    pub fn restricted(&self, fold: &Fold, me: &MemberId, now: Time) -> Restricted {
+    /// What members want restricted now, by the charter that a member goes by (CHARTER.md, C11): what a member
+    /// says of itself, and what members of so many bodies say of anything. Restrictions combine; each holds
+    /// for a while, and is repeated once under one version of the charter.
+    pub fn restrictions<'a>(&'a self, fold: &'a Fold, me: &MemberId, now: Time) -> Vec<Restriction<'a>> {
         let charter = fold.charter_at(me, now);
         let mut said: BTreeMap<(&Target, &MemberId, u32), Vec<&Done>> = BTreeMap::new();
         for done in self.all().filter(|done| is_entitled(fold, done)) {
@@ -276,25 +289,25 @@ impl Acts {
             let version = fold.charter_of_entry(&done.by, done.time, done.at.index).version();
             said.entry((target, &done.by, version)).or_default().push(done);
         }
-        let mut bodies: BTreeMap<&Target, BTreeSet<&str>> = BTreeMap::new();
-        let mut restricted = Restricted::default();
+        let mut wanted: BTreeMap<&Target, Vec<(&str, &Done)>> = BTreeMap::new();
         for ((target, by, _), mut all) in said {
             all.sort_by_key(|done| done.at.index);
-            let counts = all.iter().take(RESTRICTIONS_MAX);
-            let holds =
-                |done: &&&Done| done.time <= now + CLOCK_SKEW_MAX && now < done.time + RESTRICTION_HOLDS;
-            let Some(member) = charter.member(by).filter(|_| counts.clone().any(|done| holds(&done))) else {
-                continue;
-            };
-            if *target == Target::Member(by.clone()) {
-                restricted.members.insert(by.clone());
-            }
-            bodies.entry(target).or_default().insert(&member.body);
+            let counts = all.into_iter().take(RESTRICTIONS_MAX);
+            let mut holding = counts
+                .filter(|done| done.time <= now + CLOCK_SKEW_MAX && now < done.time + RESTRICTION_HOLDS);
+            let Some((member, first)) = charter.member(by).zip(holding.next()) else { continue };
+            let last = holding.fold(first, |last, done| if done.time > last.time { done } else { last });
+            wanted.entry(target).or_default().push((&member.body, last));
         }
-        for (target, bodies) in bodies {
-            if bodies.len() < charter.fields().restrict as usize {
-                continue;
-            }
+        let needed = charter.fields().restrict as usize;
+        wanted.into_iter().map(|(target, by)| Restriction::of(target, &by, needed)).collect()
+    }
+
+    /// What is restricted for a member now.
+    pub fn restricted(&self, fold: &Fold, me: &MemberId, now: Time) -> Restricted {
+        let mut restricted = Restricted::default();
+        let all = self.restrictions(fold, me, now);
+        for Restriction { target, .. } in all.iter().filter(|wanted| wanted.until.is_some()) {
             match target {
                 Target::Member(id) => drop(restricted.members.insert(id.clone())),
                 Target::Purpose(id) => drop(restricted.purposes.insert(id.clone())),
@@ -302,6 +315,24 @@ impl Acts {
             }
         }
         restricted
+    }
+}
+
+impl<'a> Restriction<'a> {
+    fn of(target: &'a Target, said: &[(&str, &'a Done)], needed: usize) -> Self {
+        let mut ends: BTreeMap<&str, Time> = BTreeMap::new();
+        for (body, done) in said {
+            let end = ends.entry(body).or_insert(Time(0));
+            *end = (*end).max(done.time + RESTRICTION_HOLDS);
+        }
+        let bodies = ends.len();
+        let mut ends: Vec<Time> = ends.into_values().collect();
+        ends.sort_unstable_by(|a, b| b.cmp(a));
+        // As long as so many bodies still say so; of itself, as long as the member does.
+        let together = needed.checked_sub(1).and_then(|last| ends.get(last)).copied();
+        let own = said.iter().filter(|(_, done)| *target == Target::Member(done.by.clone()));
+        let own = own.map(|(_, done)| done.time + RESTRICTION_HOLDS).max();
+        Self { target, by: said.iter().map(|(_, done)| *done).collect(), bodies, until: together.max(own) }
     }
 }
 
