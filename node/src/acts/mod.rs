@@ -244,12 +244,12 @@ pub enum Sought {
 impl Sought {
     fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Proposal => ("proposal", "list them: datacoop proposals"),
+            Self::Proposal => ("a proposal", "list them: datacoop proposals"),
             Self::ProposalOrQuery => {
-                ("proposal or question", "list them: datacoop proposals, or datacoop results")
+                ("a proposal or question", "list them: datacoop proposals, or datacoop results")
             }
-            Self::Query => ("question", "list those that were answered: datacoop results"),
-            Self::Objection => ("objection", "a proposal's objections are in: datacoop proposals ID"),
+            Self::Query => ("a question", "list those that were answered: datacoop results"),
+            Self::Objection => ("an objection", "a proposal's objections are in: datacoop proposals ID"),
         }
     }
 }
@@ -263,7 +263,7 @@ pub fn find(fold: &Fold, beginning: &str, sought: Sought) -> Result<Ref, Command
     if hex.is_empty() || hex.len() > 64 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
         let shown = beginning.chars().take(64).collect::<String>();
         return Err(CommandError::usage(format!(
-            "`{}` is no id of a {what}: an id is hex, or the beginning of it",
+            "`{}` is no id of {what}: an id is hex, or the beginning of it",
             shown.escape_debug()
         ))
         .hint(hint));
@@ -304,8 +304,10 @@ fn none_begins(fold: &Fold, beginning: &str, sought: Sought) -> CommandError {
     let mut others = fold.acts().all().filter(|done| done.at.leaf.to_string().starts_with(&hex));
     let other = others.next().map(|Done { act, .. }| act.kind());
     let text = match other {
-        Some(kind) if hex.len() >= 8 => format!("`{hex}` is a {kind}, not a {what}"),
-        Some(_) | None => format!("no {what} here begins with `{hex}`"),
+        Some(kind) if hex.len() >= 8 => {
+            format!("`{hex}` is the id of another entry, of kind {kind}, not of {what}")
+        }
+        Some(_) | None => format!("no id of {what} here begins with `{hex}`"),
     };
     CommandError::usage(text).hint(hint)
 }

@@ -14,6 +14,7 @@ use datacoop_protocol::charter_text::{
 };
 use serde_json::{Value, json};
 
+use super::blocked;
 use super::charter::{describe, write};
 use super::demo::read;
 use super::node::{confirm, home_of, store_error};
@@ -96,7 +97,7 @@ pub(super) fn propose(common: &Common, args: &ProposeArgs) -> Result<Printed, Co
     write(&args.output, &text)?;
     let path = args.output.display();
     let said = format!(
-        "Wrote {path}.\n{}\nEdit it for other changes; `datacoop charter diff {path}` says what it comes to. Then each member runs: datacoop charter sign {path}\n",
+        "Wrote {path}.\n{}\nEdit it for other changes; `datacoop charter diff {path}` says what it comes to. Put it before the members: datacoop propose charter {path}. Then each member runs: datacoop charter sign {path}\n",
         changes_text(&amendment)
     );
     Ok(Printed::new(amendment_json(&parent, &amendment), said))
@@ -209,6 +210,7 @@ pub(super) fn sign(common: &Common, home: &Home, file: &PathBuf) -> Result<Print
     let config = home.config().map_err(store_error)?;
     let keys = home.keys(&config).map_err(store_error)?;
     let Opened { parent, text, amendment } = open(home, file)?;
+    blocked::check(home, &amendment.charter, clock::now())?;
     if !common.quiet && !common.json {
         let said = format!("{}\n{}\n", changes_text(&amendment), acts_text(&parent, &amendment));
         eprint!("{}", plain_lines(&said));

@@ -3,6 +3,7 @@
 mod acts;
 mod amend;
 mod ask;
+mod blocked;
 mod certificate;
 mod charter;
 mod demo;
