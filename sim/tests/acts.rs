@@ -8,8 +8,8 @@ use datacoop_policy::charter::Role;
 use datacoop_policy::query::Mode;
 use datacoop_policy::{Digest, QueryId, Span};
 use datacoop_protocol::acts::{
-    Act, Done, Findings, Grade, OBJECTION_WAITS, Outcome, State, Subject, Target, blob_text, findings_hash,
-    text_blob,
+    Act, Done, Findings, Grade, OBJECTION_WAITS, Outcome, RESTRICTION_HOLDS, State, Subject, Target,
+    blob_text, findings_hash, text_blob,
 };
 use datacoop_protocol::entry::Ref;
 use datacoop_protocol::log::tree::sha256;
@@ -244,8 +244,15 @@ fn members_of_enough_bodies_stop_a_purpose_for_thirty_days_twice() {
     let id = ask(&mut story, "10").unwrap();
     assert!(story.finish(id, 5) && story.released(id), "one alone stops nothing");
     assert!(act(&mut story, 1, stop.clone(), None).unwrap_err().contains("still holds"));
-    act(&mut story, 2, stop.clone(), None).unwrap();
+    let second = act(&mut story, 2, stop.clone(), None).unwrap();
     assert!(ask(&mut story, "11").unwrap_err().starts_with("purposes"));
+    let member = story.world.member(0).unwrap();
+    let wanted = member.fold().acts().restrictions(member.fold(), member.me(), story.world.now());
+    let [wanted] = wanted.as_slice() else { panic!("{wanted:?}") };
+    assert_eq!((wanted.target, wanted.bodies, wanted.by.len()), (&Target::Purpose("demo".into()), 2, 2));
+    let first = wanted.by.iter().map(|done| done.time).min().unwrap();
+    assert!(first < done(&story, &second).time, "the first word runs out first, and then it is over");
+    assert_eq!(wanted.until, Some(first + RESTRICTION_HOLDS));
     sleep(&mut story, Span(31 * DAY.0));
     let id = ask(&mut story, "11").unwrap();
     assert!(story.finish(id, 5) && story.released(id), "it ran out");

@@ -79,6 +79,7 @@ fn a_version_is_proposed_objected_to_answered_and_only_then_signed() {
     assert_eq!(seen["text"], std::fs::read_to_string(coop.path("v2.txt")).unwrap());
     coop.fails(0, &["propose", "charter", "v2.txt", "--yes"], 6, "proposes the same");
     coop.fails(0, &["object", short, "--because", "x", "--yes"], 6, "our own");
+    wait_shown(&coop, 2, short, |_| true);
     coop.ok(2, &["support", short, "--yes"]);
     coop.fails(2, &["support", short, "--yes"], 6, "support it already");
     let objection = id(&coop.ok(3, &["object", short, "--because", REASON, "--yes", "--json"]));
@@ -120,6 +121,7 @@ fn a_version_is_proposed_objected_to_answered_and_only_then_signed() {
     coop.fails(1, &["withdraw", short, "--yes"], 6, "only whoever made");
     coop.ok(0, &["withdraw", short, "--yes"]);
     let seen = wait_shown(&coop, 4, short, |one| one["state"] == "withdrawn");
+    wait_shown(&coop, 2, short, |one| one["state"] == "withdrawn");
     assert_eq!(seen["other_wordings"][0], second.as_str());
     coop.fails(2, &["object", short, "--because", "late", "--yes"], 6, "withdrawn already");
     coop.terminate(0);
@@ -128,10 +130,15 @@ fn a_version_is_proposed_objected_to_answered_and_only_then_signed() {
     coop.wait_connected(0);
 
     // The log says what was done; only blobs hold the words.
-    coop.ok(4, &["log", "export", "export"]);
-    let entries = all_but_blobs(&coop.path("export"));
-    assert!(holds(&entries, "objection") && !holds(&entries, "too few cells"));
-    assert!(!holds(&entries, "council can ask twice") && !holds(&entries, "max_cells = 100"));
+    for (n, kind) in [(0, "reply"), (1, "proposal"), (3, "objection")] {
+        let folder = format!("exported{n}");
+        coop.ok(n, &["log", "export", &folder]);
+        let entries = all_but_blobs(&coop.path(&folder));
+        assert!(holds(&entries, &format!("\"{kind}\"")), "{kind}");
+        for words in ["too few cells", "council can ask twice", "max_cells = 1"] {
+            assert!(!holds(&entries, words), "{words}");
+        }
+    }
     assert_eq!(coop.verify_all()["result"], "pass");
     assert_eq!(json(&coop.ok(3, &["audit", "--json"]))["result"], "pass");
 }
@@ -155,7 +162,9 @@ fn a_question_is_supported_and_asked_a_purpose_reviewed_reported_on_and_paused()
     write_purpose(&coop);
     let at = id(&coop.ok(0, &["propose", "purpose", "purpose.toml", "--yes", "--json"]));
     for n in 1..5 {
-        wait_shown(&coop, n, &at, |one| one["names"] == "exams-again");
+        let seen = wait_shown(&coop, n, &at, |one| one["names"] == "exams-again");
+        let first = seen["means"]["but_first"].as_str().unwrap();
+        assert!(first.contains("rho_purpose"), "the other purpose leaves it no room yet: {first}");
     }
     let review = |harm, because| {
         [

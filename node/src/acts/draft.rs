@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datacoop_policy::charter::{Charter, Purpose, class_of};
+use datacoop_policy::charter::{Charter, CharterDraft, Purpose, class_of};
 use datacoop_policy::question::{Question, QuestionDraft};
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, PrivacyLoss};
 use datacoop_protocol::acts::Subject;
 use datacoop_protocol::charter_text::{
-    Amendment, TextError, bare_text, charter_toml, open_amendment, parse_purpose_text,
+    Amendment, TextError, bare_text, charter_toml, open_amendment, parse_charter, parse_purpose_text,
 };
 use datacoop_protocol::fold::{question_hash, question_value};
 use datacoop_protocol::log::tree::sha256;
@@ -123,15 +123,20 @@ fn read_question(text: &str, vocabularies: &Vocabularies) -> Result<Draft, Strin
     })
 }
 
-/// The version that follows with this purpose in it, and nothing else changed.
-fn with_purpose(purpose: &Purpose, parent: &Charter) -> Result<Amendment, TextError> {
+/// The version that follows with this purpose in it, and nothing else changed. Where the others leave it no
+/// room, what they would have to change is an error for whoever writes that version, and none of the purpose.
+///
+/// Errors: no charter may have it.
+fn with_purpose(purpose: &Purpose, parent: &Charter) -> Result<Result<Amendment, TextError>, TextError> {
     let mut draft = parent.fields().clone();
     (draft.version, draft.prev) = (parent.version() + 1, Some(parent.hash()));
+    let alone = CharterDraft { purposes: vec![purpose.clone()], ..draft.clone() };
+    parse_charter(&charter_toml(&alone))?;
     match draft.purposes.iter_mut().find(|known| known.id == purpose.id) {
         Some(known) => *known = purpose.clone(),
         None => draft.purposes.push(purpose.clone()),
     }
-    open_amendment(&charter_toml(&draft), parent)
+    Ok(open_amendment(&charter_toml(&draft), parent))
 }
 
 fn read_purpose(text: &str, parent: &Charter) -> Result<Draft, String> {
@@ -146,7 +151,11 @@ fn read_purpose(text: &str, parent: &Charter) -> Result<Draft, String> {
         format!("open       {} to {}; report by {}", purpose.starts, purpose.expires, purpose.report_due),
         format!("reviewers  {}", reviewers.join(", ")),
     ];
-    lines.extend(changes(&amendment)?);
+    let (more, means) = match &amendment {
+        Ok(amendment) => (changes(amendment)?, changes_json(amendment)),
+        Err(why) => (vec![format!("but first  {why}")], vec![]),
+    };
+    lines.extend(more);
     Ok(Draft {
         hash: sha256(&[text.as_bytes()]),
         text: text.to_owned(),
@@ -155,7 +164,8 @@ fn read_purpose(text: &str, parent: &Charter) -> Result<Draft, String> {
         json: json!({ "plain": purpose.plain, "affected": purpose.affected, "heard": purpose.heard,
                       "not_for": purpose.not_for, "starts": purpose.starts.to_string(),
                       "expires": purpose.expires.to_string(), "report_due": purpose.report_due.to_string(),
-                      "reviewers": reviewers, "changes": changes_json(&amendment) }),
+                      "reviewers": reviewers, "changes": means,
+                      "but_first": amendment.err().map(|why| why.to_string()) }),
         subject: Subject::Purpose(purpose.id),
     })
 }
