@@ -28,8 +28,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::acts::reviews::{self, ReviewRequest};
-use crate::acts::shown::Listed;
-use crate::acts::{self, ActRequest, Sought};
+use crate::acts::shown::{Listed, waiting};
+use crate::acts::{self, ActRequest, ProposeRequest, Sought};
 use crate::blobs::Blobs;
 use crate::certificate::{Shelf, write_certificate};
 use crate::cli::{audit_json, audit_text, goes_on_json, goes_on_text, releases_json};
@@ -230,7 +230,7 @@ pub async fn serve(handle: Handle, log_server: LogServers, reviewing: Reviewing)
         .route("/v1/certificate", post(certificate))
         .route("/v1/acts", post(act))
         .route("/v1/reviews", post(review))
-        .route("/v1/proposals", get(proposals))
+        .route("/v1/proposals", get(proposals).post(propose))
         .route("/v1/proposals/{id}", get(proposal))
         .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
             guard(token.clone(), request, next)
@@ -261,7 +261,12 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 }
 
 async fn status(State(handle): State<Handle>) -> Answer {
-    handle.view(|member| status_json(member, clock::now())).await.map(Json).ok_or_else(stopped)
+    let seen = handle.view(|member| {
+        let mut json = status_json(member, clock::now());
+        json["proposals"] = waiting(member, clock::now());
+        json
+    });
+    seen.await.map(Json).ok_or_else(stopped)
 }
 
 async fn results(State(handle): State<Handle>) -> Answer {
@@ -460,6 +465,10 @@ async fn ask(State(handle): State<Handle>, Json(request): Json<AskRequest>) -> A
 
 async fn act(State(handle): State<Handle>, Json(request): Json<ActRequest>) -> Answer {
     Ok(Json(acts::perform(&handle, request).await?))
+}
+
+async fn propose(State(handle): State<Handle>, Json(request): Json<ProposeRequest>) -> Answer {
+    Ok(Json(acts::propose(&handle, request).await?))
 }
 
 async fn review(State(shared): State<Shared>, Json(request): Json<ReviewRequest>) -> Answer {

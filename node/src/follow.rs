@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use datacoop_policy::{MemberId, PrivacyLoss, QueryId, Time};
-use datacoop_protocol::acts::Act;
+use datacoop_protocol::acts::{Act, Outcome};
 use datacoop_protocol::entry::{Body, Entry, EntryError, QueryBody, Ref};
 use datacoop_protocol::fold::{Fold, Log};
 use datacoop_protocol::log::cosignature::policy_text;
@@ -183,7 +183,7 @@ fn sentence(fold: &Fold, leaf: QueryId, body: &Body) -> String {
             owner(fold, &subject.log),
             of(query)
         ),
-        Body::Act(act) => act_said(fold, act),
+        Body::Act(act) => act_said(fold, leaf, act),
         Body::Head { heads } => format!("says how far it holds the logs of {} others", heads.len()),
         Body::Split { log, .. } => {
             format!("shows that {} signed two histories of its log", owner(fold, log))
@@ -191,19 +191,35 @@ fn sentence(fold: &Fold, leaf: QueryId, body: &Body) -> String {
     }
 }
 
+/// What a member speaks of: a proposal, an objection or a Query, by the id that commands take.
+fn spoken_of(fold: &Fold, at: &Ref) -> String {
+    let id = short(&at.leaf);
+    let found = fold.acts().get(&at.leaf).filter(|done| done.at == *at);
+    match found.map(|done| (&done.by, &done.act)) {
+        Some((_, Act::Proposal { subject, .. })) => {
+            format!("the proposed {} `{}` ({id})", subject.code(), subject.id())
+        }
+        Some((by, Act::Objection { .. })) => format!("the objection of {} ({id})", name(fold, by)),
+        None if fold.round(&at.leaf).is_some() => title(fold, &at.leaf),
+        Some(_) | None => format!("entry {} of {} ({id})", at.index, owner(fold, &at.log)),
+    }
+}
+
 /// What a member did beside rounds; its texts are blobs, and not told here.
-fn act_said(fold: &Fold, act: &Act) -> String {
-    let of = |at: &Ref| format!("entry {} of {}", at.index, owner(fold, &at.log));
+fn act_said(fold: &Fold, leaf: QueryId, act: &Act) -> String {
+    let of = |at: &Ref| spoken_of(fold, at);
     match act {
         Act::Proposal { subject, replaces, .. } => {
             let instead = replaces.as_ref().map_or(String::new(), |old| format!(", instead of {}", of(old)));
-            format!("proposes the {} `{}`{instead}", subject.code(), subject.id())
+            format!("proposes the {} `{}` ({}){instead}", subject.code(), subject.id(), short(&leaf))
         }
         Act::Cosign { proposal } => format!("supports {}", of(proposal)),
         Act::Withdrawal { proposal } => format!("takes back {}", of(proposal)),
-        Act::Objection { about, .. } => format!("objects to {}", of(about)),
+        Act::Objection { about, .. } => format!("objects to {}: {}", of(about), short(&leaf)),
         Act::Reply { objection, .. } => format!("answers {}", of(objection)),
-        Act::Review { proposal, .. } => format!("has reviewed {}", of(proposal)),
+        Act::Review { proposal, .. } => {
+            format!("has reviewed {}, and shows how once another reviewer has", of(proposal))
+        }
         Act::Opened { proposal, findings, .. } => format!(
             "shows its review of {}: benefit {}, harm {}, least data {}",
             of(proposal),
@@ -213,9 +229,13 @@ fn act_said(fold: &Fold, act: &Act) -> String {
         ),
         Act::Report { purpose, releases, outcome, .. } => {
             format!(
-                "reports on the purpose `{purpose}` after {} releases: {}",
+                "reports on the purpose `{purpose}` and {} of its releases: {}",
                 releases.len(),
-                outcome.code()
+                match outcome {
+                    Outcome::Changed => "something changed",
+                    Outcome::Learnt => "something was learnt",
+                    Outcome::Nothing => "nothing came of it",
+                }
             )
         }
         Act::Restriction { target } => {

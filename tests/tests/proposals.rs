@@ -103,6 +103,9 @@ fn a_version_is_proposed_objected_to_answered_and_only_then_signed() {
         coop.wait_connected(n);
     }
     assert!(!std::fs::read_to_string(coop.path("v2.txt")).unwrap().contains('\u{2014}'), "nobody signed");
+    let waiting = coop.status(0)["proposals"].clone();
+    assert_eq!((&waiting["open"], &waiting["unanswered"]), (&1.into(), &1.into()), "{waiting}");
+    assert!(text(&coop.ok(4, &["status"])).contains("1 of others without a word of ours"));
     coop.fails(1, &["reply", &objection, "--text", "x", "--yes"], 6, "only whoever proposed");
     coop.ok(0, &["reply", &objection[..10], "--text", "a council can ask twice", "--yes"]);
     wait_shown(&coop, 3, short, |one| one["objections"][0]["reply"]["text"] == "a council can ask twice");
@@ -290,6 +293,8 @@ fn what_cannot_be_said_is_refused_and_nothing_is_logged() {
         coop.fails(0, &["object", id, "--because", "no", "--yes"], 2, "here begins with");
         coop.fails(0, &["reply", id, "--text", "no", "--yes"], 2, "no id of an objection");
     }
+    std::fs::write(coop.path("next.txt"), "# datacoop/charter/v1\nversion = 2\n").unwrap();
+    coop.fails(4, &["charter", "sign", "next.txt", "--yes"], 2, "next.txt: not a charter");
     coop.fails(0, &["support", "../status", "--yes"], 2, "is no id");
     coop.fails(0, &["object", "\u{1b}[2J", "--because", "no", "--yes"], 2, "is no id");
     coop.fails(0, &["object", "ab", "--because", " ", "--yes"], 2, "says nothing");

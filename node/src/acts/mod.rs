@@ -10,7 +10,6 @@ use datacoop_protocol::acts::{Act, Done, Outcome, TEXT_BYTES_MAX, TEXT_SALT_BYTE
 use datacoop_protocol::entry::Ref;
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::log::tree::sha256;
-use datacoop_protocol::member::Member;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -22,19 +21,21 @@ use draft::{Draft, What};
 /// Ids that are named where none fits, or several do.
 const NEAREST_MAX: usize = 3;
 
-/// What to do. Ids are the beginnings of leaf hashes.
+/// What to propose.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProposeRequest {
+    /// What kind of thing.
+    pub what: What,
+    /// The draft's text.
+    pub text: String,
+    /// The proposal whose wording it changes.
+    pub instead_of: Option<String>,
+}
+
+/// What else to do. Ids are the beginnings of leaf hashes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "lowercase")]
 pub enum ActRequest {
-    /// Propose something.
-    Propose {
-        /// What.
-        what: What,
-        /// The draft's text.
-        text: String,
-        /// The proposal whose wording it changes.
-        instead_of: Option<String>,
-    },
     /// Support a proposal.
     Support {
         /// Which.
@@ -79,9 +80,6 @@ pub enum ActRequest {
     },
 }
 
-/// An act with its text, as the Member takes it.
-type Ready = (Act, Option<Vec<u8>>);
-
 fn stopping() -> CommandError {
     CommandError { exit: Exit::NotRunning, text: "the node is stopping".into(), hint: None }
 }
@@ -102,7 +100,30 @@ pub fn salted(text: &str, salt: &[u8; TEXT_SALT_BYTES]) -> Result<(Digest, Vec<u
 
 /// Does what is asked. Returns the entry's reference.
 pub async fn perform(handle: &Handle, request: ActRequest) -> Result<Value, CommandError> {
-    let (act, text) = ready(handle, request).await?;
+    let text = request.text().map(|text| salted(text, &entropy::bytes())).transpose()?;
+    let ready = handle.view(move |member| resolve(member.fold(), request, text));
+    let (act, text) = ready.await.ok_or_else(stopping)??;
+    done(handle, act, text).await
+}
+
+/// Proposes something. Returns the entry's reference.
+pub async fn propose(handle: &Handle, request: ProposeRequest) -> Result<Value, CommandError> {
+    let ProposeRequest { what, text, instead_of } = request;
+    let seen = handle.view(move |member| {
+        let fold = member.fold();
+        let replaces = instead_of.map(|id| find(fold, &id, Sought::Proposal)).transpose()?;
+        Ok::<_, CommandError>((fold.charter().clone(), replaces))
+    });
+    let (charter, replaces) = seen.await.ok_or_else(stopping)??;
+    let known = handle.home().vocabularies().map_err(|error| CommandError::failed(error.to_string()))?;
+    let draft = Draft::read(what, &text, &charter, &known).map_err(CommandError::usage)?;
+    let (text, blob) = salted(&draft.text, &entropy::bytes())?;
+    let Draft { subject, hash: draft, .. } = draft;
+    let act = Act::Proposal { subject, draft, text, charter: charter.hash(), replaces };
+    done(handle, act, Some(blob)).await
+}
+
+async fn done(handle: &Handle, act: Act, text: Option<Vec<u8>>) -> Result<Value, CommandError> {
     let kind = act.kind();
     let at = write(handle, act, text).await?;
     Ok(json!({ "schema": "datacoop.act/1", "kind": kind, "id": at.leaf.to_string(), "log": at.log,
@@ -117,78 +138,39 @@ async fn write(handle: &Handle, act: Act, text: Option<Vec<u8>>) -> Result<Ref, 
     }
 }
 
-async fn ready(handle: &Handle, request: ActRequest) -> Result<Ready, CommandError> {
-    let salt = entropy::bytes();
-    let view = |look: Box<dyn FnOnce(&Member) -> Result<Ready, CommandError> + Send>| async {
-        handle.view(look).await.ok_or_else(stopping)?
-    };
-    match request {
-        ActRequest::Propose { what, text, instead_of } => {
-            propose(handle, what, &text, instead_of, &salt).await
+impl ActRequest {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Object { because: text, .. } | Self::Reply { text, .. } | Self::Report { text, .. } => {
+                Some(text)
+            }
+            Self::Support { .. } | Self::Withdraw { .. } | Self::Pause { .. } => None,
         }
-        ActRequest::Support { id } => {
-            let of = move |member: &Member| {
-                let proposal = find(member.fold(), &id, Sought::Proposal)?;
-                Ok((Act::Cosign { proposal }, None))
-            };
-            view(Box::new(of)).await
-        }
-        ActRequest::Withdraw { id } => {
-            let of = move |member: &Member| {
-                let proposal = find(member.fold(), &id, Sought::Proposal)?;
-                Ok((Act::Withdrawal { proposal }, None))
-            };
-            view(Box::new(of)).await
-        }
-        ActRequest::Object { id, because } => {
-            let (text, blob) = salted(&because, &salt)?;
-            let of = move |member: &Member| {
-                let about = find(member.fold(), &id, Sought::ProposalOrQuery)?;
-                Ok((Act::Objection { about, text }, Some(blob)))
-            };
-            view(Box::new(of)).await
-        }
-        ActRequest::Reply { id, text } => {
-            let (text, blob) = salted(&text, &salt)?;
-            let of = move |member: &Member| {
-                let objection = find(member.fold(), &id, Sought::Objection)?;
-                Ok((Act::Reply { objection, text }, Some(blob)))
-            };
-            view(Box::new(of)).await
-        }
-        ActRequest::Report { purpose, outcome, text, queries } => {
-            let outcome = outcome_of(&outcome)?;
-            let (text, blob) = salted(&text, &salt)?;
-            let of = move |member: &Member| {
-                let fold = member.fold();
-                known_purpose(fold, &purpose)?;
-                let releases = queries.iter().map(|id| release(fold, id)).collect::<Result<_, _>>()?;
-                Ok((Act::Report { purpose, releases, outcome, text }, Some(blob)))
-            };
-            view(Box::new(of)).await
-        }
-        ActRequest::Pause { what, id } => Ok((Act::Restriction { target: target_of(&what, &id)? }, None)),
     }
 }
 
-async fn propose(
-    handle: &Handle,
-    what: What,
-    text: &str,
-    instead_of: Option<String>,
-    salt: &[u8; TEXT_SALT_BYTES],
-) -> Result<Ready, CommandError> {
-    let seen = handle.view(move |member| {
-        let fold = member.fold();
-        let replaces = instead_of.map(|id| find(fold, &id, Sought::Proposal)).transpose()?;
-        Ok::<_, CommandError>((fold.charter().clone(), replaces))
-    });
-    let (charter, replaces) = seen.await.ok_or_else(stopping)??;
-    let known = handle.home().vocabularies().map_err(|error| CommandError::failed(error.to_string()))?;
-    let draft = Draft::read(what, text, &charter, &known).map_err(CommandError::usage)?;
-    let (text, blob) = salted(&draft.text, salt)?;
-    let Draft { subject, hash: draft, .. } = draft;
-    Ok((Act::Proposal { subject, draft, text, charter: charter.hash(), replaces }, Some(blob)))
+/// The act that is asked for, with the entries that it cites.
+fn resolve(
+    fold: &Fold,
+    request: ActRequest,
+    text: Option<(Digest, Vec<u8>)>,
+) -> Result<(Act, Option<Vec<u8>>), CommandError> {
+    let (text, blob) = text.map_or((Digest::default(), None), |(hash, blob)| (hash, Some(blob)));
+    let act = match request {
+        ActRequest::Support { id } => Act::Cosign { proposal: find(fold, &id, Sought::Proposal)? },
+        ActRequest::Withdraw { id } => Act::Withdrawal { proposal: find(fold, &id, Sought::Proposal)? },
+        ActRequest::Object { id, .. } => {
+            Act::Objection { about: find(fold, &id, Sought::ProposalOrQuery)?, text }
+        }
+        ActRequest::Reply { id, .. } => Act::Reply { objection: find(fold, &id, Sought::Objection)?, text },
+        ActRequest::Report { purpose, outcome, queries, .. } => {
+            known_purpose(fold, &purpose)?;
+            let releases = queries.iter().map(|id| release(fold, id)).collect::<Result<_, _>>()?;
+            Act::Report { purpose, releases, outcome: outcome_of(&outcome)?, text }
+        }
+        ActRequest::Pause { what, id } => Act::Restriction { target: target_of(&what, &id)? },
+    };
+    Ok((act, blob))
 }
 
 fn outcome_of(code: &str) -> Result<Outcome, CommandError> {

@@ -211,6 +211,23 @@ fn query_objections(fold: &Fold) -> Vec<Value> {
     of.collect()
 }
 
+/// What waits for a word of ours, for `status`: open proposals of others that we neither support nor object
+/// to, objections to ours that we did not answer, and how many restrictions are in force.
+pub fn waiting(member: &Member, now: Time) -> Value {
+    let (fold, me, acts) = (member.fold(), member.me(), member.fold().acts());
+    let open = acts.proposals().filter(|done| acts.state(fold, done, now) == Some(State::Open));
+    let (ours, others): (Vec<&Done>, Vec<&Done>) = open.partition(|done| done.by == *me);
+    let silent = others.iter().filter(|done| !acts.on(&done.at).any(|said| said.by == *me)).count();
+    let objections = ours.iter().flat_map(|done| acts.objections(fold, &done.at, me));
+    let restrictions = acts.restrictions(fold, me, now);
+    json!({
+        "open": ours.len() + others.len(),
+        "silent": silent,
+        "unanswered": objections.filter(|one| one.reply.is_none()).count(),
+        "paused": restrictions.iter().filter(|one| one.until.is_some()).count(),
+    })
+}
+
 impl Listed {
     /// All proposals, the newest first; the restrictions; the reports; and objections to questions.
     pub fn all(member: &Member, now: Time) -> Self {
@@ -249,7 +266,7 @@ impl Listed {
         let done = fold.acts().get(&at.leaf)?;
         let (json, draft) = proposal_json(fold, me, done, now)?;
         let demo = fold.charter().fields().demo;
-        let head = json!({ "schema": "datacoop.proposal/1", "demo": demo, "proposals": [json] });
+        let head = json!({ "schema": "datacoop.proposal/1", "demo": demo, "member": me.to_string(), "proposals": [json] });
         Some(Self { json: head, drafts: vec![draft], charter: fold.charter().clone() })
     }
 
@@ -276,6 +293,12 @@ impl Listed {
         let mut proposal = self.json["proposals"][0].take();
         add_texts(&mut proposal, &blobs);
         let read = self.drafts.first().map(|proposed| read_draft(&blobs, proposed, &self.charter, known));
+        // A purpose names who reviews it.
+        let reviewers =
+            read.as_ref().and_then(|read| read.as_ref().ok()?.json["reviewers"].as_array().cloned());
+        if let (Some(can), Some(reviewers)) = (proposal["can"].as_array_mut(), reviewers) {
+            can.retain(|what| what != "review" || reviewers.contains(&self.json["member"]));
+        }
         let shown = match read {
             Some(Ok(draft)) => json!({ "title": draft.title, "text": draft.text, "lines": draft.lines,
                                        "means": draft.json, "problem": null }),

@@ -155,7 +155,7 @@ pub(super) fn object(common: &Common, args: &ObjectArgs) -> Result<Printed, Comm
     let json = do_act(&home, &request)?;
     let until = clock_text(clock::now() + OBJECTION_WAITS);
     let text = format!(
-        "We object, as {}. To a proposal: nobody's program signs it before {until}, nor before its author answers;\nthen the members decide. To keep this node out whatever they decide: datacoop not-us\n",
+        "We object, as {}. What is proposed to be signed nobody's program signs before {until}, nor before its\nauthor answers; then the members decide. To keep this node out whatever they decide: datacoop not-us\n",
         short(json["id"].as_str().unwrap_or_default())
     );
     Ok(Printed::new(json, text))
@@ -254,7 +254,7 @@ fn effect(what: &str, id: &str, lacking: u64, now: Time) -> String {
         more => format!("It takes effect once members of {more} other bodies say the same"),
     };
     format!(
-        "For 30 days, until {until}, {does}. {when}, and can be\nrepeated once under this version of the charter. What was released stays. It cannot be taken back.\n"
+        "For 30 days, until {until}, {does}.\n{when}. It can be repeated once under this version\nof the charter, and not be taken back. What was released stays.\n"
     )
 }
 

@@ -230,15 +230,14 @@ fn sign(common: &Common, file: &PathBuf) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
     let _lock = Folder::open(home.path()).map_err(store_error)?;
     let text = read(file)?;
-    let version = parse_charter(bare_text(&text)).map(|charter| charter.version());
-    if version.is_ok_and(|version| version > 1) {
+    let draft = parse_charter(bare_text(&text))
+        .map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
+    if draft.version() > 1 {
         return amend::sign(common, &home, file);
     }
     let config = home.config().map_err(store_error)?;
     let keys = home.keys(&config).map_err(store_error)?;
     if !common.quiet && !common.json {
-        let draft = parse_charter(&text).or_else(|_| open_charter(&text).map(|opened| opened.charter));
-        let draft = draft.map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
         eprint!("{}", plain_lines(&describe(&draft)));
     }
     confirm(common, "Sign this charter for your organisation")?;

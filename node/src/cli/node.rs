@@ -255,6 +255,7 @@ pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {
     if json["datasets"].as_array().is_none_or(Vec::is_empty) {
         text += "No data yet: datacoop import FILE --as NAME\n";
     }
+    text += &proposals_text(&json["proposals"]);
     text += &ledger_text(&json);
     for open in json["open"].as_array().into_iter().flatten() {
         text += &format!("open: {} {}\n", &words(&open["query"])[..8], words(&open["stage"]));
@@ -275,6 +276,24 @@ fn unresponsive_text(json: &Value) -> String {
         )
     };
     json["unresponsive"].as_array().into_iter().flatten().map(line).collect()
+}
+
+/// What waits for a word of ours; nothing, where nothing is proposed or paused.
+fn proposals_text(json: &Value) -> String {
+    let count = |name: &str| json[name].as_u64().unwrap_or(0);
+    let parts = [
+        (count("open"), "open"),
+        (count("silent"), "of others without a word of ours"),
+        (count("unanswered"), "objections to ours not answered"),
+        (count("paused"), "pauses in force"),
+    ];
+    let said: Vec<String> =
+        parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    if said.is_empty() {
+        String::new()
+    } else {
+        format!("proposals: {}; see datacoop proposals\n", said.join(", "))
+    }
 }
 
 /// What was spent and is left by account, and over the years.

@@ -54,6 +54,10 @@ fn words(value: &Value) -> String {
     plain(value.as_str().unwrap_or(""))
 }
 
+fn present(value: &Value) -> Option<&Value> {
+    (!value.is_null()).then_some(value)
+}
+
 fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
@@ -157,13 +161,22 @@ fn line_text(one: &Value) -> String {
     }
     text += "\n";
     if !one["blocked"].is_null() {
-        text += &format!("  {}\n", blocked_text(&one["blocked"]));
+        text += &format!("  {}\n", blocked_text(one));
     }
     text
 }
 
-/// Why nobody's program signs it yet.
-fn blocked_text(blocked: &Value) -> String {
+/// Why nobody's program signs it yet; a question is asked, not signed.
+fn blocked_text(one: &Value) -> String {
+    let blocked = &one["blocked"];
+    if one["what"] == "question" {
+        return format!(
+            "{} objects since {}: {} before you ask it or answer it",
+            words(&blocked["name"]),
+            words(&blocked["since"]),
+            if blocked["answered"] == true { "read why, and the answer," } else { "read why" }
+        );
+    }
     let answer = match blocked["answered"] == true {
         true => String::new(),
         false => ", nor before its author answers".to_owned(),
@@ -182,7 +195,7 @@ fn restriction_text(one: &Value) -> String {
     match one["until"].as_str() {
         Some(until) => format!("  {named} until {}: so say {by}\n", plain(until)),
         None => format!(
-            "  {named} not yet: so say {by}, of {}; members of {} must\n",
+            "  {named} not yet: so say {by}, of {}; it takes members of {} bodies\n",
             count(usize::try_from(one["bodies"].as_u64().unwrap_or(0)).unwrap_or(0), "body", "bodies"),
             one["needed"]
         ),
@@ -258,9 +271,9 @@ fn said_text(one: &Value) -> String {
     for done in objections {
         text += &format!("  {}  {}, {}\n", short(&done["id"]), words(&done["name"]), words(&done["time"]));
         text += &quoted(&done["text"], "    ");
-        text += &match &done["reply"] {
-            Value::Null => "    not answered yet\n".to_owned(),
-            reply => format!(
+        text += &match present(&done["reply"]) {
+            None => "    not answered yet\n".to_owned(),
+            Some(reply) => format!(
                 "    answered by {}, {}\n{}",
                 words(&reply["name"]),
                 words(&reply["time"]),
@@ -281,13 +294,13 @@ fn reviews_text(one: &Value) -> String {
     }
     let mut text = "\nReviews\n".to_owned();
     for review in reviews {
-        text += &match &review["shown"] {
-            Value::Null => format!(
+        text += &match present(&review["shown"]) {
+            None => format!(
                 "  {}, {}: bound; what it found is shown once two are\n",
                 words(&review["name"]),
                 words(&review["time"])
             ),
-            shown => format!(
+            Some(shown) => format!(
                 "  {}, {}: benefit {}, harm {}, least data {}\n{}",
                 words(&review["name"]),
                 words(&review["time"]),
@@ -306,7 +319,7 @@ fn next_text(one: &Value) -> String {
     let id = short(&one["id"]);
     let mut text = "\nNext\n".to_owned();
     if !one["blocked"].is_null() {
-        text += &format!("  {}\n", blocked_text(&one["blocked"]));
+        text += &format!("  {}\n", blocked_text(one));
     }
     text += match (one["state"].as_str(), one["what"].as_str()) {
         (Some("open"), Some("charter")) => "  It is adopted once both quorums sign it: silence is no yes.\n",

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::acts::{do_act, read_bounded};
+use super::acts::read_bounded;
 use super::node::{confirm, home_of, store_error};
 use super::show::{plain, plain_lines};
 use super::{Common, Printed};
-use crate::acts::ActRequest;
+use crate::acts::ProposeRequest;
 use crate::acts::draft::{Draft, What};
+use crate::client::Client;
 use crate::error::CommandError;
 
 #[derive(Subcommand)]
@@ -54,15 +55,15 @@ pub(super) fn propose(common: &Common, command: ProposeCommand) -> Result<Printe
         eprint!("{}", plain_lines(&format!("{}\n{}", plain(&draft.title), lines.concat())));
     }
     confirm(common, "Propose this to all members: its text stays with them for good")?;
-    let request = ActRequest::Propose { what, text, instead_of: args.instead_of };
-    let json = do_act(&home, &request)?;
+    let request = ProposeRequest { what, text, instead_of: args.instead_of };
+    let posted = tokio::task::block_in_place(|| Client::new(&home)?.post(&home, "proposals", &request));
+    let mut json = posted?;
     let id = json["id"].as_str().unwrap_or_default().get(..8).unwrap_or_default();
     let text = format!(
         "Proposed the {} `{}` as {id}. It stays open for 60 days.\nNext: tell the others to run `datacoop proposals {id}`. Nobody's silence is a yes.\n",
         what.code(),
         plain(draft.subject.id()),
     );
-    let mut json = json.clone();
     json["draft"] = Value::String(draft.hash.to_string());
     Ok(Printed::new(json, text))
 }
