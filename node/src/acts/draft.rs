@@ -71,19 +71,20 @@ impl What {
 }
 
 impl Draft {
-    /// Reads a draft as the command that would use it does; `parent` is the charter in force.
+    /// Reads a draft as the command that would use it does; the last version of the chain is the one that it is
+    /// proposed under.
     ///
     /// Errors: what is wrong with the text.
     pub fn read(
         what: What,
         text: &str,
-        parent: &Charter,
+        chain: &[Arc<Charter>],
         vocabularies: &Vocabularies,
     ) -> Result<Self, String> {
         match what {
             What::Question => read_question(text, vocabularies),
-            What::Purpose => read_purpose(text, parent),
-            What::Charter => read_charter(text, parent),
+            What::Purpose => read_purpose(text, chain),
+            What::Charter => read_charter(text, chain),
         }
     }
 }
@@ -127,7 +128,11 @@ fn read_question(text: &str, vocabularies: &Vocabularies) -> Result<Draft, Strin
 /// room, what they would have to change is an error for whoever writes that version, and none of the purpose.
 ///
 /// Errors: no charter may have it.
-fn with_purpose(purpose: &Purpose, parent: &Charter) -> Result<Result<Amendment, TextError>, TextError> {
+fn with_purpose(
+    purpose: &Purpose,
+    chain: &[Arc<Charter>],
+) -> Result<Result<Amendment, TextError>, TextError> {
+    let parent = chain.last().ok_or_else(|| TextError("there is no charter to add it to".into()))?;
     let mut draft = parent.fields().clone();
     (draft.version, draft.prev) = (parent.version() + 1, Some(parent.hash()));
     let alone = CharterDraft { purposes: vec![purpose.clone()], ..draft.clone() };
@@ -136,12 +141,12 @@ fn with_purpose(purpose: &Purpose, parent: &Charter) -> Result<Result<Amendment,
         Some(known) => *known = purpose.clone(),
         None => draft.purposes.push(purpose.clone()),
     }
-    Ok(open_amendment(&charter_toml(&draft), parent))
+    Ok(open_amendment(&charter_toml(&draft), chain))
 }
 
-fn read_purpose(text: &str, parent: &Charter) -> Result<Draft, String> {
+fn read_purpose(text: &str, chain: &[Arc<Charter>]) -> Result<Draft, String> {
     let purpose = parse_purpose_text(text).map_err(|error| error.to_string())?;
-    let amendment = with_purpose(&purpose, parent).map_err(|error| error.to_string())?;
+    let amendment = with_purpose(&purpose, chain).map_err(|error| error.to_string())?;
     let reviewers: Vec<&str> = purpose.reviewers.iter().map(|id| id.as_str()).collect();
     let mut lines = vec![
         format!("in short   {}", purpose.plain),
@@ -170,8 +175,8 @@ fn read_purpose(text: &str, parent: &Charter) -> Result<Draft, String> {
     })
 }
 
-fn read_charter(text: &str, parent: &Charter) -> Result<Draft, String> {
-    let amendment = open_amendment(text, parent).map_err(|error| error.to_string())?;
+fn read_charter(text: &str, chain: &[Arc<Charter>]) -> Result<Draft, String> {
+    let amendment = open_amendment(text, chain).map_err(|error| error.to_string())?;
     let charter = &amendment.charter;
     Ok(Draft {
         subject: Subject::Charter(charter.version().to_string()),

@@ -112,14 +112,14 @@ pub async fn propose(handle: &Handle, request: ProposeRequest) -> Result<Value, 
     let seen = handle.view(move |member| {
         let fold = member.fold();
         let replaces = instead_of.map(|id| find(fold, &id, Sought::Proposal)).transpose()?;
-        Ok::<_, CommandError>((fold.charter().clone(), replaces))
+        Ok::<_, CommandError>((fold.charter().hash(), fold.charters().to_vec(), replaces))
     });
-    let (charter, replaces) = seen.await.ok_or_else(stopping)??;
+    let (charter, chain, replaces) = seen.await.ok_or_else(stopping)??;
     let known = handle.home().vocabularies().map_err(|error| CommandError::failed(error.to_string()))?;
-    let draft = Draft::read(what, &text, &charter, &known).map_err(CommandError::usage)?;
+    let draft = Draft::read(what, &text, &chain, &known).map_err(CommandError::usage)?;
     let (text, blob) = salted(&draft.text, &entropy::bytes())?;
     let Draft { subject, hash: draft, .. } = draft;
-    let act = Act::Proposal { subject, draft, text, charter: charter.hash(), replaces };
+    let act = Act::Proposal { subject, draft, text, charter, replaces };
     done(handle, act, Some(blob)).await
 }
 

@@ -25,7 +25,6 @@ const REVIEWS_NEEDED: usize = 2;
 pub struct Listed {
     json: Value,
     drafts: Vec<Proposed>,
-    charter: Arc<Charter>,
 }
 
 /// A proposal's draft, to be read from its blob.
@@ -33,8 +32,8 @@ struct Proposed {
     what: What,
     hash: Digest,
     text: Digest,
-    /// Under which version it is made, if that is held.
-    parent: Option<Arc<Charter>>,
+    /// The versions up to the one that it is made under, or, where that is not held, all.
+    chain: Vec<Arc<Charter>>,
 }
 
 fn name(fold: &Fold, id: &MemberId) -> String {
@@ -123,7 +122,9 @@ fn proposal_json(fold: &Fold, me: &MemberId, done: &Done, now: Time) -> Option<(
         "blocked": blocked.map(|blocked| blocked_json(fold, &blocked)),
         "can": can(fold, me, done, state, now),
     });
-    let proposed = Proposed { what, hash: *draft, text: *text, parent: parent.cloned() };
+    let all = fold.charters();
+    let held = all.iter().position(|version| version.hash() == *charter).map_or(all.len(), |place| place + 1);
+    let proposed = Proposed { what, hash: *draft, text: *text, chain: all[..held].to_vec() };
     Some((with(by_json(fold, done), json), proposed))
 }
 
@@ -257,7 +258,7 @@ impl Listed {
             "reports": reports.iter().filter_map(|done| report_json(fold, done)).collect::<Vec<_>>(),
             "objections_to_questions": query_objections(fold),
         });
-        Self { json, drafts, charter: fold.charter().clone() }
+        Self { json, drafts }
     }
 
     /// One proposal. `None` of what is none.
@@ -267,7 +268,7 @@ impl Listed {
         let (json, draft) = proposal_json(fold, me, done, now)?;
         let demo = fold.charter().fields().demo;
         let head = json!({ "schema": "datacoop.proposal/1", "demo": demo, "member": me.to_string(), "proposals": [json] });
-        Some(Self { json: head, drafts: vec![draft], charter: fold.charter().clone() })
+        Some(Self { json: head, drafts: vec![draft] })
     }
 
     /// With the titles of the drafts. Reads blobs: not to be done while a node waits.
@@ -275,7 +276,7 @@ impl Listed {
         let blobs = Blobs::kept(folder);
         let drafts = std::mem::take(&mut self.drafts);
         for (place, proposed) in drafts.iter().enumerate() {
-            let read = read_draft(&blobs, proposed, &self.charter, known);
+            let read = read_draft(&blobs, proposed, known);
             let shown = match &read {
                 Ok(draft) => json!({ "title": draft.title, "problem": null }),
                 Err(why) => json!({ "title": null, "problem": why }),
@@ -292,7 +293,7 @@ impl Listed {
         let blobs = Blobs::kept(folder);
         let mut proposal = self.json["proposals"][0].take();
         add_texts(&mut proposal, &blobs);
-        let read = self.drafts.first().map(|proposed| read_draft(&blobs, proposed, &self.charter, known));
+        let read = self.drafts.first().map(|proposed| read_draft(&blobs, proposed, known));
         // A purpose names who reviews it.
         let reviewers =
             read.as_ref().and_then(|read| read.as_ref().ok()?.json["reviewers"].as_array().cloned());
@@ -311,17 +312,11 @@ impl Listed {
 }
 
 /// The draft as everybody reads it: what the log names, or why it is not to be read.
-fn read_draft(
-    blobs: &Blobs,
-    proposed: &Proposed,
-    charter: &Charter,
-    known: &Vocabularies,
-) -> Result<Draft, String> {
+fn read_draft(blobs: &Blobs, proposed: &Proposed, known: &Vocabularies) -> Result<Draft, String> {
     let blob = blobs.get(&proposed.text).map_err(|error| error.to_string())?;
     let blob = blob.ok_or("its text has not arrived here yet")?;
     let text = blob_text(&blob).ok_or("its text is no text")?;
-    let parent = proposed.parent.as_deref().unwrap_or(charter);
-    let draft = Draft::read(proposed.what, text, parent, known)
+    let draft = Draft::read(proposed.what, text, &proposed.chain, known)
         .map_err(|why| format!("its text cannot be read here: {why}"))?;
     match draft.hash == proposed.hash {
         true => Ok(draft),

@@ -41,12 +41,14 @@ pub(super) fn propose(common: &Common, command: ProposeCommand) -> Result<Printe
     };
     let home = home_of(common)?;
     let text = read_bounded(&args.file)?;
-    let (_, charter) = home.charter().map_err(store_error)?.ok_or_else(|| {
-        CommandError::usage("this node has no charter yet".into())
-            .hint("sign one with `datacoop charter sign`")
-    })?;
+    let held = home.charters().map_err(store_error)?;
+    let chain: Vec<_> = held.into_iter().map(|(_, charter)| charter).collect();
+    if chain.is_empty() {
+        return Err(CommandError::usage("this node has no charter yet".into())
+            .hint("sign one with `datacoop charter sign`"));
+    }
     let known = home.vocabularies().map_err(store_error)?;
-    let draft = Draft::read(what, &text, &charter, &known).map_err(|why| {
+    let draft = Draft::read(what, &text, &chain, &known).map_err(|why| {
         let why = plain(why.trim_end()).replace("\\n", " ");
         CommandError::usage(format!("{}: {why}", args.file.display())).hint(how(what))
     })?;
