@@ -156,13 +156,21 @@ pub fn audit_on(
     report
 }
 
+/// Whether what failed is held against the log's author for good: only what its key signed is. A copy that is
+/// damaged, or that somebody made up, says nothing of the next one; nor does a note of another's making beside it.
+fn is_kept(report: &LogReport, check: &Check) -> bool {
+    let is_signed = !failed(report, "A01") && !failed(report, "A03");
+    let by_a_note = check.code == "A02" || check.code == "A04" && check.entry.is_none();
+    check.outcome == Outcome::Fail && is_signed && !by_a_note
+}
+
 fn failed(report: &LogReport, code: &str) -> bool {
     report.checks.iter().any(|check| check.code == code && check.outcome == Outcome::Fail)
 }
 
 impl AuditedLog {
     fn of(report: &LogReport, note: &str) -> Self {
-        let failed_checks = report.checks.iter().filter(|check| check.outcome == Outcome::Fail);
+        let failed_checks = report.checks.iter().filter(|check| is_kept(report, check));
         let failure =
             |check: &Check| Failure { code: check.code.into(), entry: check.entry, text: check.text.clone() };
         Self {
