@@ -89,6 +89,9 @@ pub struct AskRequest {
     /// Why it is to be superseded.
     #[serde(default)]
     pub because: Option<String>,
+    /// The delegation to ask under, or the first digits of its id.
+    #[serde(default)]
+    pub under: Option<String>,
     /// Whether to ask although not one figure would answer.
     #[serde(default)]
     pub force: bool,
@@ -232,6 +235,7 @@ pub async fn serve(handle: Handle, log_server: LogServers, reviewing: Reviewing)
         .route("/v1/reviews", post(review))
         .route("/v1/proposals", get(proposals).post(propose))
         .route("/v1/proposals/{id}", get(proposal))
+        .route("/v1/delegations", get(delegations))
         .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
             guard(token.clone(), request, next)
         }))
@@ -412,10 +416,14 @@ async fn body_of(handle: &Handle, request: AskRequest) -> Result<QueryBody, Fail
         (None, _) => return Err(usage(format!("name a --purpose: {}", purposes.join(", ")))),
     };
     let supersedes = supersedes_of(handle, request.supersedes, request.because).await?;
+    let under = request.under;
+    let cited = handle
+        .view(move |member| under.map(|id| acts::find(member.fold(), &id, Sought::Delegation)).transpose());
+    let delegation = cited.await.ok_or_else(stopped)?.map_err(Failed)?;
     let now = Time::from_seconds(clock::now().seconds());
     let window = window_of(request.window)?;
     let default_loss = u64::try_from(draft.loss).unwrap_or(0);
-    Ok(QueryBody {
+    let mut body = QueryBody {
         question: question_value(&draft).map_err(usage)?,
         vocabulary: draft.vocabulary.clone(),
         params: tidy_params(&draft, &request.params),
@@ -433,8 +441,13 @@ async fn body_of(handle: &Handle, request: AskRequest) -> Result<QueryBody, Fail
         charter: charter.hash(),
         supersedes,
         cosigners: vec![],
-        delegation: None,
-    })
+        delegation,
+    };
+    let chosen = handle.view(move |member| {
+        member.choose_delegation(&mut body);
+        body
+    });
+    Ok(chosen.await.ok_or_else(stopped)?)
 }
 
 async fn plan(State(handle): State<Handle>, Json(request): Json<AskRequest>) -> Answer {
@@ -482,6 +495,11 @@ async fn proposals(State(handle): State<Handle>) -> Answer {
     let read = move || Ok::<_, StoreError>(listed.with_titles(&home.join("blobs"), &home.vocabularies()?));
     let read = tokio::task::spawn_blocking(read).await;
     Ok(Json(read.map_err(|error| Failed(CommandError::failed(error.to_string())))??))
+}
+
+async fn delegations(State(handle): State<Handle>) -> Answer {
+    let all = handle.view(|member| acts::delegations::all_json(member, clock::now()));
+    Ok(Json(all.await.ok_or_else(stopped)?))
 }
 
 async fn proposal(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {

@@ -67,7 +67,12 @@ impl CommandError {
             true => "ask for more: a larger --rho",
             false => "ask for less: a smaller --rho gives a wider range",
         };
-        let hint = budget.then(|| hint.to_owned());
+        let hint = match rule {
+            "asker" => {
+                Some("coordinators ask; one of them can let this member ask: datacoop delegations".to_owned())
+            }
+            _ => budget.then(|| hint.to_owned()),
+        };
         Self { exit, text, hint }
     }
 }

@@ -62,6 +62,8 @@ pub fn release(round: &Round) -> Option<Release> {
         "params": query.question.params(),
         "purpose": query.purpose,
         "asker": query.asker.to_string(),
+        "delegation": query.delegation.as_ref().map(|cited| cited.leaf.to_string()),
+        "delegated_by": query.delegation.as_ref().and_then(|cited| Some(cited.by.as_ref()?.to_string())),
         "mode": query.mode.code(),
         "roster": plan.members.len(),
         "committee": plan.committee.len(),
@@ -245,6 +247,9 @@ pub fn plan_json(
         "year": reading_json(room.year), "purpose": reading_json(room.purpose), "promised": reading_json(room.promised),
     });
     plan["left_after"] = reading_json(room.year.min(room.purpose).less(query.loss));
+    let by = query.delegation.as_ref().and_then(|cited| cited.by.as_ref());
+    plan["delegation"] = json!(query.delegation.as_ref().map(|cited| cited.leaf.to_string()));
+    plan["delegated_by"] = json!(by.and_then(|by| charter.member(by)).map(|member| member.name.clone()));
     plan["answered"] = json!(answered.map(|answer| answer.query.to_string()));
     plan["supersedes"] = json!(query.supersedes.map(|id| id.to_string()));
     plan["refused"] = json!(refusal.map(|no| json!({ "rule": no.rule.code(), "text": no.to_string() })));

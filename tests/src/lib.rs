@@ -91,6 +91,16 @@ impl Coop {
 
     /// As `found`, each node set up with these options too.
     pub fn found_with(members: usize, rows: usize, options: &[&str]) -> Self {
+        Self::found_under(members, rows, options, &|text| text)
+    }
+
+    /// As `found_with`, under a charter whose text was changed before anybody signed it.
+    pub fn found_under(
+        members: usize,
+        rows: usize,
+        options: &[&str],
+        change: &dyn Fn(String) -> String,
+    ) -> Self {
         let coop = Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
             running: (0..members).map(|_| None).collect(),
@@ -126,6 +136,8 @@ impl Coop {
         ]);
         args.extend(["--plain", "Who does well?", "--successor", "GB-CHC-1", "-o", "charter.txt"]);
         coop.ok(0, &args);
+        let text = std::fs::read_to_string(coop.path("charter.txt")).expect("a charter");
+        std::fs::write(coop.path("charter.txt"), change(text)).expect("written");
         for round in 0..2 {
             for n in 0..members {
                 let signed = coop.ok(n, &["charter", "sign", "charter.txt", "--yes", "--json"]);

@@ -1,6 +1,7 @@
 //! What the person here does with other members beside asking: turns a request of the command line into an
 //! entry with its text, and has the Member write it. Whether it may be done is the Member's decision.
 
+pub mod delegations;
 pub mod draft;
 pub mod reviews;
 pub mod shown;
@@ -10,9 +11,11 @@ use datacoop_protocol::acts::{Act, Done, Outcome, TEXT_BYTES_MAX, TEXT_SALT_BYTE
 use datacoop_protocol::entry::Ref;
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::log::tree::sha256;
+use datacoop_protocol::member::Member;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::clock;
 use crate::driver::{ActReply, Handle};
 use crate::entropy;
 use crate::error::{CommandError, Exit};
@@ -78,6 +81,13 @@ pub enum ActRequest {
         /// Which.
         id: String,
     },
+    /// Let a member ask.
+    Delegate(delegations::Wanted),
+    /// Take a delegation back.
+    Revoke {
+        /// Which.
+        id: String,
+    },
 }
 
 fn stopping() -> CommandError {
@@ -101,7 +111,7 @@ pub fn salted(text: &str, salt: &[u8; TEXT_SALT_BYTES]) -> Result<(Digest, Vec<u
 /// Does what is asked. Returns the entry's reference.
 pub async fn perform(handle: &Handle, request: ActRequest) -> Result<Value, CommandError> {
     let text = request.text().map(|text| salted(text, &entropy::bytes())).transpose()?;
-    let ready = handle.view(move |member| resolve(member.fold(), request, text));
+    let ready = handle.view(move |member| resolve(member, request, text));
     let (act, text) = ready.await.ok_or_else(stopping)??;
     done(handle, act, text).await
 }
@@ -144,17 +154,22 @@ impl ActRequest {
             Self::Object { because: text, .. } | Self::Reply { text, .. } | Self::Report { text, .. } => {
                 Some(text)
             }
-            Self::Support { .. } | Self::Withdraw { .. } | Self::Pause { .. } => None,
+            Self::Support { .. }
+            | Self::Withdraw { .. }
+            | Self::Pause { .. }
+            | Self::Delegate(_)
+            | Self::Revoke { .. } => None,
         }
     }
 }
 
 /// The act that is asked for, with the entries that it cites.
 fn resolve(
-    fold: &Fold,
+    member: &Member,
     request: ActRequest,
     text: Option<(Digest, Vec<u8>)>,
 ) -> Result<(Act, Option<Vec<u8>>), CommandError> {
+    let fold = member.fold();
     let (text, blob) = text.map_or((Digest::default(), None), |(hash, blob)| (hash, Some(blob)));
     let act = match request {
         ActRequest::Support { id } => Act::Cosign { proposal: find(fold, &id, Sought::Proposal)? },
@@ -168,6 +183,11 @@ fn resolve(
             let releases = queries.iter().map(|id| release(fold, id)).collect::<Result<_, _>>()?;
             Act::Report { purpose, releases, outcome: outcome_of(&outcome)?, text }
         }
+        ActRequest::Delegate(wanted) => {
+            let now = clock::now();
+            wanted.act(fold.charter_at(member.me(), now), now)?
+        }
+        ActRequest::Revoke { id } => Act::Revocation { delegation: find(fold, &id, Sought::Delegation)? },
         ActRequest::Pause { what, id } => Act::Restriction { target: target_of(&what, &id)? },
     };
     Ok((act, blob))
@@ -221,6 +241,8 @@ pub enum Sought {
     Query,
     /// An objection.
     Objection,
+    /// A delegation.
+    Delegation,
 }
 
 impl Sought {
@@ -231,6 +253,7 @@ impl Sought {
                 ("a proposal or question", "list them: datacoop proposals, or datacoop results")
             }
             Self::Query => ("a question", "list those that were answered: datacoop results"),
+            Self::Delegation => ("a delegation", "list them: datacoop delegations"),
             Self::Objection => ("an objection", "a proposal's objections are in: datacoop proposals ID"),
         }
     }
@@ -275,6 +298,7 @@ fn candidates(fold: &Fold, sought: Sought) -> Vec<Ref> {
         Sought::Proposal => proposals().collect(),
         Sought::ProposalOrQuery => proposals().chain(queries()).collect(),
         Sought::Query => queries().collect(),
+        Sought::Delegation => acts.delegations().map(|(at, _)| at.clone()).collect(),
         Sought::Objection => objections().map(|done| done.at.clone()).collect(),
     }
 }

@@ -36,7 +36,7 @@ struct Proposed {
     chain: Vec<Arc<Charter>>,
 }
 
-fn name(fold: &Fold, id: &MemberId) -> String {
+pub(super) fn name(fold: &Fold, id: &MemberId) -> String {
     fold.charter().member(id).map_or_else(|| id.to_string(), |member| member.name.clone())
 }
 
@@ -161,7 +161,8 @@ fn can(fold: &Fold, me: &MemberId, done: &Done, state: State, now: Time) -> Vec<
     let Act::Proposal { subject, .. } = &done.act else { return vec![] };
     use datacoop_policy::charter::Role;
     let signs = matches!(subject, Subject::Charter(_)) && own.has(Role::Voting);
-    let asks = matches!(subject, Subject::Question(_)) && own.has(Role::Coordinator);
+    let delegated = || !fold.acts().usable(fold, me, now).is_empty();
+    let asks = matches!(subject, Subject::Question(_)) && (own.has(Role::Coordinator) || delegated());
     let blocked = fold.acts().blocked(fold, done, now).is_some();
     can.extend([(signs && !blocked, "sign"), (asks, "ask")]);
     can.into_iter().filter(|(may, _)| *may).map(|(_, what)| what).collect()

@@ -66,6 +66,9 @@ pub(super) struct AskArgs {
     /// Plain words for the log: why the release must be superseded
     #[arg(long, value_name = "TEXT", requires = "supersedes")]
     because: Option<String>,
+    /// Ask under this delegation, by its id or the beginning of it [default: none for a coordinator, else one that allows it]
+    #[arg(long, value_name = "ID")]
+    under: Option<String>,
     /// Privacy loss at each member, as zCDP rho [default: the question's own]
     #[arg(long)]
     rho: Option<PrivacyLoss>,
@@ -199,6 +202,7 @@ pub(super) fn ask(common: &Common, args: &AskArgs) -> Result<Printed, CommandErr
         pays: args.pays.clone(),
         supersedes: args.supersedes.clone(),
         because: args.because.clone(),
+        under: args.under.clone(),
         force: args.force,
     };
     tokio::task::block_in_place(|| {
@@ -275,6 +279,9 @@ fn plan_text(plan: &Value) -> String {
     text += &format!("  Worth noticing   {}\n", words(&plan["matters"]));
     if !plan["answered"].is_null() {
         return text + "  Costs            nothing: a release answers it already\n";
+    }
+    if let Some(by) = plan["delegated_by"].as_str() {
+        text += &format!("  Asked            under the delegation by {}\n", plain(by));
     }
     if let Some(old) = plan["supersedes"].as_str() {
         let old = plain(old.get(..8).unwrap_or(old));

@@ -74,7 +74,7 @@ fn sources(charter: &Charter, purpose: Option<&Purpose>, own: Option<&Limits>) -
 }
 
 /// A limit as people read it: what it is about, and its value.
-fn in_words(name: &str, value: Value<'_>) -> (&'static str, String) {
+pub(super) fn in_words(name: &str, value: Value<'_>) -> (&'static str, String) {
     let about = match name {
         "purposes" => "Purposes answered",
         "questions" => "Questions answered",

@@ -6,6 +6,7 @@ mod ask;
 mod blocked;
 mod certificate;
 mod charter;
+mod delegate;
 mod demo;
 mod follow;
 mod generate;
@@ -154,6 +155,12 @@ enum Command {
     /// Want a member, a purpose or a dataset to stop for 30 days
     #[command(subcommand)]
     Pause(acts::PauseCommand),
+    /// Let a member ask in our name: narrower than a coordinator, for 30 days at most
+    Delegate(delegate::DelegateArgs),
+    /// List who may ask for a coordinator, what and until when
+    Delegations,
+    /// Take a delegation of this member's back
+    Revoke(delegate::RevokeArgs),
     /// Stay out of a question, a purpose or a dataset; others go on without you
     #[command(subcommand)]
     NotUs(not_us::NotUsCommand),
@@ -246,6 +253,9 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Review(args) => review::review(&common, &args),
         Command::Report(args) => acts::report(&common, &args),
         Command::Pause(command) => acts::pause(&common, command),
+        Command::Delegate(args) => delegate::delegate(&common, &args),
+        Command::Delegations => delegate::delegations(&common),
+        Command::Revoke(args) => delegate::revoke(&common, &args),
         Command::NotUs(command) => not_us::not_us(&common, command),
         Command::Audit(args) if args.follow => follow::follow(&common, &args).await,
         Command::Audit(args) => node::audit(&common, args.state.as_deref()),

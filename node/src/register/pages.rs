@@ -224,13 +224,15 @@ fn result_page(register: &Register<'_>, result: &Public<'_>) -> String {
     let lay = &asked.body.lay;
     let said = |words: &str| if words.trim().is_empty() { "Not said.".to_owned() } else { text(words) };
     let accepted = result.round.released().map_or(0, |(_, sums)| sums.accepted.len());
+    let by = plan.query.delegation.as_ref().and_then(|cited| cited.by.as_ref());
+    let let_by = by.map_or(String::new(), |by| format!(" for {}", register.member_name(by)));
     let mut out = String::from("<h2>Why it was asked</h2>\n");
     out += &pairs([
         ("Purpose", register.purpose_link(result.purpose)),
         ("Why", said(&lay.why)),
         ("Who benefits", said(&lay.benefits)),
         ("Who pays", said(&lay.pays)),
-        ("Asked by", format!("{}, on {}", register.member_name(&asked.asker), asked.time.day())),
+        ("Asked by", format!("{}{let_by}, on {}", register.member_name(&asked.asker), asked.time.day())),
         ("Answered on", format!("{}; public since {}", result.released, result.since)),
         ("About the days", text(&plan.query.period().to_string())),
         ("Data", text(&format!("{}, {}", plan.query.account.dataset, question.vocabulary().name()))),
