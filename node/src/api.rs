@@ -447,7 +447,7 @@ async fn body_of(handle: &Handle, request: AskRequest) -> Result<QueryBody, Fail
         member.choose_delegation(&mut body);
         body
     });
-    Ok(chosen.await.ok_or_else(stopped)?)
+    chosen.await.ok_or_else(stopped)
 }
 
 async fn plan(State(handle): State<Handle>, Json(request): Json<AskRequest>) -> Answer {

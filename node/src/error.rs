@@ -68,9 +68,10 @@ impl CommandError {
             false => "ask for less: a smaller --rho gives a wider range",
         };
         let hint = match rule {
-            "asker" => {
-                Some("coordinators ask; one of them can let this member ask: datacoop delegations".to_owned())
-            }
+            "asker" => Some(
+                "a coordinator asks, or lets a member ask: list what was given with `datacoop delegations`"
+                    .to_owned(),
+            ),
             _ => budget.then(|| hint.to_owned()),
         };
         Self { exit, text, hint }

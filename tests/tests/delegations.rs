@@ -53,7 +53,7 @@ fn a_member_asks_for_a_coordinator_until_it_takes_that_back() {
     let coop = running();
     let today = today(&coop);
     coop.fails(4, &ASK, 6, "the asker has no right to ask this");
-    coop.fails(4, &ASK, 6, "hint: coordinators ask; one of them can let this member ask");
+    coop.fails(4, &ASK, 6, "a coordinator asks, or lets a member ask");
     let to = |member, more: &[&'static str]| {
         let mut args = vec!["delegate", member, "--until", &*today, "--yes", "--json"];
         args.extend(more);
@@ -88,7 +88,7 @@ fn a_member_asks_for_a_coordinator_until_it_takes_that_back() {
     let answered = json(&coop.ok(4, &ASK));
     let query = answered["release"]["query"].as_str().unwrap().to_owned();
     wait_listed(&coop, 0, |one| one["asked"][0] == query.as_str());
-    coop.fails(1, &["revoke", id, "--yes"], 6, "coordinator");
+    coop.fails(1, &["revoke", id, "--yes"], 6, "only whoever gave");
     coop.ok(0, &["revoke", &id[..8], "--yes"]);
     let closed = wait_listed(&coop, 4, |one| one["open"] == false);
     assert_eq!(closed["why_closed"], "taken back by School 0");

@@ -39,9 +39,10 @@ impl Wanted {
     /// The act. Errors: no member id or day, or a purpose or dataset that the charter lacks: a mistyped id would
     /// let nothing be asked.
     pub fn act(&self, charter: &Charter, now: Time) -> Result<Act, CommandError> {
-        let audience: MemberId = self.member.parse().map_err(|error| {
-            CommandError::usage(format!("{error}")).hint("`datacoop charter show` lists members")
-        })?;
+        let audience: MemberId = self
+            .member
+            .parse()
+            .map_err(|error| CommandError::usage(error).hint("`datacoop charter show` lists members"))?;
         let fields = charter.fields();
         let purposes: Vec<&str> = fields.purposes.iter().map(|purpose| purpose.id.as_str()).collect();
         let datasets: Vec<&str> = fields.datasets.iter().map(|dataset| dataset.id.as_str()).collect();
@@ -140,7 +141,7 @@ pub fn all_json(member: &Member, now: Time) -> Value {
             (json["open"] == true, held.until, json)
         })
         .collect();
-    all.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+    all.sort_by_key(|(open, until, _)| std::cmp::Reverse((*open, *until)));
     let all: Vec<Value> = all.into_iter().map(|(.., json)| json).collect();
     json!({ "schema": "datacoop.delegations/1", "member": me.to_string(), "delegations": all })
 }
