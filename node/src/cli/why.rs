@@ -148,6 +148,7 @@ fn verdict_of(seen: &Seen, round: &Round, member: &MemberId, name: &str) -> Said
         "floor" => Layer::Floor.to_string(),
         "charter" => Layer::Charter(seen.charter.version()).to_string(),
         "member" => "its own limits".to_owned(),
+        "delegation" => Layer::Delegation.to_string(),
         _ => plain(layer),
     };
     let same = again(seen, round, member, logged.at.index, logged.time).filter(|no| no.rule.code() == rule);
@@ -191,7 +192,7 @@ pub(super) fn change(refusal: &Refusal, limits: &Limits) -> String {
             "a next version follows one of the two, and lists the other in `condemns`: datacoop charter show"
         }
         Rule::CharterExpired => "the members put another charter in force",
-        Rule::Asker => "a member whose role is coordinator asks",
+        Rule::Asker => "a coordinator asks it, or lets a member ask: datacoop delegate",
         Rule::Window => "it is asked again with deadlines ahead, about days that the rule allows",
         Rule::Attempt => "nothing: another question, other parameters or another period can be asked",
         Rule::Answered => "nothing: the Release that stands is the answer, and costs nothing to read",
@@ -289,12 +290,15 @@ struct Own<'a> {
 
 impl<'a> Own<'a> {
     fn new(seen: &'a Seen, round: &'a Round, own: Option<&Limits>) -> Self {
-        let purpose = round.query().map_or("", |query| query.purpose.as_str());
+        let query = round.query();
+        let purpose = query.map_or("", |query| query.purpose.as_str());
+        let cited = query.and_then(|query| seen.fold.acts().cited(query.delegation.as_ref()?));
+        let layers = Layers::new(&seen.charter, purpose, own).delegated(cited.as_ref());
         Self {
             round,
             logged: round.said(Kind::Verdict, &seen.me).map(|logged| refused_by(&logged.body)),
             then: seen.decided.get(&round.id).cloned().unwrap_or_default(),
-            limits: Layers::new(&seen.charter, purpose, own).effective(),
+            limits: layers.effective(),
             debited: round.said(Kind::Debit, &seen.me).is_some(),
             version: seen.charter.version(),
         }
@@ -321,7 +325,7 @@ impl<'a> Own<'a> {
             return match self.round.query() {
                 None => "We gave no verdict, and the question means nothing here.\n",
                 Some(_) => {
-                    "We gave no verdict: we heard of it too late, wait for another round of the same question,\nor take no part in rounds.\n"
+                    "We gave no verdict: we heard of it too late, wait for another round of the same question,\ntake no part in rounds, or hold no delegation by which its asker may ask.\n"
                 }
             }
             .to_owned();
