@@ -98,6 +98,4 @@ fn a_member_asks_for_a_coordinator_until_it_takes_that_back() {
 
     assert_eq!(coop.verify_all()["result"], "pass");
     assert_eq!(json(&coop.ok(3, &["audit", "--json"]))["result"], "pass");
-    let audit = text(&coop.ok(3, &["audit"]));
-    assert!(audit.contains("A16"), "{audit}");
 }
