@@ -317,6 +317,19 @@ impl Fold {
         held.unwrap_or(&self.charters[0])
     }
 
+    /// As `charter_of_entry`, for whoever judges another: `None` where the member went by a version that is not
+    /// here, so that nothing can be said of what it was allowed.
+    pub fn charter_gone_by(&self, member: &MemberId, time: Time, index: u64) -> Option<&Arc<Charter>> {
+        let adopted = self.logs.get(member).map_or(&[][..], |log| &log.adopted);
+        let mut in_force = adopted.iter().rev().filter(|said| said.index < index && said.from <= time);
+        // A rival that was condemned is as if it had never been.
+        let known = |hash: &Digest| self.charter_named(hash).is_some() || !self.condemns(hash);
+        match in_force.find(|adopted| known(&adopted.hash)) {
+            Some(adopted) => self.charter_named(&adopted.hash),
+            None => Some(&self.charters[0]),
+        }
+    }
+
     /// The version that a Query names, and under which its round ends (C10); of one that nobody holds the
     /// newest, which then refuses it.
     pub fn charter_of(&self, query: &Digest) -> &Arc<Charter> {
@@ -686,8 +699,7 @@ impl Fold {
         if changed {
             let named = round.asked().map(|asked| asked.body.charter);
             let held = named.and_then(|hash| self.charters.iter().find(|charter| charter.hash() == hash));
-            let newest = self.charters.last().expect("INVARIANT: a fold is made with a charter");
-            round.refresh(held.unwrap_or(newest));
+            round.refresh(held.map(AsRef::as_ref));
         }
         self.touched.insert(id);
     }

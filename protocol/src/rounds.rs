@@ -329,10 +329,11 @@ impl Round {
     /// here; the ending, once a release is right or somebody entitled gave up.
     ///
     /// Nothing is kept from before: an entry that arrives late may still turn an abort into a
-    /// release, and every order of arrival ends alike.
-    pub(crate) fn refresh(&mut self, charter: &Charter) {
+    /// release, and every order of arrival ends alike. `charter` is the version that the Query names; under
+    /// another nothing follows.
+    pub(crate) fn refresh(&mut self, charter: Option<&Charter>) {
         if self.plan.is_none() {
-            self.plan = self.planned(charter).map(Arc::new);
+            self.plan = charter.and_then(|charter| self.planned(charter)).map(Arc::new);
         }
         self.draw_lot();
         self.released = self.find_release();

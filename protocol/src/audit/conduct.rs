@@ -48,8 +48,8 @@ pub(super) fn check_verdicts(fold: &Fold, log: &Log) -> Check {
                 }
                 None => {
                     let text = || format!("entry {} debits for a roster that is not lawful", logged.at.index);
-                    // Without the Query itself nothing can be said of its Roster.
-                    if round.query().is_some() {
+                    // Without the Query itself, and the rules that it names, nothing can be said of its Roster.
+                    if round.query().is_some_and(|query| fold.charter_named(&query.charter).is_some()) {
                         findings.judge(fold, round, logged, false, text);
                     } else {
                         findings.skip();
@@ -75,6 +75,9 @@ fn judge_again(
     let Some(query) = round.query() else { return findings.skip() };
     if fold.condemns(&query.charter) {
         // Asked under one of two rivals, before anybody knew of the other.
+        return findings.skip();
+    }
+    if fold.charter_gone_by(&log.member, logged.time, logged.at.index).is_none() {
         return findings.skip();
     }
     let judged = standing.judge(
@@ -125,8 +128,9 @@ fn check_sum(fold: &Fold, member: &MemberId, standing: &Standing, logged: &Logge
     if standing.ledger().plan(debit.account.clone(), debit.loss) != *debit {
         return Err("a debit that does not add up".into());
     }
-    let charter = fold.charter_of_entry(member, logged.time, logged.at.index);
-    let limit = Limits::floor().rho_year.min(charter.fields().limits.rho_year);
+    let floor = Limits::floor().rho_year;
+    let charter = fold.charter_gone_by(member, logged.time, logged.at.index);
+    let limit = charter.map_or(floor, |charter| floor.min(charter.fields().limits.rho_year));
     if debit.after > limit {
         let account = format!("{}/{}", debit.account.dataset, debit.account.year);
         return Err(format!("{account} after {} limit {}", debit.after.nano(), limit.nano()));

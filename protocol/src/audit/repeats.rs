@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use datacoop_policy::charter::Charter;
 use datacoop_policy::query::{Mode, Query};
 use datacoop_policy::step::{PastRound, smallest_step};
 use datacoop_policy::verdict::{ATTEMPTS_MAX, Layers, member_sets};
@@ -40,7 +41,8 @@ pub(super) fn check_repeats(fold: &Fold, log: &Log) -> Check {
     let mut findings = Findings::new("A14", "repeats");
     let mut known = Known::default();
     for (entry, round, step) in steps(fold, &log.member) {
-        let Some(query) = round.query() else {
+        let held = round.query().and_then(|query| Some((query, fold.charter_named(&query.charter)?)));
+        let Some((query, charter)) = held else {
             findings.skip();
             continue;
         };
@@ -60,7 +62,7 @@ pub(super) fn check_repeats(fold: &Fold, log: &Log) -> Check {
                         findings.skip();
                         continue;
                     };
-                    findings.note(Some(entry), known.check_set(fold, entry, round.id, query, &members));
+                    findings.note(Some(entry), known.check_set(charter, entry, round.id, query, &members));
                     if matches!(body, Body::Open { .. }) {
                         known.sum(round, query);
                     }
@@ -127,10 +129,10 @@ impl Known {
         Ok(())
     }
 
-    /// A set of members beside all that its author had helped to add up.
+    /// A set of members beside all that its author had helped to add up, by the rules that the Query names.
     fn check_set(
         &self,
-        fold: &Fold,
+        charter: &Charter,
         entry: u64,
         id: Digest,
         query: &Query,
@@ -147,8 +149,8 @@ impl Known {
             return Ok(());
         }
         sets.extend(before.iter().flat_map(|(_, past)| past.sets.iter().cloned()));
-        let step = Layers::new(fold.charter(), &query.purpose, None).effective().min_step;
-        match smallest_step(fold.charter(), &sets) {
+        let step = Layers::new(charter, &query.purpose, None).effective().min_step;
+        match smallest_step(charter, &sets) {
             Some(bodies) if bodies < step as usize => Err(format!(
                 "entry {entry} sets {bodies} bodies apart from what its author had helped to add up; {step} are needed"
             )),

@@ -292,7 +292,7 @@ fn read_round(certificate: &Certificate, charter: &Charter) -> Result<Round, For
         });
         round.set_query(at, by.clone(), time, *body, bound, 0);
     }
-    round.refresh(charter);
+    round.refresh(Some(charter));
     Ok(round)
 }
 
