@@ -4,13 +4,19 @@
 mod markup;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use datacoop::register::{Source, files, write};
-use datacoop_policy::Day;
-use datacoop_policy::charter::{CharterDraft, Licence, Publish};
+use datacoop_policy::charter::{Charter, CharterDraft, Licence, Publish};
 use datacoop_policy::query::Mode;
+use datacoop_policy::vocabulary::Vocabulary;
+use datacoop_policy::{Day, Digest};
 use datacoop_protocol::certificate::check;
+use datacoop_protocol::entry::{Body, Entry};
+use datacoop_protocol::fold::Fold;
+use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::release::figures;
+use datacoop_sim::coop::vocabularies;
 use datacoop_tests::certified::{Scene, Story, VOCABULARY};
 
 const SCENE: Scene = Scene { members: 5, mode: Mode::Secure, witnesses: 0, seed: 77 };
@@ -18,15 +24,38 @@ const SCENE: Scene = Scene { members: 5, mode: Mode::Secure, witnesses: 0, seed:
 const DAY: &str = "2025-12-01";
 
 fn site(story: &Story, as_of: &str) -> BTreeMap<String, String> {
-    let (fold, notes) = story.fold(&[]);
+    site_of(story, &story.fold(&[]).0, as_of)
+}
+
+fn site_of(story: &Story, fold: &Fold, as_of: &str) -> BTreeMap<String, String> {
+    let (_, notes) = story.fold(&[]);
     let heads = notes.into_iter().map(|(member, note)| (member, vec![note])).collect();
     files(&Source {
-        fold: &fold,
+        fold,
         charter_notes: std::slice::from_ref(&story.charter_note),
         heads: &heads,
         vocabulary: &|_| Some(VOCABULARY.to_owned()),
         as_of: Day::parse(as_of).unwrap(),
     })
+}
+
+/// The same logs with a second version of the charter, in force from this day on.
+fn amended(story: &Story, from: &str, change: &dyn Fn(&mut CharterDraft)) -> Fold {
+    let mut draft = story.charter.fields().clone();
+    (draft.version, draft.prev, draft.hash) = (2, Some(story.charter.hash()), Digest([2; 32]));
+    change(&mut draft);
+    let second = Arc::new(Charter::admit(draft).unwrap());
+    let hash = sha256(&[VOCABULARY.as_bytes()]);
+    let known = vocabularies(&Vocabulary::from_toml(VOCABULARY).unwrap(), hash);
+    let mut fold = Fold::with_chain(vec![story.charter.clone(), second.clone()], known);
+    for log in story.fold(&[]).0.logs() {
+        log.entries().iter().for_each(|entry| drop(fold.append(&log.member, entry.clone())));
+        let from = Day::parse(from).unwrap().start();
+        let body = Body::Charter { version: 2, hash: second.hash(), note: second.hash(), from };
+        let entry = Entry { at: from, by: log.member.clone(), seq: log.size(), body };
+        fold.append(&log.member, entry.to_bytes().into());
+    }
+    fold
 }
 
 /// A page of the site: as any page, and with its ways around.
@@ -114,6 +143,42 @@ fn what_is_for_members_or_not_public_yet_is_nowhere_but_in_the_counts() {
     check_silent(&story, &site(&story, "2026-02-28"));
     let made = site(&story, "2026-03-01");
     assert_eq!(made.keys().filter(|name| name.starts_with("result-")).count(), 2);
+}
+
+#[test]
+fn a_later_version_publishes_nothing_that_was_for_members_and_takes_nothing_back() {
+    let members = |draft: &mut CharterDraft| {
+        let purpose = &mut draft.purposes[0];
+        (purpose.publish, purpose.licence) = (Publish::Members, Licence::Members1);
+    };
+    let story = Story::tell_with(Scene { seed: 81, ..SCENE }, 2, &members);
+    let fold = amended(&story, "2025-12-20", &|draft| {
+        let purpose = &mut draft.purposes[0];
+        (purpose.publish, purpose.licence) = (Publish::PublicAfter(0), Licence::Public1);
+    });
+    for day in [DAY, "2026-09-01"] {
+        let made = site_of(&story, &fold, day);
+        check_silent(&story, &made);
+        check_markup("index.html", &made["index.html"]);
+    }
+    assert!(site_of(&story, &fold, DAY)["purpose-1.html"].contains("Members only"), "the second waits");
+    let after = &site_of(&story, &fold, "2026-09-01")["purpose-1.html"];
+    assert!(after.contains("Everybody, as soon") && after.contains("Another version of the charter"));
+    // The other way: what was public stays, though its purpose is gone.
+    let story = Story::tell_with(Scene { seed: 82, ..SCENE }, 2, &|_| ());
+    let fold = amended(&story, "2025-12-20", &|draft| draft.purposes.clear());
+    for (day, open) in [(DAY, "2025-12-01 to "), ("2026-09-01", "not any more")] {
+        let made = site_of(&story, &fold, day);
+        for query in &story.queries {
+            assert!(made.contains_key(&format!("certificate-{query}.dcert")), "{day}");
+            assert!(made[&format!("result-{query}.html")].contains("purpose-1.html"), "{day}");
+        }
+        assert!(made["register.csv"].contains("count,demo,,,,,,,,,answered,2,"), "{day}");
+        assert!(made["purpose-1.html"].contains(open), "{day}");
+        for (name, page) in made.iter().filter(|(name, _)| name.ends_with(".html")) {
+            check_markup(name, page);
+        }
+    }
 }
 
 #[test]

@@ -30,7 +30,7 @@ const COLUMNS: [&str; 18] = [
 
 pub(super) fn csv(register: &Register<'_>) -> String {
     let mut out = safe_csv_line(COLUMNS);
-    for purpose in &register.charter.fields().purposes {
+    for purpose in &register.purposes {
         for (name, count) in register.counts_by_purpose[purpose.id.as_str()].each() {
             let count = count.to_string();
             let mut row = [""; COLUMNS.len()];

@@ -7,11 +7,11 @@
 mod feeds;
 mod pages;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use datacoop_policy::charter::{Charter, Licence, Purpose};
+use datacoop_policy::charter::{Charter, Licence, Purpose, Role};
 use datacoop_policy::derive::Status;
 use datacoop_policy::{Day, Digest};
 use datacoop_protocol::audit::Notes;
@@ -125,8 +125,12 @@ impl Public<'_> {
 /// What the register says, before it is pages.
 struct Register<'a> {
     source: &'a Source<'a>,
+    /// The version that most members went by on the day of the register.
     charter: &'a Charter,
     charters: &'a [Arc<Charter>],
+    /// Of that version, then those that questions were asked for and that it does not have any more, each as
+    /// it stood last.
+    purposes: Vec<&'a Purpose>,
     counts_by_purpose: BTreeMap<&'a str, Counts>,
     /// Questions that name no purpose of the charter.
     stray: Counts,
@@ -137,13 +141,15 @@ struct Register<'a> {
 
 impl<'a> Register<'a> {
     fn new(source: &'a Source<'a>) -> Self {
-        let charter = source.fold.charter();
-        let purposes = charter.fields().purposes.iter();
+        let (charters, charter) = (source.fold.charters(), in_force(source));
+        let purposes = purposes(source, charter);
+        let counts = purposes.iter().map(|purpose| (purpose.id.as_str(), Counts::default()));
         let mut register = Self {
             source,
             charter,
-            charters: source.fold.charters(),
-            counts_by_purpose: purposes.map(|purpose| (purpose.id.as_str(), Counts::default())).collect(),
+            charters,
+            counts_by_purpose: counts.collect(),
+            purposes,
             stray: Counts::default(),
             refusals_by_rule: BTreeMap::new(),
             results: vec![],
@@ -170,7 +176,9 @@ impl<'a> Register<'a> {
             (Ok(_), None, Some(Ending::Aborted(_))) => counts.ended = 1,
             (Ok(_), None, Some(Ending::Released(_)) | None) => counts.open = 1,
         }
-        let purpose = self.charter.purpose(&asked.body.purpose);
+        // As the version has it that the question names: what was asked for members stays with them (C10).
+        let named = self.source.fold.charter_named(&asked.body.charter);
+        let purpose = named.and_then(|charter| charter.purpose(&asked.body.purpose));
         if let Some(result) =
             purpose.zip(released).and_then(|(purpose, day)| self.public(purpose, round, day))
         {
@@ -197,6 +205,34 @@ impl<'a> Register<'a> {
     }
 }
 
+/// The newest version that most of its voting members went by at the end of the register's day, as far as
+/// their logs are here.
+fn in_force<'a>(source: &Source<'a>) -> &'a Arc<Charter> {
+    let (fold, end) = (source.fold, Day(source.as_of.0 + 1).start());
+    let goes_by = |charter: &&Arc<Charter>| {
+        let voting = charter.members().iter().filter(|member| member.has(Role::Voting));
+        let here = voting.filter(|member| fold.log(&member.id).is_some_and(|log| log.size() > 0));
+        let (they, others): (Vec<_>, Vec<_>) =
+            here.partition(|member| fold.charter_at(&member.id, end).version() >= charter.version());
+        they.len() > others.len()
+    };
+    fold.charters().iter().rev().find(goes_by).unwrap_or(&fold.charters()[0])
+}
+
+/// The purposes of a version, then those of earlier ones that questions were asked for.
+fn purposes<'a>(source: &Source<'a>, charter: &'a Charter) -> Vec<&'a Purpose> {
+    let asked = source.fold.rounds().values().filter_map(|round| round.asked());
+    let asked: BTreeSet<&str> = asked
+        .filter(|asked| asked.time.day() <= source.as_of)
+        .map(|asked| asked.body.purpose.as_str())
+        .collect();
+    let mut purposes: Vec<&Purpose> = charter.fields().purposes.iter().collect();
+    let mut known: BTreeSet<&str> = purposes.iter().map(|purpose| purpose.id.as_str()).collect();
+    let others = source.fold.charters().iter().rev().flat_map(|charter| &charter.fields().purposes);
+    purposes.extend(others.filter(|purpose| asked.contains(&*purpose.id) && known.insert(&purpose.id)));
+    purposes
+}
+
 fn certificate(source: &Source<'_>, round: &Round) -> Result<String, NotCertified> {
     let head = |log: &Log| head(source, round, log);
     finish(&gather(source.fold, round, source.charter_notes, source.vocabulary, &head)?)
@@ -206,7 +242,7 @@ fn certificate(source: &Source<'_>, round: &Round) -> Result<String, NotCertifie
 fn head(source: &Source<'_>, round: &Round, log: &Log) -> Option<(u64, String)> {
     let said = round.everything().filter(|(by, _)| **by == log.member).map(|(_, logged)| logged.at.index);
     let last = said.max().unwrap_or(0);
-    let witnesses = witness_keys(source.fold.charter(), &log.member);
+    let witnesses = witness_keys(source.fold.charter_of(&round.asked()?.body.charter), &log.member);
     let read = |note: &String| {
         let checkpoint = Checkpoint::parse(split_note(note).ok()?.0).ok()?;
         let valid = cosignatures(note, &checkpoint, &witnesses).ok()?.len();

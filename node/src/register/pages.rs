@@ -1,5 +1,6 @@
 //! The pages, in plain words. Must not know how they are written.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use datacoop_policy::charter::{Publish, Purpose, Role};
@@ -39,7 +40,7 @@ pub(super) fn pages(register: &Register<'_>) -> BTreeMap<String, String> {
         ("charter.html".to_owned(), register.page("The rules, and who made them", &charter(register))),
         ("privacy.html".to_owned(), register.page("How people are protected", &privacy(register))),
     ]);
-    for (at, purpose) in register.charter.fields().purposes.iter().enumerate() {
+    for (at, purpose) in register.purposes.iter().enumerate() {
         let file = purpose_file(at);
         pages.insert(file, register.page(&purpose.title, &purpose_page(register, purpose)));
     }
@@ -78,12 +79,23 @@ impl Register<'_> {
     }
 
     fn purpose_link(&self, purpose: &Purpose) -> String {
-        let at = self.charter.fields().purposes.iter().position(|other| other.id == purpose.id);
+        let at = self.purposes.iter().position(|other| other.id == purpose.id);
         link(&purpose_file(at.unwrap_or(0)), &purpose.title)
     }
 
+    /// As the version in force has it; of who left, or waits to join, as the last that names it.
     fn member_name(&self, id: &datacoop_policy::MemberId) -> String {
-        self.charter.member(id).map_or_else(|| text(id.as_str()), |member| text(&member.name))
+        let others = self.charters.iter().rev().map(AsRef::as_ref);
+        let named = std::iter::once(self.charter).chain(others).find_map(|charter| charter.member(id));
+        named.map_or_else(|| text(id.as_str()), |member| text(&member.name))
+    }
+
+    /// When a purpose is open; of one that the version in force does not have, that it ended.
+    fn open(&self, purpose: &Purpose) -> String {
+        match self.charter.purpose(&purpose.id) {
+            Some(_) => format!("{} to {}", purpose.starts, purpose.expires),
+            None => "not any more".to_owned(),
+        }
     }
 }
 
@@ -110,7 +122,7 @@ fn index(register: &Register<'_>) -> String {
         );
     }
     out += "<h2>Purposes</h2>\n<p>A question may be asked only for one of these purposes. The members agreed to them.</p>\n";
-    let rows = fields.purposes.iter().map(|purpose| {
+    let rows = register.purposes.iter().map(|purpose| {
         let counts = register.counts_by_purpose[purpose.id.as_str()];
         vec![
             register.purpose_link(purpose),
@@ -118,7 +130,7 @@ fn index(register: &Register<'_>) -> String {
             counts.asked.to_string(),
             counts.answered.to_string(),
             counts.refusals.to_string(),
-            format!("{} to {}", purpose.starts, purpose.expires),
+            register.open(purpose),
         ]
     });
     let heads = ["Purpose", "Who sees results", "Asked", "Answered", "Refusals", "Open"];
@@ -179,7 +191,7 @@ fn purpose_page(register: &Register<'_>, purpose: &Purpose) -> String {
     let reviewers = purpose.reviewers.iter().map(|id| register.member_name(id)).collect::<Vec<_>>();
     let licence = purpose.licence.code();
     out += &pairs([
-        ("Open", format!("{} to {}", purpose.starts, purpose.expires)),
+        ("Open", register.open(purpose)),
         ("Report due", purpose.report_due.to_string()),
         ("Who sees results", text(&who_sees(purpose.publish))),
         ("Licence", link(&format!("{licence}.txt"), licence)),
@@ -189,6 +201,10 @@ fn purpose_page(register: &Register<'_>, purpose: &Purpose) -> String {
         ("Reviewed by", reviewers.join("; ")),
         ("Its part of a year", loss(Reading::of(limits.rho_purpose.min(limits.rho_year)))),
     ]);
+    let versions = register.charters.iter().filter_map(|charter| charter.purpose(&purpose.id));
+    if versions.into_iter().any(|other| other.publish != purpose.publish) {
+        out += "<p>Another version of the charter says otherwise who sees results. The answer to a question is seen by whom the version says that the question names.</p>\n";
+    }
     out += "<h2>What was asked</h2>\n";
     let counts = register.counts_by_purpose[purpose.id.as_str()];
     let rows = counts.each().into_iter().map(|(name, n)| vec![text(name), n.to_string()]);
@@ -343,15 +359,21 @@ fn charter(register: &Register<'_>) -> String {
     let mut out = String::from("<h2>Versions</h2>\n");
     let rows = register.charters.iter().map(|charter| {
         let (version, fields) = (charter.version(), charter.fields());
+        let state = match version.cmp(&register.charter.version()) {
+            Ordering::Less => "replaced",
+            Ordering::Equal => "most members go by it",
+            Ordering::Greater => "waits",
+        };
         vec![
             link(&format!("charter-{version}.note"), &format!("Version {version}")),
             fields.made.to_string(),
             fields.effective.to_string(),
             fields.expires.to_string(),
+            state.to_owned(),
             format!("<span class=\"hash\">{}</span>", charter.hash()),
         ]
     });
-    let heads = ["Version", "Written", "In force from", "Ends", "SHA-256"];
+    let heads = ["Version", "Written", "Not in force before", "Ends", "Now", "SHA-256"];
     out += &table("Every version of the charter", &heads, rows);
     out += &format!(
         "<p>Every member signed the first version. To change it, {} of {voting} voting members must sign. Looser rules wait 14 days, so that a member can leave first.</p>\n",
