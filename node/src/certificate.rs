@@ -37,12 +37,13 @@ impl Shelf {
     }
 }
 
-/// The head that a log's entries are proved by: the largest that a quorum cosigned, if all that the log
-/// says of the round lies under it; else the newest, with the lines of whoever cosigned that.
+/// The head that a log's entries are proved by: the largest that a quorum cosigned of the witnesses that the
+/// round's version of the charter names, if all that the log says of the round lies under it; else the newest, with the lines of whoever cosigned that.
 fn head(member: &Member, round: &Round, log: &Log) -> Option<(u64, String)> {
     let said = round.everything().filter(|(by, _)| **by == log.member).map(|(_, logged)| logged.at.index);
     let last = said.max().unwrap_or(0);
-    let witnessed = member.witnessed().note(log).filter(|(size, _)| *size > last);
+    let version = member.fold().charter_of(&round.asked()?.body.charter).version();
+    let witnessed = member.witnessed().note_under(log, version).filter(|(size, _)| *size > last);
     let newest = || Some((log.note()?.0, member.witnessed().newest(log)?));
     witnessed.map(|(size, note)| (size, note.to_owned())).or_else(newest)
 }

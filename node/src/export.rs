@@ -38,7 +38,8 @@ pub fn snapshot(member: &Member) -> Option<Snapshot> {
     let log = member.fold().log(member.me())?;
     let (size, _) = log.note()?;
     let entries = log.entries().get(..usize::try_from(size).ok()?)?.to_vec();
-    let daily = member.witnessed().daily().map(|(size, note)| (size, note.to_owned()));
+    let witnessed = member.witnessed().daily().chain(member.witnessed().witnessed(log));
+    let witnessed: BTreeMap<u64, String> = witnessed.map(|(size, note)| (size, note.to_owned())).collect();
     Some(Snapshot {
         charters: member.fold().charters().to_vec(),
         origin: log.origin.clone(),
@@ -46,8 +47,8 @@ pub fn snapshot(member: &Member) -> Option<Snapshot> {
         entries,
         tree: log.tree().clone(),
         note: member.witnessed().newest(log)?,
-        witnessed: daily.collect(),
-        policy: policy_text(member.fold().charter(), member.me())?,
+        witnessed: witnessed.into_iter().collect(),
+        policy: policy_text(member.fold().charter_of_log(member.me())?, member.me())?,
         blobs: public_blobs(member.fold(), member.me()).into_keys().collect(),
     })
 }

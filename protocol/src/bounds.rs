@@ -40,6 +40,9 @@ pub const HEAD_AT_LEAST: datacoop_policy::Span = datacoop_policy::Span(7 * 24 * 
 /// A member that has not heard for so long from more than a third of the others, on its own version of the
 /// charter, was cut off, and answers nothing (CHARTER.md, C9).
 pub const FRESH_FOR: datacoop_policy::Span = datacoop_policy::Span(14 * 24 * 3_600_000);
+/// So long a member still talks with those of the charter version that it went by before: a round may close 30
+/// days after it was asked, and its last entries are passed on and cosigned within the day.
+pub const MET_FOR: datacoop_policy::Span = datacoop_policy::Span(31 * 24 * 3_600_000);
 /// Notes of unknown versions that are fetched from one member while we run: whoever makes up more is not heard.
 pub const VERSIONS_FETCHED_MAX: u32 = 16;
 /// Longest note of a charter: its text, and a line of 200 members' signatures each.

@@ -18,7 +18,7 @@ pub(crate) use question::{Questions, bind};
 pub use question::{parse_question, question_hash, question_value};
 
 use crate::acts::{Acts, Done};
-use crate::bounds::{FRESH_FOR, LOGS_MAX};
+use crate::bounds::{FRESH_FOR, LOGS_MAX, MET_FOR};
 use crate::cited::references_mut;
 use crate::entry::{Body, Entry, EntryError, Lay, QueryBody, Ref};
 use crate::heads::{Claim, Heads};
@@ -334,6 +334,43 @@ impl Fold {
     /// newest, which then refuses it.
     pub fn charter_of(&self, query: &Digest) -> &Arc<Charter> {
         self.charter_named(query).unwrap_or_else(|| self.charter())
+    }
+
+    /// The versions that a member has to do with: from the one that it went by a while ago, under which a round
+    /// may still end (`MET_FOR`), to the newest, which may not act yet.
+    pub fn met(&self, me: &MemberId, now: Time) -> &[Arc<Charter>] {
+        let then = self.charter_at(me, Time(now.0.saturating_sub(MET_FOR.0))).version();
+        let joined = self.charters.iter().find(|charter| charter.member(me).is_some());
+        let oldest = joined.map_or(0, |joined| joined.version()).max(then);
+        let at = self.charters.iter().position(|charter| charter.version() >= oldest);
+        &self.charters[at.unwrap_or(0)..]
+    }
+
+    /// The version that a log is read by: the one that its member went by when it last wrote; before it put any
+    /// in force, the one that it joined with.
+    pub fn charter_of_log(&self, member: &MemberId) -> Option<&Arc<Charter>> {
+        let last = self.logs.get(member)?.last_time(Time(u64::MAX)).unwrap_or(Time(0));
+        let names = |charter: &&Arc<Charter>| charter.member(member).is_some();
+        Some(self.charter_at(member, last)).filter(names).or_else(|| self.charters.iter().find(names))
+    }
+
+    /// The version that a member left with: the next after its own that does not name it, once so many go by
+    /// that or a later one that not all of them can lie. `None` while the newest names it, or before.
+    pub fn left_with(&self, me: &MemberId, now: Time) -> Option<&Arc<Charter>> {
+        if self.charter().member(me).is_some() {
+            return None;
+        }
+        let own = self.charter_at(me, now).version();
+        let mut later = self.charters.iter().filter(|charter| charter.version() > own);
+        let left = later.find(|charter| charter.member(me).is_none())?;
+        let voting: Vec<_> = left.members().iter().filter(|member| member.has(Role::Voting)).collect();
+        let goes = |member: &&&Member| self.charter_at(&member.id, now).version() >= left.version();
+        (voting.iter().filter(goes).count() > voting.len().saturating_sub(1) / 3).then_some(left)
+    }
+
+    /// A member as the last version has it that names it.
+    pub fn member(&self, id: &MemberId) -> Option<&Member> {
+        self.charters.iter().rev().find_map(|charter| charter.member(id))
     }
 
     /// Whether a version that we hold condemns the one of this hash.

@@ -62,7 +62,7 @@ pub fn hindsight(
     judge: &Judge<'_>,
 ) -> Result<(Fold, BTreeMap<QueryId, Hindsight>), RestoreError> {
     let mut fold = Fold::with_chain(charters, vocabularies);
-    let (mut witnessed, mut lost) = (Witnessed::new(fold.charter(), judge.me), Lost::default());
+    let (mut witnessed, mut lost) = (Witnessed::new(fold.charters(), judge.me), Lost::default());
     let (mut standing, mut now) = (Standing::default(), Time(0));
     let mut found: BTreeMap<QueryId, Hindsight> = BTreeMap::new();
     let own_head = fold.log(judge.me).map(|log| log.head());
@@ -163,7 +163,7 @@ impl Judge<'_> {
         let nothing = Limits { purposes: datacoop_policy::limits::Set::none(), ..Limits::top() };
         let own = self.own.unwrap_or(&nothing);
         let declared = self.declared.contains(&query.account.dataset);
-        let limits = Layers::new(fold.charter(), &query.purpose, Some(own));
+        let limits = Layers::new(fold.charter_at(self.me, now), &query.purpose, Some(own));
         let limits = limits.delegated(held_delegation(fold, query, true).as_ref()).effective();
         let said = match two_histories(fold, self.me, query, roster) {
             Some(refusal) => Err(refusal),

@@ -5,7 +5,8 @@
 //! copies the logs anyway, and cosigns by itself once a log is quiet; members that are never connected
 //! to each other then still hear of it, for cosignatures are passed on as entries are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use datacoop_policy::charter::{Charter, NamedKey};
 use datacoop_policy::{Digest, MemberId};
@@ -35,12 +36,21 @@ pub struct Said {
 
 struct OfLog {
     head: [u8; 32],
+    /// Of any version of the charter, the newest version's first.
     witnesses: Vec<(MemberId, NamedKey)>,
     said: BTreeMap<MemberId, Said>,
-    /// The largest head that a quorum cosigned, and its note with their lines.
-    witnessed: Option<(Checkpoint, String)>,
+    /// A set for each different list of witnesses, that of the newest version last.
+    sets: Vec<WitnessSet>,
     /// Of our own log: the last such head of each day, by days since 1970.
     daily: BTreeMap<u64, (u64, String)>,
+}
+
+/// The witnesses that some versions of the charter name for a log.
+struct WitnessSet {
+    versions: BTreeSet<u32>,
+    names: BTreeSet<MemberId>,
+    /// The largest head that a quorum of them cosigned, and its note with all lines.
+    witnessed: Option<(Checkpoint, String)>,
 }
 
 /// What witnesses said, by log.
@@ -51,26 +61,22 @@ pub struct Witnessed {
 }
 
 impl Witnessed {
-    /// Nothing said yet, about the logs of this charter. Of the log of `me` earlier heads are kept too.
-    pub fn new(charter: &Charter, me: &MemberId) -> Self {
-        let of_log = |member: &datacoop_policy::charter::Member| {
-            let named = member.witnesses.iter().filter_map(|id| charter.member(id));
-            let witnesses = named.map(|witness| (witness.id.clone(), witness.keys.witness.clone())).collect();
-            let head = sha256(&[member.keys.log.name.as_bytes()]).0;
-            (
-                member.id.clone(),
-                OfLog { head, witnesses, said: BTreeMap::new(), witnessed: None, daily: BTreeMap::new() },
-            )
-        };
-        let logs: BTreeMap<_, _> = charter.members().iter().map(of_log).collect();
+    /// Nothing said yet, about the logs of these versions of a charter: what witnesses of an earlier one said
+    /// still proves what stands under it. Of the log of `me` earlier heads are kept too.
+    pub fn new(charters: &[Arc<Charter>], me: &MemberId) -> Self {
+        let mut logs: BTreeMap<MemberId, OfLog> = BTreeMap::new();
+        for charter in charters.iter().rev() {
+            for member in charter.members() {
+                let head = sha256(&[member.keys.log.name.as_bytes()]).0;
+                let log = logs.entry(member.id.clone()).or_insert_with(|| OfLog::new(head));
+                let named = member.witnesses.iter().filter_map(|id| charter.member(id));
+                log.name(charter.version(), named.map(|named| (named.id.clone(), named.keys.witness.clone())));
+            }
+        }
+        // From the newest on they came.
+        logs.values_mut().for_each(|log| log.sets.reverse());
         let member_by_head = logs.iter().map(|(member, log)| (log.head, member.clone())).collect();
         Self { me: me.clone(), logs, member_by_head }
-    }
-
-    /// The logs whose witness a member is.
-    pub fn duties(&self, witness: &MemberId) -> Vec<MemberId> {
-        let named = self.logs.iter().filter(|(_, log)| log.witnesses.iter().any(|(id, _)| id == witness));
-        named.map(|(member, _)| member.clone()).collect()
     }
 
     /// A witness's newest word about a log.
@@ -78,20 +84,28 @@ impl Witnessed {
         self.logs.get(log)?.said.get(witness)
     }
 
-    /// How many witnesses of a log cosigned its newest witnessed head, how many must, and how many there are.
-    pub fn counts(&self, log: &MemberId) -> (usize, usize, usize) {
-        let Some(of) = self.logs.get(log) else { return (0, 0, 0) };
-        let at = of.witnessed.as_ref().map(|(head, _)| head);
-        let same = of.said.values().filter(|said| Some(&said.checkpoint) == at).count();
-        (same, quorum(of.witnesses.len()), of.witnesses.len())
+    /// How many witnesses that a version names for a log cosigned its newest witnessed head, how many must, and
+    /// how many there are.
+    pub fn counts(&self, log: &MemberId, version: u32) -> (usize, usize, usize) {
+        let found = self.logs.get(log).and_then(|of| Some((of, of.set(version)?)));
+        let Some((of, set)) = found else { return (0, 0, 0) };
+        let at = set.witnessed.as_ref().map(|(head, _)| head);
+        let named = of.said.iter().filter(|(id, _)| set.names.contains(*id));
+        let same = named.filter(|(_, said)| Some(&said.checkpoint) == at).count();
+        (same, quorum(set.names.len()), set.names.len())
     }
 
-    /// The largest head of a log that a quorum cosigned and that covers what we hold of it: entries, and
-    /// the note with the witnesses' lines. `None` also where no witnesses are named.
+    /// The largest head of a log that a quorum cosigned, of the witnesses that any one version names, and that
+    /// covers what we hold of it: entries, and the note with the witnesses' lines. `None` also where no witnesses
+    /// are named.
     pub fn note(&self, log: &Log) -> Option<(u64, &str)> {
-        let of = self.logs.get(&log.member)?;
-        let (head, note) = of.witnessed.as_ref()?;
-        (log.tree().root_at(head.size) == Some(head.root)).then_some((head.size, note))
+        let sets = self.logs.get(&log.member)?.sets.iter();
+        sets.filter_map(|set| set.note(log)).max_by_key(|(size, _)| *size)
+    }
+
+    /// As `note`, of the witnesses that this version names.
+    pub fn note_under(&self, log: &Log, version: u32) -> Option<(u64, &str)> {
+        self.logs.get(&log.member)?.set(version)?.note(log)
     }
 
     /// Heads of our own log that a quorum cosigned: the last of each day.
@@ -107,12 +121,19 @@ impl Witnessed {
         Some(note.to_owned() + &lines.concat())
     }
 
-    /// Heads of a log as an audit wants them: the newest, the largest that a quorum cosigned, and of our
-    /// own log the last of each day.
+    /// Heads of a log as an audit wants them: the newest, the largest that a quorum cosigned of each version's
+    /// witnesses, and of our own log the last of each day.
     pub fn shown(&self, log: &Log) -> Vec<String> {
-        let witnessed = self.note(log).map(|(_, note)| note.to_owned());
+        let witnessed = self.witnessed(log).map(|(_, note)| note.to_owned());
         let daily = self.daily().filter(|_| log.member == self.me).map(|(_, note)| note.to_owned());
         self.newest(log).into_iter().chain(witnessed).chain(daily).collect()
+    }
+
+    /// The largest head of a log that a quorum cosigned of each version's witnesses, with its size.
+    pub fn witnessed<'a>(&'a self, log: &'a Log) -> impl Iterator<Item = (u64, &'a str)> {
+        let sets = self.logs.get(&log.member).into_iter().flat_map(|of| &of.sets);
+        let notes: BTreeSet<(u64, &str)> = sets.filter_map(|set| set.note(log)).collect();
+        notes.into_iter().rev()
     }
 
     /// What a peer passes on; whether it is news. Of a head beyond what we hold of the log nothing is kept:
@@ -120,7 +141,7 @@ impl Witnessed {
     pub fn take(&mut self, fold: &Fold, cosigned: &Cosigned) -> Result<bool, SectionError> {
         let bad = |text: &str| SectionError::Bad(text.to_owned());
         let by_head = |head| self.member_by_head.get(head).cloned();
-        // Another version of the charter may name them.
+        // A version of the charter that is not here may name them.
         let (Some(member), Some(witness)) = (by_head(&cosigned.log), by_head(&cosigned.witness)) else {
             return Ok(false);
         };
@@ -180,7 +201,41 @@ impl Witnessed {
     }
 }
 
+impl WitnessSet {
+    fn note(&self, log: &Log) -> Option<(u64, &str)> {
+        let (head, note) = self.witnessed.as_ref()?;
+        (log.tree().root_at(head.size) == Some(head.root)).then_some((head.size, note))
+    }
+}
+
 impl OfLog {
+    fn new(head: [u8; 32]) -> Self {
+        Self { head, witnesses: vec![], said: BTreeMap::new(), sets: vec![], daily: BTreeMap::new() }
+    }
+
+    /// A version names these witnesses.
+    fn name(&mut self, version: u32, named: impl Iterator<Item = (MemberId, NamedKey)>) {
+        let mut names = BTreeSet::new();
+        for (id, key) in named {
+            names.insert(id.clone());
+            // A member keeps its keys from version to version (C13).
+            if self.witnesses.iter().all(|(known, _)| *known != id) {
+                self.witnesses.push((id, key));
+            }
+        }
+        match self.sets.iter_mut().find(|set| set.names == names) {
+            Some(set) => drop(set.versions.insert(version)),
+            None => {
+                let versions = BTreeSet::from([version]);
+                self.sets.push(WitnessSet { versions, names, witnessed: None });
+            }
+        }
+    }
+
+    fn set(&self, version: u32) -> Option<&WitnessSet> {
+        self.sets.iter().find(|set| set.versions.contains(&version))
+    }
+
     /// The lines of the witnesses whose newest word is about this head, in the charter's order.
     fn lines(&self, checkpoint: &Checkpoint) -> Vec<String> {
         let lines = self.witnesses.iter().filter_map(|(id, key)| {
@@ -190,19 +245,25 @@ impl OfLog {
         lines.collect()
     }
 
-    /// Somebody cosigned this head: are there enough for it now?
+    /// Somebody cosigned this head: are there enough for it now, of those that any version names?
     fn count(&mut self, checkpoint: &Checkpoint, keep: bool) {
-        let lines = self.lines(checkpoint);
-        let newest = self.witnessed.as_ref().is_none_or(|(head, _)| head.size <= checkpoint.size);
-        if !newest || lines.len() < quorum(self.witnesses.len()) {
-            return;
+        let lines = self.lines(checkpoint).concat();
+        let same = self.said.iter().filter(|(_, said)| said.checkpoint == *checkpoint);
+        let same: BTreeMap<&MemberId, &Said> = same.collect();
+        let Some(said) = same.values().next() else { return };
+        let note = said.note.clone() + &lines;
+        for set in &mut self.sets {
+            let newest = set.witnessed.as_ref().is_none_or(|(head, _)| head.size <= checkpoint.size);
+            let valid = set.names.iter().filter(|id| same.contains_key(id)).count();
+            if !newest || valid == 0 || valid < quorum(set.names.len()) {
+                continue;
+            }
+            let day = said.cosignature.time / DAY_SECONDS;
+            if keep && self.daily.get(&day).is_none_or(|(size, _)| *size <= checkpoint.size) {
+                self.daily.insert(day, (checkpoint.size, note.clone()));
+            }
+            set.witnessed = Some((checkpoint.clone(), note.clone()));
         }
-        let Some(said) = self.said.values().find(|said| said.checkpoint == *checkpoint) else { return };
-        let note = said.note.clone() + &lines.concat();
-        if keep {
-            self.daily.insert(said.cosignature.time / DAY_SECONDS, (checkpoint.size, note.clone()));
-        }
-        self.witnessed = Some((checkpoint.clone(), note));
     }
 }
 

@@ -7,10 +7,14 @@ use std::sync::Arc;
 
 use common::{LOSS, PERIOD, Story};
 use datacoop_policy::Span;
-use datacoop_policy::charter::Charter;
+use datacoop_policy::charter::{Charter, name_witnesses};
 use datacoop_policy::query::Mode;
-use datacoop_protocol::audit::{Check, Outcome, audit};
+use datacoop_protocol::audit::{Check, Notes, Outcome, audit, audit_with};
+use datacoop_protocol::bounds::COSIGN_QUIET;
 use datacoop_protocol::fold::Fold;
+use datacoop_protocol::log::cosignature::{cosignatures, quorum, witness_keys};
+use datacoop_protocol::log::note::Checkpoint;
+use datacoop_protocol::rounds::Kind;
 use datacoop_protocol::member::port::Input;
 use datacoop_sim::coop::textless_charter;
 
@@ -84,4 +88,140 @@ fn of_a_version_that_is_not_here_nobody_is_convicted() {
     assert_eq!(failing(&folded(&story, 0, story.charters.clone())), []);
     // An auditor that was away holds the first alone.
     assert_eq!(failing(&folded(&story, 0, story.charters[..1].to_vec())), []);
+}
+
+const DAY: Span = Span(86_400_000);
+
+/// Days that all members sleep through: nothing happens in them.
+fn sleep(story: &mut Story, sites: &[usize], span: Span) {
+    let away = std::mem::replace(&mut story.world.away, span);
+    sites.iter().for_each(|site| story.world.give_charters(*site, []));
+    story.world.away = away;
+    story.world.run_until(story.world.now() + span);
+    story.meet();
+}
+
+/// Long enough for logs to be quiet, for witnesses to cosign, and for everybody to hear of it.
+fn settle(story: &mut Story) {
+    story.world.run_until(story.world.now() + COSIGN_QUIET + Span(130_000));
+}
+
+/// Six members; then one leaves and another joins.
+fn changed(story: &mut Story) -> Arc<Charter> {
+    let (joins, leaves) = (story.founder(6).member(), story.founder(5).id);
+    story.amend(|draft| {
+        draft.members.retain(|member| member.id != leaves);
+        draft.members.push(joins.clone());
+        name_witnesses(&mut draft.members);
+    })
+}
+
+#[test]
+fn whoever_leaves_has_a_fortnight_to_ask_and_answer_and_is_told_when_it_is_over() {
+    let mut story = Story::founded(7, 81, |draft| {
+        draft.members.truncate(6);
+        draft.amend = 4;
+    });
+    story.meet();
+    let first = story.charters[0].hash();
+    let second = changed(&mut story);
+    (0..7).for_each(|site| story.give_newest(site));
+    story.meet();
+    // All have started again since they hold the second version.
+    let asked = story.ask(5, story.query(Mode::FullNoise, LOSS, 5, PERIOD)).expect("it may ask");
+    assert!(story.finish(asked, 6) && story.released(asked), "{:?}", story.faults());
+    for site in 0..6 {
+        assert!(story.wrote(asked, site, Kind::Contribution), "{site}");
+    }
+    let joiner = story.founder(6).id;
+    let heard = story.world.member(2).unwrap().fold().log(&joiner).map_or(0, |log| log.size());
+    assert!(heard >= 2, "who joins is heard before all go by that version");
+    sleep(&mut story, &[0, 1, 2, 3, 4, 5, 6], Span(15 * DAY.0));
+    settle(&mut story);
+    let left = |story: &Story, site: usize| {
+        let member = story.world.member(site).unwrap();
+        member.fold().left_with(member.me(), story.world.now()).map(|charter| charter.version())
+    };
+    assert_eq!((left(&story, 5), left(&story, 6), left(&story, 0)), (Some(2), None, None));
+    let told = story.world.member(5).unwrap().starting().expect("it says so");
+    assert!(told.contains("left the co-operative with version 2"), "{told}");
+    assert_eq!(story.named, first);
+    assert_eq!(story.ask(5, story.query(Mode::FullNoise, LOSS, 5, "2025-09-01..2025-12-18")), None);
+    story.named = second.hash();
+    let asked = story.ask(0, story.query(Mode::FullNoise, LOSS, 5, "2025-09-01..2025-12-17")).unwrap();
+    assert!(story.finish(asked, 5) && story.released(asked), "{:?}", story.faults());
+    // What it wrote to the end is with the others.
+    let leaver = story.founder(5).id;
+    let size = |site: usize| story.world.member(site).unwrap().fold().log(&leaver).unwrap().size();
+    assert!((0..5).all(|site| size(site) == size(5)), "{:?}", (0..6).map(size).collect::<Vec<_>>());
+    [0, 5, 6].into_iter().for_each(|site| story.audits_clean(site));
+    assert!(story.faults().is_empty(), "{:?}", story.faults());
+}
+
+/// A change of members names other witnesses for every log. What stands under the heads of before, and what
+/// whoever left wrote, is witnessed all the same.
+#[test]
+fn what_was_witnessed_stays_so_when_witnesses_change() {
+    let mut story = Story::founded(7, 82, |draft| {
+        draft.members.truncate(6);
+        draft.amend = 4;
+        name_witnesses(&mut draft.members);
+        // Four each, so that the next version's are others.
+        draft.members.iter_mut().for_each(|member| drop(member.witnesses.pop()));
+    });
+    story.meet();
+    let first = story.charters[0].clone();
+    let id = story.ask(0, story.query(Mode::FullNoise, LOSS, 5, PERIOD)).unwrap();
+    assert!(story.finish(id, 6) && story.released(id));
+    settle(&mut story);
+    let leaves = story.founder(5).id;
+    let joins = story.founder(6).member();
+    let second = story.amend(|draft| {
+        draft.members.retain(|member| member.id != leaves);
+        draft.members.push(joins.clone());
+        let ids: Vec<_> = draft.members.iter().map(|member| member.id.clone()).collect();
+        for (n, member) in draft.members.iter_mut().enumerate() {
+            // The three before it, where those after it were.
+            member.witnesses = (3..6).map(|k| ids[(n + k) % 6].clone()).collect();
+        }
+    });
+    (0..7).for_each(|site| story.give_newest(site));
+    story.meet();
+    sleep(&mut story, &[0, 1, 2, 3, 4, 5, 6], Span(15 * DAY.0));
+    story.named = second.hash();
+    let later = story.ask(0, story.query(Mode::FullNoise, LOSS, 5, "2025-09-01..2025-12-18")).unwrap();
+    assert!(story.finish(later, 5) && story.released(later), "{:?}", story.faults());
+    settle(&mut story);
+    for site in 0..5 {
+        let member = story.world.member(site).unwrap();
+        let fold = member.fold();
+        let mut notes = Notes::new();
+        for log in fold.logs() {
+            notes.insert(log.member.clone(), member.witnessed().shown(log));
+        }
+        for (round, charter) in [(id, &first), (later, &second)] {
+            let round = fold.round(&round).unwrap();
+            for named in charter.members() {
+                let log = fold.log(&named.id).unwrap();
+                let said = round.everything().filter(|(by, _)| **by == named.id);
+                let last = said.map(|(_, logged)| logged.at.index).max().unwrap();
+                let keys = witness_keys(charter, &named.id);
+                let proves = |note: &String| {
+                    let text = note.split("\n\n").next().unwrap().to_owned() + "\n";
+                    let head = Checkpoint::parse(&text).unwrap();
+                    let valid = cosignatures(note, &head, &keys).unwrap().len();
+                    head.size > last && valid >= quorum(keys.len())
+                };
+                assert!(notes[&named.id].iter().any(proves), "{site}: {} of {}", named.id, charter.version());
+                let under = member.witnessed().note_under(log, charter.version());
+                assert!(under.is_some_and(|(_, note)| proves(&note.to_owned())), "{site}: {}", named.id);
+            }
+        }
+        for report in audit_with(fold, &|_| None, &notes) {
+            let witnesses = report.checks.iter().find(|check| check.code == "A02").unwrap();
+            assert_eq!(witnesses.outcome, Outcome::Pass, "{site}: {}: {}", report.member, witnesses.text);
+            assert!(report.passed(), "{report:#?}");
+        }
+    }
+    assert!(story.faults().is_empty(), "{:?}", story.faults());
 }

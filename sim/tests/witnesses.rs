@@ -231,7 +231,7 @@ fn two_liars_of_seven_cannot_show_two_histories_and_three_are_found_out() {
         for (entry, honest) in [(b"a", 1..=shown), (b"b", shown + 1..=7 - liars)] {
             let mut fold = Fold::new(charter.clone(), story.vocabularies());
             fold.append(&owner.id, entry.as_slice().into());
-            let mut heard = Witnessed::new(&charter, &owner.id);
+            let mut heard = Witnessed::new(std::slice::from_ref(&charter), &owner.id);
             let head = head_of(entry);
             for witness in honest.chain(8 - liars..=7) {
                 assert_eq!(heard.take(&fold, &say(&head, witness)), Ok(true));
@@ -244,7 +244,7 @@ fn two_liars_of_seven_cannot_show_two_histories_and_three_are_found_out() {
     let mut fold = Fold::new(charter.clone(), story.vocabularies());
     fold.append(&owner.id, b"a".as_slice().into());
     fold.set_note(&owner.id, 1, sign_checkpoint(&head_of(b"a"), owner.keys().log()));
-    let told = Witnessed::new(&charter, &owner.id).take(&fold, &say(&head_of(b"b"), 7));
+    let told = Witnessed::new(std::slice::from_ref(&charter), &owner.id).take(&fold, &say(&head_of(b"b"), 7));
     let Err(SectionError::SplitView(split)) = told else { panic!("{told:?}") };
     let log = fold.log(&owner.id).unwrap();
     split.evidence.check(&log.origin, &log.key()).unwrap();

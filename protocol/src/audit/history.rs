@@ -1,9 +1,10 @@
 //! A02, A04, A12: what witnesses and earlier heads say of a log: who vouches for it, whether it was ever
 //! rewritten, and whether its clock can be believed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use datacoop_policy::{Digest, Span};
+use datacoop_policy::charter::NamedKey;
+use datacoop_policy::{Digest, Span, Time};
 
 use super::{Check, Findings, Notes};
 use crate::fold::{Fold, Log};
@@ -15,24 +16,49 @@ use crate::log::split::Evidence;
 /// seconds a day.
 const CLOCK_TOLERANCE: Span = Span(300_000);
 
-/// A head of a log, its witnesses' times in order, and whether they are a quorum.
+/// A head of a log, and what the witnesses say of it that were to cosign it.
 struct Head {
     checkpoint: Checkpoint,
+    /// When each did, in order.
     times: Vec<u64>,
-    is_witnessed: bool,
+    /// How many there are.
+    named: usize,
+}
+
+impl Head {
+    fn is_witnessed(&self) -> bool {
+        self.named > 0 && self.times.len() >= quorum(self.named)
+    }
+}
+
+/// Who was to cosign a head: whom the version names that the log's owner went by when the last of them did.
+fn witnesses(fold: &Fold, log: &Log, size: u64, time: Time) -> Vec<NamedKey> {
+    let then = fold.charter_of_entry(&log.member, time, size);
+    let named = Some(then).filter(|charter| charter.member(&log.member).is_some());
+    let charter = named.or_else(|| fold.charter_of_log(&log.member));
+    charter.map(|charter| witness_keys(charter, &log.member)).unwrap_or_default()
+}
+
+/// Everybody that any version names as a witness of a log.
+fn all_witnesses(fold: &Fold, log: &Log) -> Vec<NamedKey> {
+    let named = fold.charters().iter().flat_map(|charter| witness_keys(charter, &log.member));
+    named.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// All heads that were shown of a log, smallest first. Errors: one that is none.
 fn heads(fold: &Fold, log: &Log, notes: &Notes) -> Result<Vec<Head>, NoteError> {
-    let keys = witness_keys(fold.charter(), &log.member);
+    let keys = all_witnesses(fold, log);
     let shown = notes.get(&log.member).map(Vec::as_slice).unwrap_or_default();
     let read = shown.iter().map(|note| {
         let checkpoint = open_checkpoint(note, &log.origin, &log.key())?;
         let found = cosignatures(note, &checkpoint, &keys)?;
-        let mut times: Vec<u64> = found.iter().map(|(_, cosignature)| cosignature.time).collect();
+        let last = found.iter().map(|(_, cosignature)| cosignature.time).max();
+        let time = last.map_or(Time(u64::MAX), |last| Time(last.saturating_mul(1_000)));
+        let named = witnesses(fold, log, checkpoint.size, time);
+        let found = found.iter().filter(|(place, _)| named.contains(&keys[*place]));
+        let mut times: Vec<u64> = found.map(|(_, cosignature)| cosignature.time).collect();
         times.sort_unstable();
-        let is_witnessed = !keys.is_empty() && times.len() >= quorum(keys.len());
-        Ok(Head { checkpoint, times, is_witnessed })
+        Ok(Head { checkpoint, times, named: named.len() })
     });
     let mut heads: Vec<Head> = read.collect::<Result<_, NoteError>>()?;
     heads.sort_by_key(|head| (head.checkpoint.size, head.times.len()));
@@ -43,9 +69,8 @@ fn heads(fold: &Fold, log: &Log, notes: &Notes) -> Result<Vec<Head>, NoteError> 
 /// witnesses sleep, and a head that is seconds old has none yet.
 pub(super) fn check_witnesses(fold: &Fold, log: &Log, notes: &Notes) -> Check {
     let mut findings = Findings::new("A02", "witnesses");
-    let named = witness_keys(fold.charter(), &log.member).len();
     let newest = log.size().saturating_sub(1);
-    if named == 0 {
+    if all_witnesses(fold, log).is_empty() {
         findings
             .warn(newest, "the charter names no witnesses: only members that compare heads notice".into());
         return findings.finish("heads");
@@ -61,10 +86,10 @@ pub(super) fn check_witnesses(fold: &Fold, log: &Log, notes: &Notes) -> Check {
             return findings.finish("heads");
         }
     };
-    let k = quorum(named);
-    match heads.iter().rev().find(|head| head.is_witnessed) {
+    match heads.iter().rev().find(|head| head.is_witnessed()) {
         Some(head) => {
             findings.good = 1;
+            let (named, k) = (head.named, quorum(head.named));
             let liars = match 2 * k - named {
                 0 | 1 => "1 that lies with its author could show two histories".to_owned(),
                 liars => format!("{liars} that lie with its author could show two histories"),
@@ -79,7 +104,9 @@ pub(super) fn check_witnesses(fold: &Fold, log: &Log, notes: &Notes) -> Check {
             Check { text, ..findings.finish("heads") }
         }
         None => {
-            let most = heads.iter().map(|head| head.times.len()).max().unwrap_or(0);
+            let most = heads.iter().max_by_key(|head| head.times.len());
+            let (most, named) = most.map_or((0, 0), |head| (head.times.len(), head.named));
+            let k = quorum(named);
             let text = format!("{most} of {named} cosigned a head, {k} must: not yet witnessed");
             findings.warn(newest, text);
             findings.finish("heads")
@@ -192,7 +219,7 @@ pub(super) fn check_clock(fold: &Fold, log: &Log, notes: &Notes) -> Check {
     let mut findings = Findings::new("A12", "clock");
     let heads = heads(fold, log, notes).unwrap_or_default();
     let mut from = (0, 0);
-    for head in heads.iter().filter(|head| head.is_witnessed && head.checkpoint.size > 0) {
+    for head in heads.iter().filter(|head| head.is_witnessed() && head.checkpoint.size > 0) {
         let middle = head.times[head.times.len() / 2];
         let tolerance = CLOCK_TOLERANCE.0 / 1_000;
         for index in from.0..head.checkpoint.size.min(log.size()) {

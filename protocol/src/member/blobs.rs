@@ -248,7 +248,7 @@ impl Member {
             if *texts > ACT_TEXTS_MAX {
                 continue;
             }
-            let members = self.fold.charter().members().iter().map(|member| member.id.clone());
+            let members = self.peers.ids().cloned().chain([self.settings.me.clone()]);
             let need = Need {
                 round: leaf,
                 author: done.by.clone(),

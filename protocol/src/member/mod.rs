@@ -174,8 +174,7 @@ impl Member {
         let mut fold = Fold::with_chain(chain, vocabularies);
         charter_notes.extend(rivals.values());
         fold.set_rivals(rivals.into_keys().collect());
-        let charter = fold.charter().clone();
-        let mut witnessed = Witnessed::new(&charter, &me);
+        let mut witnessed = Witnessed::new(fold.charters(), &me);
         let mut lost = Lost::default();
         for record in records {
             replay(&mut fold, &mut witnessed, &me, &mut lost, record)?;
@@ -186,12 +185,13 @@ impl Member {
         check_versions(&fold, &me)?;
         // A folder without its newest signed head says of no journal that it is the newest.
         let unsigned = last_signed.is_none() && fold.log(&me).is_some_and(|log| log.size() > BEGIN_ENTRIES);
-        let gate = unsure.then(|| Gate::new(&charter, &me, lost.restored, unsigned, signed));
+        let gate = unsure.then(|| Gate::new(fold.charters(), &me, lost.restored, unsigned, signed));
         if let Some((size, note)) = last_signed.filter(|_| signed.missing.is_none()) {
             fold.set_note(&me, size, note);
         }
         let standing = standing::replay(&fold, &me).0;
-        let peers = Peers::new(now, &me, &charter);
+        let peers = Peers::new(now, &me, fold.met(&me, now));
+        let watches = Self::watches(fold.met(&me, now), &me);
         let mut member = Self {
             waits_to_hear: false,
             gate,
@@ -217,7 +217,7 @@ impl Member {
             done: BTreeMap::new(),
             peers,
             blobs: Blobs::default(),
-            watches: Self::watches(&witnessed, &me),
+            watches,
             witnessed,
             halted: false,
         };
@@ -452,10 +452,11 @@ impl Member {
         }
     }
 
-    /// Whether a round is worth our steps: asked by a member that may ask, or one we took part in.
+    /// Whether a round is worth our steps: asked by a member that may ask under the version that it names, or
+    /// one we took part in.
     fn concerns_us(&self, round: &Round) -> bool {
         let Some(asked) = round.asked() else { return false };
-        let charter = self.fold.charter();
+        let charter = self.fold.charter_of(&asked.body.charter);
         // Until it is here, who cites a delegation is a stranger: it wakes nobody by naming one.
         let delegated = || {
             let cited = asked.body.delegation.as_ref()?;

@@ -67,29 +67,38 @@ impl fmt::Display for Gate {
 impl Gate {
     /// Of n witnesses, k of them a quorum, n - k + 1 cannot all have missed what a quorum cosigned. A node
     /// that lost its journal, or what it signed last, asks all k, and no meeting point may be away: some may be
-    /// stale too.
+    /// stale too. Of the last two versions of the charter that name us the one counts that asks for less: meeting
+    /// points may have left, or not come yet; and whom either names is asked.
     pub(super) fn new(
-        charter: &Charter,
+        charters: &[Arc<Charter>],
         me: &MemberId,
         restored: bool,
         unsigned: bool,
         signed: Signed,
     ) -> Self {
-        let named = charter.member(me).map(|member| member.witnesses.clone()).unwrap_or_default();
-        let witnesses = named.len();
-        let points = charter.members().iter().filter(|other| other.id != *me && other.is_meeting_point());
-        let points: BTreeSet<MemberId> = points.map(|point| point.id.clone()).collect();
-        let needed = match restored || unsigned {
-            true => quorum(witnesses).clamp(1, points.len().max(1)),
-            false => (witnesses + 1 - quorum(witnesses)).clamp(1, points.len().saturating_sub(1).max(1)),
+        let of_version = |charter: &Arc<Charter>| {
+            let named = charter.member(me)?.witnesses.clone();
+            let witnesses = named.len();
+            let points = charter.members().iter().filter(|other| other.id != *me && other.is_meeting_point());
+            let points: BTreeSet<MemberId> = points.map(|point| point.id.clone()).collect();
+            let needed = match restored || unsigned {
+                true => quorum(witnesses).clamp(1, points.len().max(1)),
+                false => (witnesses + 1 - quorum(witnesses)).clamp(1, points.len().saturating_sub(1).max(1)),
+            };
+            Some((needed, points, named))
         };
+        let last: Vec<_> = charters.iter().rev().filter_map(of_version).take(2).collect();
+        let asked = last.iter().flat_map(|(_, points, named)| points.iter().chain(named)).cloned().collect();
+        let watched = last.iter().all(|(_, _, named)| !named.is_empty());
+        let least = last.into_iter().min_by_key(|(needed, ..)| *needed);
+        let (needed, points, named) = least.unwrap_or((1, BTreeSet::new(), vec![]));
         Self {
             told: BTreeSet::new(),
             shown: BTreeMap::new(),
-            asked: (witnesses > 0).then(|| points.iter().cloned().chain(named).collect()),
+            asked: watched.then_some(asked),
             needed,
             // Where there are others, whoever is none of them is connected to no more than they are.
-            quorum: if points.is_empty() { quorum(witnesses).max(needed) } else { needed },
+            quorum: if points.is_empty() { quorum(named.len()).max(needed) } else { needed },
             points,
             has_signed: signed.size > 0,
             own_head: signed.missing.map_or(0, |_| signed.size),
@@ -124,6 +133,13 @@ impl Gate {
 impl Member {
     /// What a start still waits for; `None` once our log may grow.
     pub fn starting(&self) -> Option<String> {
+        if let Some(left) = self.fold.left_with(&self.settings.me, self.now) {
+            return Some(format!(
+                "this member left the co-operative with version {} of the charter: nobody answers it any more, and \
+                 it answers nobody; its log can still be exported",
+                left.version()
+            ));
+        }
         let gate = self.gate.as_ref()?;
         let own = self.own_size();
         if !gate.has_heard() || own >= gate.own_head {
@@ -285,7 +301,7 @@ pub(crate) fn replay(
             lost.left.extend(rounds.into_iter().map(Digest));
             Ok(())
         }
-        // Of another charter's witnesses nothing is kept, and other members' words peers have too.
+        // Of no version's witnesses nothing is kept, and other members' words peers have too.
         Record::Cosigned(said) => {
             let _news = witnessed.take(fold, &said);
             Ok(())
@@ -340,14 +356,14 @@ pub(super) fn check_last_signed(
 ///
 /// Returns our entries. Errors: as a start's.
 pub fn check_start(
-    charter: &Arc<Charter>,
+    charters: &[Arc<Charter>],
     vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
     me: &MemberId,
     records: Vec<Record>,
     last: Option<&(u64, String)>,
 ) -> Result<u64, RestoreError> {
-    let mut fold = Fold::new(charter.clone(), vocabularies);
-    let (mut witnessed, mut lost) = (Witnessed::new(charter, me), Lost::default());
+    let mut fold = Fold::with_chain(charters.to_vec(), vocabularies);
+    let (mut witnessed, mut lost) = (Witnessed::new(charters, me), Lost::default());
     for record in records {
         replay(&mut fold, &mut witnessed, me, &mut lost, record)?;
     }

@@ -83,24 +83,28 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    pub(super) fn new(now: Time, me: &MemberId, charter: &Charter) -> Self {
-        let points: BTreeSet<MemberId> = charter
-            .members()
-            .iter()
-            .filter(|member| member.is_meeting_point())
-            .map(|m| m.id.clone())
-            .collect();
-        let peers = charter.members().iter().filter(|member| member.id != *me).map(|member| {
+    /// The other members of these versions: whoever leaves has its time to, and whoever joins is heard before
+    /// all go by the version that it joins with. A member's newest addresses come first.
+    pub(super) fn new(now: Time, me: &MemberId, met: &[Arc<Charter>]) -> Self {
+        let members = || met.iter().rev().flat_map(|charter| charter.members());
+        let points: BTreeSet<MemberId> =
+            members().filter(|member| member.is_meeting_point()).map(|member| member.id.clone()).collect();
+        let mut peers: BTreeMap<MemberId, Peer> = BTreeMap::new();
+        for member in members().filter(|member| member.id != *me) {
             // Of two meeting points the one with the smaller id dials, so they share one connection.
-            let we_dial = member.is_meeting_point() && (!points.contains(me) || *me < member.id);
-            let redial_at = we_dial.then_some(now);
-            let addresses = member.addresses.clone();
-            (
-                member.id.clone(),
-                Peer { addresses, we_dial, redial_at, backoff: REDIAL_FIRST, ..Peer::default() },
-            )
-        });
-        let peers: BTreeMap<MemberId, Peer> = peers.collect();
+            let we_dial = points.contains(&member.id) && (!points.contains(me) || *me < member.id);
+            let peer = peers.entry(member.id.clone()).or_insert_with(|| Peer {
+                we_dial,
+                redial_at: we_dial.then_some(now),
+                backoff: REDIAL_FIRST,
+                ..Peer::default()
+            });
+            for address in member.addresses.iter().filter(|_| member.is_meeting_point()) {
+                if !peer.addresses.contains(address) {
+                    peer.addresses.push(address.clone());
+                }
+            }
+        }
         let attention = peers.keys().cloned().collect();
         Self { peers, points, attention, attended_at: now, exchanges: BTreeMap::new(), last_exchange: 0 }
     }
@@ -115,6 +119,11 @@ impl Peers {
     /// There may be something to say to everyone: a log grew, or a blob came.
     pub(super) fn attend_all(&mut self) {
         self.attention.extend(self.peers.keys().cloned());
+    }
+
+    /// Everybody but us.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &MemberId> {
+        self.peers.keys()
     }
 
     pub(super) fn is_meeting_point(&self, id: &MemberId) -> bool {

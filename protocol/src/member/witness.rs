@@ -2,7 +2,9 @@
 //! under them, and pass on what witnesses say. Knows nothing of what entries mean.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use datacoop_policy::charter::Charter;
 use datacoop_policy::{MemberId, Time};
 
 use super::Member;
@@ -34,9 +36,12 @@ impl Watch {
 }
 
 impl Member {
-    /// The logs that we watch.
-    pub(super) fn watches(witnessed: &crate::witness::Witnessed, me: &MemberId) -> BTreeMap<MemberId, Watch> {
-        witnessed.duties(me).into_iter().map(|log| (log, Watch::default())).collect()
+    /// The logs that we watch under one of these versions: under the one before for as long as rounds of it
+    /// may end, under the next before it acts, so that no head is without a quorum.
+    pub(super) fn watches(met: &[Arc<Charter>], me: &MemberId) -> BTreeMap<MemberId, Watch> {
+        let members = met.iter().flat_map(|charter| charter.members());
+        let watched = members.filter(|member| member.witnesses.contains(me));
+        watched.map(|member| (member.id.clone(), Watch::default())).collect()
     }
 
     pub(super) fn cosign_timeouts(&self) -> impl Iterator<Item = Time> {
