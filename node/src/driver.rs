@@ -1,6 +1,7 @@
 //! The loop: wait, one input, drain in order. Must not know what anything means: every decision is
 //! the Member's.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -224,7 +225,7 @@ impl Node {
         let folder = Folder::open(home.path())?;
         engine::remove_unfinished(&home.join("tables"))?;
         let (charters, keys) = admitted(&home, &config, &run)?;
-        let charter = charters.last().expect("INVARIANT: an admitted node has a charter").1.clone();
+        let chain: Vec<Arc<Charter>> = charters.iter().map(|(_, charter)| charter.clone()).collect();
         let (mut storage, mut found) = Storage::open(home.path())?;
         if found.cut > 0 {
             tracing::warn!(bytes = found.cut, "the journal's last frame was torn and cut");
@@ -242,7 +243,7 @@ impl Node {
         let settings = Settings {
             me: config.id.0.clone(),
             limits,
-            declared: home.declared(&charter)?,
+            declared: home.declared(&chain)?,
             answer_grid: Span(config.answer_grid),
             asks_first: true,
         };
@@ -267,6 +268,7 @@ impl Node {
         };
         let member =
             Member::restore(clock::now(), start).map_err(|error| NodeError::Wrong(error.to_string()))?;
+        let met = member.fold().met(member.me(), clock::now());
         // What a crash left: blobs whose entry was never written.
         // Which entries there are is not known yet while they are taken back.
         if !member.is_restoring() {
@@ -276,9 +278,9 @@ impl Node {
         let (net_events, network) = mpsc::unbounded_channel();
         let carrier_config = CarrierConfig {
             secret: transport,
-            charter: charter.id().0,
+            charter: chain[0].id().0,
             listen: config.listen.clone(),
-            allowed: peers(&charter, member.me()),
+            allowed: peers(met, member.me()),
             nodes: run.nodes,
             recorder: run.recorder.clone(),
         };
@@ -331,9 +333,11 @@ fn admitted(home: &Home, config: &Config, run: &Run) -> Result<(Versions, Keys),
         return wrong("answer_grid = 0 is for made-up data only; remove it from config.toml");
     }
     let keys = home.keys(config)?;
-    if charter.member(&config.id.0).is_none_or(|member| member.keys != *keys.public()) {
+    // Who left has its time to, and exports its log afterwards; who joins is heard before all go by that version.
+    let names_us = |charter: &Charter| charter.member(&config.id.0).is_some_and(|m| m.keys == *keys.public());
+    if !charters.iter().any(|(_, charter)| names_us(charter)) {
         return Err(NodeError::Wrong(format!(
-            "the charter does not hold `{}` with this node's keys",
+            "no version of the charter holds `{}` with this node's keys",
             config.id.0
         )));
     }
@@ -346,15 +350,20 @@ async fn tally_of(
     question: &BoundQuestion,
     purpose: &str,
     at: Day,
+    under: &Digest,
     me: &MemberId,
 ) -> Option<Vec<i64>> {
-    let sources = home.sources(question.question().vocabulary(), purpose, at).ok()?;
+    let sources = home.sources(question.question().vocabulary(), purpose, at, Some(under)).ok()?;
     engine::tabulate(&sources, question, me).await.ok()
 }
 
-fn peers(charter: &Charter, me: &datacoop_policy::MemberId) -> Vec<(datacoop_policy::MemberId, [u8; 32])> {
-    let others = charter.members().iter().filter(|member| member.id != *me);
-    others.map(|member| (member.id.clone(), member.keys.peer)).collect()
+/// The other members of these versions of the charter, with their transport keys.
+fn peers(met: &[Arc<Charter>], me: &MemberId) -> Vec<(MemberId, [u8; 32])> {
+    let others = met.iter().flat_map(|charter| charter.members()).filter(|member| member.id != *me);
+    // A member keeps its keys from version to version (C13).
+    let others: BTreeMap<MemberId, [u8; 32]> =
+        others.map(|member| (member.id.clone(), member.keys.peer)).collect();
+    others.into_iter().collect()
 }
 
 /// Opens the index and fills it if it is not built to the journal's end.
@@ -522,7 +531,9 @@ impl Driver {
         let (home, me, inbox) = (self.home.clone(), self.member.me().clone(), self.inbox.clone());
         tokio::spawn(async move {
             let tally = match asked {
-                Some(asked) => tally_of(&home, &question, &asked.purpose, asked.at.day(), &me).await,
+                Some(asked) => {
+                    tally_of(&home, &question, &asked.purpose, asked.at.day(), &asked.charter, &me).await
+                }
                 None => None,
             };
             if tally.is_none() {

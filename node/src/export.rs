@@ -1,6 +1,6 @@
 //! A log as plain C2SP files: what an auditor gets on a USB stick.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

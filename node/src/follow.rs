@@ -98,7 +98,7 @@ pub fn clock_text(at: Time) -> String {
 }
 
 fn name(fold: &Fold, member: &MemberId) -> String {
-    fold.charter().member(member).map_or_else(|| member.to_string(), |member| member.name.clone())
+    fold.member(member).map_or_else(|| member.to_string(), |member| member.name.clone())
 }
 
 fn owner(fold: &Fold, origin: &str) -> String {
@@ -126,7 +126,7 @@ fn title(fold: &Fold, id: &QueryId) -> String {
 
 fn asked(fold: &Fold, body: &QueryBody, id: QueryId) -> String {
     let question = title(fold, &id);
-    let purpose = fold.charter().fields().purposes.iter().find(|purpose| purpose.id == body.purpose);
+    let purpose = fold.charter_named(&body.charter).and_then(|charter| charter.purpose(&body.purpose));
     let purpose = purpose.map_or(body.purpose.as_str(), |purpose| purpose.title.as_str());
     let because = if body.lay.why.is_empty() { String::new() } else { format!("; why: {}", body.lay.why) };
     let corrects = match &body.supersedes {
@@ -262,7 +262,9 @@ pub fn prove_entry(member: &Member, index: u64, named: Option<&str>) -> Result<V
             .hint("name the member's id, as `datacoop charter show` lists it, or its log's origin")
     })?;
     let newest = || Some((log.note()?.0, member.witnessed().newest(log)?));
-    let witnessed = member.witnessed().note(log).map(|(size, note)| (size, note.to_owned()));
+    let charter = fold.charter_of_log(&log.member);
+    let witnessed = charter.and_then(|charter| member.witnessed().note_under(log, charter.version()));
+    let witnessed = witnessed.map(|(size, note)| (size, note.to_owned()));
     let head = witnessed.filter(|(size, _)| *size > index).or_else(newest);
     let none = || {
         let size = log.note().map_or(0, |(size, _)| size);
@@ -281,6 +283,6 @@ pub fn prove_entry(member: &Member, index: u64, named: Option<&str>) -> Result<V
         "proof": TlogProof { index, hashes, note }.text(),
         // Whoever wrote it, the hash is of these bytes: what is no text has no proof that people can check.
         "entry": std::str::from_utf8(entry).map_err(|_| CommandError::failed("the entry is no text".into()))?,
-        "policy": policy_text(fold.charter(), &log.member),
+        "policy": charter.and_then(|charter| policy_text(charter, &log.member)),
     }))
 }

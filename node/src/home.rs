@@ -225,9 +225,16 @@ impl Home {
     }
 
     /// Where the engine finds what a Question over this vocabulary is about, and who counts: whose
-    /// consent names the purpose on this day, and who does not object.
-    pub fn sources(&self, vocabulary: &Vocabulary, purpose: &str, at: Day) -> Result<Sources, StoreError> {
-        let people = self.people(vocabulary)?;
+    /// consent names the purpose on this day, and who does not object. `under` is the version of the charter
+    /// that the Query names; without one the newest counts.
+    pub fn sources(
+        &self,
+        vocabulary: &Vocabulary,
+        purpose: &str,
+        at: Day,
+        under: Option<&Digest>,
+    ) -> Result<Sources, StoreError> {
+        let people = self.people(vocabulary, under)?;
         let objections = objections::read(&self.path)?.remove(vocabulary.dataset()).unwrap_or_default();
         let sources = Sources::new(self.table(vocabulary).map(|(_, folder)| folder));
         Ok(sources.with_people(people).with_objections(objections).asked(purpose, at))
@@ -238,16 +245,20 @@ impl Home {
         let mut tables = vec![];
         for (_, vocabulary) in self.vocabularies()?.into_values() {
             let Some((_, folder)) = self.table(&vocabulary) else { continue };
-            let people = self.people(&vocabulary)?;
+            let people = self.people(&vocabulary, None)?;
             tables.push(LocalTable { vocabulary, folder, people });
         }
         Ok(tables)
     }
 
     /// The vocabulary and the table of the people that a vocabulary's rows are about.
-    fn people(&self, vocabulary: &Vocabulary) -> Result<Option<(Arc<Vocabulary>, PathBuf)>, StoreError> {
+    fn people(
+        &self,
+        vocabulary: &Vocabulary,
+        under: Option<&Digest>,
+    ) -> Result<Option<(Arc<Vocabulary>, PathBuf)>, StoreError> {
         let people = match people_vocabulary(vocabulary).filter(|name| *name != vocabulary.name()) {
-            Some(name) => self.vocabulary(name)?,
+            Some(name) => self.vocabulary(name, under)?,
             None => None,
         };
         Ok(people
@@ -255,9 +266,15 @@ impl Home {
             .map(|(folder, people)| (people, folder)))
     }
 
-    /// The vocabulary of this name, in the charter's text where it names one.
-    pub fn vocabulary(&self, name: &str) -> Result<Option<Arc<Vocabulary>>, StoreError> {
-        let charter = self.charter()?;
+    /// The vocabulary of this name, in the charter's text where it names one: that of this version, or of the
+    /// newest.
+    pub fn vocabulary(
+        &self,
+        name: &str,
+        under: Option<&Digest>,
+    ) -> Result<Option<Arc<Vocabulary>>, StoreError> {
+        let mut versions = self.charters()?.into_iter().rev();
+        let charter = versions.find(|(_, charter)| under.is_none_or(|hash| charter.hash() == *hash));
         let wanted = charter.and_then(|(_, charter)| charter.vocabulary(name).map(|(hash, _)| hash));
         let fits = |hash: &Digest, known: &Vocabulary| {
             known.name() == name && wanted.is_none_or(|wanted| wanted == *hash)
@@ -272,10 +289,11 @@ impl Home {
         newest_table(&self.join("tables"), vocabulary)
     }
 
-    /// Datasets of the charter of which a table lies here.
-    pub fn declared(&self, charter: &Charter) -> Result<BTreeSet<String>, StoreError> {
+    /// Datasets of any of these versions of the charter of which a table lies here: one may still act, or act
+    /// soon.
+    pub fn declared(&self, charters: &[Arc<Charter>]) -> Result<BTreeSet<String>, StoreError> {
         let known = self.vocabularies()?;
-        let datasets = charter.fields().datasets.iter().filter(|dataset| {
+        let datasets = charters.iter().flat_map(|charter| &charter.fields().datasets).filter(|dataset| {
             dataset
                 .vocabularies
                 .iter()

@@ -48,11 +48,12 @@ pub fn look(home: &Home) -> Result<Option<Restore>, StoreError> {
     let config = home.config()?;
     // A start needs them; so does whoever asks others for the log of these keys.
     home.keys(&config)?;
-    let Some((_, charter)) = home.charter()? else {
+    let charters: Vec<_> = home.charters()?.into_iter().map(|(_, charter)| charter).collect();
+    if charters.is_empty() {
         return Err(StoreError::Wrong(
             "the charter is missing too: put it back first with `datacoop charter sign FILE`".into(),
         ));
-    };
+    }
     let vocabularies: BTreeMap<_, _> =
         home.vocabularies()?.into_iter().map(|(hash, (_, one))| (hash, one)).collect();
     let last = signed::newest(&home.join("signed"))?;
@@ -67,7 +68,7 @@ pub fn look(home: &Home) -> Result<Option<Restore>, StoreError> {
         found = read_whole(&next)?;
     }
     let check = |records: &[Record]| {
-        check_start(&charter, vocabularies.clone(), &config.id.0, records.to_vec(), last.as_ref())
+        check_start(&charters, vocabularies.clone(), &config.id.0, records.to_vec(), last.as_ref())
     };
     let waiting = is_waiting(&found.records);
     let why = match (found.damage.take(), check(&found.records)) {

@@ -122,8 +122,8 @@ enum Found {
     Text(String),
     Hashes(Vec<u8>),
     Entries(Vec<Arc<[u8]>>),
-    /// The charter's note, which lies in the node's folder.
-    Charter,
+    /// The note of a version of the charter, which lies in the node's folder.
+    Charter(u32),
 }
 
 fn find(member: &Member, id: &MemberId, item: &Item) -> Option<Found> {
@@ -136,8 +136,11 @@ fn find(member: &Member, id: &MemberId, item: &Item) -> Option<Found> {
             let key = NamedKey { name: log.origin.clone(), key: log.key() };
             text(format!("{}\n", vkey(&key, KIND_ED25519)))
         }
-        Item::Policy => policy_text(fold.charter(), id).and_then(text),
-        Item::Charter(version) => (version == fold.charter().version()).then_some(Found::Charter),
+        Item::Policy => policy_text(fold.charter_of_log(id)?, id).and_then(text),
+        Item::Charter(version) => {
+            let held = fold.charters().iter().any(|charter| charter.version() == version);
+            held.then_some(Found::Charter(version))
+        }
         Item::Tile(TileFile::Hashes { level, index, width }) => {
             let (size, _) = log.note()?;
             hash_tile(log.tree(), size, level, index, width).map(Found::Hashes)
@@ -220,8 +223,9 @@ async fn answer(State(Served { handle, address }): State<Served>, request: Reque
                 Some(Found::Text(text)) => Some((TEXT, NO_CACHE, text.into_bytes())),
                 Some(Found::Hashes(bytes)) => Some((BYTES, IMMUTABLE, bytes)),
                 Some(Found::Entries(entries)) => Some((BYTES, IMMUTABLE, bundle(&entries))),
-                Some(Found::Charter) => {
-                    let note = handle.home().charter().ok().flatten();
+                Some(Found::Charter(version)) => {
+                    let mut held = handle.home().charters().unwrap_or_default().into_iter();
+                    let note = held.find(|(_, charter)| charter.version() == version);
                     note.map(|(note, _)| (TEXT, NO_CACHE, note.into_bytes()))
                 }
             }

@@ -187,7 +187,7 @@ pub fn status_json(member: &Member, now: Time) -> Value {
         .collect();
     let own = member.fold().log(member.me());
     let witnessed = own.and_then(|log| member.witnessed().note(log)).map_or(0, |(size, _)| size);
-    let (cosigned, needed, named) = member.witnessed().counts(member.me());
+    let (cosigned, needed, named) = member.witnessed().counts(member.me(), charter.version());
     json!({
         "starting": member.starting(),
         "witnesses": { "entries": own.map_or(0, |log| log.size()), "witnessed": witnessed,
@@ -223,7 +223,7 @@ pub fn plan_json(
 ) -> Result<Value, (&'static str, String)> {
     let me = member.me();
     let query = member.fold().bind_draft(body, me, now).map_err(|text| ("question", text))?;
-    let charter = member.fold().charter();
+    let charter = member.fold().charter_of(&query.charter);
     let answering: Vec<_> =
         charter.members().iter().filter(|m| m.has(datacoop_policy::charter::Role::Voting)).collect();
     let people: u64 = answering.iter().map(|member| member.people_min).sum();

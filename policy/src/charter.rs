@@ -629,6 +629,17 @@ pub(crate) mod tests {
             " a",
             "a ",
             "a\u{a0}",
+            "a\u{a0}b",
+            "a\u{2003}b",
+            "a\u{ad}b",
+            "a\u{200b}b",
+            "a\u{200c}b",
+            "a\u{200d}",
+            "a\u{2060}b",
+            "\u{feff}a",
+            "a\u{2028}b",
+            "a\u{3164}b",
+            "a\u{e0061}b",
         ];
         for text in bad {
             check(|d| d.name = text.into(), "C7");
@@ -639,8 +650,10 @@ pub(crate) mod tests {
         }
         check(|d| d.purposes[0].plain = "One.\nTwo. ".into(), "ok");
         check(|d| d.purposes[0].plain = "One.\u{202e}".into(), "C7");
+        check(|d| d.purposes[0].plain = "One.\u{200b}".into(), "C7");
         check(|d| d.asset_lock.stricter = "\u{2069}".into(), "C7");
         check(|d| d.members[0].name = "Ysgol Gymraeg Llwyn-yr-Eos, Café".into(), "ok");
+        check(|d| d.members[0].name = "مدرسة الأمل, 学校, ⚽️".into(), "ok");
     }
 
     #[test]

@@ -45,8 +45,10 @@ pub const FRESH_FOR: datacoop_policy::Span = datacoop_policy::Span(14 * 24 * 3_6
 pub const MET_FOR: datacoop_policy::Span = datacoop_policy::Span(31 * 24 * 3_600_000);
 /// Notes of unknown versions that are fetched from one member while we run: whoever makes up more is not heard.
 pub const VERSIONS_FETCHED_MAX: u32 = 16;
-/// Longest note of a charter: its text, and a line of 200 members' signatures each.
-pub const CHARTER_NOTE_BYTES_MAX: usize = crate::charter_text::CHARTER_BYTES_MAX + 200 * 512;
+/// Longest note of a charter: its text, and a line for each signature, with a name of a host of 253 characters.
+pub const CHARTER_NOTE_BYTES_MAX: usize =
+    crate::charter_text::CHARTER_BYTES_MAX + crate::log::note::SIGNATURES_MAX * 512;
+const _: () = assert!(CHARTER_NOTE_BYTES_MAX <= crate::log::note::NOTE_BYTES_MAX);
 /// Whoever has not shown by then what another says it holds of its log is told of as unresponsive.
 pub const UNRESPONSIVE_AFTER: datacoop_policy::Span = datacoop_policy::Span(24 * 3_600_000);
 /// Heads in one such entry: with the longest names, every letter escaped, 600 bytes each. More wait for the next.

@@ -14,6 +14,7 @@ mod summary;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use datacoop_policy::charter::VERSIONS_MAX;
 use datacoop_policy::{Digest, MemberId};
 
 pub use check::{Checked, SignedHead, check};
@@ -26,11 +27,13 @@ use crate::log::tree::{leaf_hash, sha256};
 
 /// First line.
 pub const HEADER: &str = "datacoop/certificate/v1\n";
-/// Largest certificate (LOG.md section 8).
+/// Largest certificate (LOG.md section 8). It holds every version of the charter up to the one that its Query names:
+/// of five members some 1,000 with 8 MiB left for entries, of 65 some 100, of 200 some 35. Whoever has more has
+/// its logs verified instead.
 pub const CERTIFICATE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most parts: 200 members' policies, verdicts, debits, contributions and reveals with their proofs come to
-/// 1,800, and those of 15 seats to 120.
-const PARTS_MAX: usize = 2_048;
+/// 1,800, and those of 15 seats to 120; and each version of the charter.
+const PARTS_MAX: usize = 2_048 + VERSIONS_MAX;
 /// Longest name of a part: a kind and a member id, which has at most 64 bytes.
 const NAME_BYTES_MAX: usize = 96;
 /// Kinds of entries in the order in which a round writes them.

@@ -338,7 +338,7 @@ pub fn parse_charter(text: &str) -> Result<Charter, TextError> {
     let plain = !text.chars().any(deceives);
     if text.len() > CHARTER_BYTES_MAX || !text.starts_with(CHARTER_HEADER) || !plain {
         return wrong(format!(
-            "a charter begins with `{}`, has no tabs, control characters or direction marks, and at most {CHARTER_BYTES_MAX} bytes",
+            "a charter begins with `{}`, has no tabs, control characters, direction marks or signs that are not seen, and at most {CHARTER_BYTES_MAX} bytes",
             CHARTER_HEADER.trim()
         ));
     }
@@ -767,6 +767,30 @@ mod tests {
         }
     }
 
+    /// What `CERTIFICATE_BYTES_MAX` says of itself, and `SIGNATURES_MAX`.
+    #[test]
+    fn notes_fit_what_is_to_hold_them() {
+        for (members, versions) in [(5, 1_000), (65, 100), (200, 35)] {
+            let list =
+                |ids: std::ops::Range<u8>| ids.map(|n| format!("\"GB-EDU-10{n:04}\"")).collect::<Vec<_>>();
+            let watched = format!("witnesses = [{}]", list(0..7).join(", "));
+            let text = text(members).replace("witnesses = []", &watched);
+            let line = |n| {
+                signature_line(&text, &format!("school-{n:03}.example.sch.uk/charter/1"), keys(1).charter())
+            };
+            let note = format!("{text}\n{}", (0..members).map(line).collect::<String>());
+            assert!(
+                note.len() * versions <= crate::certificate::CERTIFICATE_BYTES_MAX / 2,
+                "{members}: {}",
+                note.len()
+            );
+        }
+        let text = text(3);
+        let lines = |n: usize| format!("{text}\n{}", signature_line(&text, "a", keys(1).charter()).repeat(n));
+        assert!(split_note(&lines(400)).is_ok(), "200 members, and 200 others before");
+        assert!(split_note(&lines(401)).is_err());
+    }
+
     fn text(n: u8) -> String {
         let today = Day::parse("2026-09-01").unwrap();
         charter_toml(&CharterDraft {
@@ -931,6 +955,8 @@ mod tests {
             ("never sold", "sold"),
             ("below.\"\"\"", "below.\nUnless we say otherwise.\"\"\""),
             ("Trust 1", "\\u202eTrust 1"),
+            ("Trust 1", "Trust\\u200b 1"),
+            ("[quorum]", "# \u{200b}\n[quorum]"),
             ("[quorum]", "# \u{202e}\n[quorum]"),
             ("[quorum]", "# \u{1b}[2J\n[quorum]"),
             ("affected = ", "touched = "),

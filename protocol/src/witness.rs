@@ -70,7 +70,10 @@ impl Witnessed {
                 let head = sha256(&[member.keys.log.name.as_bytes()]).0;
                 let log = logs.entry(member.id.clone()).or_insert_with(|| OfLog::new(head));
                 let named = member.witnesses.iter().filter_map(|id| charter.member(id));
-                log.name(charter.version(), named.map(|named| (named.id.clone(), named.keys.witness.clone())));
+                log.name(
+                    charter.version(),
+                    named.map(|named| (named.id.clone(), named.keys.witness.clone())),
+                );
             }
         }
         // From the newest on they came.

@@ -1,5 +1,6 @@
 //! What a later version of the charter changes of what was said before, and what it does not. Source: CHARTER
 //! section 3, C5 and C10: what is under way ends under the version that it was asked under.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -14,8 +15,8 @@ use datacoop_protocol::bounds::COSIGN_QUIET;
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::log::cosignature::{cosignatures, quorum, witness_keys};
 use datacoop_protocol::log::note::Checkpoint;
-use datacoop_protocol::rounds::Kind;
 use datacoop_protocol::member::port::Input;
+use datacoop_protocol::rounds::Kind;
 use datacoop_sim::coop::textless_charter;
 
 /// Drops a member from the world for a long while.

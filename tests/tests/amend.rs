@@ -50,6 +50,45 @@ fn a_version_is_proposed_signed_by_a_quorum_and_spreads_by_itself() {
     assert!(shown.contains("version 2"), "{shown}");
 }
 
+/// C5, F18: a member that a version drops has 14 days. Its node takes that version, starts with it, asks and
+/// answers, and gives its log away.
+#[test]
+fn whoever_a_version_drops_goes_on_until_it_acts() {
+    let mut coop = Coop::found(6, 40);
+    (0..6).for_each(|n| coop.start(n));
+    (0..6).for_each(|n| coop.wait_connected(n));
+    let ask = |coop: &Coop, n: usize, last: &str| {
+        let period = format!("2026-09-01..2026-11-{last}");
+        let args =
+            ["ask", "--question", "mean.toml", "--period", &period, "--yes", "--wait", "60s", "--json"];
+        let asked = json(&coop.ok(n, &args));
+        asked["release"]["query"].as_str().unwrap_or_else(|| panic!("{asked}")).to_owned()
+    };
+    let before = ask(&coop, 0, "20");
+    (0..5).for_each(|n| coop.terminate(n));
+    coop.ok(0, &["charter", "propose", "--remove", "GB-EDU-000005", "-o", "v2.txt"]);
+    (0..5).for_each(|n| drop(coop.ok(n, &["charter", "sign", "v2.txt", "--yes"])));
+    (0..5).for_each(|n| coop.start(n));
+    let second = coop.node(5).join("charter/2.note");
+    wait_for("the leaver's node to take the version that drops it", || second.exists());
+    (0..6).for_each(|n| coop.wait_connected(n));
+    let status = coop.status(5);
+    assert_eq!(status["charter"]["version"], 1, "{status}");
+    // By its hand and with its help.
+    let after = ask(&coop, 5, "19");
+    let round = json(&coop.ok(0, &["results", &after, "--json"]));
+    assert_eq!(round["contributed"], 6, "{round}");
+    let verified = coop.verify_all();
+    assert_eq!(verified["result"], "pass", "{verified}");
+    // The witnesses of the first version cosign still, and what they cosigned proves both rounds.
+    for query in [&before, &after] {
+        let file = format!("{query}.dcert");
+        wait_for("witnesses", || coop.run(0, &["certificate", query, "-o", &file]).status.success());
+        let checked = json(&coop.ok(0, &["verify", &file, "--json"]));
+        assert_ne!(checked["result"], "fail", "{checked}");
+    }
+}
+
 /// S28 from outside: five members, of whom two sign two texts with another program than ours.
 #[test]
 fn two_rival_versions_halt_the_nodes_that_hear_of_both() {

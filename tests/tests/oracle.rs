@@ -178,7 +178,7 @@ impl Made {
 
     async fn tally(&self, question: &BoundQuestion) -> Vec<i64> {
         let at = question.period().last();
-        let sources = self.home.sources(question.question().vocabulary(), PURPOSE, at).unwrap();
+        let sources = self.home.sources(question.question().vocabulary(), PURPOSE, at, None).unwrap();
         tabulate(&sources, question, &self.id).await.unwrap()
     }
 

@@ -127,6 +127,9 @@ fn rebuild(address: &str, prefix: &str, origin: &str) -> u64 {
 #[test]
 fn a_node_serves_every_log_to_whoever_knows_tlog_tiles_and_nothing_else_to_anybody() {
     let mut coop = Coop::found(5, 10);
+    coop.ok(0, &["charter", "propose", "--expires", "2027-08-31", "-o", "v2.txt"]);
+    (0..4).for_each(|n| drop(coop.ok(n, &["charter", "sign", "v2.txt", "--yes"])));
+    coop.ok(0, &["charter", "adopt", "v2.txt"]);
     (0..5).for_each(|n| coop.start(n));
     (0..5).for_each(|n| coop.wait_connected(n));
     let served = coop.ok(0, &["log", "serve", "--listen", "127.0.0.1:0", "--json"]);
@@ -143,8 +146,10 @@ fn a_node_serves_every_log_to_whoever_knows_tlog_tiles_and_nothing_else_to_anybo
         assert!(key.starts_with(&format!("{origin}+")), "{key}");
         let policy = String::from_utf8(get(address, &format!("{prefix}policy")).2).unwrap();
         assert!(policy.starts_with(&format!("log {}", key.trim_end())), "{policy}");
-        let charter = get(address, &format!("{prefix}charter/1.note"));
-        assert_eq!(charter.2, std::fs::read(coop.node(0).join("charter/1.note")).unwrap());
+        for version in ["charter/1.note", "charter/2.note"] {
+            let charter = get(address, &format!("{prefix}{version}"));
+            assert_eq!(charter.2, std::fs::read(coop.node(0).join(version)).unwrap());
+        }
     }
     nothing_else(&coop, address);
     proofs(&coop, address);
@@ -181,7 +186,7 @@ fn nothing_else(coop: &Coop, address: &str) {
         "/tile/entries/../../../node0/keys/identity",
         "/tile/entries/%2e%2e/%2e%2e/keys/identity",
         "/charter/../../keys/identity",
-        "/charter/2.note",
+        "/charter/3.note",
         "/charter/../1.note",
         "/tile/0/000.p/0",
         "/tile/0/000.p/01",

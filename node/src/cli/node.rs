@@ -177,6 +177,9 @@ async fn run_once(
             if listening.is_empty() { "nothing (dials only)" } else { &listening }
         );
     }
+    if let Some(left) = handle.view(|member| member.left()).await.flatten() {
+        eprintln!("{left}");
+    }
     let log_server = api::LogServers::default();
     if let Some(address) = serve_logs {
         let server = api::open_log_server(handle.clone(), address).await?;

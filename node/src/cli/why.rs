@@ -58,13 +58,18 @@ impl Seen {
         })?;
         let known = home.vocabularies().map_err(store_error)?;
         let vocabularies = known.into_iter().map(|(hash, (_, vocabulary))| (hash, vocabulary)).collect();
-        let declared = home.declared(&charter).map_err(store_error)?;
+        let declared = home.declared(&charters).map_err(store_error)?;
         let me = config.id.0;
         let judge = Judge { me: &me, own, declared: &declared };
         let journal = records(home.path()).map_err(store_error)?;
         let (fold, decided) = hindsight(charters, vocabularies, journal, &judge)
             .map_err(|error| CommandError::failed(error.to_string()))?;
         Ok(Self { me, charter, fold, decided })
+    }
+
+    /// The version of the charter that a round's Query names.
+    fn under(&self, round: &Round) -> &Arc<Charter> {
+        round.asked().map_or(&self.charter, |asked| self.fold.charter_of(&asked.body.charter))
     }
 
     /// The one round whose id begins so.
@@ -146,7 +151,7 @@ fn verdict_of(seen: &Seen, round: &Round, member: &MemberId, name: &str) -> Said
     };
     let set_by = match layer.as_str() {
         "floor" => Layer::Floor.to_string(),
-        "charter" => Layer::Charter(seen.charter.version()).to_string(),
+        "charter" => Layer::Charter(seen.under(round).version()).to_string(),
         "member" => "its own limits".to_owned(),
         "delegation" => Layer::Delegation.to_string(),
         _ => plain(layer),
@@ -293,14 +298,14 @@ impl<'a> Own<'a> {
         let query = round.query();
         let purpose = query.map_or("", |query| query.purpose.as_str());
         let cited = query.and_then(|query| seen.fold.acts().cited(query.delegation.as_ref()?));
-        let layers = Layers::new(&seen.charter, purpose, own).delegated(cited.as_ref());
+        let layers = Layers::new(seen.under(round), purpose, own).delegated(cited.as_ref());
         Self {
             round,
             logged: round.said(Kind::Verdict, &seen.me).map(|logged| refused_by(&logged.body)),
             then: seen.decided.get(&round.id).cloned().unwrap_or_default(),
             limits: layers.effective(),
             debited: round.said(Kind::Debit, &seen.me).is_some(),
-            version: seen.charter.version(),
+            version: seen.under(round).version(),
         }
     }
 
@@ -407,7 +412,8 @@ pub(super) fn why(common: &Common, args: &WhyArgs) -> Result<Printed, CommandErr
     let seen = Seen::read(&home, own.as_ref().ok())?;
     let round = seen.round(&args.query)?;
     let ours = Own::new(&seen, round, own.as_ref().ok());
-    let others = seen.charter.members().iter().filter(|member| member.takes_part() && member.id != seen.me);
+    let others = seen.under(round).members().iter();
+    let others = others.filter(|member| member.takes_part() && member.id != seen.me);
     let said: Vec<Said> = others.map(|member| verdict_of(&seen, round, &member.id, &member.name)).collect();
     let mut text = head_text(round);
     text += &format!("\nOur own decision ({})\n{}", seen.me, ours.text());

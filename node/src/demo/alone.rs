@@ -36,7 +36,7 @@ pub(super) async fn alone(cast: &[Pretender], question: &BoundQuestion) -> Resul
     for member in cast {
         let id: MemberId = member.founder.id.clone();
         let vocabulary = question.question().vocabulary();
-        let sources = member.home.sources(vocabulary, PURPOSE, clock::now().day());
+        let sources = member.home.sources(vocabulary, PURPOSE, clock::now().day(), None);
         let sources = sources.map_err(|error| CommandError::failed(error.to_string()))?;
         let tally = engine::tabulate(&sources, question, &id).await;
         let tally = tally.map_err(|error| CommandError::failed(error.to_string()))?;

@@ -42,7 +42,7 @@ pub(super) fn named(home: &Home, name: &str) -> Result<(Digest, Arc<Vocabulary>)
 
 /// Another table of this node: its vocabulary and its newest snapshot.
 fn table(home: &Home, name: &str) -> Result<Option<(Arc<Vocabulary>, std::path::PathBuf)>, CommandError> {
-    let Some(vocabulary) = home.vocabulary(name).map_err(store)? else { return Ok(None) };
+    let Some(vocabulary) = home.vocabulary(name, None).map_err(store)? else { return Ok(None) };
     Ok(home.table(&vocabulary).map(|(_, folder)| (vocabulary, folder)))
 }
 

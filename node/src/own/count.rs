@@ -71,7 +71,8 @@ impl Basis {
     pub async fn count(&self, home: &Home) -> Result<Ours, CommandError> {
         let vocabulary = self.question.question().vocabulary();
         let failed = |error: &dyn std::fmt::Display| CommandError::failed(error.to_string());
-        let sources = home.sources(vocabulary, &self.purpose, self.asked).map_err(|error| failed(&error))?;
+        let sources =
+            home.sources(vocabulary, &self.purpose, self.asked, None).map_err(|error| failed(&error))?;
         count(&sources, &self.question, &self.me).await.map_err(|error| failed(&error))
     }
 }

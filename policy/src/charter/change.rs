@@ -12,7 +12,7 @@ use crate::time::{Span, Time};
 
 /// How long a loosening waits after a node first held the quorum: time to leave (CHARTER.md F18).
 pub const LOOSENING_WAITS: Span = Span(14 * 24 * 3_600_000);
-/// Steps of a chain that are walked: a version a week for twenty years.
+/// Steps of a chain that are walked: a version a week for twenty years (C1).
 pub const VERSIONS_MAX: usize = 1_024;
 
 /// Which way a change goes.

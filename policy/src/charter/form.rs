@@ -9,16 +9,24 @@ const ADDRESSES_MAX: usize = 8;
 /// Longest address: a DNS name has at most 253 characters.
 pub(super) const ADDRESS_BYTES_MAX: usize = 512;
 
-/// Whether a character can make a text read otherwise than it is: control characters but line feeds,
-/// and the marks that turn the direction of what follows.
+/// Whether a character can make a text read otherwise than it is: control characters but line feeds, the marks
+/// that turn the direction of what follows, and what is not seen at all, so that two names would look alike.
+/// Source: Unicode's Default_Ignorable_Code_Point, variation selectors aside, which emblems need; line and
+/// paragraph separators; interlinear annotation; the blank Braille cell.
 pub fn deceives(c: char) -> bool {
     (c.is_control() && c != '\n')
-        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c,
+            '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e00ff}')
 }
 
 /// A text of one line that people read, such as a name.
 pub fn is_line(text: &str) -> bool {
-    text.trim() == text && !text.contains('\n') && !text.chars().any(deceives) && text.len() <= TEXT_BYTES_MAX
+    // One kind of space: another looks the same, and is another name.
+    let plain = |c: char| !deceives(c) && (c == ' ' || !c.is_whitespace());
+    text.trim() == text && text.chars().all(plain) && text.len() <= TEXT_BYTES_MAX
 }
 
 /// Every text of a charter reads as what it is.
@@ -42,7 +50,7 @@ pub(super) fn check_texts(draft: &CharterDraft) -> Result<(), CharterError> {
         return refuse(
             "C7",
             format!(
-                "`{}`: write it on one line, without spaces around it, control characters or direction marks",
+                "`{}`: write it on one line, without spaces around it, other spaces, control characters, direction marks or signs that are not seen",
                 line.escape_debug()
             ),
         );
@@ -54,7 +62,7 @@ pub(super) fn check_texts(draft: &CharterDraft) -> Result<(), CharterError> {
         Some(text) => refuse(
             "C7",
             format!(
-                "`{}`: at most {TEXT_BYTES_MAX} bytes, without control characters or direction marks",
+                "`{}`: at most {TEXT_BYTES_MAX} bytes, without control characters, direction marks or signs that are not seen",
                 text.escape_debug()
             ),
         ),

@@ -9,14 +9,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use datacoop_policy::Digest;
 use datacoop_policy::charter::NamedKey;
+use datacoop_policy::query::ROSTER_MAX;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
 use super::tree::sha256;
 
 /// Largest note: a charter's text with all its signatures.
 pub const NOTE_BYTES_MAX: usize = 512 * 1024;
-/// Most signature lines: a charter is signed by every member.
-pub const SIGNATURES_MAX: usize = 256;
+/// Most signature lines: a charter is signed by members of it and of the version before.
+pub const SIGNATURES_MAX: usize = 2 * ROSTER_MAX;
 /// A key's kind: plain Ed25519.
 pub const KIND_ED25519: u8 = 0x01;
 /// A key's kind: cosignatures with a time.

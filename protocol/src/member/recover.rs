@@ -131,14 +131,20 @@ impl Gate {
 }
 
 impl Member {
+    /// That we left, and with which version of the charter; `None` while we belong, or have time to.
+    pub fn left(&self) -> Option<String> {
+        let left = self.fold.left_with(&self.settings.me, self.now)?;
+        Some(format!(
+            "this member left the co-operative with version {} of the charter: nobody answers it any more, and it \
+             asks and answers nothing; its log can still be exported with `datacoop log export`",
+            left.version()
+        ))
+    }
+
     /// What a start still waits for; `None` once our log may grow.
     pub fn starting(&self) -> Option<String> {
-        if let Some(left) = self.fold.left_with(&self.settings.me, self.now) {
-            return Some(format!(
-                "this member left the co-operative with version {} of the charter: nobody answers it any more, and \
-                 it answers nobody; its log can still be exported",
-                left.version()
-            ));
+        if let Some(left) = self.left() {
+            return Some(left);
         }
         let gate = self.gate.as_ref()?;
         let own = self.own_size();
