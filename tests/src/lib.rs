@@ -231,12 +231,14 @@ impl Coop {
         json(&self.ok(n, &["status", "--json"]))
     }
 
-    /// Waits until a node is connected to every meeting point but itself.
+    /// Waits until a node is connected to every meeting point but itself, and heard of enough members.
     pub fn wait_connected(&self, n: usize) {
         let points = if n < 2 { 1 } else { 2 };
         wait_for("connections", || {
             self.status(n)["connected"].as_array().is_some_and(|list| list.len() >= points)
         });
+        // Until enough others began their logs here it neither asks nor answers (C9).
+        wait_for("word of enough members", || self.status(n)["charter"]["unheard_since"].is_null());
     }
 
     /// Exports every running node's log and verifies all together.

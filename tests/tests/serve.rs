@@ -129,7 +129,7 @@ fn a_node_serves_every_log_to_whoever_knows_tlog_tiles_and_nothing_else_to_anybo
     let mut coop = Coop::found(5, 10);
     coop.ok(0, &["charter", "propose", "--expires", "2027-08-31", "-o", "v2.txt"]);
     (0..4).for_each(|n| drop(coop.ok(n, &["charter", "sign", "v2.txt", "--yes"])));
-    coop.ok(0, &["charter", "adopt", "v2.txt"]);
+    [0, 1, 2, 4].into_iter().for_each(|n| drop(coop.ok(n, &["charter", "adopt", "v2.txt"])));
     (0..5).for_each(|n| coop.start(n));
     (0..5).for_each(|n| coop.wait_connected(n));
     let served = coop.ok(0, &["log", "serve", "--listen", "127.0.0.1:0", "--json"]);
