@@ -11,7 +11,7 @@ use datacoop_protocol::acts::{
     Act, Done, Findings, Grade, OBJECTION_WAITS, Outcome, RESTRICTION_HOLDS, State, Subject, Target,
     blob_text, findings_hash, text_blob,
 };
-use datacoop_protocol::entry::Ref;
+use datacoop_protocol::entry::{Body, Ref};
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::rounds::Kind;
@@ -227,8 +227,8 @@ fn who_may_do_what_follows_from_its_role() {
     act(&mut story, 1, report, Some(text)).unwrap();
     // Whoever forges what it may not do is not heard.
     let forged = Act::Restriction { target: Target::Member(story.founder(0).id.clone()) };
-    story.forge(4, 0, datacoop_protocol::entry::Body::Act(forged.clone()));
-    story.forge(5, 0, datacoop_protocol::entry::Body::Act(forged));
+    story.forge(4, 0, Body::Act(forged.clone()));
+    story.forge(5, 0, Body::Act(forged));
     story.world.run_until(story.world.now() + Span(1_000));
     let member = story.world.member(0).unwrap();
     let restricted = member.fold().acts().restricted(member.fold(), member.me(), story.world.now());
@@ -323,4 +323,52 @@ fn a_question_needs_its_cosigners() {
     assert!(story.finish(id, 5) && story.released(id));
     assert_eq!(state(&story, 3, &at), Some(State::Adopted));
     story.audits_clean(4);
+}
+
+/// Whoever names another's sealed share as the text of an act, or as a charter's note, neither gets it to anybody
+/// else nor keeps it from its seat.
+#[test]
+fn a_sealed_share_is_for_its_seat_whoever_else_names_it() {
+    let mut story = Story::new(7, 98);
+    story.meet();
+    // Its keys are used from outside from here on.
+    let liar = 6;
+    let away = std::mem::replace(&mut story.world.away, Span(400 * DAY.0));
+    story.world.give_charters(liar, []);
+    story.world.away = away;
+    let query = story.query(Mode::Secure, LOSS, 5, "2025-09-01..2025-09-10");
+    let id = story.ask(0, query).unwrap();
+    let (author, until) = (3, story.world.now() + Span(60_000));
+    let shares = |story: &Story| {
+        let member = story.world.member(author).unwrap();
+        let round = member.fold().round(&id)?.clone();
+        let Body::Contribution { shares, .. } = &round.said(Kind::Contribution, member.me())?.body else {
+            panic!("a secure round")
+        };
+        Some((round.plan()?.committee.clone(), shares.clone()))
+    };
+    while shares(&story).is_none() && story.world.now() < until {
+        story.world.run_until(story.world.now() + Span(1));
+    }
+    // The seats hear of the names before the shares arrive.
+    let (committee, shares) = shares(&story).unwrap();
+    let about = Ref { log: "x.example/datacoop/1".into(), index: 0, leaf: Digest([1; 32]) };
+    let at = (0..6).find(|site| *site != author && committee.contains(&story.founder(*site).id)).unwrap();
+    let place = committee.iter().position(|seat| *seat == story.founder(at).id).unwrap();
+    let (share, now) = (shares[place].blob, story.world.now());
+    story.forge_at(
+        now,
+        liar,
+        at,
+        Body::Charter { version: 2, hash: Digest([9; 32]), note: share, from: now },
+    );
+    story.world.run_until(now + Span(1));
+    story.forge_at(now, liar, at, Body::Act(Act::Objection { about, text: share }));
+    assert!(story.finish(id, 6) && story.released(id), "each seat got its shares");
+    let round = story.world.member(0).unwrap().fold().round(&id).unwrap().clone();
+    let plan = round.plan().unwrap();
+    assert_eq!(round.all(Kind::Close).count(), plan.committee.len());
+    for site in (2..6).filter(|site| *site != author && *site != at) {
+        assert!(story.world.blob(site, &share).is_none(), "{site} holds it");
+    }
 }

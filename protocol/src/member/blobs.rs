@@ -47,8 +47,9 @@ pub(super) struct Blobs {
     partial: BTreeMap<(MemberId, Digest), Vec<u8>>,
     /// How many texts of its acts each member named.
     texts: BTreeMap<MemberId, u32>,
-    /// Notes of charter versions that are fetched, with who goes by them; and how often one's were.
-    versions: BTreeMap<Digest, MemberId>,
+    /// Notes of charter versions that are fetched, with who goes by them and the SHA-256 of the text; and how
+    /// often one's were.
+    versions: BTreeMap<Digest, (MemberId, Digest)>,
     fetched: BTreeMap<MemberId, u32>,
 }
 
@@ -74,8 +75,7 @@ impl Blobs {
     /// The round whose sealed share this is; `None` of what stays after its round.
     fn round_of_share(&self, hash: &Digest) -> Option<QueryId> {
         let needs = self.needs.get(hash)?;
-        let sealed = needs.iter().all(|need| need.sealed);
-        needs.first().filter(|_| sealed).map(|need| need.round)
+        needs.iter().find(|need| need.sealed).map(|need| need.round)
     }
 
     /// The rounds that need a blob.
@@ -83,8 +83,15 @@ impl Blobs {
         self.needs.get(hash).into_iter().flatten().map(|need| need.round).collect()
     }
 
+    /// Who a blob is for: of a sealed share its seat alone, whoever else names it.
+    fn needs_of(&self, hash: &Digest) -> impl Iterator<Item = &Need> {
+        let needs = self.needs.get(hash).map_or(&[][..], Vec::as_slice);
+        let sealed = needs.iter().any(|need| need.sealed);
+        needs.iter().filter(move |need| need.sealed || !sealed)
+    }
+
     fn is_for(&self, member: &MemberId, hash: &Digest) -> bool {
-        self.needs.get(hash).is_some_and(|needs| needs.iter().any(|need| need.addressees.contains(member)))
+        self.needs_of(hash).any(|need| need.addressees.contains(member))
     }
 
     pub(super) fn cached(&self, hash: &Digest) -> Option<Arc<[u8]>> {
@@ -104,8 +111,8 @@ impl Blobs {
     pub(super) fn forget(&mut self, round: &QueryId) -> bool {
         let mut shares = false;
         self.needs.retain(|hash, needs| {
-            let sealed = needs.iter().all(|need| need.sealed);
-            needs.retain(|need| need.round != *round);
+            let sealed = needs.iter().any(|need| need.sealed && need.round == *round);
+            needs.retain(|need| need.round != *round && !(sealed && !need.sealed));
             if needs.is_empty() {
                 self.cache.remove(hash);
                 self.wanted.remove(hash);
@@ -117,10 +124,17 @@ impl Blobs {
         shares
     }
 
-    fn drop_need(&mut self, hash: &Digest) {
-        self.needs.remove(hash);
-        self.wanted.remove(hash);
-        self.partial.retain(|(_, partial), _| partial != hash);
+    /// A version's note came: whether nothing else names this blob.
+    fn forget_version(&mut self, note: &Digest, text: &Digest) -> bool {
+        let Some(needs) = self.needs.get_mut(note) else { return true };
+        needs.retain(|need| need.round != *text);
+        let alone = needs.is_empty();
+        if alone {
+            self.needs.remove(note);
+            self.wanted.remove(note);
+            self.partial.retain(|(_, partial), _| partial != note);
+        }
+        alone
     }
 
     /// What a peer began to send is lost with its connection.
@@ -227,7 +241,7 @@ impl Member {
             let addressees = vec![self.settings.me.clone()];
             let most = CHARTER_NOTE_BYTES_MAX;
             let need = Need { round: hash, author: author.clone(), index, addressees, sealed: false, most };
-            self.blobs.versions.insert(note, author);
+            self.blobs.versions.insert(note, (author, hash));
             self.learn_need(note, need);
         }
     }
@@ -264,7 +278,7 @@ impl Member {
     /// Queues a blob we hold for everyone who needs it from us.
     pub(super) fn pass_on(&mut self, hash: &Digest) {
         let me = self.settings.me.clone();
-        for need in self.blobs.needs.get(hash).cloned().unwrap_or_default() {
+        for need in self.blobs.needs_of(hash).cloned().collect::<Vec<_>>() {
             let mut left_over = false;
             for addressee in need.addressees.iter().filter(|id| **id != me && **id != need.author) {
                 // Another meeting point's turn: ours comes a while later, if the round is still open.
@@ -324,11 +338,13 @@ impl Member {
         if sha256(&[&whole]) != hash {
             return None;
         }
-        if let Some(by) = self.blobs.versions.remove(&hash) {
-            // Not kept here: whoever opens it keeps it if it is what it says.
-            self.blobs.drop_need(&hash);
-            self.tell(Event::Version { by, note: whole });
-            return Some(total);
+        if let Some((by, text)) = self.blobs.versions.remove(&hash) {
+            // Not kept here, unless something else names it too: whoever opens it keeps it if it is what it says.
+            let alone = self.blobs.forget_version(&hash, &text);
+            self.tell(Event::Version { by, note: whole.clone() });
+            if alone {
+                return Some(total);
+            }
         }
         let round = self.blobs.round_of_share(&hash);
         self.keep_blob(hash, Arc::from(whole), round);
