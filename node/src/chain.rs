@@ -8,7 +8,7 @@ use datacoop_policy::Digest;
 use datacoop_policy::charter::{Charter, VERSIONS_MAX};
 use datacoop_protocol::charter_text::{TextError, bare_text, open_chain, parse_charter};
 
-use crate::folder::{StoreError, list, read_optional, write_durably};
+use crate::folder::{StoreError, list, read_optional, sync_dir, write_durably};
 use crate::home::Home;
 
 fn wrong<T>(text: impl Into<String>) -> Result<T, StoreError> {
@@ -166,7 +166,11 @@ impl Home {
     pub fn sign_one(&self, parent: &Digest, text: &Digest) -> Result<(), StoreError> {
         let path = self.join(&format!("charter/signed/{parent}"));
         match read_optional(&path)? {
-            None => write_durably(&path, format!("{text}\n").as_bytes()),
+            None => {
+                write_durably(&path, format!("{text}\n").as_bytes())?;
+                // A folder that an older program made has just got this subfolder: its name too must last.
+                sync_dir(&self.join("charter"))
+            }
             Some(bytes) if bytes.trim_ascii() == text.to_string().as_bytes() => Ok(()),
             Some(_) => wrong(
                 "this member already signed another text to follow this version; two signed next versions could split the members, so only that one can be signed",
