@@ -472,7 +472,7 @@ pub struct Amendment {
 /// Opens the note, or the bare text, of a version that is to follow the last of a chain.
 ///
 /// Errors: no charter, not that one's next version, at odds with an earlier one, or a signature that does not
-/// fit. Panics: never; an empty chain is an error.
+/// fit; or the chain is empty.
 pub fn open_amendment<C: Borrow<Charter>>(text_or_note: &str, chain: &[C]) -> Result<Amendment, TextError> {
     let (parent, earlier) = chain.split_last().ok_or_else(|| TextError("no version to follow".into()))?;
     let parent = parent.borrow();
