@@ -112,7 +112,7 @@ impl Blobs {
         let mut shares = false;
         self.needs.retain(|hash, needs| {
             let sealed = needs.iter().any(|need| need.sealed && need.round == *round);
-            needs.retain(|need| need.round != *round && !(sealed && !need.sealed));
+            needs.retain(|need| need.round != *round && (!sealed || need.sealed));
             if needs.is_empty() {
                 self.cache.remove(hash);
                 self.wanted.remove(hash);
