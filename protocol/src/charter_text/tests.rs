@@ -1,0 +1,278 @@
+use std::collections::BTreeSet;
+
+use datacoop_policy::charter::{
+    ASSET_LOCK_CLAUSE, AssetLock, Charter, CharterDraft, Dataset, Licence, Member, Publish, Purpose, Role,
+    amend_min,
+};
+use datacoop_policy::limits::{Limits, Set};
+use datacoop_policy::query::Assumptions;
+use datacoop_policy::{Day, Digest, PrivacyLoss};
+
+use ed25519_dalek::VerifyingKey;
+
+use super::*;
+use crate::keys::Keys;
+use crate::log::note::{signature_line, split_note};
+use crate::log::tree::sha256;
+
+fn keys(n: u8) -> Keys {
+    Keys::from_seed([n; 32], &format!("m{n}.example"), 1)
+}
+
+fn member(n: u8) -> Member {
+    Member {
+        id: format!("GB-EDU-{n}").parse().unwrap(),
+        name: format!("School \"{n}\""),
+        body: format!("Trust {n}"),
+        roles: BTreeSet::from([Role::Voting, Role::Coordinator]),
+        keys: keys(n).public().clone(),
+        addresses: vec!["/ip4/127.0.0.1/tcp/1".into()],
+        witnesses: vec![],
+        people_min: 1,
+        people_max: 100,
+    }
+}
+
+/// What `CERTIFICATE_BYTES_MAX` says of itself, and `SIGNATURES_MAX`.
+#[test]
+fn notes_fit_what_is_to_hold_them() {
+    for (members, versions) in [(5, 1_000), (65, 100), (200, 35)] {
+        let list = |ids: std::ops::Range<u8>| ids.map(|n| format!("\"GB-EDU-10{n:04}\"")).collect::<Vec<_>>();
+        let watched = format!("witnesses = [{}]", list(0..7).join(", "));
+        let text = text(members).replace("witnesses = []", &watched);
+        let line =
+            |n| signature_line(&text, &format!("school-{n:03}.example.sch.uk/charter/1"), keys(1).charter());
+        let note = format!("{text}\n{}", (0..members).map(line).collect::<String>());
+        assert!(
+            note.len() * versions <= crate::certificate::CERTIFICATE_BYTES_MAX / 2,
+            "{members}: {}",
+            note.len()
+        );
+    }
+    let text = text(3);
+    let lines = |n: usize| format!("{text}\n{}", signature_line(&text, "a", keys(1).charter()).repeat(n));
+    assert!(split_note(&lines(400)).is_ok(), "200 members, and 200 others before");
+    assert!(split_note(&lines(401)).is_err());
+}
+
+fn text(n: u8) -> String {
+    let today = Day::parse("2026-09-01").unwrap();
+    charter_toml(&CharterDraft {
+        id: Digest::default(),
+        hash: Digest::default(),
+        version: 1,
+        prev: None,
+        condemns: vec![],
+        name: "Hill and Vale".into(),
+        made: today,
+        effective: today,
+        expires: Day(today.0 + 300),
+        demo: false,
+        amend: amend_min(u32::from(n)),
+        restrict: 2,
+        assumed: Assumptions::FLOOR,
+        limits: Limits { min_roster: 5, questions: Set::Except(["x".to_owned()].into()), ..Limits::floor() },
+        members: (1..=n).map(member).collect(),
+        datasets: vec![Dataset {
+            id: "pupils".into(),
+            unit: "pupil".into(),
+            vocabularies: vec![("attendance/1".into(), Digest([3; 32]))],
+        }],
+        purposes: vec![Purpose {
+            id: "p".into(),
+            title: "P".into(),
+            plain: "Why".into(),
+            affected: "Pupils; their \"families\".".into(),
+            heard: "Two evenings.\nA council.".into(),
+            not_for: vec!["ranking".into(), "sale".into()],
+            publish: Publish::PublicAfter(90),
+            licence: Licence::Public1,
+            reviewers: vec!["GB-EDU-1".parse().unwrap(), "GB-EDU-2".parse().unwrap()],
+            report_due: Day(today.0 + 90),
+            limits: Limits {
+                datasets: Set::only(["pupils"]),
+                rho_purpose: PrivacyLoss::from_nano(7),
+                ..Limits::top()
+            },
+            starts: today,
+            expires: Day(today.0 + 100),
+        }],
+        asset_lock: AssetLock {
+            clause: ASSET_LOCK_CLAUSE.into(),
+            stricter: "Nor lent.\nNor given away.".into(),
+            successor: "GB-CHC-1".parse().unwrap(),
+        },
+    })
+}
+
+#[test]
+fn what_is_written_is_read_and_signed_by_all() {
+    let text = text(5);
+    let charter = parse_charter(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(charter_toml(charter.fields()), text);
+    let mut note = text;
+    for n in 1..=5 {
+        assert!(n == 1 || open_signed_charter(&note).unwrap_err().0.contains("lacks signatures of"));
+        note = sign_charter(&note, None, &keys(n)).unwrap();
+        assert_eq!(sign_charter(&note, None, &keys(n)).unwrap(), note, "signing twice changes nothing");
+    }
+    assert_eq!(open_signed_charter(&note).unwrap().members().len(), 5);
+}
+
+#[test]
+fn a_charter_signed_by_the_wrong_key_or_changed_is_refused() {
+    let text = text(5);
+    assert!(sign_charter(&text, None, &keys(9)).unwrap_err().0.contains("this node's keys"));
+    let mut note = text.clone();
+    for n in 1..=5 {
+        note = sign_charter(&note, None, &keys(n)).unwrap();
+    }
+    let forged = signature_line(&text, "m1.example/charter/1", keys(2).charter());
+    let genuine = signature_line(&text, "m1.example/charter/1", keys(1).charter());
+    assert!(open_signed_charter(&note.replace(&genuine, &forged)).is_err());
+    let stranger = signature_line(&text, "m9.example/charter/1", keys(9).charter());
+    assert!(open_charter(&format!("{note}{stranger}")).unwrap_err().0.contains("no member's charter key"));
+    for (from, to) in [("amend = 4", "amend = 5"), ("Hill", "Mill"), ("max_cells = 2000", "max_cells = 1999")]
+    {
+        assert!(open_signed_charter(&note.replacen(from, to, 1)).is_err(), "{to}");
+    }
+}
+
+/// The next version of a charter, as a text.
+fn amended(first: &Charter, change: impl FnOnce(&mut CharterDraft)) -> String {
+    let mut draft = first.fields().clone();
+    (draft.version, draft.prev) = (first.version() + 1, Some(first.hash()));
+    change(&mut draft);
+    charter_toml(&draft)
+}
+
+fn signed_by(text: &str, parent: &Charter, signers: &[u8]) -> String {
+    let sign = |note: String, n: &u8| sign_charter(&note, Some(parent), &keys(*n)).unwrap();
+    signers.iter().fold(text.to_owned(), sign)
+}
+
+#[test]
+fn a_chain_holds_when_each_version_has_both_quorums() {
+    let genesis = (1..=5).fold(text(5), |note, n| sign_charter(&note, None, &keys(n)).unwrap());
+    let first = open_signed_charter(&genesis).unwrap();
+    let second = amended(&first, |d| d.limits.max_cells = 100);
+    let three = signed_by(&second, &first, &[1, 2, 3]);
+    let lacks = open_chain(&[&genesis, &three]).unwrap_err().0;
+    assert!(lacks.contains("3 of the 4 voting members") && lacks.contains("GB-EDU-4"), "{lacks}");
+    let four = signed_by(&three, &first, &[4]);
+    let chain = open_chain(&[&genesis, &four]).unwrap();
+    assert_eq!((chain.len(), chain[1].version(), chain[1].id()), (2, 2, first.id()));
+    assert_eq!(charter_toml(chain[1].fields()), second);
+    // A third, in which one leaves and one joins: who leaves signs for the old side only.
+    let third = amended(&chain[1], |d| {
+        d.members[4] = member(6);
+    });
+    let note = signed_by(&third, &chain[1], &[1, 2, 3, 5]);
+    assert!(open_chain(&[&genesis, &four, &note]).unwrap_err().0.contains("of the new version"));
+    let note = signed_by(&note, &chain[1], &[6]);
+    assert_eq!(open_chain(&[&genesis, &four, &note]).unwrap().len(), 3);
+    // Not without the one between, nor in another order, nor from the middle.
+    for notes in [vec![&genesis, &note], vec![&genesis, &note, &four], vec![&four], vec![&four, &note]] {
+        assert!(open_chain(&notes).is_err());
+    }
+    assert!(open_chain::<&str>(&[]).is_err());
+}
+
+#[test]
+fn an_amendment_is_signed_by_who_votes_and_by_nobody_else() {
+    let genesis = (1..=5).fold(text(5), |note, n| sign_charter(&note, None, &keys(n)).unwrap());
+    let first = open_signed_charter(&genesis).unwrap();
+    let second = amended(&first, |d| d.limits.max_cells = 100);
+    assert!(sign_charter(&second, Some(&first), &keys(9)).unwrap_err().0.contains("voting member"));
+    // A signature of genesis is none of another text; a stranger's line is named.
+    let lines = genesis.split_once("\n\n\u{2014}").unwrap().1;
+    assert!(open_amendment(&format!("{second}\n\u{2014}{lines}"), &[&first]).is_err());
+    let stranger = signature_line(&second, "m9.example/charter/1", keys(9).charter());
+    let note = format!("{}{stranger}", signed_by(&second, &first, &[1, 2, 3, 4]));
+    assert!(open_amendment(&note, &[&first]).unwrap_err().0.contains("no member's charter key"));
+    // Twice the same signature is one.
+    let once = signed_by(&second, &first, &[1, 2, 3, 3]);
+    let line = signature_line(&second, "m3.example/charter/1", keys(3).charter());
+    let twice = format!("{once}{line}");
+    assert!(open_amendment(&twice, &[&first]).map_or(true, |opened| opened.signed.len() == 3));
+}
+
+#[test]
+fn half_understood_rules_are_no_rules() {
+    let text = text(5);
+    for (from, to) in [
+        ("[quorum]", "[quorum]\nveto = 1"),
+        ("# datacoop/charter/v1", "# datacoop/charter/v2"),
+        ("amend = 4", "amend = 4.0"),
+        ("amend = 4", "\tamend = 4"),
+        ("version = 1", "version = 2"),
+        ("made = 2026-09-01", "made = 2026-09-01T00:00:00Z"),
+        ("\"voting\"", "\"king\""),
+        ("colluding_percent = 30", "colluding_percent = 0"),
+        ("never sold", "sold"),
+        ("below.\"\"\"", "below.\nUnless we say otherwise.\"\"\""),
+        ("Trust 1", "\\u202eTrust 1"),
+        ("Trust 1", "Trust\\u200b 1"),
+        ("[quorum]", "# \u{200b}\n[quorum]"),
+        ("[quorum]", "# \u{202e}\n[quorum]"),
+        ("[quorum]", "# \u{1b}[2J\n[quorum]"),
+        ("affected = ", "touched = "),
+        ("affected = ", "price = 1\naffected = "),
+        ("publish = \"public-after\"", "publish = \"everybody\""),
+        ("publish = \"public-after\"", "publish = \"members\""),
+        ("public_after_days = 90\n", ""),
+        ("public_after_days = 90", "public_after_days = -1"),
+        ("licence = \"dc-public-1\"", "licence = \"cc0\""),
+        ("report_due = 2026-11-30", "report_due = \"soon\""),
+    ] {
+        assert!(text.contains(from), "{from}");
+        assert!(parse_charter(&text.replacen(from, to, 1)).is_err(), "{to}");
+    }
+}
+
+#[test]
+fn a_members_purpose_has_no_day_of_publication() {
+    let text = text(5).replacen("public-after", "members", 1).replacen("dc-public-1", "dc-members-1", 1);
+    assert!(parse_charter(&text).unwrap_err().0.contains("remove it"));
+    let text = text.replacen("public_after_days = 90\n", "", 1);
+    let charter = parse_charter(&text).unwrap();
+    assert_eq!(charter.fields().purposes[0].publish, Publish::Members);
+    assert_eq!(charter_toml(charter.fields()), text);
+}
+
+#[test]
+fn a_licence_is_known_by_the_hash_of_its_text() {
+    for licence in Licence::ALL {
+        assert_eq!(sha256(&[licence.text().as_bytes()]).to_string(), licence.sha256());
+    }
+}
+
+#[test]
+fn a_card_is_signed_by_the_key_it_names() {
+    let card = write_card(&member(1), &keys(1));
+    assert_eq!(open_card(&card), Ok(member(1)));
+    assert!(open_card(&card.replace("School", "Skool")).is_err());
+    assert!(open_card(&write_card(&member(1), &keys(2))).is_err());
+    assert!(open_charter(&card).is_err());
+}
+
+#[test]
+fn a_peer_id_is_libp2ps_own() {
+    let key = keys(7).public().peer;
+    let text = peer_text(&key);
+    assert!(text.starts_with("12D3Koo"), "{text}");
+    assert_eq!(parse_peer(&text), Some(key));
+    let mut weak = [0; 32];
+    weak[0] = 1;
+    let no_point = (0..=255).map(|n| [n; 32]).find(|key| VerifyingKey::from_bytes(key).is_err()).unwrap();
+    assert_eq!((parse_peer(&peer_text(&weak)), parse_peer(&peer_text(&no_point))), (None, None));
+    assert_eq!(parse_peer("12D3Koo"), None);
+}
+
+#[test]
+fn a_members_own_limits_are_read_strictly() {
+    let limits = parse_limits("purposes = [\"p\"]\nrho_query = 5\nquestions = { except = [\"q\"] }").unwrap();
+    assert!(limits.purposes.holds("p") && !limits.purposes.holds("x") && !limits.questions.holds("q"));
+    assert!(parse_limits("purpose = [\"p\"]").is_err());
+    assert!(parse_limits("rho_query = -1").is_err());
+}
