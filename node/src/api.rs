@@ -305,6 +305,7 @@ async fn audit_of(handle: Handle, request: AuditRequest) -> Answer {
 /// checked them there would answer nobody meanwhile.
 struct Held {
     charters: Vec<Arc<Charter>>,
+    rivals: BTreeSet<Digest>,
     logs: Vec<HeldLog>,
 }
 
@@ -326,13 +327,15 @@ impl Held {
             note: log.note().map(|(size, note)| (size, note.to_owned())),
             heads: witnessed.shown(log),
         });
-        Self { charters: fold.charters().to_vec(), logs: logs.collect() }
+        let rivals = fold.rivals().copied().collect();
+        Self { charters: fold.charters().to_vec(), rivals, logs: logs.collect() }
     }
 
     /// Folds the logs once more, from nothing, and audits them.
     fn audit(self, home: &Home, remembered: Option<&Audited>) -> Result<Value, StoreError> {
         let known = home.vocabularies()?.into_iter().map(|(hash, (_, vocabulary))| (hash, vocabulary));
         let mut fold = Fold::for_audit(self.charters, known.collect());
+        fold.set_rivals(self.rivals);
         if let Some(remembered) = remembered {
             remembered.check_charter(fold.charters()[0].id())?;
         }

@@ -62,6 +62,11 @@ impl Home {
         Ok(notes.into_iter().zip(chain.into_iter().map(Arc::new)).collect())
     }
 
+    /// The signed note of one version as it lies here, unread: for others, who check it themselves.
+    pub fn charter_note(&self, version: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        read_optional(&self.join(&format!("charter/{version}.note")))
+    }
+
     /// Takes a charter that founds a co-operative, signed by all, or the next version of the one held, signed
     /// by both quorums; or, of a node that joins with it, a later version given after those before it.
     pub fn adopt_charter(&self, note: &str) -> Result<Charter, StoreError> {

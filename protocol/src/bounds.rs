@@ -45,6 +45,8 @@ pub const FRESH_FOR: datacoop_policy::Span = datacoop_policy::Span(14 * 24 * 3_6
 pub const MET_FOR: datacoop_policy::Span = datacoop_policy::Span(31 * 24 * 3_600_000);
 /// Notes of unknown versions that are fetched from one member while we run: whoever makes up more is not heard.
 pub const VERSIONS_FETCHED_MAX: u32 = 16;
+/// Versions of the charter that one log puts in force and others note: a whole chain, and a rival of each.
+pub const ADOPTED_MAX: usize = 2 * datacoop_policy::charter::VERSIONS_MAX;
 /// Longest note of a charter: its text, and a line for each signature, with a name of a host of 253 characters.
 pub const CHARTER_NOTE_BYTES_MAX: usize =
     crate::charter_text::CHARTER_BYTES_MAX + crate::log::note::SIGNATURES_MAX * 512;

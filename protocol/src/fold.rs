@@ -18,7 +18,7 @@ pub(crate) use question::{Questions, bind};
 pub use question::{parse_question, question_hash, question_value};
 
 use crate::acts::{Acts, Done};
-use crate::bounds::{FRESH_FOR, LOGS_MAX, MET_FOR};
+use crate::bounds::{ADOPTED_MAX, FRESH_FOR, LOGS_MAX, MET_FOR};
 use crate::cited::references_mut;
 use crate::entry::{Body, Entry, EntryError, Lay, QueryBody, Ref};
 use crate::heads::{Claim, Heads};
@@ -363,9 +363,14 @@ impl Fold {
         let own = self.charter_at(me, now).version();
         let mut later = self.charters.iter().filter(|charter| charter.version() > own);
         let left = later.find(|charter| charter.member(me).is_none())?;
-        let voting: Vec<_> = left.members().iter().filter(|member| member.has(Role::Voting)).collect();
-        let goes = |member: &&&Member| self.charter_at(&member.id, now).version() >= left.version();
-        (voting.iter().filter(goes).count() > voting.len().saturating_sub(1) / 3).then_some(left)
+        self.is_gone_by(left, now).then_some(left)
+    }
+
+    /// Whether so many of a version's voting members go by it, or by a later one, that not all of them can lie.
+    pub fn is_gone_by(&self, charter: &Charter, time: Time) -> bool {
+        let voting: Vec<_> = charter.members().iter().filter(|member| member.has(Role::Voting)).collect();
+        let goes = |member: &&&Member| self.charter_at(&member.id, time).version() >= charter.version();
+        voting.iter().filter(goes).count() > voting.len().saturating_sub(1) / 3
     }
 
     /// A member as the last version has it that names it.
@@ -379,7 +384,7 @@ impl Fold {
     }
 
     /// Notes versions that were validly signed beside one that we hold.
-    pub(crate) fn set_rivals(&mut self, rivals: BTreeSet<Digest>) {
+    pub fn set_rivals(&mut self, rivals: BTreeSet<Digest>) {
         self.rivals = rivals;
     }
 
@@ -703,7 +708,8 @@ impl Fold {
         }
         if let Body::Charter { version, hash, note, from } = body {
             let unknown = self.charter_named(&hash).is_none() && !self.condemns(&hash);
-            if let Some(log) = self.logs.get_mut(&by) {
+            // More than a chain has, with a rival of each, its author makes up: they would all be searched for ever.
+            if let Some(log) = self.logs.get_mut(&by).filter(|log| log.adopted.len() < ADOPTED_MAX) {
                 self.unknown_versions |= unknown;
                 log.adopted.push(Adopted { index: at.index, at: time, version, hash, note, from });
             }

@@ -11,6 +11,7 @@ use datacoop_protocol::acts::{
     Act, Done, Findings, Grade, OBJECTION_WAITS, Outcome, RESTRICTION_HOLDS, State, Subject, Target,
     blob_text, findings_hash, text_blob,
 };
+use datacoop_protocol::audit::{self, audit};
 use datacoop_protocol::entry::{Body, Ref};
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Event, Input};
@@ -323,6 +324,54 @@ fn a_question_needs_its_cosigners() {
     assert!(story.finish(id, 5) && story.released(id));
     assert_eq!(state(&story, 3, &at), Some(State::Adopted));
     story.audits_clean(4);
+    // Whoever has the proposer's log no further cannot tell what was co-signed, and blames nobody.
+    let proposer = story.founder(1).id;
+    let copies = story.copies(4, |id| if *id == proposer { 2 } else { u64::MAX });
+    for report in audit(&copies, &|_| None) {
+        let verdicts = report.checks.iter().find(|check| check.code == "A07").unwrap();
+        assert_ne!(verdicts.outcome, audit::Outcome::Fail, "{}: {}", report.member, verdicts.text);
+    }
+}
+
+/// Whoever has no vote any more does not keep it by leaving the version that took it out of its log.
+#[test]
+fn whoever_lost_its_vote_supports_objects_and_restricts_no_more() {
+    let mut story = Story::founded(7, 99, |draft| {
+        draft.limits.min_cosigners = 1;
+        draft.amend = 5;
+    });
+    story.meet();
+    let query = story.query(Mode::FullNoise, LOSS, 5, "2025-09-01..2025-09-10");
+    let draft = datacoop_protocol::fold::question_hash(&query.question);
+    let at = propose(&mut story, 0, Subject::Question("q".into()), draft).unwrap();
+    // Its keys are used from outside from here on.
+    let liar = 6;
+    let away = std::mem::replace(&mut story.world.away, Span(400 * DAY.0));
+    story.world.give_charters(liar, []);
+    story.world.away = away;
+    let second = story.amend(|draft| draft.members[liar].roles = [Role::Auditor].into());
+    (0..liar).for_each(|site| story.give_newest(site));
+    story.meet();
+    sleep(&mut story, Span(15 * DAY.0));
+    story.named = second.hash();
+    let stop = Act::Restriction { target: Target::Purpose("demo".into()) };
+    story.forge(liar, 0, Body::Act(Act::Cosign { proposal: at.clone() }));
+    story.forge(liar, 0, Body::Act(Act::Objection { about: at.clone(), text: Digest([7; 32]) }));
+    story.forge(liar, 0, Body::Act(stop.clone()));
+    story.world.run_until(story.world.now() + Span(5_000));
+    act(&mut story, 1, stop, None).unwrap();
+    let member = story.world.member(0).unwrap();
+    let (fold, acts, now) = (member.fold(), member.fold().acts(), story.world.now());
+    assert!(acts.all().any(|said| said.by == story.founder(liar).id), "they are here");
+    let proposal = acts.get(&at.leaf).unwrap();
+    assert!(acts.cosigners(fold, proposal).is_empty());
+    assert!(acts.objections(fold, &at, &proposal.by).is_empty());
+    assert!(acts.restricted(fold, member.me(), now).purposes.is_empty());
+    assert!(ask(&mut story, "10").unwrap_err().contains("0 members co-signed"));
+    act(&mut story, 2, Act::Cosign { proposal: at }, None).unwrap();
+    let id = ask(&mut story, "10").unwrap();
+    assert!(story.finish(id, 5) && story.released(id));
+    story.audits_clean_but(3, Some(liar));
 }
 
 /// Whoever names another's sealed share as the text of an act, or as a charter's note, neither gets it to anybody

@@ -268,6 +268,29 @@ fn whoever_said_that_it_had_heard_is_to_blame() {
     story.audits_clean_but(2, Some(ASKER));
 }
 
+/// Its coordinator shows it one history, and an auditor another, shorter one in which it was taken back.
+#[test]
+fn whoever_was_shown_another_history_had_not_heard() {
+    let mut story = story(128);
+    let at = delegate(&mut story, Limits::top());
+    for cells in [10, 11] {
+        delegate(&mut story, Limits { max_cells: cells, ..Limits::top() });
+    }
+    story.world.run_until(story.world.now() + Span(HOUR.0 + 130_000));
+    let id = ask(&mut story, ASKER, |s| under(query(s, 10), &at)).unwrap();
+    assert!(story.finish(id, MEMBERS) && story.released(id));
+    let giver = story.founder(0).id;
+    let mut shown = story.copies(3, |id| if *id == giver { at.index + 1 } else { u64::MAX });
+    let back = Body::Act(Act::Revocation { delegation: at.clone() });
+    let time = whole(story.world.now());
+    let back = Entry { at: time, by: giver.clone(), seq: at.index + 1, body: back };
+    shown.append(&giver, back.to_bytes().into()).unwrap();
+    assert!(shown.acts().delegation(&at.leaf).unwrap().revoked);
+    let report = audit_one(&shown, &story.founder(ASKER).id, &|_| None).unwrap();
+    let said = report.checks.iter().find(|check| check.code == "A07").unwrap();
+    assert_ne!(said.outcome, Outcome::Fail, "{}", said.text);
+}
+
 #[test]
 fn it_is_not_for_another_member_and_not_given_on() {
     let mut story = story(125);

@@ -7,11 +7,12 @@ mod common;
 use std::sync::Arc;
 
 use common::{LOSS, PERIOD, Story};
-use datacoop_policy::Span;
 use datacoop_policy::charter::{Charter, name_witnesses};
 use datacoop_policy::query::Mode;
-use datacoop_protocol::audit::{Check, Notes, Outcome, audit, audit_with};
+use datacoop_policy::{Digest, Span, Time};
+use datacoop_protocol::audit::{Check, Notes, Outcome, audit, audit_one, audit_with};
 use datacoop_protocol::bounds::COSIGN_QUIET;
+use datacoop_protocol::entry::Body;
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::log::cosignature::{cosignatures, quorum, witness_keys};
 use datacoop_protocol::log::note::Checkpoint;
@@ -89,6 +90,37 @@ fn of_a_version_that_is_not_here_nobody_is_convicted() {
     assert_eq!(failing(&folded(&story, 0, story.charters.clone())), []);
     // An auditor that was away holds the first alone.
     assert_eq!(failing(&folded(&story, 0, story.charters[..1].to_vec())), []);
+}
+
+/// A version that its author made up is one that is not here: what it did since by the others' rules was not allowed
+/// by its own.
+#[test]
+fn a_made_up_version_hides_nothing() {
+    let mut story = Story::new(6, 73);
+    story.meet();
+    let liar = 5;
+    lose(&mut story, liar);
+    let (hash, note) = (Digest([9; 32]), Digest([8; 32]));
+    story.forge(liar, 0, Body::Charter { version: 2, hash, note, from: Time(0) });
+    let id = story.ask(0, story.query(Mode::FullNoise, LOSS, 5, PERIOD)).unwrap();
+    let said = |story: &Story, code| {
+        let fold = story.world.member(0).unwrap().fold();
+        let report = audit_one(fold, &story.founder(liar).id, &|_| None).unwrap();
+        report.checks.into_iter().find(|check| check.code == code).unwrap()
+    };
+    let charter = said(&story, "A06");
+    assert_eq!(charter.outcome, Outcome::Warn, "{}", charter.text);
+    assert!(
+        charter.text.contains("version 2 of the charter in force, which is not in the chain here"),
+        "{}",
+        charter.text
+    );
+    let accept = Body::Accept { query: id, nonce_hash: hash, vk_hash: hash, round_key: vec![0; 1_216] };
+    story.forge(liar, 0, accept);
+    story.world.run_until(story.world.now() + Span(1_000));
+    let verdicts = said(&story, "A07");
+    assert_eq!(verdicts.outcome, Outcome::Fail, "{}", verdicts.text);
+    assert!(verdicts.text.contains("goes by version 2"), "{}", verdicts.text);
 }
 
 const DAY: Span = Span(86_400_000);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use datacoop_policy::charter::Charter;
 use datacoop_policy::limits::Restricted;
 use datacoop_policy::query::Query;
 use datacoop_policy::verdict::CLOCK_SKEW_MAX;
@@ -154,8 +155,15 @@ impl Acts {
         all
     }
 
-    /// The entries by which others support a question now: for whoever asks it to cite.
-    pub fn supporters(&self, fold: &Fold, question: &Digest, asker: &MemberId) -> Vec<Ref> {
+    /// The entries by which others support a question that is asked under a version of the charter: for whoever
+    /// asks it to cite.
+    pub fn supporters(
+        &self,
+        fold: &Fold,
+        charter: &Charter,
+        question: &Digest,
+        asker: &MemberId,
+    ) -> Vec<Ref> {
         let open = self.proposals().filter(|done| {
             matches!(&done.act, Act::Proposal { subject: Subject::Question(_), draft, .. } if draft == question)
         });
@@ -166,15 +174,22 @@ impl Acts {
         let mut refs: BTreeMap<&str, &Ref> = BTreeMap::new();
         for proposal in open.filter(|proposal| !taken_back(proposal)) {
             let all = self.cosigners(fold, proposal).into_values().chain([proposal]);
-            for done in all.filter(|done| self.supports(fold, &done.at, question, asker).is_some()) {
+            for done in all.filter(|done| self.supports(charter, &done.at, question, asker).is_some()) {
                 refs.entry(&done.at.log).or_insert(&done.at);
             }
         }
         refs.into_values().cloned().collect()
     }
 
-    /// Who supports a question by an entry: by proposing it or by co-signing that.
-    fn supports(&self, fold: &Fold, at: &Ref, question: &Digest, asker: &MemberId) -> Option<&MemberId> {
+    /// Who supports a question by an entry: by proposing it or by co-signing that. Whoever may under the version
+    /// that it is asked under: all who judge the Query know that one, and nobody keeps a vote that it took.
+    fn supports(
+        &self,
+        charter: &Charter,
+        at: &Ref,
+        question: &Digest,
+        asker: &MemberId,
+    ) -> Option<&MemberId> {
         let done = self.get(&at.leaf).filter(|done| done.at == *at && done.by != *asker)?;
         let proposal = if let Act::Cosign { proposal } = &done.act {
             self.get(&proposal.leaf).filter(|found| found.at == *proposal)?
@@ -182,20 +197,26 @@ impl Acts {
             done
         };
         let Act::Proposal { subject: Subject::Question(_), draft, .. } = &proposal.act else { return None };
-        (draft == question && is_entitled(fold, done)).then_some(&done.by)
+        (draft == question && may(charter, done)).then_some(&done.by)
+    }
+
+    /// Whether all that a citation of support rests on is here.
+    fn rests_on_what_is_here(&self, fold: &Fold, at: &Ref) -> bool {
+        let cites = |done: &Done| done.act.cites().into_iter().all(|cited| fold.resolves(cited));
+        fold.resolves(at) && self.get(&at.leaf).is_none_or(cites)
     }
 
     /// How many other members support a Query's question, of the entries that it cites; of one that is not
-    /// asked yet, of all. An auditor, who is not `fresh`, believes in those of logs that are not here.
+    /// asked yet, of all. An auditor, who is not `fresh`, believes in those that rest on logs that are not here.
     pub fn cosigned(&self, fold: &Fold, query: &Query, fresh: bool) -> u32 {
-        let question = &query.question_hash;
+        let (question, charter) = (&query.question_hash, fold.charter_of(&query.charter));
         let cited = match fold.round(&query.id).and_then(|round| round.asked()) {
             Some(asked) => asked.body.cosigners.clone(),
-            None => self.supporters(fold, question, &query.asker),
+            None => self.supporters(fold, charter, question, &query.asker),
         };
-        let counts = |at: &&Ref| match fold.resolves(at) {
-            true => self.supports(fold, at, question, &query.asker).is_some(),
-            false => !fresh,
+        let counts = |at: &&Ref| {
+            self.supports(charter, at, question, &query.asker).is_some()
+                || !fresh && !self.rests_on_what_is_here(fold, at)
         };
         u32::try_from(cited.iter().filter(counts).count()).unwrap_or(u32::MAX)
     }
@@ -284,8 +305,12 @@ impl Acts {
     pub fn restrictions<'a>(&'a self, fold: &'a Fold, me: &MemberId, now: Time) -> Vec<Restriction<'a>> {
         let charter = fold.charter_at(me, now);
         let mut said: BTreeMap<(&Target, &MemberId, u32), Vec<&Done>> = BTreeMap::new();
-        for done in self.all().filter(|done| is_entitled(fold, done)) {
+        for done in self.all() {
             let Act::Restriction { target } = &done.act else { continue };
+            // Under the version that we go by too: nobody keeps a vote by not putting in force what took it.
+            if !may(charter, done) || !is_entitled(fold, done) {
+                continue;
+            }
             let version = fold.charter_of_entry(&done.by, done.time, done.at.index).version();
             said.entry((target, &done.by, version)).or_default().push(done);
         }
@@ -336,8 +361,17 @@ impl<'a> Restriction<'a> {
     }
 }
 
-/// Whether whoever did it may, under the charter that it then went by.
+/// Whether whoever did it may, under the charter that it then went by, as its own log says; and under each later
+/// one that others went by already: nobody keeps a role by not putting in force what took it.
 pub(crate) fn is_entitled(fold: &Fold, done: &Done) -> bool {
-    let member = fold.charter_of_entry(&done.by, done.time, done.at.index).member(&done.by);
+    let own = fold.charter_of_entry(&done.by, done.time, done.at.index);
+    let later = fold.charters().iter().filter(|charter| charter.version() > own.version());
+    let mut acting = later.filter(|charter| fold.is_gone_by(charter, done.time));
+    may(own, done) && acting.all(|charter| may(charter, done))
+}
+
+/// Whether a version of the charter gives whoever did it a role for that.
+fn may(charter: &Charter, done: &Done) -> bool {
+    let member = charter.member(&done.by);
     member.is_some_and(|member| done.act.roles().iter().any(|role| member.has(*role)))
 }

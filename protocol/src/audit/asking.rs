@@ -69,12 +69,14 @@ fn check_delegated(fold: &Fold, charter: &Charter, asked: &Asked, at: &Ref) -> S
     if let Err(text) = check(Known::Held(&Delegation { revoked: false, ..held })) {
         return Said::Not(text);
     }
-    // Whoever saw another history of that log may never have seen what stands in this one.
+    // Whoever saw another history of that log may never have seen what stands in this one: its word counts as far
+    // as it says that it held these very entries.
     let other = |by| {
         let mut differing = fold.said_heads().differing(by);
         fold.split(by).is_some() || differing.any(|claim| claim.by == asked.asker)
     };
-    let heard = if by.is_some_and(other) { 0 } else { asked.held };
+    let borne_out = |by| if other(by) { 0 } else { fold.said_heads().agreed_to(&asked.asker, by) };
+    let heard = asked.held.min(by.map_or(0, borne_out));
     match fold.acts().revocation(at) {
         // Its own log says that it had heard. What another's log says of a time alone is no proof.
         Some(taken_back) if heard > taken_back.at.index => Said::Not(format!(

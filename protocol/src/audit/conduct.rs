@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use datacoop_policy::MemberId;
 use datacoop_policy::limits::Limits;
-use datacoop_policy::query::Mode;
+use datacoop_policy::query::{Mode, Query};
 
 use super::{Check, Findings};
 use crate::entry::Body;
-use crate::fold::{Fold, Log};
+use crate::fold::{Adopted, Fold, Log};
 use crate::log::tree::sha256;
 use crate::rounds::{Kind, Logged, Plan, Round, commitment};
 use crate::standing::{Judged, Standing};
@@ -78,7 +78,10 @@ fn judge_again(
         return findings.skip();
     }
     if fold.charter_gone_by(&log.member, logged.time, logged.at.index).is_none() {
-        return findings.skip();
+        return match by_another(fold, log, query, logged) {
+            Some(text) => findings.note(Some(logged.at.index), Err(text)),
+            None => findings.skip(),
+        };
     }
     let judged = standing.judge(
         fold,
@@ -92,6 +95,26 @@ fn judge_again(
     );
     let text = |refusal| format!("entry {} should have been refused: {refusal}", logged.at.index);
     findings.note(Some(logged.at.index), judged.map_err(text));
+}
+
+/// What is wrong with an answer to a Query of a version that is here, by a member whose log says that it went by
+/// a later one that is not: whatever that one says, it is another than the Query's. `None` where the log shows that
+/// there may have been rivals, of which it then followed another.
+fn by_another(fold: &Fold, log: &Log, query: &Query, logged: &Logged) -> Option<String> {
+    fold.charter_named(&query.charter)?;
+    let is_there = |said: &&Adopted| fold.charter_named(&said.hash).is_some() || fold.condemns(&said.hash);
+    let in_force = |said: &&Adopted| said.index < logged.at.index && said.from <= logged.time;
+    let gone_by = log.adopted().iter().rev().filter(in_force).find(|said| !is_there(said))?;
+    let beyond = gone_by.version > fold.charter().version();
+    let again =
+        log.adopted().iter().any(|said| said.index > gone_by.index && said.version <= gone_by.version);
+    (beyond && !again).then(|| {
+        format!(
+            "entry {} should have been refused: its author goes by version {} of the charter, and the Query names \
+             another",
+            logged.at.index, gone_by.version
+        )
+    })
 }
 
 /// A08: the Ledger from entry 0: every debit continues from the last and stays within the year's

@@ -40,7 +40,16 @@ pub(super) fn check_charter(fold: &Fold, log: &Log) -> Check {
     for adopted in log.adopted().iter().filter(|adopted| !fold.condemns(&adopted.hash)) {
         match check_adopted(fold, log, before, adopted) {
             Some(result) => findings.note(Some(adopted.index), result),
-            None => findings.skip(),
+            None => findings.warn(
+                adopted.index,
+                format!(
+                    "entry {} puts version {} of the charter in force, which is not in the chain here: what its author did since is \
+                     not judged by it; ask for its note, {}",
+                    adopted.index,
+                    adopted.version,
+                    adopted.note.short()
+                ),
+            ),
         }
         before = Some(adopted);
     }
@@ -48,7 +57,7 @@ pub(super) fn check_charter(fold: &Fold, log: &Log) -> Check {
 }
 
 /// A version that a member put in force: one of the chain, in its order, and not too soon. `None` when the
-/// chain that was given ends before it.
+/// chain that was given ends before it, or goes on with its rival.
 fn check_adopted(
     fold: &Fold,
     log: &Log,
@@ -63,6 +72,10 @@ fn check_adopted(
             false => said(format!("there is no version {version}")),
         };
     };
+    if fold.is_rival(&adopted.hash) {
+        // As validly signed as the one here: as long as none is condemned nobody did wrong.
+        return None;
+    }
     if charter.hash() != adopted.hash || charter.member(&log.member).is_none() {
         return said("another charter was put in force".to_owned());
     }

@@ -47,9 +47,9 @@ pub(super) struct Blobs {
     partial: BTreeMap<(MemberId, Digest), Vec<u8>>,
     /// How many texts of its acts each member named.
     texts: BTreeMap<MemberId, u32>,
-    /// Notes of charter versions that are fetched, with who goes by them and the SHA-256 of the text; and how
-    /// often one's were.
-    versions: BTreeMap<Digest, (MemberId, Digest)>,
+    /// Notes of charter versions that are fetched, with who says that it goes by them and the SHA-256 of the text;
+    /// and how often one's were.
+    versions: BTreeMap<Digest, BTreeSet<(MemberId, Digest)>>,
     fetched: BTreeMap<MemberId, u32>,
 }
 
@@ -125,9 +125,9 @@ impl Blobs {
     }
 
     /// A version's note came: whether nothing else names this blob.
-    fn forget_version(&mut self, note: &Digest, text: &Digest) -> bool {
+    fn forget_version(&mut self, note: &Digest, said: &BTreeSet<(MemberId, Digest)>) -> bool {
         let Some(needs) = self.needs.get_mut(note) else { return true };
-        needs.retain(|need| need.round != *text);
+        needs.retain(|need| said.iter().all(|(_, text)| need.round != *text));
         let alone = needs.is_empty();
         if alone {
             self.needs.remove(note);
@@ -212,7 +212,8 @@ impl Member {
         if self.blobs.holds(&hash) {
             self.pass_on(&hash);
         } else if for_me {
-            self.blobs.wanted.insert(hash, (self.now, 0));
+            // Whoever names it again does not put it off.
+            self.blobs.wanted.entry(hash).or_insert((self.now, 0));
         }
     }
 
@@ -233,15 +234,18 @@ impl Member {
             .map(|(log, adopted)| (log.member.clone(), adopted.index, adopted.hash, adopted.note))
             .collect();
         for (author, index, hash, note) in unknown {
+            let said = (author.clone(), hash);
             let fetched = self.blobs.fetched.entry(author.clone()).or_default();
-            if self.blobs.versions.contains_key(&note) || *fetched >= VERSIONS_FETCHED_MAX {
+            let is_known = self.blobs.versions.get(&note).is_some_and(|known| known.contains(&said));
+            if is_known || *fetched >= VERSIONS_FETCHED_MAX {
                 continue;
             }
             *fetched += 1;
+            // Of everyone who names it: whoever names another's note first need not have it.
+            self.blobs.versions.entry(note).or_default().insert(said);
             let addressees = vec![self.settings.me.clone()];
             let most = CHARTER_NOTE_BYTES_MAX;
             let need = Need { round: hash, author: author.clone(), index, addressees, sealed: false, most };
-            self.blobs.versions.insert(note, (author, hash));
             self.learn_need(note, need);
         }
     }
@@ -338,10 +342,10 @@ impl Member {
         if sha256(&[&whole]) != hash {
             return None;
         }
-        if let Some((by, text)) = self.blobs.versions.remove(&hash) {
+        if let Some(said) = self.blobs.versions.remove(&hash) {
             // Not kept here, unless something else names it too: whoever opens it keeps it if it is what it says.
-            let alone = self.blobs.forget_version(&hash, &text);
-            self.tell(Event::Version { by, note: whole.clone() });
+            let alone = self.blobs.forget_version(&hash, &said);
+            self.tell(Event::Version { by: from.clone(), note: whole.clone() });
             if alone {
                 return Some(total);
             }

@@ -622,7 +622,8 @@ impl Member {
         if let Some(answer) = answer {
             return Err(Denial::Answered(answer.query));
         }
-        body.cosigners = self.fold.acts().supporters(&self.fold, &draft.question_hash, &me);
+        let charter = self.fold.charter_of(&body.charter);
+        body.cosigners = self.fold.acts().supporters(&self.fold, charter, &draft.question_hash, &me);
         self.judge(&draft, None)
             .map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;
         let index = self.own_size();
