@@ -29,3 +29,4 @@ pub mod seed;
 pub mod standing;
 pub mod wire;
 pub mod witness;
+pub mod words;
