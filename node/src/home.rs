@@ -154,6 +154,9 @@ impl Home {
             witnesses: vec![],
             people_min: config.people_min,
             people_max: config.people_max,
+            sponsors: vec![],
+            notice: None,
+            dormant: false,
         }
     }
 

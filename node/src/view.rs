@@ -224,8 +224,7 @@ pub fn plan_json(
     let me = member.me();
     let query = member.fold().bind_draft(body, me, now).map_err(|text| ("question", text))?;
     let charter = member.fold().charter_of(&query.charter);
-    let answering: Vec<_> =
-        charter.members().iter().filter(|m| m.has(datacoop_policy::charter::Role::Voting)).collect();
+    let answering: Vec<_> = charter.members().iter().filter(|m| m.votes()).collect();
     let people: u64 = answering.iter().map(|member| member.people_min).sum();
     let groups: usize = query.question.groupings().iter().map(|by| by.cells.len()).product();
     // Public lower bounds; where members state none, groups of a size that people can picture.

@@ -1,11 +1,13 @@
 //! The charter as plain values: members, purposes, limits, asset lock. Its text and signatures live
 //! in `protocol`; what a later version may change stands in `change`.
 
+mod belonging;
 mod change;
 mod form;
 mod purpose;
 mod witnesses;
 
+pub use belonging::{NOTICE_DAYS, SILENT_DAYS, SPONSORS};
 pub use change::{
     Change, Class, LOOSENING_WAITS, Lacking, VERSIONS_MAX, acts_from, class_of, keys_stay, lacking, succeed,
 };
@@ -112,26 +114,37 @@ pub struct Member {
     pub people_min: u64,
     /// Most: the roll bound of every round.
     pub people_max: u64,
+    /// Who vouched for it when it joined: two voting members of other bodies (C13). Founders have none.
+    pub sponsors: Vec<MemberId>,
+    /// Day of the version that told it that it would be marked dormant (C14).
+    pub notice: Option<Day>,
+    /// Silent for a year: not counted, and taking no part, until a version wakes it (C14).
+    pub dormant: bool,
 }
 
 impl Member {
     /// Whether it stores and forwards for others: never who only audits, for what is forwarded are sealed
     /// shares, and an auditor is given logs alone.
     pub fn is_meeting_point(&self) -> bool {
-        !self.addresses.is_empty() && (self.takes_part() || !self.has(Role::Auditor))
+        !self.dormant && !self.addresses.is_empty() && (self.takes_part() || !self.has(Role::Auditor))
     }
 
     /// Whether it answers Queries and may stand in a Roster: auditors, observers and helpers hold no
-    /// data; a school without a vote does.
+    /// data; a school without a vote does. Nobody waits for who is dormant.
     pub fn takes_part(&self) -> bool {
         let looks_on = [Role::Auditor, Role::Observer, Role::Helper].iter().any(|role| self.has(*role));
-        self.has(Role::Voting) || !looks_on
+        !self.dormant && (self.has(Role::Voting) || !looks_on)
+    }
+
+    /// Whether it counts where members vote: by its role, unless it is dormant (C14).
+    pub fn votes(&self) -> bool {
+        self.has(Role::Voting) && !self.dormant
     }
 
     /// Whether it may ask for a coordinator under a delegation: it takes part, or speaks for the people
     /// affected. Who only audits sees everything already, and who drafts never signs.
     pub fn may_act_for_others(&self) -> bool {
-        self.takes_part() || self.has(Role::Observer)
+        !self.dormant && (self.takes_part() || self.has(Role::Observer))
     }
 
     /// Whether it has the role.
@@ -247,6 +260,8 @@ impl Charter {
         form::check_texts(&draft)?;
         form::check_addresses(&draft)?;
         check_members(&draft)?;
+        check_bodies(&draft)?;
+        belonging::check_belonging(&draft)?;
         check_quorum(&draft)?;
         check_limits(&draft)?;
         purpose::check_purposes(&draft)?;
@@ -285,9 +300,9 @@ impl Charter {
         self.draft.members.get(*self.places.get(id)?)
     }
 
-    /// Whether a Query of this member counts (F14): its role says so.
+    /// Whether a Query of this member counts (F14): its role says so, and it is not dormant.
     pub fn may_ask(&self, id: &MemberId) -> bool {
-        self.member(id).is_some_and(|member| member.has(Role::Coordinator))
+        self.member(id).is_some_and(|member| member.has(Role::Coordinator) && !member.dormant)
     }
 
     /// The purpose with this id.
@@ -400,8 +415,24 @@ fn check_members(draft: &CharterDraft) -> Result<(), CharterError> {
     Ok(())
 }
 
+/// Bodies count in seats, sponsors and Rosters: the same one must not pass for two by another spelling.
+fn check_bodies(draft: &CharterDraft) -> Result<(), CharterError> {
+    let letters = |body: &str| -> String {
+        body.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let mut written: BTreeMap<String, &str> = BTreeMap::new();
+    for member in &draft.members {
+        let before = written.insert(letters(&member.body), &member.body);
+        if let Some(before) = before.filter(|before| *before != member.body) {
+            let text = format!("bodies `{before}` and `{}` read alike; write one body one way", member.body);
+            return refuse("C7", text);
+        }
+    }
+    Ok(())
+}
+
 fn check_quorum(draft: &CharterDraft) -> Result<(), CharterError> {
-    let voting: Vec<_> = draft.members.iter().filter(|m| m.has(Role::Voting)).collect();
+    let voting: Vec<_> = draft.members.iter().filter(|m| m.votes()).collect();
     let seats = u32::try_from(voting.len()).unwrap_or(u32::MAX);
     let least = amend_min(seats);
     if draft.amend < least || draft.amend > seats {
@@ -480,6 +511,9 @@ pub(crate) mod tests {
             witnesses: vec![],
             people_min: 900,
             people_max: 1_300,
+            sponsors: vec![],
+            notice: None,
+            dormant: false,
         });
         let day = Day::from_civil(2025, 9, 1).unwrap();
         CharterDraft {

@@ -8,7 +8,7 @@
 pub mod delegations;
 mod state;
 
-use datacoop_policy::charter::Role;
+use datacoop_policy::charter::{Member, Role};
 use datacoop_policy::limits::Limits;
 use datacoop_policy::{Digest, MemberId, Span, Time};
 
@@ -281,6 +281,13 @@ impl Act {
             Self::Report { .. } => &[Role::Voting, Role::Coordinator],
             Self::Delegation { .. } | Self::Revocation { .. } => &[Role::Coordinator],
         }
+    }
+
+    /// Whether this member may do it. Who is dormant may still speak, as whoever drafts does; it has no vote
+    /// to cast (CHARTER.md C14).
+    pub fn is_for(&self, member: &Member) -> bool {
+        let roles = self.roles();
+        roles.iter().any(|role| member.has(*role)) && (!member.dormant || roles.contains(&Role::Helper))
     }
 
     pub(crate) fn fields(&self) -> Vec<(&'static str, Value)> {

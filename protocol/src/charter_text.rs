@@ -9,7 +9,7 @@ mod write;
 
 use std::fmt;
 
-pub use card::{open_card, parse_peer, peer_text, write_card};
+pub use card::{member_fingerprint, open_card, parse_peer, peer_text, write_card};
 pub use chain::{
     Amendment, OpenedCharter, bare_text, lack_text, open_amendment, open_chain, open_charter,
     open_signed_charter, sign_charter,
@@ -21,6 +21,8 @@ pub use write::charter_toml;
 const CHARTER_HEADER: &str = "# datacoop/charter/v1\n";
 /// First line of a card's text.
 const CARD_HEADER: &str = "# datacoop/card/v1\n";
+/// What a member's fingerprint begins with: it is no other text's.
+const MEMBER_HEADER: &str = "# datacoop/member/v1\n";
 /// Longest charter text.
 pub const CHARTER_BYTES_MAX: usize = 256 * 1024;
 

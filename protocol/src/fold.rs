@@ -8,7 +8,7 @@ mod question;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datacoop_policy::charter::{Charter, Member, Role};
+use datacoop_policy::charter::{Charter, Member};
 use datacoop_policy::query::Query;
 use datacoop_policy::verdict::CLOCK_SKEW_MAX;
 use datacoop_policy::vocabulary::Vocabulary;
@@ -368,7 +368,7 @@ impl Fold {
 
     /// Whether so many of a version's voting members go by it, or by a later one, that not all of them can lie.
     pub fn is_gone_by(&self, charter: &Charter, time: Time) -> bool {
-        let voting: Vec<_> = charter.members().iter().filter(|member| member.has(Role::Voting)).collect();
+        let voting: Vec<_> = charter.members().iter().filter(|member| member.votes()).collect();
         let goes = |member: &&&Member| self.charter_at(&member.id, time).version() >= charter.version();
         voting.iter().filter(goes).count() > voting.len().saturating_sub(1) / 3
     }
@@ -412,7 +412,7 @@ impl Fold {
     /// the voting members can be cut off, or lie, with us (C9). `None` while enough of them are.
     pub fn unheard_since(&self, me: &MemberId, now: Time) -> Option<Day> {
         let charter = self.charter_at(me, now);
-        let voting = charter.members().iter().filter(|member| member.has(Role::Voting)).count();
+        let voting = charter.members().iter().filter(|member| member.votes()).count();
         let colluding = voting.saturating_sub(1) / 3;
         let ours = |id: &MemberId| self.charter_at(id, now).hash() == charter.hash();
         let others = charter.members().iter().map(|member| &member.id).filter(|id| *id != me && ours(id));

@@ -68,6 +68,9 @@ impl Founder {
             witnesses: vec![],
             people_min: 0,
             people_max: self.people_max,
+            sponsors: vec![],
+            notice: None,
+            dormant: false,
         }
     }
 }

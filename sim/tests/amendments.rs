@@ -3,12 +3,15 @@
 mod common;
 
 use common::{LOSS, Story};
+use datacoop_policy::charter::{NOTICE_DAYS, amend_min, name_witnesses};
 use datacoop_policy::query::Mode;
-use datacoop_policy::{Digest, QueryId, Span};
+use datacoop_policy::{Day, Digest, QueryId, Span};
+use datacoop_protocol::acts::{Act, Subject, Target, text_blob};
 use datacoop_protocol::audit::{Outcome, audit_one};
 use datacoop_protocol::entry::{Body, Entry};
 use datacoop_protocol::fold::Fold;
-use datacoop_protocol::member::port::Event;
+use datacoop_protocol::log::tree::sha256;
+use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::rounds::Kind;
 
 const DAY: Span = Span(86_400_000);
@@ -169,6 +172,73 @@ fn a_member_joins_and_another_leaves() {
     [0, 6].into_iter().for_each(|site| story.audits_clean(site));
     // Who still goes by the version before hears of a log that it does not name, and blames nobody.
     assert!(story.faults().is_empty(), "{:?}", story.faults());
+}
+
+/// C14: whoever is dormant is waited for by nobody, asks nothing and stops nobody, until it is woken.
+#[test]
+fn a_dormant_member_takes_no_part_until_it_is_woken() {
+    let mut story = Story::new(6, 72);
+    story.meet();
+    let all = [0, 1, 2, 3, 4, 5];
+    let hold = |story: &mut Story, days: u64| {
+        all.iter().for_each(|site| story.give_newest(*site));
+        story.meet();
+        sleep(story, &all, Span(days * DAY.0));
+    };
+    let _ = story.amend(|draft| draft.members[5].notice = Some(draft.made));
+    let marks = story.amend(|draft| {
+        draft.made = Day(draft.made.0 + NOTICE_DAYS);
+        draft.effective = draft.made;
+        draft.members[5].dormant = true;
+        name_witnesses(&mut draft.members);
+        draft.amend = amend_min(5);
+    });
+    hold(&mut story, 61);
+    let id = ask(&mut story, marks.hash(), "10").unwrap();
+    assert!(story.finish(id, 5) && story.released(id), "{:?}", story.faults());
+    for site in all {
+        assert_eq!(story.wrote(id, site, Kind::Debit), site < 5, "{site}");
+    }
+    // It may ask nobody, and with it nothing is paused; to propose that it be woken is left to it.
+    let query = story.query(Mode::FullNoise, LOSS, 5, "2025-09-01..2025-09-11");
+    assert_eq!(story.ask(5, query), None);
+    let act = |story: &mut Story, act: Act, text: Option<Vec<u8>>| {
+        let command = story.command();
+        story.world.input(5, Input::Act { command, act: Box::new(act), text });
+        story.meet();
+        story
+            .world
+            .events
+            .iter()
+            .any(|(_, event)| matches!(event, Event::Acted { command: c, .. } if *c == command))
+    };
+    let pause = Act::Restriction { target: Target::Purpose("demo".into()) };
+    assert!(!act(&mut story, pause.clone(), None));
+    let text = text_blob(&Digest([1; 32]).0, "we are back").unwrap();
+    let wake = Act::Proposal {
+        subject: Subject::Charter("4".into()),
+        draft: Digest([4; 32]),
+        text: sha256(&[&text]),
+        charter: marks.hash(),
+        replaces: None,
+    };
+    assert!(act(&mut story, wake, Some(text)));
+    // It wrote within the year, which its audit tells, and nobody is convicted by it.
+    let report = audit_one(story.world.member(0).unwrap().fold(), &story.founder(5).id, &|_| None).unwrap();
+    let check = report.checks.iter().find(|check| check.code == "A06").unwrap();
+    assert_eq!(check.outcome, Outcome::Warn, "{check:?}");
+    assert!(check.text.contains("marks it dormant, and it wrote on"), "{check:?}");
+    story.audits_clean_but(0, None);
+    let woken = story.amend(|draft| {
+        (draft.members[5].dormant, draft.members[5].notice) = (false, None);
+        name_witnesses(&mut draft.members);
+    });
+    hold(&mut story, 15);
+    let id = ask(&mut story, woken.hash(), "12").unwrap();
+    assert!(story.finish(id, 6) && story.released(id), "{:?}", story.faults());
+    assert!(story.wrote(id, 5, Kind::Debit));
+    assert!(act(&mut story, pause, None));
+    story.audits_clean(1);
 }
 
 #[test]

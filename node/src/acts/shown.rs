@@ -139,7 +139,7 @@ fn why_stale(now: Time, open_until: Time) -> &'static str {
 fn can(fold: &Fold, me: &MemberId, done: &Done, state: State, now: Time) -> Vec<&'static str> {
     let charter = fold.charter_at(me, now);
     let Some(own) = charter.member(me).filter(|_| state == State::Open) else { return vec![] };
-    let may = |act: &Act| act.roles().iter().any(|role| own.has(*role));
+    let may = |act: &Act| act.is_for(own);
     let did = |is: fn(&Act) -> bool| fold.acts().on(&done.at).any(|said| said.by == *me && is(&said.act));
     let at = &done.at;
     let mut can = vec![];
@@ -160,7 +160,7 @@ fn can(fold: &Fold, me: &MemberId, done: &Done, state: State, now: Time) -> Vec<
     }
     let Act::Proposal { subject, .. } = &done.act else { return vec![] };
     use datacoop_policy::charter::Role;
-    let signs = matches!(subject, Subject::Charter(_)) && own.has(Role::Voting);
+    let signs = matches!(subject, Subject::Charter(_)) && own.votes();
     let delegated = || !fold.acts().usable(fold, me, now).is_empty();
     let asks = matches!(subject, Subject::Question(_)) && (own.has(Role::Coordinator) || delegated());
     let blocked = fold.acts().blocked(fold, done, now).is_some();

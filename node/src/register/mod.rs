@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use datacoop_policy::charter::{Charter, Licence, Purpose, Role};
+use datacoop_policy::charter::{Charter, Licence, Purpose};
 use datacoop_policy::derive::Status;
 use datacoop_policy::{Day, Digest};
 use datacoop_protocol::audit::Notes;
@@ -210,7 +210,7 @@ impl<'a> Register<'a> {
 fn in_force<'a>(source: &Source<'a>) -> &'a Arc<Charter> {
     let (fold, end) = (source.fold, Day(source.as_of.0 + 1).start());
     let goes_by = |charter: &&Arc<Charter>| {
-        let voting = charter.members().iter().filter(|member| member.has(Role::Voting));
+        let voting = charter.members().iter().filter(|member| member.votes());
         let here = voting.filter(|member| fold.log(&member.id).is_some_and(|log| log.size() > 0));
         let (they, others): (Vec<_>, Vec<_>) =
             here.partition(|member| fold.charter_at(&member.id, end).version() >= charter.version());

@@ -355,7 +355,7 @@ fn members(register: &Register<'_>) -> String {
 
 fn charter(register: &Register<'_>) -> String {
     let fields = register.charter.fields();
-    let voting = register.charter.members().iter().filter(|member| member.has(Role::Voting)).count();
+    let voting = register.charter.members().iter().filter(|member| member.votes()).count();
     let mut out = String::from("<h2>Versions</h2>\n");
     let rows = register.charters.iter().map(|charter| {
         let (version, fields) = (charter.version(), charter.fields());

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Charter, CharterError, Member, Purpose, Role, refuse};
+use super::belonging::{NOTICE_DAYS, check_step};
+use super::{Charter, CharterError, Member, Purpose, refuse};
 use crate::id::MemberId;
 use crate::limits::{Limits, Set};
 use crate::time::{Span, Time};
@@ -54,30 +55,47 @@ pub fn class_of(changes: &[Change]) -> Class {
     changes.iter().map(|change| change.class).max().unwrap_or(Class::Tightening)
 }
 
-/// Signatures of one side that an amendment still lacks.
+/// Signatures that an amendment still lacks.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Lacking {
-    /// Whose members: `old` or `new`.
-    pub side: &'static str,
-    /// How many signed of how many it needs.
-    pub signed: u32,
-    /// The version's own `amend`.
-    pub needed: u32,
-    /// Voting members of that side that did not.
-    pub missing: Vec<MemberId>,
+pub enum Lacking {
+    /// Of one side's quorum (C2).
+    Quorum {
+        /// Whose members: `old` or `new`.
+        side: &'static str,
+        /// How many signed of how many it needs.
+        signed: u32,
+        /// The version's own `amend`.
+        needed: u32,
+        /// Voting members of that side that did not.
+        missing: Vec<MemberId>,
+    },
+    /// Of those who vouch for a member that joins (C13).
+    Sponsors {
+        /// Who joins.
+        joins: MemberId,
+        /// Sponsors that did not sign.
+        missing: Vec<MemberId>,
+    },
 }
 
-/// What an amendment signed by these members lacks: `amend` of the old and of the new voting members (C2).
+/// What an amendment signed by these members lacks: `amend` of the old and of the new voting members (C2), and
+/// both sponsors of everybody who joins (C13).
 pub fn lacking(old: &Charter, new: &Charter, signed: &BTreeSet<MemberId>) -> Vec<Lacking> {
     let side = |side, charter: &Charter| {
-        let voting = charter.members().iter().filter(|member| member.has(Role::Voting));
+        let voting = charter.members().iter().filter(|member| member.votes());
         let (have, missing): (Vec<_>, Vec<_>) = voting.partition(|member| signed.contains(&member.id));
         let count = u32::try_from(have.len()).unwrap_or(u32::MAX);
         let needed = charter.fields().amend;
         let missing = missing.into_iter().map(|member| member.id.clone()).collect();
-        (count < needed).then_some(Lacking { side, signed: count, needed, missing })
+        (count < needed).then_some(Lacking::Quorum { side, signed: count, needed, missing })
     };
-    [side("old", old), side("new", new)].into_iter().flatten().collect()
+    let joining = new.members().iter().filter(|member| old.member(&member.id).is_none());
+    let unsponsored = joining.filter_map(|member| {
+        let missing: Vec<MemberId> =
+            member.sponsors.iter().filter(|id| !signed.contains(*id)).cloned().collect();
+        (!missing.is_empty()).then(|| Lacking::Sponsors { joins: member.id.clone(), missing })
+    });
+    [side("old", old), side("new", new)].into_iter().flatten().chain(unsponsored).collect()
 }
 
 /// What a version changes of the one before it.
@@ -107,6 +125,7 @@ pub fn succeed(old: &Charter, new: &Charter) -> Result<Vec<Change>, CharterError
         );
     }
     keys_stay([old], new)?;
+    check_step(old, new)?;
     let mut changes = vec![];
     head(old, new, &mut changes);
     members(old, new, &mut changes);
@@ -221,7 +240,15 @@ fn head(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
 fn members(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
     let loosen = |text| Change { class: Class::Loosening, text };
     for member in new.members().iter().filter(|member| old.member(&member.id).is_none()) {
-        changes.push(loosen(format!("{} ({}, {}) joins", member.name, member.id, member.body)));
+        let sponsors: Vec<&str> = member.sponsors.iter().map(|id| id.as_str()).collect();
+        let text = format!(
+            "{} ({}, {}) joins, sponsored by {}",
+            member.name,
+            member.id,
+            member.body,
+            sponsors.join(" and ")
+        );
+        changes.push(loosen(text));
     }
     for member in old.members() {
         match new.member(&member.id) {
@@ -240,7 +267,17 @@ fn differs(old: &Member, new: &Member) -> String {
         let codes: Vec<&str> = member.roles.iter().map(|role| role.code()).collect();
         if codes.is_empty() { "none".to_owned() } else { codes.join(", ") }
     };
+    let notice = || match new.notice {
+        Some(_) => format!("it has notice that it may be marked dormant in {NOTICE_DAYS} days"),
+        None => "it has no notice any more".to_owned(),
+    };
+    let dormant = || match new.dormant {
+        true => "it is dormant: it takes no part and is not counted".to_owned(),
+        false => "it is woken: it takes part and is counted again".to_owned(),
+    };
     let listed = [
+        (old.notice != new.notice && old.dormant == new.dormant).then(notice),
+        (old.dormant != new.dormant).then(dormant),
         (old.name != new.name).then(|| format!("its name was {}", old.name)),
         (old.body != new.body).then(|| format!("its body is {}, not {}", new.body, old.body)),
         (old.roles != new.roles).then(|| format!("its roles are {}, not {}", roles(new), roles(old))),

@@ -1,5 +1,5 @@
 use super::super::tests::sample;
-use super::super::{CharterDraft, MemberKeys, NamedKey};
+use super::super::{CharterDraft, MemberKeys, NamedKey, Role};
 use super::*;
 use crate::id::Digest;
 use crate::loss::PrivacyLoss;
@@ -42,6 +42,7 @@ fn only_the_next_version_of_the_same_cooperative_follows() {
         (keys.log, keys.charter, keys.witness) =
             (named("datacoop", 78), named("charter", 79), named("witness", 80));
         (keys.peer, keys.seal) = ([81; 32], Digest([82; 32]));
+        d.members[5].sponsors = vec!["GB-EDU-000000".parse().unwrap(), "GB-EDU-000001".parse().unwrap()];
     };
     // Nor one key of it, or a name.
     let held = first().members()[5].keys.clone();
@@ -61,13 +62,14 @@ fn only_the_next_version_of_the_same_cooperative_follows() {
     }
     assert_eq!(
         said(own).unwrap(),
-        "loosening: School 5 (GB-EDU-999999, Trust 5) joins; loosening: School 5 (GB-EDU-000005) leaves"
+        "loosening: School 5 (GB-EDU-999999, Trust 5) joins, sponsored by GB-EDU-000000 and GB-EDU-000001; loosening: School 5 (GB-EDU-000005) leaves"
     );
     // Who left does not come back with other keys: that would be another log, and another Ledger.
     let without = Charter::admit(next(|d| drop(d.members.remove(5)))).unwrap();
     let back = |change: &dyn Fn(&mut CharterDraft)| {
         let mut draft = sample(6);
         (draft.version, draft.prev, draft.hash) = (3, Some(without.hash()), Digest([11; 32]));
+        draft.members[5].sponsors = vec!["GB-EDU-000000".parse().unwrap(), "GB-EDU-000001".parse().unwrap()];
         change(&mut draft);
         let new = Charter::admit(draft).unwrap();
         succeed(&without, &new).unwrap();
@@ -175,7 +177,12 @@ fn an_amendment_needs_the_old_quorum_and_the_new_one() {
         places.iter().map(|place| format!("GB-EDU-{place:06}").parse().unwrap()).collect()
     };
     let lacks = |new: &Charter, places: &[usize]| -> Vec<(&'static str, u32, u32)> {
-        lacking(&old, new, &ids(places)).iter().map(|l| (l.side, l.signed, l.needed)).collect()
+        let lacks = lacking(&old, new, &ids(places));
+        let quorum = |lack| match lack {
+            Lacking::Quorum { side, signed, needed, .. } => Some((side, signed, needed)),
+            Lacking::Sponsors { .. } => None,
+        };
+        lacks.into_iter().filter_map(quorum).collect()
     };
     let same = Charter::admit(next(|_| ())).unwrap();
     assert_eq!(lacks(&same, &[0, 1, 2, 3]), []);
@@ -191,8 +198,11 @@ fn an_amendment_needs_the_old_quorum_and_the_new_one() {
     assert_eq!(lacks(&new, &[0, 1, 2, 5]), [("new", 2, 4)]);
     assert_eq!(lacks(&new, &[1, 2, 3, 9]), [("old", 3, 4)]);
     assert_eq!(lacks(&new, &[1, 2, 3, 4]), []);
-    let missing = lacking(&old, &new, &ids(&[1, 2, 3, 9]));
-    assert_eq!(missing[0].missing, ids(&[0, 4, 5]).into_iter().collect::<Vec<_>>());
+    let expected = ids(&[0, 4, 5]).into_iter().collect();
+    assert_eq!(
+        lacking(&old, &new, &ids(&[1, 2, 3, 9])),
+        [Lacking::Quorum { side: "old", signed: 3, needed: 4, missing: expected }]
+    );
 }
 
 #[test]

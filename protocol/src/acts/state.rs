@@ -372,6 +372,5 @@ pub(crate) fn is_entitled(fold: &Fold, done: &Done) -> bool {
 
 /// Whether a version of the charter gives whoever did it a role for that.
 fn may(charter: &Charter, done: &Done) -> bool {
-    let member = charter.member(&done.by);
-    member.is_some_and(|member| done.act.roles().iter().any(|role| member.has(*role)))
+    charter.member(&done.by).is_some_and(|member| done.act.is_for(member))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use datacoop_policy::charter::{Charter, Member, MemberKeys, acts_from};
+use datacoop_policy::charter::{Charter, Member, MemberKeys, SILENT_DAYS, acts_from};
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use super::{Check, Findings};
@@ -53,7 +53,25 @@ pub(super) fn check_charter(fold: &Fold, log: &Log) -> Check {
         }
         before = Some(adopted);
     }
+    if let Some((at, text)) = marked_too_soon(fold, log) {
+        findings.warn(at, text);
+    }
     findings.finish("charter entries; each version has its signatures")
+}
+
+/// An entry of the year before a version marked its member dormant, and what that comes to (C14). It convicts
+/// nobody: they signed who may not have held it, and its author dated it.
+fn marked_too_soon(fold: &Fold, log: &Log) -> Option<(u64, String)> {
+    let dormant = |charter: &Charter| charter.member(&log.member).is_some_and(|member| member.dormant);
+    let mut steps = fold.charters().iter().zip(fold.charters().iter().skip(1));
+    let (_, marks) = steps.find(|(old, new)| !dormant(old) && dormant(new))?;
+    let made = marks.fields().made;
+    let wrote = log.last_time(made.start())?.day();
+    let at = (0..log.size()).rev().find(|at| log.time(*at).is_some_and(|time| time.day() == wrote))?;
+    (made.0 - wrote.0 < SILENT_DAYS).then(|| {
+        let version = marks.version();
+        (at, format!("version {version} of {made} marks it dormant, and it wrote on {wrote}, less than {SILENT_DAYS} days before"))
+    })
 }
 
 /// A version that a member put in force: one of the chain, in its order, and not too soon. `None` when the

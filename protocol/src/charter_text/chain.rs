@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datacoop_policy::MemberId;
 use datacoop_policy::charter::{
-    Change, Charter, Lacking, Member, NamedKey, Role, VERSIONS_MAX, keys_stay, lacking, succeed,
+    Change, Charter, Lacking, Member, NamedKey, VERSIONS_MAX, keys_stay, lacking, succeed,
 };
 
 use super::{TextError, parse_charter, said, wrong};
@@ -45,14 +45,17 @@ fn signers<'a>(
     if let Some(line) = stranger {
         let name = line.split(' ').nth(1).unwrap_or_default();
         return wrong(format!(
-            "`{}` signed the charter and is no member's charter key; remove that line",
+            "`{}` signed the charter and is no member's charter key; remove that line (rule C2)",
             name.escape_debug()
         ));
     }
-    let signed =
-        open_note(note, &keys).map_err(|error| TextError(format!("the charter's signatures: {error}")))?.1;
+    let signed = open_note(note, &keys)
+        .map_err(|error| TextError(format!("the charter's signatures: {error} (rule C2)")))?
+        .1;
     if signed.len() != lines.len() {
-        return wrong("a signature line stands twice, or is by another key than its name's; remove it");
+        return wrong(
+            "a signature line stands twice, or is by another key than its name's; remove it (rule C2)",
+        );
     }
     Ok(signed.into_iter().map(|at| ids[at].clone()).collect())
 }
@@ -61,13 +64,19 @@ fn signers<'a>(
 pub fn open_signed_charter(note: &str) -> Result<Charter, TextError> {
     let opened = open_charter(note)?;
     if opened.charter.version() != 1 {
-        return wrong(format!("this is version {}; a chain begins with version 1", opened.charter.version()));
+        return wrong(format!(
+            "this is version {}; a chain begins with version 1 (rule C1)",
+            opened.charter.version()
+        ));
     }
     if opened.missing.is_empty() {
         return Ok(opened.charter);
     }
     let names: Vec<String> = opened.missing.iter().map(ToString::to_string).collect();
-    wrong(format!("the charter lacks signatures of {}; each runs `datacoop charter sign`", names.join(", ")))
+    wrong(format!(
+        "the charter lacks signatures of {}; each runs `datacoop charter sign` (rule C2)",
+        names.join(", ")
+    ))
 }
 
 /// A later version with who signed it.
@@ -110,7 +119,10 @@ pub fn open_amendment<C: Borrow<Charter>>(text_or_note: &str, chain: &[C]) -> Re
 pub fn open_chain<S: AsRef<str>>(notes: &[S]) -> Result<Vec<Charter>, TextError> {
     let (first, later) = notes.split_first().ok_or_else(|| TextError("no charter".into()))?;
     if notes.len() > VERSIONS_MAX {
-        return wrong(format!("{} versions of a charter; at most {VERSIONS_MAX} are walked", notes.len()));
+        return wrong(format!(
+            "{} versions of a charter; at most {VERSIONS_MAX} are walked (rule C1)",
+            notes.len()
+        ));
     }
     let founding = open_signed_charter(first.as_ref());
     let mut chain = vec![founding.map_err(|error| TextError(format!("version 1: {error}")))?];
@@ -128,14 +140,17 @@ pub fn open_chain<S: AsRef<str>>(notes: &[S]) -> Result<Vec<Charter>, TextError>
 
 /// What a version lacks, in a sentence.
 pub fn lack_text(lack: &Lacking) -> String {
-    let missing: Vec<&str> = lack.missing.iter().map(|id| id.as_str()).collect();
-    format!(
-        "{} of the {} voting members it needs of the {} version signed; not yet {}",
-        lack.signed,
-        lack.needed,
-        lack.side,
-        missing.join(", ")
-    )
+    let list = |ids: &[MemberId]| ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
+    match lack {
+        Lacking::Quorum { side, signed, needed, missing } => format!(
+            "{signed} of the {needed} voting members it needs of the {side} version signed; not yet {} (rule C2)",
+            list(missing)
+        ),
+        Lacking::Sponsors { joins, missing } => format!(
+            "`{joins}` joins, and {} did not sign as its sponsor (rule C13)",
+            list(missing).replace(", ", " and ")
+        ),
+    }
 }
 
 /// The text of a charter's note without its signature lines, or the whole of what is none.
@@ -161,7 +176,7 @@ pub fn sign_charter(text_or_note: &str, parent: Option<&Charter>, keys: &Keys) -
     let ours = |charter: &Charter| {
         // Founders all sign; of a later version those that vote.
         let mut members = charter.members().iter();
-        members.any(|m| m.keys == *keys.public() && (parent.is_none() || m.has(Role::Voting)))
+        members.any(|m| m.keys == *keys.public() && (parent.is_none() || m.votes()))
     };
     if !ours(&charter) && !parent.is_some_and(ours) {
         return wrong(match parent {

@@ -99,6 +99,11 @@ pub(super) struct MemberText {
     witnesses: Vec<String>,
     people_min: u64,
     people_max: u64,
+    #[serde(default)]
+    sponsors: Vec<String>,
+    notice: Option<toml::value::Datetime>,
+    #[serde(default)]
+    dormant: bool,
 }
 
 #[derive(Deserialize)]
@@ -220,8 +225,8 @@ pub(super) fn parse_member(text: MemberText) -> Result<Member, TextError> {
             .parse()
             .map_err(|error| TextError(format!("member `{id}`: seal key: {error}")))?,
     };
-    let witnesses =
-        text.witnesses.iter().map(|id| id.parse().map_err(TextError)).collect::<Result<_, _>>()?;
+    let ids = |ids: &[String]| ids.iter().map(|id| id.parse().map_err(TextError)).collect::<Result<_, _>>();
+    let (witnesses, sponsors) = (ids(&text.witnesses)?, ids(&text.sponsors)?);
     Ok(Member {
         roles: text.roles.iter().map(role).collect::<Result<_, _>>()?,
         id,
@@ -232,6 +237,9 @@ pub(super) fn parse_member(text: MemberText) -> Result<Member, TextError> {
         witnesses,
         people_min: text.people_min,
         people_max: text.people_max,
+        sponsors,
+        notice: text.notice.as_ref().map(day).transpose()?,
+        dormant: text.dormant,
     })
 }
 
@@ -304,11 +312,12 @@ pub fn parse_charter(text: &str) -> Result<Charter, TextError> {
     let plain = !text.chars().any(deceives);
     if text.len() > CHARTER_BYTES_MAX || !text.starts_with(CHARTER_HEADER) || !plain {
         return wrong(format!(
-            "a charter begins with `{}`, has no tabs, control characters, direction marks or signs that are not seen, and at most {CHARTER_BYTES_MAX} bytes",
+            "a charter begins with `{}`, has no tabs, control characters, direction marks or signs that are not seen, and at most {CHARTER_BYTES_MAX} bytes (rule C7)",
             CHARTER_HEADER.trim()
         ));
     }
-    let file: File = toml::from_str(text).map_err(|error| TextError(format!("not a charter: {error}")))?;
+    let file: File =
+        toml::from_str(text).map_err(|error| TextError(format!("not a charter: {error} (rule C7)")))?;
     let hash = sha256(&[text.as_bytes()]);
     let id = match file.charter.id.as_str() {
         "genesis" => hash,

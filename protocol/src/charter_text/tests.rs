@@ -30,6 +30,9 @@ fn member(n: u8) -> Member {
         witnesses: vec![],
         people_min: 1,
         people_max: 100,
+        sponsors: vec![],
+        notice: None,
+        dormant: false,
     }
 }
 
@@ -166,6 +169,7 @@ fn a_chain_holds_when_each_version_has_both_quorums() {
     // A third, in which one leaves and one joins: who leaves signs for the old side only.
     let third = amended(&chain[1], |d| {
         d.members[4] = member(6);
+        d.members[4].sponsors = vec!["GB-EDU-1".parse().unwrap(), "GB-EDU-2".parse().unwrap()];
     });
     let note = signed_by(&third, &chain[1], &[1, 2, 3, 5]);
     assert!(open_chain(&[&genesis, &four, &note]).unwrap_err().0.contains("of the new version"));
@@ -244,6 +248,182 @@ fn a_members_purpose_has_no_day_of_publication() {
 fn a_licence_is_known_by_the_hash_of_its_text() {
     for licence in Licence::ALL {
         assert_eq!(sha256(&[licence.text().as_bytes()]).to_string(), licence.sha256());
+    }
+}
+
+/// What SECURITY.md S27 lists of charters, and what joining and falling silent add: each is refused where every
+/// chain is walked, and the rule is named. That an expired charter answers nothing, and that nobody goes by a
+/// loosening too early, no text shows: `verdict` and A06 hold those.
+#[test]
+fn each_forged_charter_is_refused_by_the_rule_that_it_breaks() {
+    let genesis = (1..=6).fold(text(6), |note, n| sign_charter(&note, None, &keys(n)).unwrap());
+    let first = open_signed_charter(&genesis).unwrap();
+    // By keys alone, whatever the text says: a forger's program checks nothing.
+    let forge = |text: String, signers: &[u8]| {
+        let line = |n: &u8| signature_line(&text, &format!("m{n}.example/charter/1"), keys(*n).charter());
+        format!("{text}\n{}", signers.iter().map(line).collect::<String>())
+    };
+    let all = [1, 2, 3, 4, 5, 6];
+    let next = |change: &dyn Fn(&mut CharterDraft)| amended(&first, change);
+    let second = forge(next(&|d| drop(d.members.pop())), &[1, 2, 3, 4, 5]);
+    let chain = open_chain(&[&genesis, &second]).unwrap();
+    let third = |change: &dyn Fn(&mut CharterDraft)| amended(&chain[1], change);
+    let swap = |text: &str, from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    };
+    let six_seats = |d: &mut CharterDraft| d.members.iter_mut().for_each(|m| m.body = "Hill Trust".into());
+    let id = |n: u8| format!("GB-EDU-{n}").parse().unwrap();
+    let joins = |sponsors: [u8; 2], body: &str| {
+        next(&|d| {
+            let sponsors = sponsors.map(id).to_vec();
+            d.members.push(Member { sponsors, body: body.into(), ..member(7) });
+            d.amend = amend_min(7);
+        })
+    };
+    let made = first.fields().made;
+    let dormant =
+        |notice: Option<Day>| next(&|d| (d.members[5].notice, d.members[5].dormant) = (notice, true));
+    let plain = next(&|d| d.limits.max_cells = 9);
+    let forged = [
+        ("quorum - 1", "C2", vec![genesis.clone(), forge(plain.clone(), &[1, 2, 3])]),
+        ("a founder did not sign", "C2", vec![forge(text(6), &[1, 2, 3, 4, 5])]),
+        ("one signs twice", "C2", vec![genesis.clone(), forge(plain.clone(), &[1, 2, 3, 3])]),
+        ("one member twice", "C7", vec![genesis.clone(), forge(next(&|d| d.members.push(member(1))), &all)]),
+        (
+            "signed by who was removed",
+            "C2",
+            vec![genesis.clone(), second.clone(), forge(third(&|_| ()), &[1, 2, 3, 6])],
+        ),
+        ("a version skipped", "C1", vec![genesis.clone(), forge(third(&|_| ()), &all)]),
+        ("rolled back", "C1", vec![genesis.clone(), second.clone(), forge(plain.clone(), &all)]),
+        ("no beginning", "C1", vec![second.clone()]),
+        (
+            "the clause is missing",
+            "F15",
+            vec![genesis.clone(), forge(next(&|d| d.asset_lock.clause.clear()), &all)],
+        ),
+        (
+            "one letter changed",
+            "C2",
+            vec![genesis.clone(), swap(&forge(plain.clone(), &all), "Hill", "Mill")],
+        ),
+        (
+            "an unknown field",
+            "C7",
+            vec![genesis.clone(), forge(swap(&plain, "restrict = 2", "restrict = 2\nveto = 1"), &all)],
+        ),
+        ("amend below C3", "C3", vec![genesis.clone(), forge(next(&|d| d.amend = 3), &all)]),
+        ("six seats for one trust", "C2", vec![genesis.clone(), forge(next(&six_seats), &all)]),
+        (
+            "of another co-operative",
+            "C1",
+            vec![genesis.clone(), forge(next(&|d| d.id = Digest([7; 32])), &all)],
+        ),
+        (
+            "other keys",
+            "C13",
+            vec![genesis.clone(), forge(next(&|d| d.members[5].keys = keys(9).public().clone()), &all)],
+        ),
+        (
+            "no sponsors",
+            "C13",
+            vec![
+                genesis.clone(),
+                forge(swap(&joins([1, 2], "Trust 7"), "sponsors = [\"GB-EDU-1\", \"GB-EDU-2\"]\n", ""), &all),
+            ],
+        ),
+        (
+            "a sponsor that did not sign",
+            "C13",
+            vec![genesis.clone(), forge(joins([1, 2], "Trust 7"), &[1, 3, 4, 5, 6])],
+        ),
+        ("a sponsor of its own body", "C2", vec![genesis.clone(), forge(joins([1, 2], "Trust 2"), &all)]),
+        ("a sponsor that is no member", "C13", vec![genesis.clone(), forge(joins([1, 8], "Trust 7"), &all)]),
+        ("one sponsor twice", "C13", vec![genesis.clone(), forge(joins([1, 1], "Trust 7"), &all)]),
+        (
+            "sponsors that change",
+            "C13",
+            vec![genesis.clone(), forge(next(&|d| d.members[2].sponsors = vec![id(1), id(2)]), &all)],
+        ),
+        ("a body by another spelling", "C7", vec![genesis.clone(), forge(joins([1, 2], "trust  2"), &all)]),
+        ("dormant without notice", "C14", vec![genesis.clone(), forge(dormant(None), &all)]),
+        (
+            "dormant by a notice nobody gave",
+            "C14",
+            vec![genesis.clone(), forge(dormant(Some(Day(made.0 - 60))), &all)],
+        ),
+        (
+            "notice from a day before",
+            "C14",
+            vec![genesis.clone(), forge(next(&|d| d.members[5].notice = Some(Day(made.0 - 1))), &all)],
+        ),
+    ];
+    for (what, rule, notes) in forged {
+        let refused = open_chain(&notes).expect_err(what).0;
+        assert!(refused.ends_with(&format!("(rule {rule})")), "{what}: {refused}");
+    }
+}
+
+/// C13 wherever a chain is walked: a certificate, an audit and a node all open it so.
+#[test]
+fn whoever_joins_comes_in_by_the_signatures_of_both_its_sponsors() {
+    let genesis = (1..=6).fold(text(6), |note, n| sign_charter(&note, None, &keys(n)).unwrap());
+    let first = open_signed_charter(&genesis).unwrap();
+    let joins = |sponsors: &[u8]| {
+        amended(&first, |d| {
+            d.members.push(member(7));
+            d.members[6].sponsors = sponsors.iter().map(|n| format!("GB-EDU-{n}").parse().unwrap()).collect();
+            d.amend = amend_min(7);
+        })
+    };
+    let walk = |note: &str| open_chain(&[genesis.as_str(), note]);
+    let text = joins(&[1, 6]);
+    assert!(text.contains("sponsors = [\"GB-EDU-1\", \"GB-EDU-6\"]\n"), "{text}");
+    let without = signed_by(&text, &first, &[1, 2, 3, 4, 5]);
+    let refused = walk(&without).unwrap_err().0;
+    assert_eq!(refused, "version 2: `GB-EDU-7` joins, and GB-EDU-6 did not sign as its sponsor (rule C13)");
+    let chain = walk(&signed_by(&without, &first, &[6])).unwrap();
+    assert_eq!(charter_toml(chain[1].fields()), text);
+    // Neither does another's signature under the sponsor's name count, nor a sponsor named after signing.
+    let forged = signature_line(&text, "m6.example/charter/1", keys(5).charter());
+    assert!(walk(&format!("{without}{forged}")).is_err());
+    let renamed = signed_by(&text, &first, &[1, 2, 3, 4, 6]).replace("\"GB-EDU-6\"]", "\"GB-EDU-2\"]");
+    assert!(walk(&renamed).is_err());
+    for (sponsors, said) in
+        [(&[][..], "joins; write `sponsors`"), (&[1], "2 different"), (&[1, 7], "no vote")]
+    {
+        let note =
+            format!("{}\n{}", joins(sponsors), signature_line("", "m1.example/charter/1", keys(1).charter()));
+        let refused = walk(&note).unwrap_err().0;
+        assert!(refused.contains(said) && refused.ends_with("(rule C13)"), "{refused}");
+    }
+}
+
+#[test]
+fn a_card_says_who_a_member_is_and_no_more() {
+    let sponsored =
+        Member { sponsors: vec!["GB-EDU-2".parse().unwrap(), "GB-EDU-3".parse().unwrap()], ..member(1) };
+    let told = Member { notice: Day::parse("2026-09-01"), ..member(1) };
+    for says_more in [sponsored, told, Member { dormant: true, ..member(1) }] {
+        let refused = open_card(&write_card(&says_more, &keys(1))).unwrap_err().0;
+        assert!(refused.contains("rule C13"), "{refused}");
+    }
+    let hidden = Member { name: "School\u{202e}1".into(), ..member(1) };
+    let card = write_card(&hidden, &keys(1));
+    assert!(open_card(&card).is_err(), "{card}");
+    // Its words are of who it is and its keys, and of nothing that may change.
+    let words = |member: &Member| crate::words::words(&member_fingerprint(member));
+    let moved = Member { addresses: vec![], people_max: 7, roles: BTreeSet::new(), ..member(1) };
+    assert_eq!(words(&moved), words(&member(1)));
+    let others = [
+        Member { id: "GB-EDU-2".parse().unwrap(), ..member(1) },
+        Member { name: "School".into(), ..member(1) },
+        Member { body: "Trust".into(), ..member(1) },
+        Member { keys: keys(2).public().clone(), ..member(1) },
+    ];
+    for other in others {
+        assert_ne!(words(&other), words(&member(1)));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use datacoop_policy::charter::{CharterDraft, Member, Publish, Purpose};
+use datacoop_policy::charter::{CharterDraft, Member, MemberKeys, Publish, Purpose};
 use datacoop_policy::limits::{Limits, Set};
 
 use super::{CHARTER_HEADER, peer_text};
@@ -18,19 +18,42 @@ fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
     format!("[{}]", items.join(", "))
 }
 
-pub(super) fn member_toml(member: &Member) -> String {
-    let keys = &member.keys;
+/// Who a member is: what does not change while it stays the same one under the same keys.
+pub(super) fn identity_toml(member: &Member) -> String {
     format!(
-        "id = {}\nname = {}\nbody = {}\nroles = {}\nkeys.charter = {}\nkeys.log = {}\nkeys.witness = {}\nkeys.peer = {}\nkeys.seal = {}\naddresses = {}\nwitnesses = {}\npeople_min = {}\npeople_max = {}\n",
+        "id = {}\nname = {}\nbody = {}\n{}",
         quote(member.id.as_str()),
         quote(&member.name),
         quote(&member.body),
-        list(member.roles.iter().map(|role| role.code())),
+        keys_toml(&member.keys)
+    )
+}
+
+fn keys_toml(keys: &MemberKeys) -> String {
+    format!(
+        "keys.charter = {}\nkeys.log = {}\nkeys.witness = {}\nkeys.peer = {}\nkeys.seal = {}\n",
         quote(&vkey(&keys.charter, KIND_ED25519)),
         quote(&vkey(&keys.log, KIND_ED25519)),
         quote(&vkey(&keys.witness, KIND_COSIGNATURE)),
         quote(&peer_text(&keys.peer)),
         quote(&keys.seal.to_string()),
+    )
+}
+
+pub(super) fn member_toml(member: &Member) -> String {
+    let sponsors = match member.sponsors.is_empty() {
+        true => String::new(),
+        false => format!("sponsors = {}\n", list(&member.sponsors)),
+    };
+    let notice = member.notice.map(|day| format!("notice = {day}\n")).unwrap_or_default();
+    let dormant = if member.dormant { "dormant = true\n" } else { "" };
+    format!(
+        "id = {}\nname = {}\nbody = {}\nroles = {}\n{}addresses = {}\nwitnesses = {}\npeople_min = {}\npeople_max = {}\n{sponsors}{notice}{dormant}",
+        quote(member.id.as_str()),
+        quote(&member.name),
+        quote(&member.body),
+        list(member.roles.iter().map(|role| role.code())),
+        keys_toml(&member.keys),
         list(&member.addresses),
         list(&member.witnesses),
         member.people_min,

@@ -141,6 +141,9 @@ fn member(keys: &Keys) -> Member {
         witnesses: vec![],
         people_min: 1,
         people_max: 100,
+        sponsors: vec![],
+        notice: None,
+        dormant: false,
     }
 }
 

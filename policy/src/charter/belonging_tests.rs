@@ -1,0 +1,261 @@
+use super::super::tests::sample;
+use super::super::{Role, amend_min, class_of, lacking, succeed};
+use super::*;
+use crate::charter::{Class, Lacking, NamedKey};
+use crate::id::Digest;
+use crate::time::Day;
+
+fn first() -> Charter {
+    Charter::admit(sample(6)).unwrap()
+}
+
+fn id(n: usize) -> MemberId {
+    format!("GB-EDU-{n:06}").parse().unwrap()
+}
+
+/// A seventh school, of its own trust, with keys of its own.
+fn candidate() -> Member {
+    let mut member = sample(1).members.remove(0);
+    (member.id, member.name, member.body) = (id(6), "School 6".into(), "Trust 6".into());
+    let named = |what: &str, job| NamedKey { name: format!("joins.example/{what}/1"), key: [job; 32] };
+    let keys = &mut member.keys;
+    (keys.charter, keys.log, keys.witness) =
+        (named("charter", 71), named("datacoop", 72), named("witness", 73));
+    (keys.peer, keys.seal) = ([74; 32], Digest([75; 32]));
+    member.roles = [Role::Coordinator].into();
+    member.sponsors = vec![id(0), id(1)];
+    member
+}
+
+/// The version after this one, with a change; or the rule that refuses it.
+fn after(old: &Charter, days: i64, change: impl FnOnce(&mut CharterDraft)) -> Result<Charter, CharterError> {
+    let mut draft = old.fields().clone();
+    let version = u8::try_from(old.version()).unwrap();
+    (draft.version, draft.prev) = (old.version() + 1, Some(old.hash()));
+    draft.hash = Digest([version + 100; 32]);
+    draft.made = Day(draft.made.0 + days);
+    draft.effective = draft.made;
+    change(&mut draft);
+    let voting = draft.members.iter().filter(|member| member.votes()).count();
+    draft.amend = amend_min(u32::try_from(voting).unwrap());
+    let new = Charter::admit(draft)?;
+    succeed(old, &new)?;
+    Ok(new)
+}
+
+fn rule(result: Result<Charter, CharterError>) -> &'static str {
+    result.map_or_else(|error| error.rule, |_| "ok")
+}
+
+fn admits(change: impl FnOnce(&mut CharterDraft, &mut Member)) -> Result<Charter, CharterError> {
+    admits_to(&first(), change)
+}
+
+fn admits_to(
+    old: &Charter,
+    change: impl FnOnce(&mut CharterDraft, &mut Member),
+) -> Result<Charter, CharterError> {
+    after(old, 0, |draft| {
+        let mut joins = candidate();
+        change(draft, &mut joins);
+        draft.members.push(joins);
+    })
+}
+
+fn refused(result: Result<Charter, CharterError>, text: &str) {
+    let error = result.unwrap_err();
+    assert!(error.rule == "C13" && error.text.contains(text), "{error}, not {text}");
+}
+
+#[test]
+fn whoever_joins_names_two_sponsors_of_other_bodies() {
+    assert_eq!(rule(admits(|_, _| ())), "ok");
+    refused(admits(|_, joins| joins.sponsors.clear()), "joins; write `sponsors`");
+    refused(admits(|_, joins| joins.sponsors.truncate(1)), "name 2 different sponsors");
+    refused(admits(|_, joins| joins.sponsors.push(id(2))), "name 2 different sponsors");
+    refused(admits(|_, joins| joins.sponsors[1] = id(0)), "name 2 different sponsors");
+    refused(admits(|_, joins| joins.sponsors[1] = id(9)), "has no vote in version 1");
+    // Not itself, nor another that joins with it.
+    refused(admits(|_, joins| joins.sponsors[1] = id(6)), "has no vote in version 1");
+    // Sponsors vote, before and after.
+    refused(admits(|d, _| d.members[1].roles = [Role::Observer].into()), "has no vote in version 2");
+    refused(admits(|d, _| drop(d.members.remove(1))), "has no vote in version 2");
+    refused(admits(|d, joins| joins.body = d.members[1].body.clone()), "of its own body, Trust 1");
+    // Renaming a body in the same version gains nothing: it holds in both.
+    refused(
+        admits(|d, joins| {
+            joins.body = "Trust 1".into();
+            d.members[1].body = "Trust 9".into();
+        }),
+        "of its own body, Trust 1",
+    );
+    // A member comes once; who comes back is vouched for again; nobody's sponsors change later.
+    let second = admits(|_, _| ()).unwrap();
+    assert_eq!(rule(after(&second, 0, |d| d.amend = 5)), "ok");
+    refused(after(&second, 0, |d| d.members[6].sponsors[0] = id(3)), "leave its `sponsors`");
+    refused(after(&second, 0, |d| d.members[6].sponsors.clear()), "leave its `sponsors`");
+    refused(after(&second, 0, |d| d.members[3].sponsors = vec![id(0), id(1)]), "leave its `sponsors`");
+    let third = after(&second, 0, |d| drop(d.members.pop())).unwrap();
+    refused(admits_to(&third, |_, joins| joins.sponsors.clear()), "joins; write `sponsors`");
+    assert_eq!(rule(admits_to(&third, |_, _| ())), "ok");
+    // A sponsor that leaves later takes nobody with it.
+    assert_eq!(rule(after(&second, 0, |d| drop(d.members.remove(0)))), "ok");
+}
+
+#[test]
+fn founders_have_no_sponsors_and_no_notice() {
+    let admit = |change: fn(&mut CharterDraft)| {
+        let mut draft = sample(6);
+        change(&mut draft);
+        rule(Charter::admit(draft))
+    };
+    assert_eq!(admit(|_| ()), "ok");
+    assert_eq!(admit(|d| d.members[0].sponsors = vec![id(1), id(2)]), "C13");
+    assert_eq!(admit(|d| d.members[0].notice = Some(d.made)), "C14");
+    assert_eq!(admit(|d| d.members[0].dormant = true), "C14");
+}
+
+/// Six schools of one trust are one body: any two of them vouch for nobody, and none of them for a seventh.
+#[test]
+fn six_schools_of_one_trust_are_one_body_for_sponsors() {
+    let mut draft = sample(10);
+    for member in &mut draft.members[4..] {
+        member.body = "Hill Academy Trust".into();
+        member.roles = [Role::Coordinator].into();
+    }
+    // One seat of the trust votes, and five that have none.
+    draft.members[4].roles = [Role::Voting].into();
+    draft.amend = amend_min(5);
+    let old = Charter::admit(draft.clone()).unwrap();
+    let joins = |old: &Charter, body: &str, sponsors: [usize; 2]| {
+        admits_to(old, |_, joins| {
+            (joins.id, joins.body) = ("GB-EDU-777777".parse().unwrap(), body.into());
+            joins.sponsors = sponsors.map(id).to_vec();
+        })
+    };
+    assert_eq!(rule(joins(&old, "Trust 77", [0, 4])), "ok");
+    refused(joins(&old, "Trust 77", [0, 5]), "has no vote");
+    refused(joins(&old, "Hill Academy Trust", [0, 4]), "of its own body");
+    assert_eq!(rule(joins(&old, "Hill Academy Trust", [0, 1])), "ok");
+    // Were two of its seats to vote, they would still be one body.
+    draft.members.extend((10..16).map(|n| {
+        let mut member = sample(16).members.remove(n);
+        member.roles = [Role::Voting].into();
+        member
+    }));
+    draft.members[5].roles = [Role::Voting].into();
+    draft.amend = amend_min(12);
+    let two = Charter::admit(draft.clone()).unwrap();
+    refused(joins(&two, "Trust 77", [4, 5]), "both sponsors of `GB-EDU-777777` are of one body");
+    // Nor does another spelling make two bodies of one.
+    draft.members[5].body = "hill academy  trust".into();
+    let error = Charter::admit(draft).unwrap_err();
+    assert!(error.rule == "C7" && error.text.contains("read alike"), "{error}");
+}
+
+#[test]
+fn an_admission_counts_once_both_sponsors_signed() {
+    let (old, new) = (first(), admits(|_, _| ()).unwrap());
+    let lacks = |signed: &[usize]| lacking(&old, &new, &signed.iter().map(|n| id(*n)).collect());
+    assert_eq!(lacks(&[0, 1, 2, 3, 4]), []);
+    assert_eq!(
+        lacks(&[0, 2, 3, 4, 5]),
+        [Lacking::Sponsors { joins: id(6), missing: vec![id(1)] }],
+        "a quorum of others does not stand in for a sponsor"
+    );
+    assert_eq!(lacks(&[2, 3, 4, 5]), [Lacking::Sponsors { joins: id(6), missing: vec![id(0), id(1)] }]);
+    // Of those who stay nobody asks again.
+    let third = after(&new, 0, |d| d.limits.max_cells = 7).unwrap();
+    assert_eq!(lacking(&new, &third, &[2, 3, 4, 5].map(id).into()), []);
+}
+
+#[test]
+fn a_member_is_marked_dormant_after_sixty_days_of_notice() {
+    let old = first();
+    let made = old.fields().made;
+    let c14 = |result: Result<Charter, CharterError>, text: &str| {
+        let error = result.unwrap_err();
+        assert!(error.rule == "C14" && error.text.contains(text), "{error}, not {text}");
+    };
+    let notice = Some(Day(made.0 + 1));
+    let told = after(&old, 1, |d| d.members[5].notice = notice).unwrap();
+    assert_eq!(told.members().iter().filter(|member| member.votes()).count(), 6, "notice takes no vote");
+    let marks = |old: &Charter, days| {
+        after(old, days, |d| {
+            d.members[5].dormant = true;
+            d.members.iter_mut().for_each(|member| member.witnesses.clear());
+        })
+    };
+    assert_eq!(rule(marks(&told, 60)), "ok");
+    c14(marks(&told, 59), "60 days later");
+    c14(marks(&old, 60), "given no notice");
+    // Notice is given by a version, on its day: nobody was told before it was made, nor by none.
+    c14(after(&old, 1, |d| d.members[5].notice = Some(made)), "is given notice by this version");
+    c14(after(&old, 1, |d| d.members[5].notice = Some(Day(made.0 + 2))), "the day on which");
+    c14(
+        after(&old, 61, |d| {
+            d.members[5].notice = notice;
+            d.members[5].dormant = true;
+        }),
+        "given notice by this version",
+    );
+    c14(
+        after(&told, 60, |d| {
+            d.members[5].notice = Some(d.made);
+            d.members[5].dormant = true;
+        }),
+        "60 days later",
+    );
+    c14(admits(|d, joins| joins.notice = Some(d.made)), "joins; it cannot have fallen silent");
+    // It may be taken back.
+    assert_eq!(rule(after(&told, 5, |d| d.members[5].notice = None)), "ok");
+    // Whoever is dormant watches no log.
+    c14(
+        after(&told, 60, |d| {
+            d.members[5].dormant = true;
+            d.members[0].witnesses = vec![id(5)];
+        }),
+        "is dormant; name another",
+    );
+}
+
+#[test]
+fn a_dormant_member_is_not_counted_until_a_version_wakes_it() {
+    let old = first();
+    let told = after(&old, 1, |d| d.members[5].notice = Some(d.made)).unwrap();
+    let mark = |d: &mut CharterDraft| d.members[5].dormant = true;
+    let silent = after(&told, 60, mark).unwrap();
+    let dormant = silent.member(&id(5)).unwrap();
+    assert!(!dormant.votes() && !dormant.takes_part() && !silent.may_ask(&id(5)));
+    assert!(!dormant.may_act_for_others() && silent.may_ask(&id(4)));
+    // Five count where six did, and it is the old quorum of six that agreed to it.
+    assert_eq!(silent.fields().amend, amend_min(5));
+    let counted = |old, new, signed: &[usize]| lacking(old, new, &signed.iter().map(|n| id(*n)).collect());
+    assert_eq!(counted(&told, &silent, &[0, 1, 2, 3]), []);
+    assert_ne!(counted(&told, &silent, &[0, 1, 2, 5]), [], "its own signature is none of the new quorum");
+    let later = after(&silent, 1, |d| d.limits.max_cells = 7).unwrap();
+    assert_eq!(counted(&silent, &later, &[0, 1, 2, 3]), []);
+    assert_eq!(counted(&silent, &later, &[0, 1, 2, 5]).len(), 2);
+    // It cannot vouch for anybody meanwhile.
+    refused(admits_to(&silent, |_, joins| joins.sponsors = vec![id(0), id(5)]), "has no vote");
+    // Woken, with a new notice or none: the old one is spent.
+    let wake = |notice: Option<i64>| {
+        after(&silent, 1, |d| {
+            d.members[5].dormant = false;
+            d.members[5].notice = notice.map(|days| Day(d.made.0 + days));
+        })
+    };
+    assert_eq!(rule(wake(None)), "ok");
+    assert_eq!(rule(wake(Some(0))), "ok");
+    assert_eq!(rule(after(&silent, 1, |d| d.members[5].dormant = false)), "C14");
+    let said = |old: &Charter, new: &Charter| {
+        let changes = succeed(old, new).unwrap();
+        assert_eq!(class_of(&changes), Class::Loosening, "time to leave, and to answer");
+        changes.iter().map(|change| change.text.clone()).collect::<Vec<_>>().join("; ")
+    };
+    assert!(
+        said(&old, &told).contains("School 5 (GB-EDU-000005): it has notice that it may be marked dormant")
+    );
+    assert!(said(&told, &silent).contains("(GB-EDU-000005): it is dormant: it takes no part"));
+    assert!(said(&silent, &wake(None).unwrap()).contains("(GB-EDU-000005): it is woken"));
+}
