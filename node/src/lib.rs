@@ -42,6 +42,7 @@ pub mod opening;
 pub mod own;
 pub mod papers;
 pub mod pretend;
+pub mod qr;
 pub mod questions;
 pub mod reference;
 pub mod register;
