@@ -199,7 +199,8 @@ impl Member {
             // members that hear of two rounds in another order would wait for each other, and pay.
             return;
         }
-        if self.now < asked.body.join_by && self.fold.unheard_since(&self.settings.me, self.now).is_some() {
+        let unheard = self.fold.unheard_since(&self.settings.me, self.now).is_some();
+        if self.now < asked.body.join_by && unheard && self.clock_off().is_none() {
             // We may have slept, and the others' words be on their way.
             self.waits_to_hear = true;
             return;
