@@ -65,12 +65,7 @@ impl Disagreement {
 }
 
 /// Whether our clock disagrees with most others'.
-pub fn disagreement(
-    fold: &Fold,
-    witnessed: &Witnessed,
-    me: &MemberId,
-    now: Time,
-) -> Option<Disagreement> {
+pub fn disagreement(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<Disagreement> {
     slow(fold, witnessed, me, now).or_else(|| fast(fold, witnessed, me, now))
 }
 
@@ -143,6 +138,10 @@ mod tests {
         assert_eq!(most(Off::Fast, heard(0), 4), None);
         let found = most(Off::Fast, heard(1), 4).unwrap();
         assert_eq!((found.by, found.say_so), (Span(600_001), 3));
-        assert!(found.sentence().contains("10 minutes fast beside those of 3 of 3 members"), "{}", found.sentence());
+        assert!(
+            found.sentence().contains("10 minutes fast beside those of 3 of 3 members"),
+            "{}",
+            found.sentence()
+        );
     }
 }

@@ -97,7 +97,8 @@ pub fn hindsight(
         };
         if let Some(entry) = &written {
             now = Time::from_seconds(entry.at.seconds());
-            let knew = Knew { fold: &fold, standing: &standing, witnessed: &witnessed, decided: &lost.decided };
+            let knew =
+                Knew { fold: &fold, standing: &standing, witnessed: &witnessed, decided: &lost.decided };
             before_own(&mut found, judge, &knew, &entry.body, now);
         }
         let index = fold.log(judge.me).map_or(0, |log| log.size());
@@ -174,10 +175,10 @@ impl Judge<'_> {
         let declared = self.declared.contains(&query.account.dataset);
         let limits = Layers::new(fold.charter_at(self.me, now), &query.purpose, Some(own));
         let limits = limits.delegated(held_delegation(fold, query, true).as_ref()).effective();
-        let judged = || {
-            standing.judge(fold, self.me, query, roster, Some(own), declared, standing::Judged::Now, now)
-        };
-        let own_word = || inbox::refusal(self.inbox, decided.get(&query.id).copied(), query).map_or(Ok(()), Err);
+        let judged =
+            || standing.judge(fold, self.me, query, roster, Some(own), declared, standing::Judged::Now, now);
+        let own_word =
+            || inbox::refusal(self.inbox, decided.get(&query.id).copied(), query).map_or(Ok(()), Err);
         let off = || disagreement(fold, witnessed, self.me, now).map(|off| off.refusal());
         let said = match two_histories(fold, self.me, query, roster).or_else(off) {
             Some(refusal) => Err(refusal),

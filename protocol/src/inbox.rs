@@ -41,7 +41,10 @@ pub(crate) fn refusal(rules: &InboxRules, decided: Option<bool>, query: &Query) 
 
 /// What decides in an `inbox.toml`.
 pub fn rule_words(place: Option<usize>) -> String {
-    place.map_or_else(|| "`default` of inbox.toml".to_owned(), |place| format!("rule {} of inbox.toml", place + 1))
+    place.map_or_else(
+        || "`default` of inbox.toml".to_owned(),
+        |place| format!("rule {} of inbox.toml", place + 1),
+    )
 }
 
 /// What holds a verdict that would else be yes. Our own question nobody holds, nor one our person said yes to.

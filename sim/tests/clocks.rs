@@ -52,11 +52,14 @@ fn off(story: &Story, site: usize) -> Option<Off> {
 fn verdict(story: &Story, site: usize, id: QueryId) -> String {
     let member = story.world.member(site).unwrap();
     let said = member.fold().round(&id).and_then(|round| round.said(Kind::Verdict, member.me()));
-    said.map_or_else(|| "nothing".to_owned(), |said| match &said.body {
-        Body::Accept { .. } => "yes".to_owned(),
-        Body::Refuse { rule, layer, .. } => format!("{rule} {layer}"),
-        other => panic!("{other:?}"),
-    })
+    said.map_or_else(
+        || "nothing".to_owned(),
+        |said| match &said.body {
+            Body::Accept { .. } => "yes".to_owned(),
+            Body::Refuse { rule, layer, .. } => format!("{rule} {layer}"),
+            other => panic!("{other:?}"),
+        },
+    )
 }
 
 #[test]

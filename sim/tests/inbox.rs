@@ -55,7 +55,12 @@ fn six(seed: u8) -> Story {
 fn slow_query(story: &Story) -> QueryBody {
     let query = story.query(Mode::FullNoise, LOSS, 5, PERIOD);
     let now = query.join_by;
-    QueryBody { join_by: now + WINDOW, contribute_by: now + WINDOW + WINDOW, close_by: now + Span(3 * WINDOW.0), ..query }
+    QueryBody {
+        join_by: now + WINDOW,
+        contribute_by: now + WINDOW + WINDOW,
+        close_by: now + Span(3 * WINDOW.0),
+        ..query
+    }
 }
 
 fn ask(story: &mut Story) -> QueryId {
@@ -231,7 +236,9 @@ fn a_no_after_the_debit_returns_it_until_the_contribution_is_logged() {
         let slow = story.founder(3).id;
         story.world.tabulation = Some(Arc::new(move |id| if *id == slow { Span(600_000) } else { Span(0) }));
         let id = ask(&mut story);
-        assert!(wrote(&story, 3, id, Kind::Debit).is_some() && wrote(&story, 3, id, Kind::Contribution).is_none());
+        assert!(
+            wrote(&story, 3, id, Kind::Debit).is_some() && wrote(&story, 3, id, Kind::Contribution).is_none()
+        );
         assert!(wrote(&story, 4, id, Kind::Contribution).is_some());
         assert!(decide(&mut story, 4, id, false).unwrap_err().contains("contribution is logged"));
         if narrows {

@@ -59,8 +59,7 @@ impl RuleText {
 
 /// Reads a member's own `inbox.toml`. Errors: an unknown field or another form; then the node answers nothing.
 pub fn parse_inbox(text: &str) -> Result<InboxRules, TextError> {
-    let File { default, rule } =
-        toml::from_str(text).map_err(|error| field_error(text, &error, &INBOX))?;
+    let File { default, rule } = toml::from_str(text).map_err(|error| field_error(text, &error, &INBOX))?;
     if rule.len() > RULES_MAX {
         return wrong(format!("it has {} rules; at most {RULES_MAX} are read", rule.len()));
     }
@@ -110,7 +109,10 @@ mod tests {
         );
         for lacking in ["", "[[rule]]\nthen = \"ask\"", "default = \"ask\"\n[[rule]]\npurposes = [\"a\"]"] {
             let said = parse_inbox(lacking).err().unwrap().0;
-            assert!(said.contains("field `default` is missing") || said.contains("field `then` is missing"), "{said}");
+            assert!(
+                said.contains("field `default` is missing") || said.contains("field `then` is missing"),
+                "{said}"
+            );
         }
         let many = format!("default = \"ask\"\n{}", "[[rule]]\nthen = \"ask\"\n".repeat(RULES_MAX + 1));
         assert!(parse_inbox(&many).err().unwrap().0.contains("101 rules"));

@@ -63,7 +63,10 @@ pub(super) fn field_error(text: &str, error: &toml::de::Error, form: &Form) -> T
     let said = error.message();
     let what = match (&named, form.of(&named)) {
         _ if said.starts_with("missing field") => {
-            format!("{} is missing; every rule says what is done, and so does the file for all else", tidy(said).trim_start_matches("missing "))
+            format!(
+                "{} is missing; every rule says what is done, and so does the file for all else",
+                tidy(said).trim_start_matches("missing ")
+            )
         }
         (name, _) if said.starts_with("duplicate key") => {
             format!("`{name}` stands there twice; keep one of the two")
@@ -84,7 +87,6 @@ fn field_of(text: &str, line: usize) -> String {
     let name = name.trim_matches(|c| matches!(c, '"' | '[' | ']'));
     if name.starts_with('#') { String::new() } else { name.chars().take(NAME_CHARS_MAX).collect() }
 }
-
 
 /// Whether the text is no TOML at all, so that a field's form is not what is wrong.
 fn is_syntax(said: &str) -> bool {

@@ -136,7 +136,9 @@ impl Member {
         let no = |text: &str| Denial::Refused("inbox", text.to_owned());
         let round = self.fold.round(&id).cloned().ok_or_else(|| no("no query of this id is here"))?;
         match yes {
-            true if self.wrote(&round, Kind::Verdict) => return Err(no("this node gave its verdict already")),
+            true if self.wrote(&round, Kind::Verdict) => {
+                return Err(no("this node gave its verdict already"));
+            }
             true if self.decided.contains_key(&id) => return Err(no("it was decided already")),
             true => {
                 let held = self.hold_of(&round).map_err(|why| no(&why))?;
