@@ -84,14 +84,9 @@ async fn narrow(State(handle): State<Handle>) -> Answer {
 }
 
 /// What our log says of a Query: `yes`, `no`, or nothing yet.
-#[expect(clippy::wildcard_enum_match_arm, reason = "a verdict is one of two")]
 fn verdict_json(member: &Member, id: QueryId) -> Value {
     let said = member.fold().round(&id).and_then(|round| round.said(Kind::Verdict, member.me()));
-    match said.map(|said| &said.body) {
-        Some(Body::Accept { .. }) => json!("yes"),
-        Some(Body::Refuse { .. }) => json!("no"),
-        _ => Value::Null,
-    }
+    json!(said.map(|said| if matches!(said.body, Body::Accept { .. }) { "yes" } else { "no" }))
 }
 
 /// How many questions wait, and until when the first of them does, for `status`.

@@ -212,9 +212,10 @@ fn objection_text(objection: &Value) -> String {
         words(&objection["time"]),
         quoted(objection)
     );
-    text += &match &objection["reply"] {
-        Value::Null => "    not answered yet\n".to_owned(),
-        reply => format!("    answered by {}\n{}", words(&reply["name"]), quoted(reply)),
+    let reply = &objection["reply"];
+    text += &match reply.is_null() {
+        true => "    not answered yet\n".to_owned(),
+        false => format!("    answered by {}\n{}", words(&reply["name"]), quoted(reply)),
     };
     text
 }

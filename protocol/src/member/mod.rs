@@ -633,8 +633,7 @@ impl Member {
         }
         let charter = self.fold.charter_of(&body.charter);
         body.cosigners = self.fold.acts().supporters(&self.fold, charter, &draft.question_hash, &me);
-        self.verdict(&draft)
-            .map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;
+        self.verdict(&draft).map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;
         let index = self.own_size();
         let body = Body::Query(Box::new(body));
         if self.readable(&body).is_none() {
