@@ -44,7 +44,7 @@ use crate::own::basis::BasisText;
 use crate::serve::{LogServer, serve_logs};
 use crate::verify::{Audited, audit_on};
 use crate::view::{default_mode, plan_json, release_json, round_json, stage, status_json, unanswerable};
-use crate::{clock, entropy, load, opening};
+use crate::{clock, entropy, inbox, load, opening};
 
 /// Digits of a query id that must be given: as many as `status` shows.
 const PREFIX_MIN: usize = 8;
@@ -179,7 +179,7 @@ pub struct CertificateRequest {
 }
 
 /// An error on its way to the command line.
-struct Failed(CommandError);
+pub(crate) struct Failed(CommandError);
 
 impl From<CommandError> for Failed {
     fn from(error: CommandError) -> Self {
@@ -200,9 +200,9 @@ impl axum::response::IntoResponse for Failed {
     }
 }
 
-type Answer = Result<Json<Value>, Failed>;
+pub(crate) type Answer = Result<Json<Value>, Failed>;
 
-fn stopped() -> Failed {
+pub(crate) fn stopped() -> Failed {
     Failed(CommandError { exit: Exit::NotRunning, text: "the node is stopping".into(), hint: None })
 }
 
@@ -236,6 +236,7 @@ pub async fn serve(handle: Handle, log_server: LogServers, reviewing: Reviewing)
         .route("/v1/proposals", get(proposals).post(propose))
         .route("/v1/proposals/{id}", get(proposal))
         .route("/v1/delegations", get(delegations))
+        .merge(inbox::routes())
         .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
             guard(token.clone(), request, next)
         }))
@@ -268,6 +269,7 @@ async fn status(State(handle): State<Handle>) -> Answer {
     let seen = handle.view(|member| {
         let mut json = status_json(member, clock::now());
         json["proposals"] = waiting(member, clock::now());
+        json["inbox"] = inbox::waiting_json(member);
         json
     });
     seen.await.map(Json).ok_or_else(stopped)
@@ -541,7 +543,7 @@ async fn basis(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
 }
 
 /// The round of a query id, or of the only one that begins like this.
-fn find_round(fold: &Fold, id: &str) -> Result<Arc<Round>, CommandError> {
+pub(crate) fn find_round(fold: &Fold, id: &str) -> Result<Arc<Round>, CommandError> {
     let hex = id.to_ascii_lowercase();
     if hex.len() < PREFIX_MIN || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(CommandError::usage(format!("a query id is hex, at least {PREFIX_MIN} digits of it"))

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datacoop_policy::charter::Charter;
+use datacoop_policy::limits::Limits;
 use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::{Day, Digest, MemberId, QueryId, Span};
 use datacoop_protocol::acts::Act;
@@ -127,6 +128,15 @@ pub enum ActReply {
     Denied(&'static str, String),
 }
 
+/// What came of a decision.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DecideReply {
+    /// It is kept.
+    Kept,
+    /// Refused: the rule's code, and why.
+    Denied(&'static str, String),
+}
+
 impl Handle {
     /// Where the node listens for members.
     pub fn addresses(&self) -> &[String] {
@@ -207,6 +217,29 @@ impl Handle {
         }
     }
 
+    /// Says whether we answer a Query.
+    pub async fn decide(&self, query: QueryId, yes: bool) -> Option<DecideReply> {
+        let command = self.commands.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut events = self.events();
+        self.inbox.send(Message::Input(Input::Decide { command, query, yes })).ok()?;
+        loop {
+            match events.recv().await {
+                Ok(Event::Decided { command: c }) if c == command => return Some(DecideReply::Kept),
+                Ok(Event::Denied { command: c, rule, text }) if c == command => {
+                    return Some(DecideReply::Denied(rule, text));
+                }
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// Narrows our limits from now on; returns once the Member goes by them.
+    pub async fn narrow(&self, limits: Option<Limits>) -> Option<()> {
+        self.inbox.send(Message::Input(Input::Narrow(limits.map(Box::new)))).ok()?;
+        self.view(|_| ()).await
+    }
+
     /// Tells the Member that a table of this dataset lies here now.
     pub fn declare(&self, dataset: String) {
         let _stopped = self.inbox.send(Message::Declare(dataset));
@@ -238,11 +271,13 @@ impl Node {
                 storage.blobs().put(&hash, note.as_bytes())?;
             }
         }
-        let limits =
-            home.limits().inspect_err(|error| tracing::warn!(%error, "this node answers nothing")).ok();
+        let own = home.limits().and_then(|limits| Ok((limits, home.inbox()?)));
+        let own = own.inspect_err(|error| tracing::warn!(%error, "this node answers nothing")).ok();
+        let (limits, inbox) = own.unzip();
         let settings = Settings {
             me: config.id.0.clone(),
             limits,
+            inbox: inbox.unwrap_or_default(),
             declared: home.declared(&chain)?,
             answer_grid: Span(config.answer_grid),
             asks_first: true,
@@ -575,9 +610,13 @@ impl Driver {
             Event::SplitView(split) => {
                 tracing::error!(member = %split.member, "it signed two histories of its log")
             }
+            Event::Waits(id) => {
+                tracing::warn!(query = %id.short(), "a question waits for this node's yes: datacoop inbox")
+            }
             Event::Version { .. }
             | Event::Asked { .. }
             | Event::Acted { .. }
+            | Event::Decided { .. }
             | Event::Answered { .. }
             | Event::Denied { .. }
             | Event::Halted(_) => {}

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datacoop_policy::charter::{Charter, Member, Role};
+use datacoop_policy::inbox::InboxRules;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, Digest, MemberId};
-use datacoop_protocol::charter_text::parse_limits;
+use datacoop_protocol::charter_text::{parse_inbox, parse_limits};
 use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::tree::sha256;
 use serde::{Deserialize, Serialize};
@@ -211,6 +212,17 @@ impl Home {
         let text = fs::read_to_string(&path)
             .map_err(|error| format!("{}: {error}; write which purposes you answer", path.display()))?;
         parse_limits(&text).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// This member's standing rules; where there is no file it accepts within its limits. With the reason of a
+    /// file that does not read nothing is answered.
+    pub fn inbox(&self) -> Result<InboxRules, String> {
+        let path = self.join("inbox.toml");
+        match fs::read_to_string(&path) {
+            Ok(text) => parse_inbox(&text).map_err(|error| format!("{}: {error}", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(InboxRules::default()),
+            Err(error) => Err(format!("{}: {error}; mend the file or remove it", path.display())),
+        }
     }
 
     /// Writes limits that answer these purposes, if there are none yet.

@@ -29,6 +29,7 @@ pub mod generate;
 pub mod home;
 mod html;
 pub mod import;
+pub mod inbox;
 pub mod index;
 pub mod journal;
 pub mod keyfile;

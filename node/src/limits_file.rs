@@ -71,8 +71,23 @@ pub fn leave_out(text: &str, field: Field, id: &str) -> Result<Option<Edit>, Str
     if !field.of(&limits).holds(id) {
         return Ok(None);
     }
+    let set = without(field.of(&limits), id);
+    changed(text, field, limits, set).map(Some)
+}
+
+/// The text that opens no purpose at all, so that nothing is answered; `None` where it opens none already.
+///
+/// Errors: as of `leave_out`.
+pub fn leave_all_out(text: &str) -> Result<Option<Edit>, String> {
+    let limits = parse_limits(text).map_err(|error| error.to_string())?;
+    if limits.purposes == Set::none() {
+        return Ok(None);
+    }
+    changed(text, Field::Purposes, limits, Set::none()).map(Some)
+}
+
+fn changed(text: &str, field: Field, limits: Limits, set: Set) -> Result<Edit, String> {
     let mut wanted = limits;
-    let set = without(field.of(&wanted), id);
     *field.of_mut(&mut wanted) = set;
     let value = written(field.of(&wanted));
     let by_hand = || format!("its form is unusual: write `{} = {value}` there by hand", field.key());
@@ -88,7 +103,7 @@ pub fn leave_out(text: &str, field: Field, id: &str) -> Result<Option<Edit>, Str
     };
     // What came out says exactly what was wanted, or it is not written.
     match parse_limits(&changed) {
-        Ok(now) if now == wanted => Ok(Some(Edit { diff: diff(text, &changed), text: changed })),
+        Ok(now) if now == wanted => Ok(Edit { diff: diff(text, &changed), text: changed }),
         Ok(_) | Err(_) => Err(by_hand()),
     }
 }
@@ -146,17 +161,17 @@ mod tests {
 
     const USUAL: &str = "# Ours.\npurposes = [\"exams\", \"demo\"] # two\n# rho_year = 1\n";
 
-    fn changed(text: &str, field: Field, id: &str) -> String {
+    fn left_out(text: &str, field: Field, id: &str) -> String {
         leave_out(text, field, id).unwrap().unwrap().text
     }
 
     #[test]
     fn one_id_more_is_left_out_and_every_comment_stays() {
         assert_eq!(
-            changed(USUAL, Field::Purposes, "exams"),
+            left_out(USUAL, Field::Purposes, "exams"),
             "# Ours.\npurposes = [\"demo\"] # two\n# rho_year = 1\n"
         );
-        let first = changed(USUAL, Field::Questions, "mean");
+        let first = left_out(USUAL, Field::Questions, "mean");
         assert_eq!(first, format!("{USUAL}questions = {{ except = [\"mean\"] }}\n"));
         let second = leave_out(&first, Field::Questions, "rate").unwrap().unwrap();
         assert!(second.text.ends_with("questions = { except = [\"mean\", \"rate\"] }\n"), "{}", second.text);
@@ -166,11 +181,20 @@ mod tests {
         );
         assert_eq!(leave_out(&second.text, Field::Questions, "rate").unwrap(), None);
         assert_eq!(leave_out(USUAL, Field::Purposes, "other").unwrap(), None);
-        assert_eq!(changed("", Field::Datasets, "a\"b"), "datasets = { except = ['a\"b'] }\n");
+        assert_eq!(left_out("", Field::Datasets, "a\"b"), "datasets = { except = ['a\"b'] }\n");
         assert_eq!(
-            changed("public = true", Field::Datasets, "a"),
+            left_out("public = true", Field::Datasets, "a"),
             "public = true\ndatasets = { except = [\"a\"] }\n"
         );
+    }
+
+    #[test]
+    fn all_purposes_are_left_out_at_once() {
+        let edit = leave_all_out(USUAL).unwrap().unwrap();
+        assert_eq!(edit.text, "# Ours.\npurposes = [] # two\n# rho_year = 1\n");
+        assert_eq!(leave_all_out(&edit.text).unwrap(), None);
+        assert_eq!(leave_all_out("public = true").unwrap().unwrap().text, "public = true\npurposes = []\n");
+        assert!(leave_all_out("purposes = 3").unwrap_err().contains("line 1"));
     }
 
     #[test]

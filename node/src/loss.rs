@@ -27,6 +27,8 @@ pub const DELTA: f64 = 1e-6;
 pub const DELTA_TEXT: &str = "1e-6";
 /// What a charter allows a year unless it says otherwise (ROUND section 5).
 pub const YEAR_DEFAULT: PrivacyLoss = PrivacyLoss::from_nano(250_000_000);
+/// A point of the privacy budget, as pages count it: a default year has a hundred (UI section 1).
+pub const POINT: PrivacyLoss = PrivacyLoss::from_nano(2_500_000);
 /// Bound on the chance that a discrete Gaussian lies beyond B = ceil(8.5 sigma): no likelier than that a
 /// continuous one lies beyond 8.5 sigma, 2 Q(8.5) = 1.9e-17 (tail bound of CKS 2020, section 2).
 pub const CUT_CHANCE: f64 = 2e-17;
@@ -103,6 +105,16 @@ impl Reading {
             "factor": self.factor().map(|factor| factor_digits(factor).replace(',', "")),
         })
     }
+}
+
+/// What a cost comes to in points, rounded up.
+pub fn points_of(cost: PrivacyLoss) -> u64 {
+    cost.nano().div_ceil(POINT.nano())
+}
+
+/// What is left in points, rounded down.
+pub fn points_left(left: PrivacyLoss) -> u64 {
+    left.nano() / POINT.nano()
 }
 
 /// Epsilon of Gaussian noise that may be cut. Where noise is cut at all, whatever the data, with chance at most

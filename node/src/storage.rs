@@ -40,6 +40,7 @@ impl Pending {
             Record::Cosigned(said) => said.note.len() + said.signature.0.len(),
             Record::Restored => 0,
             Record::Left(rounds) => 32 * rounds.len(),
+            Record::Decided { .. } => 32,
         };
         self.records.push(record);
         self.since.get_or_insert(now);

@@ -201,6 +201,7 @@ pub fn status_json(member: &Member, now: Time) -> Value {
         "members": charter.members().len(),
         "connected": member.connected().map(ToString::to_string).collect::<Vec<_>>(),
         "answers": member.settings().limits.is_some(),
+        "clock": member.clock_off().map(|off| off.sentence()),
         "datasets": member.settings().declared,
         "ledger": accounts,
         "untouched": untouched,

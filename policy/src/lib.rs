@@ -11,6 +11,7 @@ pub mod charter;
 pub mod delegation;
 pub mod derive;
 pub mod id;
+pub mod inbox;
 pub mod ledger;
 pub mod limits;
 pub mod lists;

@@ -37,6 +37,7 @@ rules! {
     CharterExpired = "charter_expired", "The charter's time is over.";
     CharterStale = "charter_stale", "Too few members were heard of lately.";
     CharterConflict = "charter_conflict", "Two rival charters exist.";
+    Clock = "clock", "Its clock disagrees with most other members' clocks.";
     Asker = "asker", "The asker may not ask.";
     Window = "window", "Deadlines or period make no sense.";
     Attempt = "attempt", "We contributed twice already.";
@@ -69,7 +70,7 @@ rules! {
 impl Rule {
     /// Whether it depends on what the member holds: an audit counts such refusals, never judges them.
     pub fn is_own(self) -> bool {
-        matches!(self, Self::TwoHistories | Self::NoData | Self::MemberFact)
+        matches!(self, Self::Clock | Self::TwoHistories | Self::NoData | Self::MemberFact)
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::refusal::{Numbers, Rule, told};
 
 /// Rules that need more than a Query and its facts: the member names them itself.
-const NOT_OF_JUDGE: [Rule; 1] = [Rule::TwoHistories];
+const NOT_OF_JUDGE: [Rule; 2] = [Rule::Clock, Rule::TwoHistories];
 
 type Change = Box<dyn FnOnce(&mut Case)>;
 

@@ -13,6 +13,8 @@ use crate::vocabulary::Vocabulary;
 mod bounds;
 #[path = "verdict_delegation_tests.rs"]
 mod delegated;
+#[path = "inbox_tests.rs"]
+mod inbox;
 #[path = "verdict_sentence_tests.rs"]
 mod sentences;
 

@@ -3,6 +3,7 @@
 
 mod card;
 mod chain;
+mod inbox;
 mod limits_error;
 mod read;
 mod write;
@@ -14,6 +15,7 @@ pub use chain::{
     Amendment, OpenedCharter, bare_text, lack_text, open_amendment, open_chain, open_charter,
     open_signed_charter, sign_charter,
 };
+pub use inbox::parse_inbox;
 pub use read::{parse_charter, parse_limits, parse_purpose_text};
 pub use write::charter_toml;
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datacoop_policy::charter::Charter;
+use datacoop_policy::inbox::InboxRules;
 use datacoop_policy::limits::{Layer, Limits};
 use datacoop_policy::query::Query;
 use datacoop_policy::refusal::{Refusal, Rule};
@@ -13,8 +14,10 @@ use datacoop_policy::verdict::Layers;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, QueryId, Time};
 
+use crate::clocks::disagreement;
 use crate::entry::{Body, Entry};
 use crate::fold::Fold;
+use crate::inbox;
 use crate::member::{Lost, RestoreError, replay};
 use crate::rounds::{Kind, Logged, Round};
 use crate::standing::{self, Room, Standing, held_delegation};
@@ -27,8 +30,18 @@ pub struct Judge<'a> {
     pub me: &'a MemberId,
     /// Its own limits; `None` answers nothing.
     pub own: Option<&'a Limits>,
+    /// Its standing rules.
+    pub inbox: &'a InboxRules,
     /// Datasets of which it holds a table.
     pub declared: &'a BTreeSet<String>,
+}
+
+/// What a member had to go by.
+struct Knew<'a> {
+    fold: &'a Fold,
+    standing: &'a Standing,
+    witnessed: &'a Witnessed,
+    decided: &'a BTreeMap<QueryId, bool>,
 }
 
 /// What the rules say of a Query at one moment.
@@ -70,7 +83,7 @@ pub fn hindsight(
         let recovers = match &record {
             Record::Copied(section) => Some(section.log) == own_head,
             Record::Left(_) => true,
-            Record::Entry(_) | Record::Cosigned(_) | Record::Restored => false,
+            Record::Entry(_) | Record::Cosigned(_) | Record::Restored | Record::Decided { .. } => false,
         };
         let written = match &record {
             // What others gave back was decided with what they do not tell.
@@ -79,11 +92,14 @@ pub fn hindsight(
             | Record::Copied(_)
             | Record::Cosigned(_)
             | Record::Restored
-            | Record::Left(_) => None,
+            | Record::Left(_)
+            | Record::Decided { .. } => None,
         };
         if let Some(entry) = &written {
             now = Time::from_seconds(entry.at.seconds());
-            before_own(&mut found, judge, &fold, &standing, &entry.body, now);
+            let knew =
+                Knew { fold: &fold, standing: &standing, witnessed: &witnessed, decided: &lost.decided };
+            before_own(&mut found, judge, &knew, &entry.body, now);
         }
         let index = fold.log(judge.me).map_or(0, |log| log.size());
         replay(&mut fold, &mut witnessed, judge.me, &mut lost, record)?;
@@ -99,7 +115,9 @@ pub fn hindsight(
             if !lost.restored
                 && let Some(round) = fold.round(&id).cloned()
             {
-                learn_roster(&mut found, judge, &fold, &standing, &round, now);
+                let knew =
+                    Knew { fold: &fold, standing: &standing, witnessed: &witnessed, decided: &lost.decided };
+                learn_roster(&mut found, judge, &knew, &round, now);
             }
         }
     }
@@ -111,21 +129,20 @@ pub fn hindsight(
 fn before_own(
     found: &mut BTreeMap<QueryId, Hindsight>,
     judge: &Judge<'_>,
-    fold: &Fold,
-    standing: &Standing,
+    knew: &Knew<'_>,
     body: &Body,
     now: Time,
 ) {
-    let Some(round) = body.query().and_then(|id| fold.round(&id)) else { return };
+    let Some(round) = body.query().and_then(|id| knew.fold.round(&id)) else { return };
     let Some(query) = round.query() else { return };
     match body {
         Body::Accept { .. } | Body::Refuse { .. } if round.said(Kind::Verdict, judge.me).is_none() => {
-            let judged = judge.judge(fold, standing, query, None, now);
+            let judged = judge.judge(knew, query, None, now);
             found.entry(round.id).or_default().verdict = Some(judged);
         }
         Body::Debit { .. } => {
             let Some(plan) = round.plan() else { return };
-            let judged = judge.judge(fold, standing, query, Some(&plan.members), now);
+            let judged = judge.judge(knew, query, Some(&plan.members), now);
             found.entry(round.id).or_default().debit = Some(judged);
         }
         _ => {}
@@ -136,8 +153,7 @@ fn before_own(
 fn learn_roster(
     found: &mut BTreeMap<QueryId, Hindsight>,
     judge: &Judge<'_>,
-    fold: &Fold,
-    standing: &Standing,
+    knew: &Knew<'_>,
     round: &Round,
     now: Time,
 ) {
@@ -147,29 +163,27 @@ fn learn_roster(
         return;
     }
     let at = now.max(Time::from_seconds(roster.time.seconds()));
-    let judged = judge.judge(fold, standing, &plan.query, Some(&plan.members), at);
+    let judged = judge.judge(knew, &plan.query, Some(&plan.members), at);
     found.entry(round.id).or_default().debit = Some(judged);
 }
 
 impl Judge<'_> {
-    fn judge(
-        &self,
-        fold: &Fold,
-        standing: &Standing,
-        query: &Query,
-        roster: Option<&[MemberId]>,
-        now: Time,
-    ) -> Judged {
+    fn judge(&self, knew: &Knew<'_>, query: &Query, roster: Option<&[MemberId]>, now: Time) -> Judged {
+        let Knew { fold, standing, witnessed, decided } = knew;
         let nothing = Limits { purposes: datacoop_policy::limits::Set::none(), ..Limits::top() };
         let own = self.own.unwrap_or(&nothing);
         let declared = self.declared.contains(&query.account.dataset);
         let limits = Layers::new(fold.charter_at(self.me, now), &query.purpose, Some(own));
         let limits = limits.delegated(held_delegation(fold, query, true).as_ref()).effective();
-        let said = match two_histories(fold, self.me, query, roster) {
+        let judged =
+            || standing.judge(fold, self.me, query, roster, Some(own), declared, standing::Judged::Now, now);
+        let own_word =
+            || inbox::refusal(self.inbox, decided.get(&query.id).copied(), query).map_or(Ok(()), Err);
+        let off = || disagreement(fold, witnessed, self.me, now).map(|off| off.refusal());
+        let said = match two_histories(fold, self.me, query, roster).or_else(off) {
             Some(refusal) => Err(refusal),
-            None => {
-                standing.judge(fold, self.me, query, roster, Some(own), declared, standing::Judged::Now, now)
-            }
+            None if roster.is_some() => own_word().and_then(|()| judged()),
+            None => judged().and_then(|()| own_word()),
         };
         Judged { at: now, said, room: standing.room(fold, self.me, query, &limits, now) }
     }

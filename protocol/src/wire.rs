@@ -209,6 +209,13 @@ pub enum Record {
     Restored,
     /// All of them are back. Of these rounds, which were under way, nothing more is said here.
     Left(Vec<[u8; 32]>),
+    /// Our person's word about a Query: whether we answer it.
+    Decided {
+        /// Which.
+        query: [u8; 32],
+        /// Whether.
+        yes: bool,
+    },
 }
 
 /// Why bytes were not understood.
@@ -341,6 +348,7 @@ mod tests {
         check(Record::Cosigned(cosigned), &format!("02000000{said}"));
         check(Record::Restored, "03000000");
         check(Record::Left(vec![[7; 32]]), &format!("040000000100000000000000{log}"));
+        check(Record::Decided { query: [7; 32], yes: true }, &format!("05000000{log}01"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use datacoop_policy::charter::Charter;
+use datacoop_policy::inbox::InboxRules;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::vocabulary::Vocabulary;
@@ -196,6 +197,7 @@ struct Site {
     member: Option<Member>,
     disk: Box<dyn Store>,
     limits: Limits,
+    inbox: InboxRules,
     /// Milliseconds by which its clock is ahead of the world's.
     ahead: i64,
     starts: u32,
@@ -267,6 +269,7 @@ impl World {
                 member: None,
                 disk: Box::new(Disk::default()),
                 limits: Limits::top(),
+                inbox: InboxRules::default(),
                 ahead: 0,
                 starts: 0,
                 executed: 0,
@@ -341,6 +344,11 @@ impl World {
     /// Limits of a member's own, from its next start on.
     pub fn set_limits(&mut self, site: usize, limits: Limits) {
         self.sites[site].limits = limits;
+    }
+
+    /// Standing rules of a member's own, from its next start on.
+    pub fn set_inbox(&mut self, site: usize, inbox: InboxRules) {
+        self.sites[site].inbox = inbox;
     }
 
     /// A version that was validly signed: whoever hears of it from another member takes it.
@@ -477,6 +485,7 @@ impl World {
             settings: Settings {
                 me: site.founder.id.clone(),
                 limits: Some(site.limits.clone()),
+                inbox: site.inbox.clone(),
                 declared,
                 answer_grid: self.answer_grid,
                 asks_first: self.asks_first,

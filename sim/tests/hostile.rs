@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use datacoop_policy::inbox::InboxRules;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::{Day, MemberId, Period, PrivacyLoss, Span, Time};
@@ -55,6 +56,7 @@ fn started(asks_first: bool) -> Victim {
         settings: Settings {
             me: founders[0].id.clone(),
             limits: Some(Limits::top()),
+            inbox: InboxRules::default(),
             declared: BTreeSet::from(["exam".to_owned()]),
             answer_grid: Span(0),
             asks_first,

@@ -72,6 +72,7 @@ fn ten_thousand_random_queries_get_the_same_verdicts() {
         "charter_expired",
         "charter_stale",
         "charter_conflict",
+        "clock",
         "attempt",
         "not_after",
         "min_cosigners",

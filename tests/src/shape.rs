@@ -206,6 +206,8 @@ pub fn round(data: Data, making: &Making) -> Seen {
                     released.insert(member.clone());
                 }
                 Event::Acted { .. }
+                | Event::Decided { .. }
+                | Event::Waits(_)
                 | Event::Version { .. }
                 | Event::Answered { .. }
                 | Event::Denied { .. }

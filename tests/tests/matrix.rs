@@ -11,9 +11,9 @@ fn every_step_persists_or_not_and_nothing_that_was_told_breaks() {
     assert_eq!(tally.images, (Step::ALL.len() * Fate::ALL.len()) as u64);
 }
 
-/// Not only the first time: `cargo test -p datacoop-tests --test matrix -- --ignored`, 2,240 worlds.
+/// Not only the first time: `cargo test -p datacoop-tests --test matrix -- --ignored`, 2,304 worlds.
 #[test]
-#[ignore = "2,240 worlds"]
+#[ignore = "2,304 worlds"]
 fn every_step_persists_or_not_however_often_it_was_taken() {
     let tally = all(Step::ALL, 16);
     println!("{} cells, {} green, {} not so often", tally.images, tally.started, tally.refused);

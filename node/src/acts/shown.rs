@@ -36,7 +36,7 @@ struct Proposed {
     chain: Vec<Arc<Charter>>,
 }
 
-pub(super) fn name(fold: &Fold, id: &MemberId) -> String {
+pub(crate) fn name(fold: &Fold, id: &MemberId) -> String {
     fold.charter().member(id).map_or_else(|| id.to_string(), |member| member.name.clone())
 }
 
@@ -60,7 +60,7 @@ fn with(mut json: Value, more: Value) -> Value {
 }
 
 /// An objection with its answer.
-fn objection_json(fold: &Fold, Objection { said, reply }: &Objection<'_>) -> Value {
+pub(crate) fn objection_json(fold: &Fold, Objection { said, reply }: &Objection<'_>) -> Value {
     let reply = reply.map(|reply| with(by_json(fold, reply), text_json(&reply.act)));
     with(with(by_json(fold, said), text_json(&said.act)), json!({ "reply": reply }))
 }
@@ -326,7 +326,7 @@ fn read_draft(blobs: &Blobs, proposed: &Proposed, known: &Vocabularies) -> Resul
 }
 
 /// Puts its text beside every hash of one; nothing where it has not arrived.
-fn add_texts(json: &mut Value, blobs: &Blobs) {
+pub(crate) fn add_texts(json: &mut Value, blobs: &Blobs) {
     match json {
         Value::Array(items) => items.iter_mut().for_each(|item| add_texts(item, blobs)),
         Value::Object(fields) => {

@@ -13,6 +13,7 @@ mod fingerprint;
 mod follow;
 mod generate;
 mod import;
+mod inbox;
 mod invite;
 mod join;
 mod limits;
@@ -165,6 +166,12 @@ enum Command {
     Delegations,
     /// Take a delegation of this member's back
     Revoke(delegate::RevokeArgs),
+    /// List the questions that wait for this node's yes, and those that can still be declined
+    Inbox,
+    /// Answer a question that waits
+    Approve(inbox::ApproveArgs),
+    /// Do not answer a question, a purpose, or anything: no reason needed, until our contribution is logged
+    Decline(inbox::DeclineArgs),
     /// Stay out of a question, a purpose or a dataset; others go on without you
     #[command(subcommand)]
     NotUs(not_us::NotUsCommand),
@@ -260,6 +267,9 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Delegate(args) => delegate::delegate(&common, &args),
         Command::Delegations => delegate::delegations(&common),
         Command::Revoke(args) => delegate::revoke(&common, &args),
+        Command::Inbox => inbox::inbox(&common),
+        Command::Approve(args) => inbox::approve(&common, &args),
+        Command::Decline(args) => inbox::decline(&common, &args),
         Command::NotUs(command) => not_us::not_us(&common, command),
         Command::Audit(args) if args.follow => follow::follow(&common, &args).await,
         Command::Audit(args) => node::audit(&common, args.state.as_deref()),

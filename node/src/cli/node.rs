@@ -253,8 +253,15 @@ pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {
     };
     text += &unresponsive_text(&json);
     if json["answers"] != true {
-        text += "This node answers nothing: limits.toml is missing or unreadable.\n";
+        text += &answers_nothing_text(&home);
     }
+    if let Some(off) = json["clock"].as_str() {
+        text += &format!(
+            "This node answers nothing: {}. Set this computer's clock right, then start the node again.\n",
+            plain(off)
+        );
+    }
+    text += &super::inbox::waiting_text(&json["inbox"]);
     if json["datasets"].as_array().is_none_or(Vec::is_empty) {
         text += "No data yet: datacoop import FILE --as NAME\n";
     }
@@ -264,6 +271,14 @@ pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {
         text += &format!("open: {} {}\n", &words(&open["query"])[..8], words(&open["stage"]));
     }
     Ok(Printed::new(json, text))
+}
+
+/// Which of its own files keeps a node from answering.
+fn answers_nothing_text(home: &Home) -> String {
+    match home.limits().err().or_else(|| home.inbox().err()) {
+        Some(why) => format!("This node answers nothing: {}. Mend it, then start the node again.\n", plain(&why)),
+        None => "This node answers nothing: when it started limits.toml or inbox.toml did not read. They do now: start it again.\n".to_owned(),
+    }
 }
 
 /// Whose logs are said to hold what is not here: suspicion, so it says whom to ask and accuses nobody.

@@ -1,5 +1,5 @@
 //! `datacoop not-us`: this member stays out of a question, a purpose or a dataset, and gives no reason. Changes
-//! its own `limits.toml`; nothing is logged, and others go on.
+//! its own `limits.toml`, by which a running node goes at once; nothing is logged, and others go on.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -7,9 +7,11 @@ use serde_json::json;
 use super::node::{confirm, home_of, store_error};
 use super::show::{plain, plain_lines};
 use super::{Common, Printed};
-use crate::error::CommandError;
+use crate::client::Client;
+use crate::error::{CommandError, Exit};
 use crate::folder::write_durably;
-use crate::limits_file::{Field, leave_out};
+use crate::home::Home;
+use crate::limits_file::{Edit, Field, leave_all_out, leave_out};
 
 /// Longest id: as in charters.
 const ID_BYTES_MAX: usize = 64;
@@ -30,6 +32,12 @@ pub(super) struct NotUs {
     id: String,
 }
 
+impl NotUs {
+    pub(super) fn of(id: &str) -> Self {
+        Self { id: id.to_owned() }
+    }
+}
+
 pub(super) fn not_us(common: &Common, command: NotUsCommand) -> Result<Printed, CommandError> {
     let (what, field, args) = match command {
         NotUsCommand::Question(args) => ("question", Field::Questions, args),
@@ -41,36 +49,86 @@ pub(super) fn not_us(common: &Common, command: NotUsCommand) -> Result<Printed, 
     if id.is_empty() || id.len() > ID_BYTES_MAX || id.chars().any(char::is_control) {
         return Err(CommandError::usage(format!("`{}` is no id of a {what}", plain(id))));
     }
-    let path = home.join("limits.toml");
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        CommandError::usage(format!("{}: {error}", path.display()))
-            .hint("without that file this node answers nothing at all; `datacoop charter sign` writes one")
-    })?;
-    let edit = leave_out(&text, field, id)
-        .map_err(|why| CommandError::usage(format!("{}: {why}", path.display())))?;
-    let json = |changed, diff: &[String]| json!({ "schema": "datacoop.not-us/1", "what": what, "id": id, "changed": changed, "diff": diff });
+    let edit = read_edit(&home, |text| leave_out(text, field, id))?;
+    let json = |changed, diff: &[String], at_once| json!({ "schema": "datacoop.not-us/1", "what": what, "id": id, "changed": changed, "diff": diff, "at_once": at_once });
     let Some(edit) = edit else {
         let text =
             format!("This node answers nothing of {what} `{}` already. Nothing was changed.\n", plain(id));
-        return Ok(Printed::new(json(false, &[]), text));
+        return Ok(Printed::new(json(false, &[], false), text));
     };
-    let lines: String = edit.diff.iter().map(|line| format!("  {}\n", plain(line))).collect();
-    let shown = format!("{}\n{lines}", path.display());
-    if !common.quiet && !common.json {
-        eprint!("{}", plain_lines(&shown));
-    }
+    show_edit(common, &home, &edit);
     let unknown = unknown(&home, what, id)?;
     if let Some(unknown) = unknown.as_ref().filter(|_| !common.quiet && !common.json) {
         eprintln!("{unknown}");
     }
     confirm(common, "Change it so")?;
-    write_durably(&path, edit.text.as_bytes()).map_err(store_error)?;
+    let at_once = write_edit(&home, &edit)?;
     let text = format!(
-        "Changed. From its next start on this node answers nothing of {what} `{}`: stop it, then datacoop run.\nNo reason is asked or told; the others go on without you, and their rounds show that this node refuses.\nWhat was released stays. To take it back, edit {}.\n",
+        "Changed. {} this node answers nothing of {what} `{}`.\n{}",
+        since(at_once),
         plain(id),
-        path.display()
+        after_text(&home)
     );
-    Ok(Printed::new(json(true, &edit.diff), text))
+    Ok(Printed::new(json(true, &edit.diff, at_once), text))
+}
+
+/// Stays out of everything, by the same file.
+pub(super) fn answer_nothing(common: &Common, home: &Home) -> Result<Printed, CommandError> {
+    let json = |changed, diff: &[String], at_once| json!({ "schema": "datacoop.not-us/1", "what": "all", "id": null, "changed": changed, "diff": diff, "at_once": at_once });
+    let Some(edit) = read_edit(home, leave_all_out)? else {
+        let text = "This node answers nothing already. Nothing was changed.\n".to_owned();
+        return Ok(Printed::new(json(false, &[], false), text));
+    };
+    show_edit(common, home, &edit);
+    confirm(common, "Change it so")?;
+    let at_once = write_edit(home, &edit)?;
+    let text = format!("Changed. {} this node answers nothing.\n{}", since(at_once), after_text(home));
+    Ok(Printed::new(json(true, &edit.diff, at_once), text))
+}
+
+fn since(at_once: bool) -> &'static str {
+    if at_once { "From now on" } else { "From its next start on" }
+}
+
+fn after_text(home: &Home) -> String {
+    format!(
+        "What it had not contributed to yet it leaves. No reason is asked or told; the others go on without you, and\ntheir rounds show that this node refuses. What was released stays. To take it back, edit {} and start the\nnode again.\n",
+        home.join("limits.toml").display()
+    )
+}
+
+/// What would change in `limits.toml`; `None` where nothing would.
+fn read_edit(
+    home: &Home,
+    edit: impl FnOnce(&str) -> Result<Option<Edit>, String>,
+) -> Result<Option<Edit>, CommandError> {
+    let path = home.join("limits.toml");
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        CommandError::usage(format!("{}: {error}", path.display()))
+            .hint("without that file this node answers nothing at all; `datacoop charter sign` writes one")
+    })?;
+    edit(&text).map_err(|why| CommandError::usage(format!("{}: {why}", path.display())))
+}
+
+fn show_edit(common: &Common, home: &Home, edit: &Edit) {
+    let lines: String = edit.diff.iter().map(|line| format!("  {}\n", plain(line))).collect();
+    if !common.quiet && !common.json {
+        eprint!("{}", plain_lines(&format!("{}\n{lines}", home.join("limits.toml").display())));
+    }
+}
+
+/// Writes it, and has a running node go by it. Returns whether one does.
+fn write_edit(home: &Home, edit: &Edit) -> Result<bool, CommandError> {
+    write_durably(&home.join("limits.toml"), edit.text.as_bytes()).map_err(store_error)?;
+    let told = tokio::task::block_in_place(|| Client::new(home)?.post(home, "limits", &json!({})));
+    match told {
+        Ok(_) => Ok(true),
+        Err(error) if error.exit == Exit::NotRunning => Ok(false),
+        Err(error) => Err(CommandError {
+            hint: Some("limits.toml is changed: start the node again and it counts".into()),
+            ..error
+        }),
+    }
 }
 
 /// A word of warning, where the charter has no such purpose or dataset: a mistyped id keeps nothing out.

@@ -60,7 +60,8 @@ impl Seen {
         let vocabularies = known.into_iter().map(|(hash, (_, vocabulary))| (hash, vocabulary)).collect();
         let declared = home.declared(&charters).map_err(store_error)?;
         let me = config.id.0;
-        let judge = Judge { me: &me, own, declared: &declared };
+        let inbox = home.inbox().unwrap_or_default();
+        let judge = Judge { me: &me, own, inbox: &inbox, declared: &declared };
         let journal = records(home.path()).map_err(store_error)?;
         let (fold, decided) = hindsight(charters, vocabularies, journal, &judge)
             .map_err(|error| CommandError::failed(error.to_string()))?;
@@ -193,6 +194,7 @@ pub(super) fn change(refusal: &Refusal, limits: &Limits) -> String {
     let asker = match refusal.rule {
         Rule::CharterVersion => "whoever is behind takes the newer charter, then it is asked again",
         Rule::CharterStale => "other members' nodes run and are reached: datacoop status",
+        Rule::Clock => "this computer's clock is set right, and the node started again",
         Rule::CharterConflict => {
             "a next version follows one of the two, and lists the other in `condemns`: datacoop charter show"
         }
@@ -408,7 +410,7 @@ impl<'a> Own<'a> {
 
 pub(super) fn why(common: &Common, args: &WhyArgs) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
-    let own = home.limits();
+    let own = home.limits().and_then(|limits| home.inbox().map(|_| limits));
     let seen = Seen::read(&home, own.as_ref().ok())?;
     let round = seen.round(&args.query)?;
     let ours = Own::new(&seen, round, own.as_ref().ok());

@@ -249,6 +249,26 @@ impl Acts {
         holding.max_by_key(|blocked| (!blocked.answered, blocked.until))
     }
 
+    /// Who is against a Query, or against a proposal of its question, whatever became of that.
+    pub fn against<'a>(&'a self, fold: &'a Fold, query: &Query) -> Vec<Objection<'a>> {
+        let of_question = |done: &&Done| {
+            let Act::Proposal { subject: Subject::Question(_), draft, .. } = &done.act else { return false };
+            *draft == query.question_hash && is_entitled(fold, done)
+        };
+        let proposals = self.proposals().filter(of_question).map(|done| (&done.at, &done.by));
+        let asked = fold.round(&query.id).and_then(|round| round.asked());
+        let all = proposals.chain(asked.map(|asked| (&asked.at, &asked.asker)));
+        all.flat_map(|(at, author)| self.objections(fold, at, author)).collect()
+    }
+
+    /// One of those that whoever proposed or asked did not answer. One that says it is from later than now is
+    /// not made yet.
+    pub fn unanswered<'a>(&'a self, fold: &'a Fold, query: &Query, now: Time) -> Option<&'a Done> {
+        let made = |one: &Objection<'_>| one.said.time <= now + CLOCK_SKEW_MAX;
+        let open = self.against(fold, query).into_iter().find(|one| one.reply.is_none() && made(one));
+        open.map(|one| one.said)
+    }
+
     /// The reviews of a proposal, in order of members.
     pub fn reviews<'a>(&'a self, fold: &'a Fold, proposal: &'a Done) -> Vec<Reviewed<'a>> {
         let bound = self.firsts(fold, &proposal.at, |act| matches!(act, Act::Review { .. }));

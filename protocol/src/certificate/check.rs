@@ -479,6 +479,7 @@ fn check_of(refusal: &Refusal) -> usize {
         | Rule::RhoPurpose
         | Rule::RhoYear
         | Rule::NoData
+        | Rule::Clock
         | Rule::TwoHistories
         | Rule::MinRoster => 5,
     }

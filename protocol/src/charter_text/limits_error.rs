@@ -1,9 +1,32 @@
-//! What is wrong with a `limits.toml`, in a sentence: the line, the field, and what to write instead. The
-//! line's own text stays where it is: it may be long, and it is the reader's own file.
+//! What is wrong with a `limits.toml` or an `inbox.toml`, in a sentence: the line, the field, and what to write
+//! instead. The line's own text stays where it is: it may be long, and it is the reader's own file.
 
 use super::TextError;
 
-/// Every field of a `limits.toml`, and what is written there.
+/// The fields of a file, and what is written there.
+pub(super) struct Form {
+    /// What a field is called.
+    noun: &'static str,
+    fields: &'static [(&'static str, &'static str)],
+}
+
+/// Every field of a `limits.toml`.
+pub(super) const LIMITS: Form = Form { noun: "limit", fields: &FORMS };
+/// Every field of an `inbox.toml`.
+pub(super) const INBOX: Form = Form {
+    noun: "field",
+    fields: &[
+        ("default", WAY),
+        ("rule", "[[rule]] on a line of its own, and its fields below it"),
+        ("purposes", NAMES),
+        ("questions", NAMES),
+        ("datasets", NAMES),
+        ("askers", NAMES),
+        ("rho_query", LOSS),
+        ("then", WAY),
+    ],
+};
+const WAY: &str = "\"accept\", \"ask\" or \"never\"";
 const FORMS: [(&str, &str); 16] = [
     ("purposes", NAMES),
     ("questions", NAMES),
@@ -31,21 +54,27 @@ const EDITS_MAX: usize = 3;
 /// Longest name of a field that is repeated to its reader.
 const NAME_CHARS_MAX: usize = 40;
 
-/// The error of a `limits.toml` for its reader.
-pub(super) fn limits_error(text: &str, error: &toml::de::Error) -> TextError {
+/// The error of such a file for its reader.
+pub(super) fn field_error(text: &str, error: &toml::de::Error, form: &Form) -> TextError {
     let at = error.span().map_or(0, |span| span.start).min(text.len());
     let before = text.as_bytes().get(..at).unwrap_or_default();
     let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
     let named = field_of(text, line);
     let said = error.message();
-    let what = match (&named, form_of(&named)) {
+    let what = match (&named, form.of(&named)) {
+        _ if said.starts_with("missing field") => {
+            format!(
+                "{} is missing; every rule says what is done, and so does the file for all else",
+                tidy(said).trim_start_matches("missing ")
+            )
+        }
         (name, _) if said.starts_with("duplicate key") => {
             format!("`{name}` stands there twice; keep one of the two")
         }
-        (name, Some(form)) if !is_syntax(said) => format!("`{name}` is not understood; write {form}"),
-        (name, None) if said.starts_with("unknown field") => unknown(name),
+        (name, Some(written)) if !is_syntax(said) => format!("`{name}` is not understood; write {written}"),
+        (name, None) if said.starts_with("unknown field") => form.unknown(name),
         (name, _) if name.is_empty() => format!("{}; write FIELD = VALUE on a line of its own", tidy(said)),
-        (name, Some(form)) => format!("`{name}`: {}; write {form}", tidy(said)),
+        (name, Some(written)) => format!("`{name}`: {}; write {written}", tidy(said)),
         (name, None) => format!("`{name}`: {}; write FIELD = VALUE on a line of its own", tidy(said)),
     };
     TextError(format!("line {line}: {what}"))
@@ -59,10 +88,6 @@ fn field_of(text: &str, line: usize) -> String {
     if name.starts_with('#') { String::new() } else { name.chars().take(NAME_CHARS_MAX).collect() }
 }
 
-fn form_of(name: &str) -> Option<&'static str> {
-    FORMS.iter().find(|(field, _)| *field == name).map(|(_, form)| *form)
-}
-
 /// Whether the text is no TOML at all, so that a field's form is not what is wrong.
 fn is_syntax(said: &str) -> bool {
     !["invalid type", "invalid value", "data did not match", "unknown field"]
@@ -70,18 +95,24 @@ fn is_syntax(said: &str) -> bool {
         .any(|known| said.starts_with(known))
 }
 
-fn unknown(name: &str) -> String {
-    let nearest = FORMS.iter().map(|(field, _)| (edits(name, field), *field)).min();
-    let meant = nearest.filter(|(edits, _)| *edits <= EDITS_MAX).map(|(_, field)| field);
-    match meant {
-        Some(field) => format!("there is no limit `{}`; did you mean `{field}`?", name.escape_debug()),
-        None => {
-            let all: Vec<&str> = FORMS.iter().map(|(field, _)| *field).collect();
-            format!(
-                "there is no limit `{}`; there are {}; take the line out or use one of them",
-                name.escape_debug(),
-                all.join(", ")
-            )
+impl Form {
+    fn of(&self, name: &str) -> Option<&'static str> {
+        self.fields.iter().find(|(field, _)| *field == name).map(|(_, form)| *form)
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let nearest = self.fields.iter().map(|(field, _)| (edits(name, field), *field)).min();
+        let meant = nearest.filter(|(edits, _)| *edits <= EDITS_MAX).map(|(_, field)| field);
+        let (noun, name) = (self.noun, name.escape_debug());
+        match meant {
+            Some(field) => format!("there is no {noun} `{name}`; did you mean `{field}`?"),
+            None => {
+                let all: Vec<&str> = self.fields.iter().map(|(field, _)| *field).collect();
+                format!(
+                    "there is no {noun} `{name}`; there are {}; take the line out or use one of them",
+                    all.join(", ")
+                )
+            }
         }
     }
 }
@@ -189,7 +220,7 @@ mod tests {
         let names: Vec<&str> = datacoop_policy::limits::Limits::top().values().map(|(name, _)| name).to_vec();
         let days = ["not_before", "not_after"];
         for name in names {
-            assert!(form_of(name).is_some() != days.contains(&name), "{name}");
+            assert!(LIMITS.of(name).is_some() != days.contains(&name), "{name}");
         }
         assert_eq!((edits("kitten", "sitting"), edits("", "ab"), edits("ab", "ab")), (3, 2, 0));
     }

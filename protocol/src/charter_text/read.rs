@@ -82,9 +82,18 @@ struct LimitsText {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum SetText {
+pub(super) enum SetText {
     Only(BTreeSet<String>),
     Except { except: BTreeSet<String> },
+}
+
+impl SetText {
+    pub(super) fn read(self) -> Set {
+        match self {
+            Self::Only(names) => Set::Only(names),
+            Self::Except { except } => Set::Except(except),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -167,11 +176,7 @@ fn day(value: &toml::value::Datetime) -> Result<Day, TextError> {
 impl LimitsText {
     fn read(self) -> Limits {
         let top = Limits::top();
-        let set = |text: Option<SetText>| match text {
-            None => Set::all(),
-            Some(SetText::Only(names)) => Set::Only(names),
-            Some(SetText::Except { except }) => Set::Except(except),
-        };
+        let set = |text: Option<SetText>| text.map_or_else(Set::all, SetText::read);
         let loss = |nano: Option<u64>| nano.map_or(PrivacyLoss::from_nano(u64::MAX), PrivacyLoss::from_nano);
         Limits {
             purposes: set(self.purposes),
@@ -200,7 +205,7 @@ impl LimitsText {
 pub fn parse_limits(text: &str) -> Result<Limits, TextError> {
     toml::from_str::<LimitsText>(text)
         .map(LimitsText::read)
-        .map_err(|error| limits_error::limits_error(text, &error))
+        .map_err(|error| limits_error::field_error(text, &error, &limits_error::LIMITS))
 }
 
 pub(super) fn parse_member(text: MemberText) -> Result<Member, TextError> {

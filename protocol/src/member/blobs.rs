@@ -258,6 +258,10 @@ impl Member {
                 self.fold.touch_delegated(&leaf);
                 continue;
             }
+            if matches!(done.act, Act::Reply { .. }) {
+                // What it answers may have held a verdict.
+                self.stirred.extend(self.open.iter().copied());
+            }
             let Some(hash) = done.act.text().filter(|_| crate::acts::is_entitled(&self.fold, done)) else {
                 continue;
             };

@@ -41,6 +41,8 @@ pub(super) struct Effort {
     pub(super) deciding: bool,
     pub(super) decided: Option<Box<Decided>>,
     declined: bool,
+    /// Whether our person was told that it waits.
+    pub(super) told: bool,
 }
 
 impl Effort {
@@ -177,7 +179,7 @@ impl Member {
     }
 
     /// Who may answer a Query that names this charter.
-    fn answers(&self, charter: &Digest) -> BTreeSet<MemberId> {
+    pub(super) fn answers(&self, charter: &Digest) -> BTreeSet<MemberId> {
         let asked = self.fold.charter_of(charter).members().iter().filter(|member| member.takes_part());
         asked.map(|member| member.id.clone()).collect()
     }
@@ -197,7 +199,8 @@ impl Member {
             // members that hear of two rounds in another order would wait for each other, and pay.
             return;
         }
-        if self.now < asked.body.join_by && self.fold.unheard_since(&self.settings.me, self.now).is_some() {
+        let unheard = self.fold.unheard_since(&self.settings.me, self.now).is_some();
+        if self.now < asked.body.join_by && unheard && self.clock_off().is_none() {
             // We may have slept, and the others' words be on their way.
             self.waits_to_hear = true;
             return;
@@ -207,11 +210,16 @@ impl Member {
         }
         let refusal = match &asked.query {
             _ if self.is_split(&asked.asker) => Some((Rule::TwoHistories.code(), Layer::Member.code())),
-            Ok(query) => self.judge(query, None).err().map(|no| (no.rule.code(), no.layer.code())),
+            Ok(query) => self.verdict(query).err().map(|no| (no.rule.code(), no.layer.code())),
             Err(_) => Some(("questions", "floor")),
         };
         if let Some((rule, layer)) = refusal {
             self.append(Body::Refuse { query: id, rule: rule.to_owned(), layer: layer.to_owned() });
+            return;
+        }
+        if asked.query.as_ref().is_ok_and(|query| self.holds(query).is_some()) {
+            // Until our person says so, or what holds it is gone. Silence is never yes: no verdict is none.
+            self.tell_waits(id);
             return;
         }
         let secret = RoundSecret { seed: Zeroizing::new(self.draw_seed().bytes("round")), vector: None };
@@ -300,7 +308,9 @@ impl Member {
             self.tell(Event::Declined(round.id, text));
             return;
         }
-        if let Err(refusal) = self.judge(&plan.query, Some(&plan.members)) {
+        let own_word = self.clock_agrees().and_then(|()| self.own_word(&plan.query));
+        let refused = own_word.and_then(|()| self.judge(&plan.query, Some(&plan.members)));
+        if let Err(refusal) = refused {
             self.effort(round.id).declined = true;
             self.tell(Event::Declined(round.id, refusal.to_string()));
             return;
@@ -331,7 +341,7 @@ impl Member {
             () if self.effort(id).failed => Some("local"),
             () if self.is_lot_lost(&round, plan) => Some(LOST_LOT),
             () if self.now > plan.query.contribute_by => Some("window"),
-            () if !self.allows(&plan.query) => Some("veto"),
+            () if self.vetoes(&plan.query) => Some("veto"),
             () => None,
         };
         if let Some(code) = code {
@@ -393,9 +403,11 @@ impl Member {
         *effort.leave_at.get_or_insert_with(next) <= now
     }
 
-    /// Whether our own limits still allow what we debited: a veto wins until a contribution is logged.
-    fn allows(&self, query: &Query) -> bool {
-        self.settings.limits.as_ref().is_some_and(|limits| in_scope(limits, query, self.now))
+    /// Whether our person, or our own limits, no longer allow what we debited: a veto wins until a contribution is
+    /// logged.
+    fn vetoes(&self, query: &Query) -> bool {
+        let allows = self.settings.limits.as_ref().is_some_and(|limits| in_scope(limits, query, self.now));
+        !allows || self.decided.get(&query.id) == Some(&false)
     }
 
     fn contribute(&mut self, plan: &Arc<Plan>) {

@@ -9,6 +9,7 @@ mod act;
 mod blobs;
 mod count;
 mod gather;
+pub mod inbox;
 pub mod opening;
 pub mod port;
 mod recover;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use datacoop_policy::charter::{Charter, acts_from};
+use datacoop_policy::inbox::InboxRules;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::refusal::Rule;
 use datacoop_policy::vocabulary::Vocabulary;
@@ -55,6 +57,8 @@ pub struct Settings {
     pub me: MemberId,
     /// Our own limits; `None` answers nothing, because open by default is how others failed.
     pub limits: Option<Limits>,
+    /// What we do with a question that all limits allow.
+    pub inbox: InboxRules,
     /// Datasets of which we hold a table.
     pub declared: BTreeSet<String>,
     /// Contributions leave on this grid, counted from the Query's arrival, so that computing time
@@ -147,6 +151,8 @@ pub struct Member {
     recovered: bool,
     /// Rounds of which this disk lost what it knew: nothing more is said in them.
     left: BTreeSet<QueryId>,
+    /// Our person's word about Queries.
+    decided: BTreeMap<QueryId, bool>,
     /// SHA-256 of each version's signed note, then of those of rivals.
     charter_notes: Vec<Digest>,
 }
@@ -197,6 +203,7 @@ impl Member {
             gate,
             recovered: lost.recovered,
             left: lost.left,
+            decided: lost.decided,
             charter_notes,
             now,
             settings,
@@ -252,6 +259,8 @@ impl Member {
             Input::Loaded(hash, bytes) => self.on_loaded(hash, bytes),
             Input::Ask { command, query } => self.on_ask(command, *query),
             Input::Act { command, act, text } => self.on_act(command, *act, text),
+            Input::Decide { command, query, yes } => self.on_decide(command, query, yes),
+            Input::Narrow(limits) => self.narrow(limits.as_deref()),
         }
         if !self.halted {
             self.advance();
@@ -317,7 +326,7 @@ impl Member {
         &self,
         query: &datacoop_policy::query::Query,
     ) -> Result<(), datacoop_policy::refusal::Refusal> {
-        self.judge(query, None)
+        self.verdict(query)
     }
 
     /// What we may still spend on a Query of our own, under all limits that hold here.
@@ -624,8 +633,7 @@ impl Member {
         }
         let charter = self.fold.charter_of(&body.charter);
         body.cosigners = self.fold.acts().supporters(&self.fold, charter, &draft.question_hash, &me);
-        self.judge(&draft, None)
-            .map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;
+        self.verdict(&draft).map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;
         let index = self.own_size();
         let body = Body::Query(Box::new(body));
         if self.readable(&body).is_none() {

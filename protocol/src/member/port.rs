@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use datacoop_policy::limits::Limits;
 use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::{Digest, MemberId, QueryId};
 use std::num::NonZeroU32;
@@ -74,6 +75,19 @@ pub enum Input {
         /// The blob of its text, if it has one.
         text: Option<Vec<u8>>,
     },
+    /// The person here says whether we answer a Query: yes of one that waits, or no until our contribution is
+    /// logged.
+    Decide {
+        /// Names the answering event.
+        command: u64,
+        /// Which.
+        query: QueryId,
+        /// Whether.
+        yes: bool,
+    },
+    /// The person here narrowed our limits: what they allow no longer is not answered from now on, nor
+    /// contributed to. `None` answers nothing. What they loosen counts from the next start.
+    Narrow(Option<Box<Limits>>),
 }
 
 /// Something to do, in this order.
@@ -179,6 +193,13 @@ pub enum Event {
         /// The entry.
         at: Ref,
     },
+    /// What a command decided about a Query is kept.
+    Decided {
+        /// The command.
+        command: u64,
+    },
+    /// A question waits for our person's yes.
+    Waits(QueryId),
     /// A command found a Release that answers it already.
     Answered {
         /// The command.

@@ -279,6 +279,8 @@ pub(crate) struct Lost {
     pub(crate) recovered: bool,
     /// Rounds in which nothing more is said.
     pub(crate) left: BTreeSet<QueryId>,
+    /// Our person's word about Queries.
+    pub(crate) decided: BTreeMap<QueryId, bool>,
 }
 
 /// The newest head that we signed.
@@ -305,6 +307,10 @@ pub(crate) fn replay(
         Record::Left(rounds) => {
             (lost.restored, lost.recovered) = (false, true);
             lost.left.extend(rounds.into_iter().map(Digest));
+            Ok(())
+        }
+        Record::Decided { query, yes } => {
+            lost.decided.insert(Digest(query), yes);
             Ok(())
         }
         // Of no version's witnesses nothing is kept, and other members' words peers have too.

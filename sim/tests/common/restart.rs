@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use datacoop_policy::inbox::InboxRules;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
 use datacoop_protocol::entry::{Body, Entry};
@@ -75,6 +76,7 @@ impl<'a> Restart<'a> {
             settings: Settings {
                 me: self.by.clone(),
                 limits: self.limits.clone(),
+                inbox: InboxRules::default(),
                 declared: BTreeSet::from(["exam".to_owned()]),
                 answer_grid: self.grid,
                 asks_first: false,

@@ -59,7 +59,7 @@ impl Desk {
                     fold.append(&plot.founders[self.site], Arc::from(bytes.as_slice()));
                 }
                 Record::Copied(section) => drop(fold.take(section).expect("a proved section")),
-                Record::Cosigned(_) | Record::Restored | Record::Left(_) => {}
+                Record::Cosigned(_) | Record::Restored | Record::Left(_) | Record::Decided { .. } => {}
             }
         }
         fold
@@ -126,7 +126,11 @@ impl Desk {
 fn own_bytes(record: &Record) -> Option<Vec<u8>> {
     match record {
         Record::Entry(Bytes(bytes)) => Some(bytes.clone()),
-        Record::Copied(_) | Record::Cosigned(_) | Record::Restored | Record::Left(_) => None,
+        Record::Copied(_)
+        | Record::Cosigned(_)
+        | Record::Restored
+        | Record::Left(_)
+        | Record::Decided { .. } => None,
     }
 }
 

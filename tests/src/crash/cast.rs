@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datacoop_policy::charter::{Charter, CharterDraft};
+use datacoop_policy::inbox::InboxRules;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::{BoundQuestion, QuestionDraft};
@@ -122,6 +123,7 @@ impl Cast {
         let settings = Settings {
             me: founder.id.clone(),
             limits: Some(Limits::top()),
+            inbox: InboxRules::default(),
             declared: BTreeSet::from(["exam".to_owned()]),
             answer_grid: Span(0),
             asks_first: false,

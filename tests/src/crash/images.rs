@@ -84,7 +84,11 @@ pub fn start_from(
 pub fn own_leaves(records: &[Record]) -> Vec<Digest> {
     let own = records.iter().filter_map(|record| match record {
         Record::Entry(Bytes(bytes)) => Some(leaf_hash(bytes)),
-        Record::Copied(_) | Record::Cosigned(_) | Record::Restored | Record::Left(_) => None,
+        Record::Copied(_)
+        | Record::Cosigned(_)
+        | Record::Restored
+        | Record::Left(_)
+        | Record::Decided { .. } => None,
     });
     own.collect()
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use datacoop_policy::charter::name_witnesses;
+use datacoop_policy::inbox::{InboxRules, Way};
 use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{MemberId, QueryId, Span, Time};
@@ -50,6 +51,8 @@ pub enum Plot {
     Restored,
     /// A member that is gone signed two histories.
     TwoHistories,
+    /// Five answer a question: two once their persons say yes.
+    Asked,
 }
 
 impl Plot {
@@ -59,7 +62,7 @@ impl Plot {
             Self::FullNoise => Cast::of(6, |_| {}),
             // The fewest with three seats, which are the fewest that show what they were sent.
             Self::Unopened => Cast::of(7, |_| {}),
-            Self::Secure | Self::Idle | Self::Voided | Self::Restored | Self::TwoHistories => {
+            Self::Secure | Self::Idle | Self::Voided | Self::Restored | Self::TwoHistories | Self::Asked => {
                 Cast::of(5, |_| {})
             }
         }
@@ -70,7 +73,7 @@ impl Plot {
     }
 
     fn releases(self) -> bool {
-        matches!(self, Self::Secure | Self::FullNoise | Self::TwoHistories)
+        matches!(self, Self::Secure | Self::FullNoise | Self::TwoHistories | Self::Asked)
     }
 }
 
@@ -146,7 +149,31 @@ impl Stage {
             Plot::Unopened => self.play_unopened(),
             Plot::Restored => self.play_restored(),
             Plot::TwoHistories => self.play_two_histories(),
+            Plot::Asked => self.play_asked(),
         }
+    }
+
+    /// Whoever is asked says yes, and again if that was lost.
+    fn play_asked(&mut self) {
+        let held = [1, 2];
+        for site in held {
+            self.world.set_inbox(site, InboxRules { rules: vec![], default: Way::Ask });
+            self.world.give_charters(site, []);
+        }
+        self.wait(SOON);
+        self.ask(self.members - 1, Span(60_000));
+        for command in 100..130 {
+            for site in held {
+                let inbox = self.world.member(site).map(Member::inbox).unwrap_or_default();
+                let waits = inbox.iter().find(|one| one.hold.is_some()).map(|one| one.round.id);
+                if let Some(query) = waits {
+                    self.world.input(site, Input::Decide { command, query, yes: true });
+                }
+            }
+            self.wait(Span(1_000));
+        }
+        self.until_over();
+        self.wait(SOON);
     }
 
     /// A seat falls asleep whenever it is to open.
@@ -328,6 +355,8 @@ impl Stage {
             Event::Fault(..) | Event::Halted(_) => true,
             Event::Asked { .. }
             | Event::Acted { .. }
+            | Event::Decided { .. }
+            | Event::Waits(_)
             | Event::Version { .. }
             | Event::Answered { .. }
             | Event::Denied { .. }
@@ -387,8 +416,13 @@ impl Stage {
                     bad.push("no log holds the evidence of the two histories".to_owned());
                 }
             }
-            Plot::Secure | Plot::Watched | Plot::FullNoise | Plot::Idle | Plot::Unopened | Plot::Restored => {
-            }
+            Plot::Secure
+            | Plot::Watched
+            | Plot::FullNoise
+            | Plot::Idle
+            | Plot::Unopened
+            | Plot::Restored
+            | Plot::Asked => {}
         }
         bad
     }

@@ -65,6 +65,7 @@ steps! {
     Split: "Entry `split`: evidence of two histories.",
     TakenBack: "An entry of our own that others gave back.",
     Restored: "Record `Restored`: our own entries come from others from here on.",
+    Decided: "Record `Decided`: our person's yes or no to a Query.",
     LeftRounds: "Record `Left`: all are back; of these rounds nothing more is said.",
     Copied: "Record `Copied`: entries of another log, which nothing waits for.",
     Cosigned: "Record `Cosigned`, of our own cosignature.",
@@ -135,6 +136,9 @@ impl Step {
             Self::LeftRounds => {
                 row(Plot::Restored, "nothing more is said in them", "all are found left again")
             }
+            Self::Decided => {
+                row(Plot::Asked, "the verdict follows from it", "its person is not told, and says it again")
+            }
             Self::Copied => row(Plot::Secure, pulled, "it is pulled again"),
             Self::Cosigned => row(Plot::Watched, pulled, "the head is cosigned again: later, never less"),
             Self::Heard => row(Plot::Watched, pulled, "it is heard again"),
@@ -200,6 +204,7 @@ fn of_record(record: &Record, waited_for: bool, restoring: bool) -> Step {
         Record::Cosigned(_) => Step::Heard,
         Record::Restored => Step::Restored,
         Record::Left(_) => Step::LeftRounds,
+        Record::Decided { .. } => Step::Decided,
     }
 }
 

@@ -1,0 +1,147 @@
+//! Whether a member's clock agrees with the others': from what they signed, whenever it came.
+//!
+//! What somebody signed bounds its clock beside ours from both sides, however long the words were on their
+//! way. It was written before it reached us: dated later than now, our clock is slow beside its author's. And a
+//! witness that signs a head of our log does so after the entries under it were written: dated before them, our
+//! clock is fast beside its own. Words that are merely old say nothing, so no sleep and no delay stops a node.
+//!
+//! A few who lie stop nobody: most of those who were heard must say so, and more than may lie. Source:
+//! CHARTER.md section 3, "clock 10 minutes off the median of peers' signed times". We differ: nobody's clock is
+//! asked, and a fast one shows only once witnesses signed what was written by it.
+
+use datacoop_policy::charter::Role;
+use datacoop_policy::limits::Layer;
+use datacoop_policy::refusal::{Refusal, Rule};
+use datacoop_policy::verdict::CLOCK_SKEW_MAX;
+use datacoop_policy::{MemberId, Span, Time};
+
+use crate::fold::Fold;
+use crate::witness::Witnessed;
+
+/// Of what was said longer before the newest than this, nothing is set beside it: a clock may have been set since.
+const HEARD_FOR: Span = Span(3_600_000);
+/// So many others say so at least, whatever the size of the co-operative: one liar stops nobody.
+const SAY_SO_MIN: usize = 2;
+
+/// Which way our clock is off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Off {
+    /// Behind the others'.
+    Slow,
+    /// Ahead of the others'.
+    Fast,
+}
+
+/// That our clock disagrees with most others'.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Disagreement {
+    /// Which way.
+    pub off: Off,
+    /// By how much at least, as the middle one of those who were heard has it.
+    pub by: Span,
+    /// How many others say so.
+    pub say_so: usize,
+    /// Of how many that were heard.
+    pub heard: usize,
+}
+
+impl Disagreement {
+    /// Why nothing is answered.
+    pub fn refusal(&self) -> Refusal {
+        Refusal { rule: Rule::Clock, layer: Layer::Member, sentence: self.sentence(), numbers: None }
+    }
+
+    /// What is wrong, without a full stop.
+    pub fn sentence(&self) -> String {
+        let way = match self.off {
+            Off::Slow => "slow",
+            Off::Fast => "fast",
+        };
+        let (minutes, say_so, heard) = (self.by.0 / 60_000, self.say_so, self.heard);
+        format!(
+            "our clock is at least {minutes} minutes {way} beside those of {say_so} of {heard} members that were heard"
+        )
+    }
+}
+
+/// Whether our clock disagrees with most others'.
+pub fn disagreement(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<Disagreement> {
+    slow(fold, witnessed, me, now).or_else(|| fast(fold, witnessed, me, now))
+}
+
+/// Others' words that are dated later than now.
+fn slow(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<Disagreement> {
+    let charter = fold.charter_at(me, now);
+    let voting = charter.members().iter().filter(|member| member.has(Role::Voting)).count();
+    let others = charter.members().iter().map(|member| &member.id).filter(|id| *id != me);
+    let newest = others.filter_map(|id| {
+        let wrote = fold.log(id).and_then(|log| log.time(log.size().checked_sub(1)?));
+        let signed = witnessed.said(me, id).map(|said| Time::from_seconds(said.cosignature.time));
+        wrote.max(signed)
+    });
+    let heard = newest.filter(|at| now < *at + HEARD_FOR);
+    most(Off::Slow, heard.map(|at| Span(at.0.saturating_sub(now.0))).collect(), voting)
+}
+
+/// Witnesses' words about our log that are dated before what they are about. Of entries that we dated later than
+/// now, our clock was set back since.
+fn fast(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<Disagreement> {
+    let log = fold.log(me)?;
+    let witnesses = &fold.charter_at(me, now).member(me)?.witnesses;
+    let said = witnesses.iter().filter_map(|id| witnessed.said(me, id)).filter_map(|said| {
+        let wrote = log.time(said.checkpoint.size.checked_sub(1)?)?;
+        (wrote <= now).then_some((wrote, Time::from_seconds(said.cosignature.time)))
+    });
+    let said: Vec<(Time, Time)> = said.collect();
+    let newest = said.iter().map(|(wrote, _)| *wrote).max()?;
+    let heard = said.into_iter().filter(|(wrote, _)| newest < *wrote + HEARD_FOR);
+    let off = heard.map(|(wrote, signed)| Span(wrote.0.saturating_sub(signed.0)));
+    most(Off::Fast, off.collect(), witnesses.len())
+}
+
+/// Whether most of those who were heard put us off too far, and more than may lie of so many.
+fn most(off: Off, mut heard: Vec<Span>, of: usize) -> Option<Disagreement> {
+    heard.sort_unstable();
+    let liars = of.saturating_sub(1) / 3;
+    let say_so = heard.iter().filter(|span| **span > CLOCK_SKEW_MAX).count();
+    // Of an even number the lower middle: more than half of them are at least so far off.
+    let by = *heard.get(heard.len().saturating_sub(1) / 2)?;
+    let enough = say_so >= SAY_SO_MIN.max(liars + 1) && by > CLOCK_SKEW_MAX;
+    enough.then_some(Disagreement { off, by, say_so, heard: heard.len() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(minutes: &[u64], of: usize) -> Option<(u64, usize, usize)> {
+        let heard = minutes.iter().map(|minutes| Span(minutes * 60_000)).collect();
+        most(Off::Slow, heard, of).map(|found| (found.by.0 / 60_000, found.say_so, found.heard))
+    }
+
+    #[test]
+    fn most_of_those_heard_and_more_than_may_lie_must_say_so() {
+        assert_eq!(said(&[], 5), None);
+        assert_eq!(said(&[600], 5), None, "one liar stops nobody");
+        assert_eq!(said(&[600, 0], 3), None);
+        assert_eq!(said(&[20, 600], 3), Some((20, 2, 2)), "the lower middle: no liar makes it larger");
+        assert_eq!(said(&[600, 600, 0, 0], 5), None, "half are not most");
+        assert_eq!(said(&[600, 600, 20, 0], 5), Some((20, 3, 4)));
+        assert_eq!(said(&[600, 600, 600, 0, 0, 0, 0], 10), None, "three of ten may lie");
+        assert_eq!(said(&[600, 600, 600], 10), None, "also where nobody else was heard");
+        assert_eq!(said(&[600, 600, 600, 15], 10), Some((600, 4, 4)));
+    }
+
+    #[test]
+    fn ten_minutes_are_allowed_and_not_a_moment_more() {
+        let heard = |extra| vec![Span(CLOCK_SKEW_MAX.0 + extra); 3];
+        assert_eq!(most(Off::Fast, heard(0), 4), None);
+        let found = most(Off::Fast, heard(1), 4).unwrap();
+        assert_eq!((found.by, found.say_so), (Span(600_001), 3));
+        assert!(
+            found.sentence().contains("10 minutes fast beside those of 3 of 3 members"),
+            "{}",
+            found.sentence()
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! A member whose clock is off, and members who lie about theirs.
+//!
+//! Claim: a clock that is more than ten minutes off most others' answers and asks nothing, whichever way; one
+//! that is less off, one that slept, and one beside few liars go on. Source: CHARTER section 3.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{LOSS, PERIOD, Story};
+use datacoop_policy::query::Mode;
+use datacoop_policy::{QueryId, Span, Time};
+use datacoop_protocol::clocks::Off;
+use datacoop_protocol::entry::{Body, QueryBody};
+use datacoop_protocol::member::port::Event;
+use datacoop_protocol::rounds::Kind;
+
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 86_400_000;
+/// In which the logs that were begun are quiet, and cosigned.
+const QUIET: Span = Span(90_000);
+
+/// Members of which some have another time than the world, from the start on.
+fn story(members: usize, seed: u8, ahead: &[(usize, i64)]) -> Story {
+    let mut story = Story::watched(members, seed);
+    for (site, ahead) in ahead {
+        story.world.set_clock(*site, *ahead);
+    }
+    wait(&mut story, QUIET);
+    story
+}
+
+fn wait(story: &mut Story, span: Span) {
+    story.world.run_until(story.world.now() + span);
+}
+
+/// A question with windows of two hours.
+fn ask(story: &mut Story, site: usize) -> Option<QueryId> {
+    let query = story.query(Mode::FullNoise, LOSS, 5, PERIOD);
+    let hours = |n: u64| Time(query.join_by.0 + n * 7_200_000);
+    let query = QueryBody { join_by: hours(1), contribute_by: hours(2), close_by: hours(3), ..query };
+    let id = story.ask(site, query);
+    wait(story, QUIET);
+    id
+}
+
+fn off(story: &Story, site: usize) -> Option<Off> {
+    story.world.member(site).unwrap().clock_off().map(|found| found.off)
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "a verdict is one of two")]
+fn verdict(story: &Story, site: usize, id: QueryId) -> String {
+    let member = story.world.member(site).unwrap();
+    let said = member.fold().round(&id).and_then(|round| round.said(Kind::Verdict, member.me()));
+    said.map_or_else(
+        || "nothing".to_owned(),
+        |said| match &said.body {
+            Body::Accept { .. } => "yes".to_owned(),
+            Body::Refuse { rule, layer, .. } => format!("{rule} {layer}"),
+            other => panic!("{other:?}"),
+        },
+    )
+}
+
+#[test]
+fn a_clock_more_than_ten_minutes_off_answers_and_asks_nothing_and_one_of_nine_does() {
+    for (seed, ahead, expected) in [
+        // Its others' last words are some minutes old by then, and say the less.
+        (140, -15 * MINUTE, Some(Off::Slow)),
+        (141, 11 * MINUTE, Some(Off::Fast)),
+        (142, -9 * MINUTE, None),
+        (143, 9 * MINUTE, None),
+    ] {
+        let mut story = story(6, seed, &[(3, ahead)]);
+        assert_eq!(off(&story, 3), expected, "{ahead}");
+        assert!([0, 1, 2, 4, 5].iter().all(|site| off(&story, *site).is_none()), "{ahead}");
+        if expected.is_some() {
+            assert_eq!(ask(&mut story, 3), None);
+            let denied = |event: &Event| matches!(event, Event::Denied { rule: "clock", text, .. } if text.contains(" minutes "));
+            assert!(story.world.events.iter().any(|(_, event)| denied(event)));
+        }
+        let id = ask(&mut story, 0).unwrap();
+        let said = if expected.is_some() { "clock member" } else { "yes" };
+        assert_eq!(verdict(&story, 3, id), said, "{ahead}");
+        assert_eq!(verdict(&story, 4, id), "yes");
+        assert_eq!(story.spent(3), if expected.is_some() { 0 } else { LOSS });
+        story.audits_clean(1);
+        if expected.is_some() {
+            // It is set right, and the node started again: nothing of before holds it.
+            story.world.set_clock(3, 0);
+            story.world.give_charters(3, []);
+            wait(&mut story, Span(5_000));
+            assert_eq!(off(&story, 3), None, "{ahead}");
+        }
+    }
+}
+
+/// What a member slept through is old, and says nothing about clocks.
+#[test]
+fn no_sleep_makes_a_clock_wrong() {
+    let mut story = story(5, 144, &[]);
+    for away in [DAY.unsigned_abs(), 3 * DAY.unsigned_abs()] {
+        story.world.away = Span(away);
+        story.world.give_charters(3, []);
+        wait(&mut story, Span(away));
+        wait(&mut story, QUIET);
+        assert!((0..5).all(|site| off(&story, site).is_none()), "{away}");
+    }
+    let id = ask(&mut story, 0).unwrap();
+    assert!((0..5).all(|site| verdict(&story, site, id) == "yes"));
+}
+
+/// Two of seven may lie; they stop nobody, whatever they date, and themselves.
+#[test]
+fn few_liars_stop_nobody_and_most_do() {
+    for (seed, ahead) in [(145, 3 * DAY), (146, -3 * DAY)] {
+        let mut story = story(7, seed, &[(2, ahead), (5, ahead)]);
+        let honest = [0, 1, 3, 4, 6];
+        assert!(honest.iter().all(|site| off(&story, *site).is_none()), "{ahead}");
+        assert!([2, 5].iter().all(|site| off(&story, *site).is_some()), "{ahead}");
+        let id = ask(&mut story, 0).unwrap();
+        assert!(honest.iter().all(|site| verdict(&story, *site, id) == "yes"), "{ahead}");
+    }
+    // Whoever most others contradict cannot tell that they are wrong.
+    let far = [(0, DAY), (1, DAY), (2, DAY), (5, DAY), (6, DAY)];
+    let story = story(7, 147, &far);
+    assert_eq!((off(&story, 3), off(&story, 4)), (Some(Off::Slow), Some(Off::Slow)));
+    assert!([0, 1, 2, 5, 6].iter().all(|site| off(&story, *site).is_none()));
+}
