@@ -19,7 +19,7 @@ use crate::json::{Fields, JsonError, Value};
 use crate::log::tree::sha256;
 
 use delegations::{limits_value, parse_limits};
-pub(crate) use state::is_entitled;
+pub(crate) use state::{has_vote, is_entitled};
 pub use state::{Acts, Blocked, Objection, Restriction, Reviewed, State};
 
 /// A proposal that is not adopted by then is stale (CHARTER.md section 4).
