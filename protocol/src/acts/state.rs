@@ -177,46 +177,45 @@ impl Acts {
         all
     }
 
-    /// The entries by which others support a question that is asked under a version of the charter: for whoever
-    /// asks it to cite.
-    pub fn supporters(
-        &self,
-        fold: &Fold,
-        charter: &Charter,
-        question: &Digest,
-        asker: &MemberId,
-    ) -> Vec<Ref> {
+    /// The entries by which others support a question that is to be asked: for whoever asks it to cite.
+    pub fn supporters(&self, fold: &Fold, query: &Query) -> Vec<Ref> {
+        let question = &query.question_hash;
         let open = self.proposals().filter(|done| {
             matches!(&done.act, Act::Proposal { subject: Subject::Question(_), draft, .. } if draft == question)
         });
-        let taken_back = |proposal: &&Done| self.withdrawal(proposal).is_some();
         let mut refs: BTreeMap<&str, &Ref> = BTreeMap::new();
-        for proposal in open.filter(|proposal| !taken_back(proposal)) {
+        for proposal in open {
             let all = self.cosigners(fold, proposal).into_values().chain([proposal]);
-            for done in all.filter(|done| self.supports(charter, &done.at, question, asker).is_some()) {
+            for done in all.filter(|done| self.supports(fold, query, &done.at, true)) {
                 refs.entry(&done.at.log).or_insert(&done.at);
             }
         }
         refs.into_values().cloned().collect()
     }
 
-    /// Who supports a question by an entry: by proposing it or by co-signing that. Whoever may under the version
-    /// that it is asked under: all who judge the Query know that one, and nobody keeps a vote that it took.
-    fn supports(
-        &self,
-        charter: &Charter,
-        at: &Ref,
-        question: &Digest,
-        asker: &MemberId,
-    ) -> Option<&MemberId> {
-        let done = self.get(&at.leaf).filter(|done| done.at == *at && done.by != *asker)?;
-        let proposal = if let Act::Cosign { proposal } = &done.act {
-            self.get(&proposal.leaf).filter(|found| found.at == *proposal)?
-        } else {
-            done
+    /// Whether a member supports a Query by an entry: by proposing its question or by co-signing that. Whoever may
+    /// under the version that it is asked under: all who judge the Query know that one, and nobody keeps a vote
+    /// that it took.
+    ///
+    /// Support ends with the proposal: once its time is over, by what the entries say of theirs, which is the same
+    /// for all; and once it was taken back before the question was asked. That a judge alone heeds, who is `fresh`:
+    /// to an auditor a proposer could show later that it had, and so convict whoever had not heard of it.
+    fn supports(&self, fold: &Fold, query: &Query, at: &Ref, fresh: bool) -> bool {
+        let Some(done) = self.get(&at.leaf).filter(|done| done.at == *at && done.by != query.asker) else {
+            return false;
         };
-        let Act::Proposal { subject: Subject::Question(_), draft, .. } = &proposal.act else { return None };
-        (draft == question && may(charter, done)).then_some(&done.by)
+        let found = if let Act::Cosign { proposal } = &done.act {
+            self.get(&proposal.leaf).filter(|found| found.at == *proposal)
+        } else {
+            Some(done)
+        };
+        let Some(proposal) = found else { return false };
+        let Act::Proposal { subject: Subject::Question(_), draft, .. } = &proposal.act else { return false };
+        let by_then = |time: Time| time <= query.at + CLOCK_SKEW_MAX;
+        let stands = by_then(proposal.time) && by_then(done.time) && query.at <= proposal.time + PROPOSAL_OPEN;
+        let taken_back = || self.withdrawal(proposal).is_some_and(|said| said.time <= query.at);
+        let is_of = *draft == query.question_hash && stands && !(fresh && taken_back());
+        is_of && may(fold.charter_of(&query.charter), done)
     }
 
     /// Whether all that a citation of support rests on is here.
@@ -228,14 +227,12 @@ impl Acts {
     /// How many other members support a Query's question, of the entries that it cites; of one that is not
     /// asked yet, of all. An auditor, who is not `fresh`, believes in those that rest on logs that are not here.
     pub fn cosigned(&self, fold: &Fold, query: &Query, fresh: bool) -> u32 {
-        let (question, charter) = (&query.question_hash, fold.charter_of(&query.charter));
         let cited = match fold.round(&query.id).and_then(|round| round.asked()) {
             Some(asked) => asked.body.cosigners.clone(),
-            None => self.supporters(fold, charter, question, &query.asker),
+            None => self.supporters(fold, query),
         };
         let counts = |at: &&Ref| {
-            self.supports(charter, at, question, &query.asker).is_some()
-                || !fresh && !self.rests_on_what_is_here(fold, at)
+            self.supports(fold, query, at, fresh) || !fresh && !self.rests_on_what_is_here(fold, at)
         };
         u32::try_from(cited.iter().filter(counts).count()).unwrap_or(u32::MAX)
     }

@@ -622,8 +622,7 @@ impl Member {
         if let Some(answer) = answer {
             return Err(Denial::Answered(answer.query));
         }
-        let charter = self.fold.charter_of(&body.charter);
-        body.cosigners = self.fold.acts().supporters(&self.fold, charter, &draft.question_hash, &me);
+        body.cosigners = self.fold.acts().supporters(&self.fold, &draft);
         self.judge(&draft, None)
             .map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;
         let index = self.own_size();
