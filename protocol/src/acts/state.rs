@@ -9,8 +9,8 @@ use datacoop_policy::verdict::CLOCK_SKEW_MAX;
 use datacoop_policy::{Digest, MemberId, Time};
 
 use super::{
-    Act, Done, Findings, OBJECTION_WAITS, PROPOSAL_OPEN, RESTRICTION_HOLDS, RESTRICTIONS_MAX, Subject,
-    Target, findings_hash,
+    Act, Done, Findings, OBJECTION_WAITS, PROPOSAL_OPEN, RESTRICTION_HOLDS, RESTRICTIONS_MAX,
+    RESTRICTIONS_WITHIN, Subject, Target, findings_hash,
 };
 use crate::entry::Ref;
 use crate::fold::Fold;
@@ -84,7 +84,7 @@ pub struct Reviewed<'a> {
 pub struct Restriction<'a> {
     /// What.
     pub target: &'a Target,
-    /// What they said, the last of each member under each version, in order of members.
+    /// What they said, the last of each member that counts, in order of members.
     pub by: Vec<&'a Done>,
     /// Of how many bodies they are.
     pub bodies: usize,
@@ -367,25 +367,26 @@ impl Acts {
 
     /// What members want restricted now, by the charter that a member goes by (CHARTER.md, C11): what a member
     /// says of itself, and what members of so many bodies say of anything. Restrictions combine; each holds
-    /// for a while, and is repeated once under one version of the charter.
+    /// for a while, and counts if it repeats one at most within a year.
     pub fn restrictions<'a>(&'a self, fold: &'a Fold, me: &MemberId, now: Time) -> Vec<Restriction<'a>> {
         let charter = fold.charter_at(me, now);
-        let mut said: BTreeMap<(&Target, &MemberId, u32), Vec<&Done>> = BTreeMap::new();
+        let mut said: BTreeMap<(&Target, &MemberId), Vec<&Done>> = BTreeMap::new();
         for done in self.all() {
             let Act::Restriction { target } = &done.act else { continue };
             // Under the version that we go by too: nobody keeps a vote by not putting in force what took it.
             if !may(charter, done) || !is_entitled(fold, done) {
                 continue;
             }
-            let version = fold.charter_of_entry(&done.by, done.time, done.at.index).version();
-            said.entry((target, &done.by, version)).or_default().push(done);
+            said.entry((target, &done.by)).or_default().push(done);
         }
         let mut wanted: BTreeMap<&Target, Vec<(&str, &Done)>> = BTreeMap::new();
-        for ((target, by, _), mut all) in said {
+        for ((target, by), mut all) in said {
             all.sort_by_key(|done| done.at.index);
-            let counts = all.into_iter().take(RESTRICTIONS_MAX);
-            let mut holding = counts
-                .filter(|done| done.time <= now + CLOCK_SKEW_MAX && now < done.time + RESTRICTION_HOLDS);
+            let holds =
+                |done: &&&Done| done.time <= now + CLOCK_SKEW_MAX && now < done.time + RESTRICTION_HOLDS;
+            // Those that hold are within a year of each other: no more than so many of them can count.
+            let holding = all.iter().filter(holds).take(RESTRICTIONS_MAX);
+            let mut holding = holding.filter(|done| !is_one_too_many(&all, done)).copied();
             let Some((member, first)) = charter.member(by).zip(holding.next()) else { continue };
             let last = holding.fold(first, |last, done| if done.time > last.time { done } else { last });
             wanted.entry(target).or_default().push((&member.body, last));
@@ -425,6 +426,13 @@ impl<'a> Restriction<'a> {
         let own = own.map(|(_, done)| done.time + RESTRICTION_HOLDS).max();
         Self { target, by: said.iter().map(|(_, done)| *done).collect(), bodies, until: together.max(own) }
     }
+}
+
+/// Whether a member had said the same so often before, within a year of what this says of its time: by the order of
+/// its log, so that no time that it writes down makes room for more.
+pub(crate) fn is_one_too_many(same: &[&Done], done: &Done) -> bool {
+    let before = same.iter().filter(|other| other.at.index < done.at.index);
+    before.filter(|other| (other.time - done.time).0.abs() < RESTRICTIONS_WITHIN.0).count() >= RESTRICTIONS_MAX
 }
 
 /// Whether a proposal's time is over, or the charter that it was made under is; a question's does not end with that.

@@ -6,7 +6,7 @@ use datacoop_policy::delegation::Delegation;
 
 use super::port::Event;
 use super::{Denial, Member};
-use crate::acts::{Act, Done, State, blob_text, findings_hash, has_vote, is_entitled};
+use crate::acts::{Act, Done, State, blob_text, findings_hash, has_vote, is_entitled, is_one_too_many};
 use crate::entry::{Body, QueryBody, Ref};
 use crate::log::tree::sha256;
 
@@ -238,7 +238,7 @@ impl Member {
     }
 
     fn check_restriction(&self, target: &crate::acts::Target, done: &Done) -> Check {
-        use crate::acts::{RESTRICTION_HOLDS, RESTRICTIONS_MAX, Target};
+        use crate::acts::{RESTRICTION_HOLDS, Target};
         let charter = self.fold.charter_at(&self.settings.me, done.time);
         let known = match target {
             Target::Member(id) => charter.member(id).is_some(),
@@ -249,15 +249,10 @@ impl Member {
         if !known {
             return no(format!("our charter has no {what} `{id}`"));
         }
-        let version = charter.version();
         let own = self.fold.acts().all().filter(|said| said.by == self.settings.me && said.act == done.act);
-        let own: Vec<&Done> = own
-            .filter(|said| {
-                self.fold.charter_of_entry(&said.by, said.time, said.at.index).version() == version
-            })
-            .collect();
-        if own.len() >= RESTRICTIONS_MAX {
-            return no(format!("we restricted it twice under version {version}: change the charter instead"));
+        let own: Vec<&Done> = own.collect();
+        if is_one_too_many(&own, done) {
+            return no("we restricted it twice within a year: change the charter instead");
         }
         match own.iter().any(|said| done.time < said.time + RESTRICTION_HOLDS) {
             true => no("our restriction of it still holds"),
