@@ -272,7 +272,7 @@ impl Act {
     }
 
     /// Who may do it, by role: one of these is enough. Whoever is affected objects and supports without a
-    /// vote; a helper drafts, and never signs (CHARTER.md section 2).
+    /// vote; a helper drafts, and never signs (CHARTER.md section 2). That a member suspends itself needs no role.
     pub fn roles(&self) -> &'static [Role] {
         match self {
             Self::Proposal { .. } | Self::Withdrawal { .. } | Self::Reply { .. } => {

@@ -463,5 +463,7 @@ fn under_each(fold: &Fold, done: &Done, holds: impl Fn(&Charter) -> bool) -> boo
 /// Whether a version of the charter gives whoever did it a role for that.
 fn may(charter: &Charter, done: &Done) -> bool {
     let member = charter.member(&done.by);
-    member.is_some_and(|member| done.act.roles().iter().any(|role| member.has(*role)))
+    // Itself a member suspends whatever its role: its keys may be stolen.
+    let itself = matches!(&done.act, Act::Restriction { target: Target::Member(id) } if *id == done.by);
+    member.is_some_and(|member| itself || done.act.roles().iter().any(|role| member.has(*role)))
 }
