@@ -432,7 +432,7 @@ impl<'a> Restriction<'a> {
 /// its log, so that no time that it writes down makes room for more.
 pub(crate) fn is_one_too_many(same: &[&Done], done: &Done) -> bool {
     let before = same.iter().filter(|other| other.at.index < done.at.index);
-    before.filter(|other| (other.time - done.time).0.abs() < RESTRICTIONS_WITHIN.0).count() >= RESTRICTIONS_MAX
+    before.filter(|other| other.time.0.abs_diff(done.time.0) < RESTRICTIONS_WITHIN.0).count() >= RESTRICTIONS_MAX
 }
 
 /// Whether a proposal's time is over, or the charter that it was made under is; a question's does not end with that.
