@@ -327,8 +327,11 @@ impl Member {
 
     /// All limits that hold here for a Query.
     fn limits(&self, query: &datacoop_policy::query::Query) -> Limits {
+        self.limits_under(self.fold.charter_at(&self.settings.me, self.now), query)
+    }
+
+    fn limits_under(&self, charter: &Charter, query: &datacoop_policy::query::Query) -> Limits {
         let own = self.settings.limits.as_ref();
-        let charter = self.fold.charter_at(&self.settings.me, self.now);
         let restricted = self.fold.acts().restricted(&self.fold, &self.settings.me, self.now);
         let held = standing::held_delegation(&self.fold, query, true);
         let layers = datacoop_policy::verdict::Layers::new(charter, &query.purpose, own);
