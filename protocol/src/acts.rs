@@ -19,7 +19,7 @@ use crate::json::{Fields, JsonError, Value};
 use crate::log::tree::sha256;
 
 use delegations::{limits_value, parse_limits};
-pub(crate) use state::is_entitled;
+pub(crate) use state::{has_vote, is_entitled, is_one_too_many};
 pub use state::{Acts, Blocked, Objection, Restriction, Reviewed, State};
 
 /// A proposal that is not adopted by then is stale (CHARTER.md section 4).
@@ -28,8 +28,10 @@ pub const PROPOSAL_OPEN: Span = Span(60 * 86_400_000);
 pub const OBJECTION_WAITS: Span = Span(7 * 86_400_000);
 /// How long one restriction holds (CHARTER.md, C11).
 pub const RESTRICTION_HOLDS: Span = Span(30 * 86_400_000);
-/// A member restricts one and the same under one charter version at most so often (C11: repeatable once).
+/// A member restricts one and the same at most so often within `RESTRICTIONS_WITHIN` (C11: repeatable once).
 pub const RESTRICTIONS_MAX: usize = 2;
+/// A year, and not a version of the charter: which one a member went by is its own word.
+pub const RESTRICTIONS_WITHIN: Span = Span(365 * 86_400_000);
 /// Random bytes before a text in its blob: without the blob nobody can tell what the text was, not even by
 /// trying all texts.
 pub const TEXT_SALT_BYTES: usize = 32;
@@ -270,7 +272,7 @@ impl Act {
     }
 
     /// Who may do it, by role: one of these is enough. Whoever is affected objects and supports without a
-    /// vote; a helper drafts, and never signs (CHARTER.md section 2).
+    /// vote; a helper drafts, and never signs (CHARTER.md section 2). That a member suspends itself needs no role.
     pub fn roles(&self) -> &'static [Role] {
         match self {
             Self::Proposal { .. } | Self::Withdrawal { .. } | Self::Reply { .. } => {

@@ -760,10 +760,13 @@ impl Fold {
     }
 
     /// A delegation came: the rounds that cite it get on, as if an entry of theirs had come.
-    pub(crate) fn touch_delegated(&mut self, leaf: &Digest) {
+    pub(crate) fn touch_delegated(&mut self, leaves: &BTreeSet<Digest>) {
+        if leaves.is_empty() {
+            return;
+        }
         let cites = |round: &&Arc<Round>| {
             let cited = round.asked().and_then(|asked| asked.body.delegation.as_ref());
-            cited.is_some_and(|cited| cited.leaf == *leaf)
+            cited.is_some_and(|cited| leaves.contains(&cited.leaf))
         };
         let citing = self.rounds.values().filter(cites).map(|round| round.id);
         self.touched.extend(citing);

@@ -114,7 +114,8 @@ fn a_version_is_proposed_objected_to_answered_and_only_then_signed() {
     coop.start(0);
     coop.wait_connected(0);
 
-    // Another wording is another proposal; the first is taken back, and holds nobody any more.
+    // Another wording is another proposal; the first is taken back, and what was said of it stands: else whoever
+    // is objected to would hand the same round again.
     let other = draft.replace("max_cells = 200", "max_cells = 150");
     std::fs::write(coop.path("other.txt"), other).unwrap();
     let instead = ["propose", "charter", "other.txt", "--instead-of", short, "--yes", "--json"];
@@ -128,7 +129,9 @@ fn a_version_is_proposed_objected_to_answered_and_only_then_signed() {
     assert_eq!(seen["other_wordings"][0], second.as_str());
     coop.fails(2, &["object", short, "--because", "late", "--yes"], 6, "withdrawn already");
     coop.terminate(0);
-    coop.ok(0, &["charter", "sign", "v2.txt", "--yes"]);
+    coop.fails(0, &["charter", "sign", "v2.txt", "--yes"], 6, "it was answered, and members have until");
+    // The other wording is another draft, and nobody objects to that.
+    coop.ok(0, &["charter", "sign", "other.txt", "--yes"]);
     coop.start(0);
     coop.wait_connected(0);
 

@@ -86,7 +86,8 @@ pub fn blocked_json(fold: &Fold, blocked: &Blocked) -> Value {
     let made = fold.acts().get(&blocked.objection.leaf).map(|done| done.time);
     json!({ "member": blocked.by.to_string(), "name": name(fold, &blocked.by),
             "objection": blocked.objection.leaf.to_string(), "since": made.map(clock_text),
-            "until": clock_text(blocked.until), "answered": blocked.answered })
+            "until": clock_text(blocked.until), "answered": blocked.answered,
+            "awaits_answer": blocked.awaits_answer })
 }
 
 /// One proposal and all that was said of it; `None` of what is none.
@@ -142,10 +143,11 @@ fn can(fold: &Fold, me: &MemberId, done: &Done, state: State, now: Time) -> Vec<
     let may = |act: &Act| act.is_for(own);
     let did = |is: fn(&Act) -> bool| fold.acts().on(&done.at).any(|said| said.by == *me && is(&said.act));
     let at = &done.at;
-    let mut can = vec![];
+    let answers = fold.acts().may_reply(fold, at, &done.by, me);
+    let open = fold.acts().objections(fold, at, &done.by).iter().any(|one| one.reply.is_none());
+    let mut can = vec![(answers && open, "reply")];
     if done.by == *me {
-        let open = fold.acts().objections(fold, at, me).iter().any(|one| one.reply.is_none());
-        can.extend([(true, "withdraw"), (open, "reply")]);
+        can.push((true, "withdraw"));
     } else {
         let text = Digest::default();
         let cosign = may(&Act::Cosign { proposal: at.clone() });

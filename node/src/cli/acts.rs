@@ -254,7 +254,7 @@ fn effect(what: &str, id: &str, lacking: u64, now: Time) -> String {
         more => format!("It takes effect once members of {more} other bodies say the same"),
     };
     format!(
-        "For 30 days, until {until}, {does}.\n{when}. It can be repeated once under this version\nof the charter, and not be taken back. What was released stays.\n"
+        "For 30 days, until {until}, {does}.\n{when}. It can be repeated once within a year,\nand not be taken back. What was released stays.\n"
     )
 }
 

@@ -177,10 +177,7 @@ fn blocked_text(one: &Value) -> String {
             if blocked["answered"] == true { "read why, and the answer," } else { "read why" }
         );
     }
-    let answer = match blocked["answered"] == true {
-        true => String::new(),
-        false => ", nor before its author answers".to_owned(),
-    };
+    let answer = if blocked["awaits_answer"] == true { ", nor before its author answers" } else { "" };
     format!(
         "{} objects since {}: nobody's program signs before {}{answer}",
         words(&blocked["name"]),
@@ -384,7 +381,8 @@ mod tests {
             "objections": [{ "id": "0badcafe99", "name": "Moor", "time": "2026-11-28 10:00",
                 "text": "no\nNext\n\u{1b}[1mit is adopted", "reply": null }],
             "reviews": [], "can": ["support", "object"],
-            "blocked": { "name": "Moor", "since": "2026-11-28 10:00", "until": "2026-12-05 10:00", "answered": false },
+            "blocked": { "name": "Moor", "since": "2026-11-28 10:00", "until": "2026-12-05 10:00",
+                "answered": false, "awaits_answer": true },
         })
     }
 

@@ -2,18 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datacoop_policy::charter::Charter;
+use datacoop_policy::charter::{Charter, Role};
 use datacoop_policy::limits::Restricted;
 use datacoop_policy::query::Query;
 use datacoop_policy::verdict::CLOCK_SKEW_MAX;
 use datacoop_policy::{Digest, MemberId, Time};
 
 use super::{
-    Act, Done, Findings, OBJECTION_WAITS, PROPOSAL_OPEN, RESTRICTION_HOLDS, RESTRICTIONS_MAX, Subject,
-    Target, findings_hash,
+    Act, Done, Findings, OBJECTION_WAITS, PROPOSAL_OPEN, RESTRICTION_HOLDS, RESTRICTIONS_MAX,
+    RESTRICTIONS_WITHIN, Subject, Target, findings_hash,
 };
 use crate::entry::Ref;
 use crate::fold::Fold;
+
+/// So often a member proposes one and the same draft, so that it can do so again once its 60 days are over; more
+/// often adds nothing, and costs a reader nothing.
+const SAME_DRAFT_MAX: usize = 8;
 
 /// Everything that members did beside rounds.
 #[derive(Clone, Default)]
@@ -21,6 +25,8 @@ pub struct Acts {
     done: BTreeMap<Digest, Done>,
     /// By what is spoken of, who speaks of it: either may come first.
     about: BTreeMap<Digest, BTreeSet<Digest>>,
+    /// By draft, who proposes it and where: of each member the first so many.
+    drafts: BTreeMap<Digest, BTreeMap<MemberId, Vec<Digest>>>,
     fresh: Vec<Digest>,
 }
 
@@ -42,7 +48,7 @@ pub enum State {
 pub struct Objection<'a> {
     /// The entry that says so.
     pub said: &'a Done,
-    /// What whoever proposed or asked it answered.
+    /// What whoever proposed or asked it answered, or whoever proposes the same with a vote.
     pub reply: Option<&'a Done>,
 }
 
@@ -57,6 +63,9 @@ pub struct Blocked {
     pub until: Time,
     /// Whether it was answered.
     pub answered: bool,
+    /// Whether it is waited for after that too, until it is answered: not while nobody with a vote wants what it
+    /// is about.
+    pub awaits_answer: bool,
 }
 
 /// A review, bound or shown.
@@ -75,7 +84,7 @@ pub struct Reviewed<'a> {
 pub struct Restriction<'a> {
     /// What.
     pub target: &'a Target,
-    /// What they said, the last of each member under each version, in order of members.
+    /// What they said, the last of each member that counts, in order of members.
     pub by: Vec<&'a Done>,
     /// Of how many bodies they are.
     pub bodies: usize,
@@ -101,6 +110,13 @@ impl Acts {
         if let Some(cited) = done.act.about() {
             self.about.entry(cited.leaf).or_default().insert(leaf);
         }
+        if let Act::Proposal { draft, .. } = &done.act {
+            let own = self.drafts.entry(*draft).or_default().entry(done.by.clone()).or_default();
+            // The entries of a log come in their order: the same ones for every reader.
+            if own.len() < SAME_DRAFT_MAX {
+                own.push(leaf);
+            }
+        }
         self.fresh.push(leaf);
         self.done.insert(leaf, done);
     }
@@ -123,6 +139,12 @@ impl Acts {
     /// All proposals, in order of their leaf hashes.
     pub fn proposals(&self) -> impl Iterator<Item = &Done> {
         self.all().filter(|done| matches!(done.act, Act::Proposal { .. }))
+    }
+
+    /// The proposals of a draft: of each member its first `SAME_DRAFT_MAX`.
+    pub(crate) fn of_draft(&self, draft: &Digest) -> impl Iterator<Item = &Done> {
+        let leaves = self.drafts.get(draft).into_iter().flat_map(BTreeMap::values).flatten();
+        leaves.filter_map(|leaf| self.done.get(leaf))
     }
 
     /// What speaks of an entry.
@@ -155,49 +177,45 @@ impl Acts {
         all
     }
 
-    /// The entries by which others support a question that is asked under a version of the charter: for whoever
-    /// asks it to cite.
-    pub fn supporters(
-        &self,
-        fold: &Fold,
-        charter: &Charter,
-        question: &Digest,
-        asker: &MemberId,
-    ) -> Vec<Ref> {
+    /// The entries by which others support a question that is to be asked: for whoever asks it to cite.
+    pub fn supporters(&self, fold: &Fold, query: &Query) -> Vec<Ref> {
+        let question = &query.question_hash;
         let open = self.proposals().filter(|done| {
             matches!(&done.act, Act::Proposal { subject: Subject::Question(_), draft, .. } if draft == question)
         });
-        let taken_back = |proposal: &&Done| {
-            let mut own = self.on(&proposal.at).filter(|done| done.by == proposal.by);
-            own.any(|done| matches!(done.act, Act::Withdrawal { .. }))
-        };
         let mut refs: BTreeMap<&str, &Ref> = BTreeMap::new();
-        for proposal in open.filter(|proposal| !taken_back(proposal)) {
+        for proposal in open {
             let all = self.cosigners(fold, proposal).into_values().chain([proposal]);
-            for done in all.filter(|done| self.supports(charter, &done.at, question, asker).is_some()) {
+            for done in all.filter(|done| self.supports(fold, query, &done.at, true)) {
                 refs.entry(&done.at.log).or_insert(&done.at);
             }
         }
         refs.into_values().cloned().collect()
     }
 
-    /// Who supports a question by an entry: by proposing it or by co-signing that. Whoever may under the version
-    /// that it is asked under: all who judge the Query know that one, and nobody keeps a vote that it took.
-    fn supports(
-        &self,
-        charter: &Charter,
-        at: &Ref,
-        question: &Digest,
-        asker: &MemberId,
-    ) -> Option<&MemberId> {
-        let done = self.get(&at.leaf).filter(|done| done.at == *at && done.by != *asker)?;
-        let proposal = if let Act::Cosign { proposal } = &done.act {
-            self.get(&proposal.leaf).filter(|found| found.at == *proposal)?
-        } else {
-            done
+    /// Whether a member supports a Query by an entry: by proposing its question or by co-signing that. Whoever may
+    /// under the version that it is asked under: all who judge the Query know that one, and nobody keeps a vote
+    /// that it took.
+    ///
+    /// Support ends with the proposal: once its time is over, by what the entries say of theirs, which is the same
+    /// for all; and once it was taken back before the question was asked. That a judge alone heeds, who is `fresh`:
+    /// to an auditor a proposer could show later that it had, and so convict whoever had not heard of it.
+    fn supports(&self, fold: &Fold, query: &Query, at: &Ref, fresh: bool) -> bool {
+        let Some(done) = self.get(&at.leaf).filter(|done| done.at == *at && done.by != query.asker) else {
+            return false;
         };
-        let Act::Proposal { subject: Subject::Question(_), draft, .. } = &proposal.act else { return None };
-        (draft == question && may(charter, done)).then_some(&done.by)
+        let found = if let Act::Cosign { proposal } = &done.act {
+            self.get(&proposal.leaf).filter(|found| found.at == *proposal)
+        } else {
+            Some(done)
+        };
+        let Some(proposal) = found else { return false };
+        let Act::Proposal { subject: Subject::Question(_), draft, .. } = &proposal.act else { return false };
+        let by_then = |time: Time| time <= query.at + CLOCK_SKEW_MAX;
+        let stands = by_then(proposal.time) && by_then(done.time) && query.at <= proposal.time + PROPOSAL_OPEN;
+        let taken_back = || self.withdrawal(proposal).is_some_and(|said| said.time <= query.at);
+        let is_of = *draft == query.question_hash && stands && !(fresh && taken_back());
+        is_of && may(fold.charter_of(&query.charter), done)
     }
 
     /// Whether all that a citation of support rests on is here.
@@ -209,14 +227,12 @@ impl Acts {
     /// How many other members support a Query's question, of the entries that it cites; of one that is not
     /// asked yet, of all. An auditor, who is not `fresh`, believes in those that rest on logs that are not here.
     pub fn cosigned(&self, fold: &Fold, query: &Query, fresh: bool) -> u32 {
-        let (question, charter) = (&query.question_hash, fold.charter_of(&query.charter));
         let cited = match fold.round(&query.id).and_then(|round| round.asked()) {
             Some(asked) => asked.body.cosigners.clone(),
-            None => self.supporters(fold, charter, question, &query.asker),
+            None => self.supporters(fold, query),
         };
         let counts = |at: &&Ref| {
-            self.supports(charter, at, question, &query.asker).is_some()
-                || !fresh && !self.rests_on_what_is_here(fold, at)
+            self.supports(fold, query, at, fresh) || !fresh && !self.rests_on_what_is_here(fold, at)
         };
         u32::try_from(cited.iter().filter(counts).count()).unwrap_or(u32::MAX)
     }
@@ -227,26 +243,75 @@ impl Acts {
         let others = said.into_values().filter(|said| said.by != *author);
         others
             .map(|said| {
-                let replies = self.on(&said.at).filter(|done| done.by == *author);
-                let replies = replies.filter(|done| matches!(done.act, Act::Reply { .. }));
-                Objection { said, reply: replies.min_by_key(|done| done.at.index) }
+                let replies = self.on(&said.at).filter(|done| matches!(done.act, Act::Reply { .. }));
+                let replies = replies.filter(|done| self.may_reply(fold, at, author, &done.by));
+                Objection { said, reply: replies.min_by_key(|done| (done.time, &done.at)) }
             })
             .collect()
     }
 
-    /// Which objection keeps programs from signing a proposal now: the one that does so longest. One that says
-    /// it is from later than now is not made yet.
+    /// Whether a member answers an objection to an entry of `author`: it is its own, or it proposes the same draft
+    /// and has a vote. Else whoever proposes a draft of others, and never answers, would keep all from signing it.
+    pub fn may_reply(&self, fold: &Fold, at: &Ref, author: &MemberId, by: &MemberId) -> bool {
+        let Some(Done { act: Act::Proposal { draft, .. }, .. }) = self.get(&at.leaf) else { return by == author };
+        by == author || self.of_draft(draft).any(|same| same.by == *by && has_vote(fold, same))
+    }
+
+    /// Which objection keeps programs from signing a proposal now: the one that does so longest.
+    ///
+    /// It is the draft that is objected to, by whomever that is proposed.
     pub fn blocked(&self, fold: &Fold, proposal: &Done, now: Time) -> Option<Blocked> {
-        let objections = self.objections(fold, &proposal.at, &proposal.by);
-        let made = objections.into_iter().filter(|objection| objection.said.time <= now + CLOCK_SKEW_MAX);
-        let blocked = made.map(|Objection { said, reply }| Blocked {
-            by: said.by.clone(),
-            objection: said.at.clone(),
-            until: said.time + OBJECTION_WAITS,
-            answered: reply.is_some(),
-        });
-        let holding = blocked.filter(|blocked| !blocked.answered || now < blocked.until);
-        holding.max_by_key(|blocked| (!blocked.answered, blocked.until))
+        let Act::Proposal { subject, draft, .. } = &proposal.act else { return None };
+        let same = self.of_draft(draft).filter(
+            |same| matches!(&same.act, Act::Proposal { subject: other, .. } if other.code() == subject.code()),
+        );
+        self.blocked_by(fold, same, now)
+    }
+
+    /// As `blocked`, of several proposals of one and the same: a member objects to that once, from its first word
+    /// on. One that says it is from later than now is not made yet.
+    pub fn blocked_by<'a>(
+        &'a self,
+        fold: &'a Fold,
+        proposals: impl Iterator<Item = &'a Done>,
+        now: Time,
+    ) -> Option<Blocked> {
+        let mut against: BTreeMap<&MemberId, Blocked> = BTreeMap::new();
+        for proposal in proposals.filter(|proposal| self.is_before_members(fold, proposal, now)) {
+            let objections = self.objections(fold, &proposal.at, &proposal.by);
+            let made = objections.into_iter().filter(|one| one.said.time <= now + CLOCK_SKEW_MAX);
+            for Objection { said, reply } in made {
+                let new = || Blocked {
+                    by: said.by.clone(),
+                    objection: said.at.clone(),
+                    until: said.time + OBJECTION_WAITS,
+                    answered: false,
+                    awaits_answer: false,
+                };
+                let held = against.entry(&said.by).or_insert_with(new);
+                if said.at.index < held.objection.index {
+                    (held.objection, held.until) = (said.at.clone(), said.time + OBJECTION_WAITS);
+                }
+                held.answered |= reply.is_some();
+                held.awaits_answer |= self.is_wanted(fold, proposal);
+            }
+        }
+        against.values_mut().for_each(|held| held.awaits_answer &= !held.answered);
+        let holding = against.into_values().filter(|held| held.awaits_answer || now < held.until);
+        holding.max_by_key(|held| (held.awaits_answer, held.until))
+    }
+
+    /// Whether an objection to a proposal still counts: its time is not over. Taking it back does not end what
+    /// others said of the draft.
+    fn is_before_members(&self, fold: &Fold, proposal: &Done, now: Time) -> bool {
+        let state = self.state(fold, proposal, now);
+        matches!(state, Some(State::Open | State::Withdrawn)) && !is_over(fold, proposal, now)
+    }
+
+    /// Whether a member with a vote made a proposal or supports it.
+    fn is_wanted(&self, fold: &Fold, proposal: &Done) -> bool {
+        let mut supports = self.on(&proposal.at).filter(|done| matches!(done.act, Act::Cosign { .. }));
+        has_vote(fold, proposal) || supports.any(|done| has_vote(fold, done))
     }
 
     /// Who is against a Query, or against a proposal of its question, whatever became of that.
@@ -288,6 +353,12 @@ impl Acts {
         reviews.collect()
     }
 
+    /// The first entry by which whoever made a proposal took it back.
+    fn withdrawal<'a>(&'a self, proposal: &'a Done) -> Option<&'a Done> {
+        let own = self.on(&proposal.at).filter(|done| done.by == proposal.by);
+        own.filter(|done| matches!(done.act, Act::Withdrawal { .. })).min_by_key(|done| done.at.index)
+    }
+
     /// How a proposal stands; `None` of what is none, or of whoever may make none.
     pub fn state(&self, fold: &Fold, proposal: &Done, now: Time) -> Option<State> {
         let Act::Proposal { subject, draft, charter, .. } = &proposal.act else { return None };
@@ -306,40 +377,36 @@ impl Acts {
                 queries.any(|query| query.question_hash == *draft)
             }
         };
-        let withdrawn = || {
-            let mut own = self.on(&proposal.at).filter(|done| done.by == proposal.by);
-            own.any(|done| matches!(done.act, Act::Withdrawal { .. }))
-        };
-        let outlived = !matches!(subject, Subject::Question(_)) && fold.charter().hash() != *charter;
         Some(match () {
             () if adopted => State::Adopted,
-            () if withdrawn() => State::Withdrawn,
-            () if outlived || now > proposal.time + PROPOSAL_OPEN => State::Stale,
+            () if self.withdrawal(proposal).is_some() => State::Withdrawn,
+            () if is_over(fold, proposal, now) => State::Stale,
             () => State::Open,
         })
     }
 
     /// What members want restricted now, by the charter that a member goes by (CHARTER.md, C11): what a member
     /// says of itself, and what members of so many bodies say of anything. Restrictions combine; each holds
-    /// for a while, and is repeated once under one version of the charter.
+    /// for a while, and counts if it repeats one at most within a year.
     pub fn restrictions<'a>(&'a self, fold: &'a Fold, me: &MemberId, now: Time) -> Vec<Restriction<'a>> {
         let charter = fold.charter_at(me, now);
-        let mut said: BTreeMap<(&Target, &MemberId, u32), Vec<&Done>> = BTreeMap::new();
+        let mut said: BTreeMap<(&Target, &MemberId), Vec<&Done>> = BTreeMap::new();
         for done in self.all() {
             let Act::Restriction { target } = &done.act else { continue };
             // Under the version that we go by too: nobody keeps a vote by not putting in force what took it.
             if !may(charter, done) || !is_entitled(fold, done) {
                 continue;
             }
-            let version = fold.charter_of_entry(&done.by, done.time, done.at.index).version();
-            said.entry((target, &done.by, version)).or_default().push(done);
+            said.entry((target, &done.by)).or_default().push(done);
         }
         let mut wanted: BTreeMap<&Target, Vec<(&str, &Done)>> = BTreeMap::new();
-        for ((target, by, _), mut all) in said {
+        for ((target, by), mut all) in said {
             all.sort_by_key(|done| done.at.index);
-            let counts = all.into_iter().take(RESTRICTIONS_MAX);
-            let mut holding = counts
-                .filter(|done| done.time <= now + CLOCK_SKEW_MAX && now < done.time + RESTRICTION_HOLDS);
+            let holds =
+                |done: &&&Done| done.time <= now + CLOCK_SKEW_MAX && now < done.time + RESTRICTION_HOLDS;
+            // Those that hold are within a year of each other: no more than so many of them can count.
+            let holding = all.iter().filter(holds).take(RESTRICTIONS_MAX);
+            let mut holding = holding.filter(|done| !is_one_too_many(&all, done)).copied();
             let Some((member, first)) = charter.member(by).zip(holding.next()) else { continue };
             let last = holding.fold(first, |last, done| if done.time > last.time { done } else { last });
             wanted.entry(target).or_default().push((&member.body, last));
@@ -381,16 +448,42 @@ impl<'a> Restriction<'a> {
     }
 }
 
+/// Whether a member had said the same so often before, within a year of what this says of its time: by the order of
+/// its log, so that no time that it writes down makes room for more.
+pub(crate) fn is_one_too_many(same: &[&Done], done: &Done) -> bool {
+    let before = same.iter().filter(|other| other.at.index < done.at.index);
+    before.filter(|other| other.time.0.abs_diff(done.time.0) < RESTRICTIONS_WITHIN.0).count() >= RESTRICTIONS_MAX
+}
+
+/// Whether a proposal's time is over, or the charter that it was made under is; a question's does not end with that.
+fn is_over(fold: &Fold, proposal: &Done, now: Time) -> bool {
+    let Act::Proposal { subject, charter, .. } = &proposal.act else { return true };
+    let outlived = !matches!(subject, Subject::Question(_)) && fold.charter().hash() != *charter;
+    outlived || now > proposal.time + PROPOSAL_OPEN
+}
+
 /// Whether whoever did it may, under the charter that it then went by, as its own log says; and under each later
 /// one that others went by already: nobody keeps a role by not putting in force what took it.
 pub(crate) fn is_entitled(fold: &Fold, done: &Done) -> bool {
+    under_each(fold, done, |charter| may(charter, done))
+}
+
+/// Whether whoever did it had a vote, under the same versions.
+pub(crate) fn has_vote(fold: &Fold, done: &Done) -> bool {
+    under_each(fold, done, |charter| charter.member(&done.by).is_some_and(|member| member.has(Role::Voting)))
+}
+
+fn under_each(fold: &Fold, done: &Done, holds: impl Fn(&Charter) -> bool) -> bool {
     let own = fold.charter_of_entry(&done.by, done.time, done.at.index);
     let later = fold.charters().iter().filter(|charter| charter.version() > own.version());
     let mut acting = later.filter(|charter| fold.is_gone_by(charter, done.time));
-    may(own, done) && acting.all(|charter| may(charter, done))
+    holds(own) && acting.all(|charter| holds(charter))
 }
 
 /// Whether a version of the charter gives whoever did it a role for that.
 fn may(charter: &Charter, done: &Done) -> bool {
-    charter.member(&done.by).is_some_and(|member| done.act.is_for(member))
+    let member = charter.member(&done.by);
+    // Itself a member suspends whatever its role: its keys may be stolen.
+    let itself = matches!(&done.act, Act::Restriction { target: Target::Member(id) } if *id == done.by);
+    member.is_some_and(|member| itself || done.act.is_for(member))
 }

@@ -84,6 +84,10 @@ fn check_adopted(
 ) -> Option<Result<(), String>> {
     let said = |text: String| Some(Err(format!("entry {}: {text}", adopted.index)));
     let version = adopted.version;
+    let named = fold.charter_named(&adopted.hash);
+    if named.is_some_and(|charter| charter.version() != version) {
+        return said("another charter was put in force".to_owned());
+    }
     let Some(charter) = fold.charters().iter().find(|charter| charter.version() == version) else {
         return match version > fold.charter().version() {
             true => None,

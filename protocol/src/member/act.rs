@@ -6,7 +6,7 @@ use datacoop_policy::delegation::Delegation;
 
 use super::port::Event;
 use super::{Denial, Member};
-use crate::acts::{Act, Done, State, blob_text, findings_hash, is_entitled};
+use crate::acts::{Act, Done, State, blob_text, findings_hash, has_vote, is_entitled, is_one_too_many};
 use crate::entry::{Body, QueryBody, Ref};
 use crate::log::tree::sha256;
 
@@ -83,17 +83,7 @@ impl Member {
             return no(format!("there is no entry {} of {} here yet", cited.index, cited.log));
         }
         match &done.act {
-            Act::Proposal { draft, .. } => {
-                let acts = self.fold.acts();
-                let twin = acts.proposals().find(|other| {
-                    matches!(&other.act, Act::Proposal { draft: theirs, .. } if theirs == draft)
-                        && acts.state(&self.fold, other, done.time) == Some(State::Open)
-                });
-                match twin {
-                    Some(twin) => no(format!("`{}` proposes the same, as {}", twin.by, twin.at.leaf.short())),
-                    None => Ok(()),
-                }
-            }
+            Act::Proposal { draft, .. } => self.check_twin(draft, done),
             Act::Cosign { proposal } => {
                 self.open_proposal(proposal, done)?;
                 self.once(proposal, |act| matches!(act, Act::Cosign { .. }), "we support it already")
@@ -173,6 +163,25 @@ impl Member {
         body.delegation = usable.iter().find(allows).or(usable.first()).cloned();
     }
 
+    /// The same is not proposed twice at a time. But while an objection to it is not answered, whoever has a vote
+    /// proposes it too, to answer in place of an author that does not.
+    fn check_twin(&self, draft: &datacoop_policy::Digest, done: &Done) -> Check {
+        let acts = self.fold.acts();
+        let votes = has_vote(&self.fold, done);
+        let unanswered = |other: &Done| {
+            acts.blocked(&self.fold, other, done.time).is_some_and(|blocked| !blocked.answered)
+        };
+        let mut open = acts.of_draft(draft);
+        let twin = open.find(|other| {
+            acts.state(&self.fold, other, done.time) == Some(State::Open)
+                && !(votes && other.by != done.by && unanswered(other))
+        });
+        match twin {
+            Some(twin) => no(format!("`{}` proposes the same, as {}", twin.by, twin.at.leaf.short())),
+            None => Ok(()),
+        }
+    }
+
     fn open_proposal(&self, at: &Ref, done: &Done) -> Result<&Done, Denial> {
         let acts = self.fold.acts();
         let found = acts.get(&at.leaf).filter(|found| found.at == *at);
@@ -221,14 +230,15 @@ impl Member {
         };
         let proposer = acts.get(&about.leaf).map(|done| &done.by);
         let asker = self.fold.round(&about.leaf).and_then(|round| round.asked()).map(|asked| &asked.asker);
-        if proposer.or(asker) != Some(&self.settings.me) {
-            return no("only whoever proposed or asked it replies");
+        let me = &self.settings.me;
+        if !proposer.or(asker).is_some_and(|author| acts.may_reply(&self.fold, about, author, me)) {
+            return no("only whoever proposed or asked it replies, or whoever has a vote and proposes the same");
         }
         self.once(objection, |act| matches!(act, Act::Reply { .. }), "we replied to it already")
     }
 
     fn check_restriction(&self, target: &crate::acts::Target, done: &Done) -> Check {
-        use crate::acts::{RESTRICTION_HOLDS, RESTRICTIONS_MAX, Target};
+        use crate::acts::{RESTRICTION_HOLDS, Target};
         let charter = self.fold.charter_at(&self.settings.me, done.time);
         let known = match target {
             Target::Member(id) => charter.member(id).is_some(),
@@ -239,15 +249,10 @@ impl Member {
         if !known {
             return no(format!("our charter has no {what} `{id}`"));
         }
-        let version = charter.version();
         let own = self.fold.acts().all().filter(|said| said.by == self.settings.me && said.act == done.act);
-        let own: Vec<&Done> = own
-            .filter(|said| {
-                self.fold.charter_of_entry(&said.by, said.time, said.at.index).version() == version
-            })
-            .collect();
-        if own.len() >= RESTRICTIONS_MAX {
-            return no(format!("we restricted it twice under version {version}: change the charter instead"));
+        let own: Vec<&Done> = own.collect();
+        if is_one_too_many(&own, done) {
+            return no("we restricted it twice within a year: change the charter instead");
         }
         match own.iter().any(|said| done.time < said.time + RESTRICTION_HOLDS) {
             true => no("our restriction of it still holds"),

@@ -252,10 +252,11 @@ impl Member {
 
     /// Learns of what members did beside rounds: every other member reads its text.
     pub(super) fn notice_acts(&mut self) {
+        let mut delegations = BTreeSet::new();
         for leaf in self.fold.take_fresh_acts() {
             let Some(done) = self.fold.acts().get(&leaf) else { continue };
             if matches!(done.act, Act::Delegation { .. }) {
-                self.fold.touch_delegated(&leaf);
+                delegations.insert(leaf);
                 continue;
             }
             if matches!(done.act, Act::Reply { .. }) {
@@ -281,6 +282,7 @@ impl Member {
             };
             self.learn_need(hash, need);
         }
+        self.fold.touch_delegated(&delegations);
     }
 
     /// Queues a blob we hold for everyone who needs it from us.

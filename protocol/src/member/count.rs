@@ -195,9 +195,12 @@ impl Member {
         self.append(Body::Close { query: round.id, verifies: verifies.to_vec(), accepted, commit });
     }
 
+    /// By the version that the Query names, and not by a later one: a round ends as it was debited (C10), and a seat
+    /// that had closed would else abort.
     pub(super) fn keeps_step(&self, plan: &Plan, accepted: &[MemberId]) -> bool {
-        let step = self.limits(&plan.query).min_step;
-        plan.query.mode == Mode::FullNoise || keeps_step(&self.fold, &plan.query, accepted, step)
+        let query = &plan.query;
+        let step = self.limits_under(self.fold.charter_of(&query.charter), query).min_step;
+        query.mode == Mode::FullNoise || keeps_step(&self.fold, query, accepted, step)
     }
 
     /// Opens our aggregate share: at most once, ever. The open entry is its own durable mark.

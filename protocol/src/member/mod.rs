@@ -336,8 +336,11 @@ impl Member {
 
     /// All limits that hold here for a Query.
     fn limits(&self, query: &datacoop_policy::query::Query) -> Limits {
+        self.limits_under(self.fold.charter_at(&self.settings.me, self.now), query)
+    }
+
+    fn limits_under(&self, charter: &Charter, query: &datacoop_policy::query::Query) -> Limits {
         let own = self.settings.limits.as_ref();
-        let charter = self.fold.charter_at(&self.settings.me, self.now);
         let restricted = self.fold.acts().restricted(&self.fold, &self.settings.me, self.now);
         let held = standing::held_delegation(&self.fold, query, true);
         let layers = datacoop_policy::verdict::Layers::new(charter, &query.purpose, own);
@@ -631,9 +634,15 @@ impl Member {
         if let Some(answer) = answer {
             return Err(Denial::Answered(answer.query));
         }
+<<<<<<< HEAD
         let charter = self.fold.charter_of(&body.charter);
         body.cosigners = self.fold.acts().supporters(&self.fold, charter, &draft.question_hash, &me);
         self.verdict(&draft).map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;
+=======
+        body.cosigners = self.fold.acts().supporters(&self.fold, &draft);
+        self.judge(&draft, None)
+            .map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;
+>>>>>>> h-hostile
         let index = self.own_size();
         let body = Body::Query(Box::new(body));
         if self.readable(&body).is_none() {
