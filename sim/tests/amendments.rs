@@ -5,11 +5,12 @@ mod common;
 use common::{LOSS, Story};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{Digest, QueryId, Span};
-use datacoop_protocol::audit::{Outcome, audit_one};
+use datacoop_protocol::audit::Outcome;
 use datacoop_protocol::entry::{Body, Entry};
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::member::port::Event;
 use datacoop_protocol::rounds::Kind;
+use datacoop_sim::audits::audit_one;
 
 const DAY: Span = Span(86_400_000);
 

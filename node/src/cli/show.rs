@@ -8,7 +8,7 @@ use datacoop_protocol::fold::Fold;
 use serde_json::{Value, json};
 
 use super::means::{releases_text, spent_text};
-use crate::loss::spent;
+use crate::loss::Books;
 
 /// Figures as scripts read them.
 pub(crate) fn figures_json(figures: &Figures) -> Value {
@@ -217,7 +217,7 @@ pub(crate) fn lot_text(can_be_all_corrupt: bool) -> &'static str {
 }
 
 /// An audit as scripts read it, one object a log.
-pub(crate) fn audit_json(reports: &[LogReport], fold: &Fold) -> Value {
+pub(crate) fn audit_json(reports: &[LogReport], books: &Books) -> Value {
     let logs = reports.iter().map(|report| {
         let checks: Vec<Value> = report
             .checks
@@ -235,7 +235,7 @@ pub(crate) fn audit_json(reports: &[LogReport], fold: &Fold) -> Value {
             "root": report.root.to_string(),
             "result": if report.passed() { "pass" } else { "fail" },
             "checks": checks,
-            "spent": spent(fold, &report.member).json(),
+            "spent": books.spent(&report.member, &report.ledger).json(),
         })
     });
     Value::Array(logs.collect())
@@ -243,7 +243,7 @@ pub(crate) fn audit_json(reports: &[LogReport], fold: &Fold) -> Value {
 
 /// An audit for people: every check of every log, what each spent, and what that means. `others` is how
 /// many checks failed beside those of the logs.
-pub(crate) fn audit_text(reports: &[LogReport], fold: &Fold, others: usize) -> String {
+pub(crate) fn audit_text(reports: &[LogReport], fold: &Fold, books: &Books, others: usize) -> String {
     let mut out = String::new();
     for report in reports {
         out += &format!(
@@ -257,7 +257,7 @@ pub(crate) fn audit_text(reports: &[LogReport], fold: &Fold, others: usize) -> S
             // It may quote what the log's author wrote.
             out += &format!("{word} {} {:<10} {}\n", check.code, check.name, plain(&check.text));
         }
-        out += &format!("{}\n", spent_text(&spent(fold, &report.member)));
+        out += &format!("{}\n", spent_text(&books.spent(&report.member, &report.ledger)));
     }
     out += &releases_text(fold);
     out += "NOT SHOWN            that rows are true; that noise was drawn; copies made elsewhere\n";
@@ -320,6 +320,7 @@ mod tests {
             entries: 3,
             root: datacoop_policy::Digest([7; 32]),
             checks: vec![check],
+            ledger: Default::default(),
             is_proved: false,
         };
         let line = audit_lines(std::slice::from_ref(&report));
