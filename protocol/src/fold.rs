@@ -496,10 +496,15 @@ impl Fold {
         log.and_then(|log| log.tree.leaf(reference.index)) == Some(reference.leaf)
     }
 
-    /// Adds an entry to a log, proved or our own, and folds it. Returns its reference.
+    /// Adds an entry to a log, proved or our own, and folds it. Returns its reference; `None` of no log here, and in
+    /// a fold for audit of the 2^32nd of a log.
     pub fn append(&mut self, member: &MemberId, bytes: Arc<[u8]>) -> Option<Ref> {
         let log = self.logs.get_mut(member)?;
         let index = log.size();
+        if self.shelf.is_some() && u32::try_from(index).is_err() {
+            // Places are kept in 32 bits: some 200 GB of memory, and hours, from here.
+            return None;
+        }
         let leaf = leaf_hash(&bytes);
         log.tree.push(leaf);
         if self.shelf.is_none() || index < BEGINNING {

@@ -1,8 +1,8 @@
 //! The checks of large logs in bounded memory: their entries were folded once, and are read again round by round,
 //! in about the order in which they were written. A round is held while its steps come, and then let go.
 //!
-//! What is held at a time: `WINDOW` rounds, and what `Fold::for_audit` and the checks say. Rounds whose entries lie
-//! far apart, as somebody's that slept long, are read more than once.
+//! What is held at a time: as many rounds as `Entries::rounds_held` says, and what `Fold::for_audit` and the checks
+//! say. Rounds whose entries lie far apart, as somebody's that slept long, are read more than once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,10 +12,6 @@ use datacoop_policy::{MemberId, Time};
 use super::{BlobSource, LogChecks, LogReport, Notes, Step, steps};
 use crate::fold::{Entries, Fold, Log, Places, Vanished};
 use crate::rounds::Round;
-
-/// Rounds held at a time: more than are ever under way at once in a co-operative of hundreds of members, at some
-/// tens of kilobytes each.
-const WINDOW: usize = 256;
 
 /// Audits the logs of these members in a fold for audit, whose entries are read again; otherwise as
 /// `audit_one_from`. `proved` says of each log up to where its range proofs were recomputed earlier, and `seen`
@@ -139,7 +135,7 @@ impl<'a> Sweep<'a> {
         if let Some(round) = known.and_then(|_| self.fold.round(&id)) {
             return Ok(Arc::clone(round));
         }
-        while self.held.len() > WINDOW
+        while self.held.len() > self.entries.rounds_held().max(2)
             && let Some((_, oldest)) = self.used.first_key_value()
         {
             self.let_go(*oldest);

@@ -33,10 +33,19 @@ pub(super) fn time(seconds: u32) -> Option<Time> {
     (seconds != NO_TIME).then(|| Time::from_seconds(seconds.into()))
 }
 
+/// Rounds that an audit holds at a time: more than are ever under way at once in a co-operative of hundreds of
+/// members, at some tens of kilobytes each.
+const ROUNDS_HELD: usize = 256;
+
 /// Gives entries of logs once more.
 pub trait Entries {
     /// An entry that was folded before; `None` if it cannot be read any more.
     fn entry(&mut self, member: &MemberId, index: u64) -> Option<Arc<[u8]>>;
+
+    /// How many rounds are held at a time, at least two; what is more is read again when it is asked for.
+    fn rounds_held(&self) -> usize {
+        ROUNDS_HELD
+    }
 }
 
 /// An entry that was folded, and when it was to be read again was gone, or another.
