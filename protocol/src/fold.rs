@@ -301,7 +301,9 @@ impl Fold {
 
     /// Empty logs of the same members, for an auditor who reads twice.
     pub fn emptied_for_audit(&self) -> Self {
-        Self::for_audit(self.charters.clone(), self.vocabularies.clone())
+        let mut emptied = Self::for_audit(self.charters.clone(), self.vocabularies.clone());
+        emptied.rivals = self.rivals.clone();
+        emptied
     }
 
     /// The newest version of the charter: who belongs. Which rules hold, `charter_at` and `charter_of` say.
