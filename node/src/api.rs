@@ -16,11 +16,11 @@ use datacoop_policy::charter::Charter;
 use datacoop_policy::query::{Mode, WINDOW_MAX};
 use datacoop_policy::question::{QuestionDraft, tidy_params};
 use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, Span, Time};
-use datacoop_protocol::audit::{LogReport, Notes};
+use datacoop_protocol::audit::Notes;
 use datacoop_protocol::bounds::LAY_BYTES_MAX;
 use datacoop_protocol::certificate::{NotCertified, finish};
 use datacoop_protocol::entry::{Lay, QueryBody, Supersedes};
-use datacoop_protocol::fold::{Fold, Log, question_value};
+use datacoop_protocol::fold::{Entries, Fold, Log, question_value};
 use datacoop_protocol::member::Member;
 use datacoop_protocol::member::opening::NotShown;
 use datacoop_protocol::rounds::Round;
@@ -40,6 +40,7 @@ use crate::folder::{StoreError, write_durably};
 use crate::follow::{news, prove_entry};
 use crate::home::Home;
 use crate::load::Wish;
+use crate::loss::Books;
 use crate::own::basis::BasisText;
 use crate::serve::{LogServer, serve_logs};
 use crate::verify::{Audited, audit_on};
@@ -320,6 +321,16 @@ struct HeldLog {
     heads: Vec<String>,
 }
 
+/// Entries that are in memory, once more.
+#[derive(Default)]
+struct InMemory(BTreeMap<MemberId, Vec<Arc<[u8]>>>);
+
+impl Entries for InMemory {
+    fn entry(&mut self, member: &MemberId, index: u64) -> Option<Arc<[u8]>> {
+        self.0.get(member)?.get(usize::try_from(index).ok()?).cloned()
+    }
+}
+
 impl Held {
     fn of(member: &Member) -> Self {
         let (fold, witnessed) = (member.fold(), member.witnessed());
@@ -342,33 +353,39 @@ impl Held {
             remembered.check_charter(fold.charters()[0].id())?;
         }
         let mut notes = Notes::new();
+        let mut held = InMemory::default();
         for HeldLog { member, entries, note, heads } in self.logs {
             notes.insert(member.clone(), heads);
-            for entry in entries {
-                fold.append(&member, entry);
+            for entry in &entries {
+                fold.append(&member, Arc::clone(entry));
             }
             if let Some((size, note)) = note {
                 fold.set_note(&member, size, note);
             }
+            held.0.insert(member, entries);
         }
         let blobs = Blobs::kept(&home.join("blobs"));
         let blobs = |hash: &Digest| blobs.get(hash).ok().flatten();
         // Not one that is gone, if it was there.
         let known = |log: &&Log| remembered.is_some_and(|remembered| remembered.log(&log.origin).is_some());
         let logs = fold.logs().filter(|log| log.size() > 0 || known(log));
-        let audit = |log| audit_on(&fold, log, &blobs, &mut notes, None, remembered);
-        let reports: Vec<LogReport> = logs.map(audit).collect();
+        let members: Vec<MemberId> = logs.map(|log| log.member.clone()).collect();
+        let (mut books, trees) = (Books::default(), BTreeMap::new());
+        let seen = &mut |round: &Round| books.take(round);
+        let again = Some(&mut held as &mut dyn Entries);
+        let reports = audit_on(&mut fold, &members, again, &blobs, &mut notes, trees, remembered, seen);
+        let reports = reports.map_err(|error| StoreError::Wrong(error.to_string()))?;
         let continued = remembered.map(|remembered| remembered.continued(&reports)).unwrap_or_default();
         let result = if reports.iter().all(|report| report.passed()) { "pass" } else { "fail" };
         Ok(json!({
             "schema": "datacoop.audit/1",
             "demo": false,
             "result": result,
-            "logs": audit_json(&reports, &fold),
+            "logs": audit_json(&reports, &books),
             "releases": releases_json(&fold),
             "continued": goes_on_json(&continued),
             "audited": Audited::after(remembered, &fold, &reports),
-            "text": goes_on_text(&continued) + &audit_text(&reports, &fold, 0),
+            "text": goes_on_text(&continued) + &audit_text(&reports, &fold, &books, 0),
         }))
     }
 }

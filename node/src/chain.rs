@@ -31,8 +31,16 @@ pub type Versions = Vec<(String, Arc<Charter>)>;
 
 /// The notes of a folder's charter, version 1 first, as far as they follow each other without a gap.
 pub fn read_versions(folder: &Path) -> Result<Vec<String>, StoreError> {
+    versions_by(folder, |name| read_optional(&folder.join(name)))
+}
+
+/// As `read_versions`, of files that `read` gives by their names.
+pub fn versions_by(
+    folder: &Path,
+    mut read: impl FnMut(&str) -> Result<Option<Vec<u8>>, StoreError>,
+) -> Result<Vec<String>, StoreError> {
     let mut notes = vec![];
-    while let Some(bytes) = read_optional(&folder.join(format!("{}.note", notes.len() + 1)))? {
+    while let Some(bytes) = read(&format!("{}.note", notes.len() + 1))? {
         let text = String::from_utf8(bytes).map_err(|_| {
             StoreError::Wrong(format!("{}/{}.note is not text", folder.display(), notes.len() + 1))
         })?;

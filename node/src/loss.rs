@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use datacoop_policy::ledger::Account;
+use datacoop_policy::ledger::{Account, Ledger};
 use datacoop_policy::query::{Mode, Terms};
 use datacoop_policy::{AcademicYear, MemberId, PrivacyLoss};
 use datacoop_protocol::fold::Fold;
@@ -243,31 +243,47 @@ pub struct Spent {
 
 /// Adds up a member's log.
 pub fn spent(fold: &Fold, member: &MemberId) -> Spent {
-    let (standing, _) = replay(fold, member);
-    let mut own_by_account: BTreeMap<Account, Own> = BTreeMap::new();
-    for (account, loss, shares) in fold.rounds().values().filter_map(|round| standing_debit(round, member)) {
-        let own = own_by_account.entry(account).or_default();
-        own.debits += 1;
-        own.unknown += u32::from(shares.is_none());
-        own.loss = own.loss.plus(loss.times(u64::from(shares.unwrap_or(1))));
-    }
-    let accounts = standing.ledger().accounts().filter(|(_, spent)| *spent > PrivacyLoss::ZERO);
-    let accounts = accounts.map(|(account, spent)| {
-        let own = own_by_account.get(account).copied().unwrap_or_default();
-        AccountSpent {
-            account: account.clone(),
-            debits: own.debits,
-            spent: Reading::of(spent),
-            // A log whose debits do not add up is booked at the larger sum.
-            own_noise: Reading::of(own.loss.max(spent)),
-            unknown: own.unknown,
-        }
-    });
-    let accounts: Vec<AccountSpent> = accounts.collect();
-    Spent { years: years(accounts.iter().map(|spent| (&spent.account, spent.spent.loss))), accounts }
+    let mut books = Books::default();
+    fold.rounds().values().for_each(|round| books.take(round));
+    books.spent(member, replay(fold, member).0.ledger())
 }
 
-#[derive(Clone, Copy, Default)]
+/// What members spent by account, as their debits say, round by round.
+#[derive(Clone, Default, Debug)]
+pub struct Books(BTreeMap<MemberId, BTreeMap<Account, Own>>);
+
+impl Books {
+    /// Takes a round: each once.
+    pub fn take(&mut self, round: &Round) {
+        for (member, _) in round.all(Kind::Debit) {
+            let Some((account, loss, shares)) = standing_debit(round, member) else { continue };
+            let own = self.0.entry(member.clone()).or_default().entry(account).or_default();
+            own.debits += 1;
+            own.unknown += u32::from(shares.is_none());
+            own.loss = own.loss.plus(loss.times(u64::from(shares.unwrap_or(1))));
+        }
+    }
+
+    /// What a member spent, whose Ledger this is.
+    pub fn spent(&self, member: &MemberId, ledger: &Ledger) -> Spent {
+        let accounts = ledger.accounts().filter(|(_, spent)| *spent > PrivacyLoss::ZERO);
+        let accounts = accounts.map(|(account, spent)| {
+            let own = self.0.get(member).and_then(|own| own.get(account)).copied().unwrap_or_default();
+            AccountSpent {
+                account: account.clone(),
+                debits: own.debits,
+                spent: Reading::of(spent),
+                // A log whose debits do not add up is booked at the larger sum.
+                own_noise: Reading::of(own.loss.max(spent)),
+                unknown: own.unknown,
+            }
+        });
+        let accounts: Vec<AccountSpent> = accounts.collect();
+        Spent { years: years(accounts.iter().map(|spent| (&spent.account, spent.spent.loss))), accounts }
+    }
+}
+
+#[derive(Clone, Copy, Default, Debug)]
 struct Own {
     debits: u32,
     unknown: u32,

@@ -1,7 +1,10 @@
 //! Exported logs read back and checked, offline: what an auditor does with the USB stick.
 
+mod bundles;
+mod files;
 mod remembered;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
@@ -13,16 +16,21 @@ use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId};
 use datacoop_protocol::audit::{Check, LogReport, Notes, Outcome, two_heads};
 use datacoop_protocol::charter_text::open_chain;
-use datacoop_protocol::fold::{Fold, SectionError, SplitView};
-use datacoop_protocol::log::note::{Checkpoint, KIND_ED25519, bare_note, parse_vkey, split_note};
+use datacoop_protocol::fold::{Entries, Fold, Log, SectionError, SplitView};
+use datacoop_protocol::log::note::{
+    Checkpoint, KIND_ED25519, bare_note, open_checkpoint, parse_vkey, split_note,
+};
 use datacoop_protocol::log::tile::{TileStream, bundle_paths, read_bundle};
 use datacoop_protocol::log::tree::{Edge, leaf_hash, sha256};
+use datacoop_protocol::rounds::Round;
 
+use bundles::Bundles;
 pub use remembered::{Audited, audit_on};
 
-use crate::chain::read_versions;
-use crate::folder::{StoreError, at, read_optional};
+use crate::chain::versions_by;
+use crate::folder::{StoreError, at};
 use crate::home::SHIPPED_VOCABULARIES;
+use crate::loss::Books;
 
 /// An export: what is read before its entries, and what came of reading those.
 struct Export {
@@ -36,36 +44,31 @@ struct Export {
     origin: String,
 }
 
-fn read_text(path: &Path) -> Result<String, StoreError> {
-    fs::read_to_string(path).map_err(at(path))
-}
-
 /// Begins to read an export. Errors: it is none, or the machine cannot read it. Whether its head is signed
 /// and its files are right is for the checks to say.
 fn read_export(folder: &Path) -> Result<Export, StoreError> {
     let wrong = |text: String| StoreError::Wrong(format!("{}: {text}", folder.display()));
-    let key = parse_vkey(read_text(&folder.join("log.vkey"))?.trim_end(), KIND_ED25519)
-        .map_err(|error| wrong(error.to_string()))?;
-    let note = read_text(&folder.join("checkpoint"))?;
+    let vkey = files::read_text(folder, "log.vkey", files::VKEY_BYTES_MAX)?;
+    let key = parse_vkey(vkey.trim_end(), KIND_ED25519).map_err(|error| wrong(error.to_string()))?;
+    let note = files::read_text(folder, "checkpoint", files::HEAD_BYTES_MAX)?;
     let head = split_note(&note).and_then(|(text, _)| Checkpoint::parse(text));
     let size = head.map_err(|error| wrong(error.to_string()))?.size;
-    let charter_notes = read_versions(&folder.join("charter"))?;
-    let earlier = read_earlier(&folder.join("checkpoints"))?;
+    let charter_notes = versions_by(&folder.join("charter"), |name| {
+        files::read(folder, &format!("charter/{name}"), files::CHARTER_BYTES_MAX)
+    })?;
+    let earlier = read_earlier(folder)?;
     Ok(Export { folder: folder.to_owned(), note, size, earlier, charter_notes, origin: key.name })
 }
 
 /// Earlier heads, as far as there are any.
 fn read_earlier(folder: &Path) -> Result<Vec<String>, StoreError> {
-    if !folder.exists() {
-        return Ok(vec![]);
-    }
-    let files = fs::read_dir(folder).map_err(at(folder))?;
+    let names = files::names(folder, "checkpoints", files::EARLIER_MAX)?;
     // What is no text is no head, and is said to be none; it must not keep the rest from being checked.
-    let read = |file: std::io::Result<fs::DirEntry>| {
-        let bytes = file.and_then(|file| fs::read(file.path())).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+    let read = |name: String| {
+        let bytes = files::read(folder, &format!("checkpoints/{name}"), files::HEAD_BYTES_MAX)?;
+        Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
     };
-    Ok(files.map(read).collect())
+    names.into_iter().map(read).collect()
 }
 
 /// Reads the entries of an export, one bundle at a time, each into `take`, and says what is wrong with its
@@ -76,7 +79,7 @@ fn read_entries(export: &Export, take: &mut dyn FnMut(Arc<[u8]>)) -> Result<Opti
     let (mut problem, mut tiles, mut edge) = (None, TileStream::default(), Edge::default());
     let mut lines = Lines::open(&export.folder)?;
     for (name, width) in bundle_paths(export.size) {
-        let bundle = read_optional(&export.folder.join(&name))?;
+        let bundle = files::read(&export.folder, &name, files::BUNDLE_BYTES_MAX)?;
         let Some(entries) = bundle.as_deref().and_then(read_bundle) else {
             return Ok(Some(format!("{name} is absent or no bundle of entries")));
         };
@@ -88,7 +91,7 @@ fn read_entries(export: &Export, take: &mut dyn FnMut(Arc<[u8]>)) -> Result<Opti
             edge.push(leaf);
             for (name, bytes) in tiles.push(leaf) {
                 // A file is read for nothing once one is wrong.
-                if problem.is_none() && !is_file(&export.folder.join(&name), &bytes)? {
+                if problem.is_none() && !is_file(&export.folder, &name, &bytes)? {
                     problem = Some(is_other(&name));
                 }
             }
@@ -99,7 +102,7 @@ fn read_entries(export: &Export, take: &mut dyn FnMut(Arc<[u8]>)) -> Result<Opti
         }
     }
     for (name, bytes) in tiles.finish() {
-        if problem.is_none() && !is_file(&export.folder.join(&name), &bytes)? {
+        if problem.is_none() && !is_file(&export.folder, &name, &bytes)? {
             problem = Some(is_other(&name));
         }
     }
@@ -109,8 +112,8 @@ fn read_entries(export: &Export, take: &mut dyn FnMut(Arc<[u8]>)) -> Result<Opti
     Ok(problem.or_else(|| check_head(export, &edge)))
 }
 
-fn is_file(path: &Path, bytes: &[u8]) -> Result<bool, StoreError> {
-    Ok(read_optional(path)?.as_deref() == Some(bytes))
+fn is_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<bool, StoreError> {
+    Ok(files::read(folder, name, files::TILE_BYTES_MAX)?.as_deref() == Some(bytes))
 }
 
 /// All entries as lines, beside the bundles.
@@ -126,13 +129,8 @@ struct Lines {
 
 impl Lines {
     fn open(folder: &Path) -> Result<Self, StoreError> {
-        let path = folder.join(LINES);
-        let reader = match fs::File::open(&path) {
-            Ok(file) => Some(BufReader::new(file)),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(StoreError::Io(path, error)),
-        };
-        Ok(Self { path, reader, line: vec![] })
+        let reader = files::open(folder, LINES)?.map(BufReader::new);
+        Ok(Self { path: folder.join(LINES), reader, line: vec![] })
     }
 
     /// Whether this entry and the end of a line come next. What was asked for is read, and no more: a file
@@ -171,8 +169,10 @@ pub struct Verified {
     pub charter_notes: Vec<String>,
     /// Heads of each log, with the lines of whoever cosigned them.
     pub heads: Notes,
-    /// The fold, for proofs of what failed.
+    /// The fold, for proofs of what failed: with rounds only if it is whole, else with Releases.
     pub fold: Fold,
+    /// What each member spent.
+    pub books: Books,
     /// Who signed two histories of its log, with the proof: from an alert in some log, or from heads here.
     pub conflicts: Vec<SplitView>,
 }
@@ -184,18 +184,19 @@ pub struct Given<'a> {
     pub seen: &'a [&'a Path],
     /// What an earlier audit left.
     pub remembered: Option<&'a Audited>,
-    /// Whether the fold is to hold the entries' bytes, for certificates: far more memory.
-    pub keeps_entries: bool,
+    /// Whether the fold is to hold entries and rounds when all is read: for certificates and openings, and far more
+    /// memory.
+    pub whole: bool,
 }
 
 /// Verifies exported folders offline, together: what one log cites of another is looked up there. Of
-/// a log that is given more than once the longest copy counts, and the others must be its beginning, as
-/// must every head in `seen`.
+/// a log that is given more than once the longest copy counts that its key signed and that is whole, and the
+/// others must be its beginning, as must every head in `seen`.
 ///
-/// Entries are read once, bundle by bundle, and `progress` is told how many so far. Of each the hash and what
-/// it says of a round are kept, for a round is known only once all logs are read; its bytes are not, unless
-/// they are asked for.
-/// So memory grows with entries and Queries, by what `Fold::for_audit` names, and not with what files hold.
+/// Entries are read bundle by bundle, and `progress` is told how many so far. Unless the fold is to be `whole`,
+/// they are read twice: first for trees and files, and to learn which round each is of; then round by round, as
+/// `audit_twice` does. So memory is 48 bytes an entry and about 100 a round, and what `audit_twice` keeps of debits
+/// and Releases; never what files hold.
 ///
 /// It goes on from what is `remembered` of an earlier audit: each log must still begin with what that had
 /// seen, proofs of then are not recomputed, and what had failed is told again.
@@ -215,13 +216,13 @@ pub fn verify(
     if let Some(remembered) = remembered {
         remembered.check_charter(chain[0].id())?;
     }
-    let begin = if given.keeps_entries { Fold::with_chain } else { Fold::for_audit };
+    let begin = if given.whole { Fold::with_chain } else { Fold::for_audit };
     let mut fold = begin(chain.clone(), read_vocabularies(folders, &chain)?);
     let copies_by_owner = copies_by_owner(&fold, exports)?;
     let mut notes = Notes::new();
     let mut trees = BTreeMap::new();
     for (owner, copies) in &copies_by_owner {
-        trees.insert(owner, read_copies(&mut fold, owner, copies, progress)?);
+        trees.insert(owner.clone(), read_copies(&mut fold, owner, copies, progress)?);
         let log = fold.log(owner).expect("INVARIANT: every owner is a member with a log");
         let (size, note) = (log.size(), bare_note(&copies[0].note, &copies[0].origin, &log.key()));
         fold.set_note(owner, size, note);
@@ -229,7 +230,7 @@ pub fn verify(
         notes.insert(owner.clone(), heads.cloned().collect());
     }
     for path in given.seen {
-        let note = read_text(path)?;
+        let note = read_head(path)?;
         let origin = note.lines().next().unwrap_or_default();
         let owner = fold.member_by_origin(origin).ok_or_else(|| {
             StoreError::Wrong(format!("{}: no head of a log of this charter", path.display()))
@@ -244,15 +245,27 @@ pub fn verify(
         }
         notes.entry(owner.clone()).or_default().push(note);
     }
-    let source = blobs(folders);
-    let mut reports = vec![];
-    for (owner, tree) in trees {
-        let log = fold.log(owner).expect("INVARIANT: every owner is a member with a log");
-        reports.push(audit_on(&fold, log, &source, &mut notes, Some(tree), remembered));
+    let refused = RefCell::new(None);
+    let source = |hash: &Digest| match read_blob(folders, hash) {
+        Ok(found) => found,
+        Err(error) => {
+            refused.borrow_mut().get_or_insert(error);
+            None
+        }
+    };
+    let members: Vec<MemberId> = copies_by_owner.keys().cloned().collect();
+    let mut again = Bundles::new(copies_by_owner.iter().map(|(owner, copies)| (owner, &copies[0])));
+    let mut books = Books::default();
+    let again: Option<&mut dyn Entries> = if given.whole { None } else { Some(&mut again) };
+    let seen = &mut |round: &Round| books.take(round);
+    let reports = audit_on(&mut fold, &members, again, &source, &mut notes, trees, remembered, seen);
+    let reports = reports.map_err(|error| StoreError::Wrong(error.to_string()))?;
+    if let Some(error) = refused.into_inner() {
+        return Err(error);
     }
     let conflicts = conflicts(&fold, &notes);
     let charter = fold.charter().clone();
-    Ok(Verified { reports, charter, charter_notes, heads: notes, fold, conflicts })
+    Ok(Verified { reports, charter, charter_notes, heads: notes, fold, books, conflicts })
 }
 
 /// The longest chain of charter versions among exports: a member that was away may hold fewer. `first` is the
@@ -283,12 +296,35 @@ fn read_chain(first: &Export, exports: &[Export]) -> Result<(Vec<String>, Vec<Ar
     Ok((longest.0.charter_notes.clone(), longest.1.into_iter().map(Arc::new).collect()))
 }
 
-/// The blobs that lie in exported folders: each is what its name says, or is not there.
+/// The blobs that lie in exported folders: each is what its name says, or is not there. One that is no plain
+/// file, or too long, is not.
 pub fn blobs<'a>(folders: &'a [&Path]) -> impl Fn(&Digest) -> Option<Vec<u8>> + 'a {
-    |hash| {
-        let found = folders.iter().find_map(|folder| fs::read(folder.join(format!("blobs/{hash}"))).ok());
-        found.filter(|bytes| sha256(&[bytes]) == *hash)
+    move |hash| read_blob(folders, hash).ok().flatten()
+}
+
+/// Errors: what lies there under its name is no plain file, or longer than a blob can be.
+fn read_blob(folders: &[&Path], hash: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+    for folder in folders {
+        let found = files::read(folder, &format!("blobs/{hash}"), files::BLOB_FILE_BYTES_MAX)?;
+        if let Some(bytes) = found.filter(|bytes| sha256(&[bytes]) == *hash) {
+            return Ok(Some(bytes));
+        }
     }
+    Ok(None)
+}
+
+/// A head that the reader names itself: the path is its own, so a link is too.
+fn read_head(path: &Path) -> Result<String, StoreError> {
+    let mut bytes = vec![];
+    let file = fs::File::open(path).map_err(at(path))?;
+    file.take(files::HEAD_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(at(path))?;
+    let wrong = |what: &str| {
+        StoreError::Wrong(format!("{}: {what}; name a file such as `checkpoint`", path.display()))
+    };
+    if bytes.len() as u64 > files::HEAD_BYTES_MAX {
+        return Err(wrong("longer than a head can be"));
+    }
+    String::from_utf8(bytes).map_err(|_| wrong("not text"))
 }
 
 /// Who signed two histories: proven by an alert, or by a head that does not fit the entries here.
@@ -318,7 +354,20 @@ fn conflicts(fold: &Fold, all: &Notes) -> Vec<SplitView> {
     found
 }
 
-/// The exports by whose log they are, the longest copy first.
+/// What a copy of a log counts for beside others. Its size is anybody's word until the log's key signed it, and
+/// the signed head of entries that are not in the folder hides those that are in another.
+fn rank(log: &Log, export: &Export) -> Result<(bool, bool, u64), StoreError> {
+    let note = bare_note(&export.note, &log.origin, &log.key());
+    let Ok(head) = open_checkpoint(&note, &log.origin, &log.key()) else {
+        return Ok((false, false, export.size));
+    };
+    let mut edge = Edge::default();
+    read_entries(export, &mut |entry| edge.push(leaf_hash(&entry)))?;
+    Ok((true, (edge.size(), edge.root()) == (head.size, head.root), head.size))
+}
+
+/// The exports by whose log they are, that which counts first: the longest of those that its key signed and that
+/// are whole.
 fn copies_by_owner(fold: &Fold, exports: Vec<Export>) -> Result<BTreeMap<MemberId, Vec<Export>>, StoreError> {
     let mut copies_by_owner: BTreeMap<MemberId, Vec<Export>> = BTreeMap::new();
     for export in exports {
@@ -331,8 +380,14 @@ fn copies_by_owner(fold: &Fold, exports: Vec<Export>) -> Result<BTreeMap<MemberI
         })?;
         copies_by_owner.entry(owner).or_default().push(export);
     }
-    for copies in copies_by_owner.values_mut() {
-        copies.sort_by_key(|export| std::cmp::Reverse(export.size));
+    for (owner, copies) in copies_by_owner.iter_mut().filter(|(_, copies)| copies.len() > 1) {
+        let log = fold.log(owner).expect("INVARIANT: every owner is a member with a log");
+        let mut ranked = vec![];
+        for export in copies.drain(..) {
+            ranked.push((rank(log, &export)?, export));
+        }
+        ranked.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
+        copies.extend(ranked.into_iter().map(|(_, export)| export));
     }
     Ok(copies_by_owner)
 }
@@ -377,9 +432,7 @@ fn read_vocabularies(
     let named: BTreeSet<Digest> =
         datasets.flat_map(|dataset| dataset.vocabularies.iter().map(|(_, hash)| *hash)).collect();
     for hash in named {
-        let found =
-            folders.iter().find_map(|folder| fs::read_to_string(folder.join(format!("blobs/{hash}"))).ok());
-        texts.extend(found.filter(|text| sha256(&[text.as_bytes()]) == hash));
+        texts.extend(read_blob(folders, &hash)?.and_then(|bytes| String::from_utf8(bytes).ok()));
     }
     let read = texts.into_iter().map(|text| {
         let vocabulary = Vocabulary::from_toml(&text).map_err(StoreError::Wrong)?;

@@ -23,11 +23,15 @@ mod founding;
 mod history;
 pub use history::two_heads;
 pub mod opening;
+mod references;
 mod repeats;
+mod sweep;
+pub use sweep::audit_twice;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use datacoop_policy::ledger::Ledger;
 use datacoop_policy::{Digest, MemberId};
 
 use crate::cited::references;
@@ -36,7 +40,7 @@ use crate::fold::{Fold, Log};
 use crate::log::note::open_checkpoint;
 use crate::log::proof::TlogProof;
 use crate::member::work::{Item, read_verify_blobs, verification};
-use crate::rounds::{Kind, Logged, Plan, Round};
+use crate::rounds::{Asked, Kind, Logged, Plan, Round};
 
 /// How a check came out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -91,6 +95,8 @@ pub struct LogReport {
     pub root: Digest,
     /// In order of their codes.
     pub checks: Vec<Check>,
+    /// Its Ledger, as its debits and voids add up.
+    pub ledger: Ledger,
     /// Whether every accepted set that it closed with was recomputed, now or, up to where this audit went on
     /// from, earlier.
     pub is_proved: bool,
@@ -210,30 +216,124 @@ pub fn audit_one_from(
 }
 
 fn audit_log(fold: &Fold, log: &Log, blobs: BlobSource<'_>, notes: &Notes, proved: u64) -> LogReport {
-    let (proofs, is_proved) = check_proofs(fold, log, blobs, proved);
-    let checks = vec![
-        check_signature(log),
-        history::check_witnesses(fold, log, notes),
-        history::check_history(fold, log, notes),
-        check_grammar(log),
-        founding::check_charter(fold, log),
-        conduct::check_verdicts(fold, log),
-        conduct::check_ledger(fold, log),
-        conduct::check_rounds(fold, log),
-        check_releases(fold, log),
-        proofs,
-        history::check_clock(fold, log, notes),
-        check_references(fold, log),
-        repeats::check_repeats(fold, log),
-        alerts::check_alerts(fold, log),
-    ];
-    LogReport {
-        origin: log.origin.clone(),
-        member: log.member.clone(),
-        entries: log.size(),
-        root: log.tree().root(),
-        checks,
-        is_proved,
+    let mut checks = LogChecks::new(log, proved);
+    let mut all: Vec<(u64, &Arc<Round>, Step<'_>)> = vec![];
+    for round in fold.rounds().values() {
+        all.extend(steps(round, &log.member).map(|(index, step)| (index, round, step)));
+    }
+    all.sort_by_key(|(index, ..)| *index);
+    for (_, round, step) in &all {
+        checks.take(fold, log, blobs, round, step);
+    }
+    if checks.references.asks_again() {
+        all.iter().for_each(|(.., step)| checks.references.look_again(fold, step));
+    }
+    checks.finish(fold, log, notes)
+}
+
+/// What a member said in a round: an entry of its own log.
+enum Step<'a> {
+    /// It asked.
+    Asked(&'a Asked),
+    /// Its first of a kind.
+    Said(Kind, &'a Logged),
+    /// A kind that it had said before.
+    Repeat(&'a Logged),
+    /// What it saw that should not be.
+    Alert(&'a Logged),
+}
+
+/// A member's steps in a round, each with the entry that it is.
+fn steps<'a>(round: &'a Round, by: &'a MemberId) -> impl Iterator<Item = (u64, Step<'a>)> {
+    let asked = round.asked().filter(move |asked| asked.asker == *by);
+    let asked = asked.map(|asked| (asked.at.index, Step::Asked(asked)));
+    let said = round.firsts().filter(move |(_, author, _)| *author == by);
+    let said = said.map(|(kind, _, logged)| (logged.at.index, Step::Said(kind, logged)));
+    let repeats = round.repeats().iter().filter(move |(author, _)| author == by);
+    let repeats = repeats.map(|(_, logged)| (logged.at.index, Step::Repeat(logged)));
+    let alerts = round.alerts().iter().filter(move |(author, _)| author == by);
+    let alerts = alerts.map(|(_, logged)| (logged.at.index, Step::Alert(logged)));
+    asked.into_iter().chain(said).chain(repeats).chain(alerts)
+}
+
+/// The checks of one log that go by rounds, as they come to their steps: in the order of its entries, each with
+/// its whole round.
+struct LogChecks {
+    proved: u64,
+    conduct: conduct::Conduct,
+    rounds: Findings,
+    releases: Findings,
+    proofs: Findings,
+    /// Closes whose proofs an earlier audit recomputed.
+    proved_earlier: u64,
+    references: references::References,
+    repeats: repeats::Repeats,
+    alerts: Findings,
+}
+
+impl LogChecks {
+    /// `proved`: closes before it were seen to.
+    fn new(log: &Log, proved: u64) -> Self {
+        Self {
+            proved,
+            conduct: conduct::Conduct::new(),
+            rounds: Findings::new("A09", "rounds"),
+            releases: Findings::new("A10", "releases"),
+            proofs: Findings::new("A11", "proofs"),
+            proved_earlier: 0,
+            references: references::References::new(&log.member),
+            repeats: repeats::Repeats::new(),
+            alerts: alerts::begin(),
+        }
+    }
+
+    fn take(&mut self, fold: &Fold, log: &Log, blobs: BlobSource<'_>, round: &Arc<Round>, step: &Step<'_>) {
+        self.conduct.take(fold, log, round, step);
+        conduct::check_round(&mut self.rounds, fold, log, round, step);
+        match step {
+            Step::Said(Kind::Release, release) => check_release(&mut self.releases, fold, round, release),
+            Step::Said(Kind::Close, close) if close.at.index < self.proved => self.proved_earlier += 1,
+            Step::Said(Kind::Close, close) => check_proof(&mut self.proofs, fold, blobs, round, close),
+            Step::Said(..) | Step::Asked(_) | Step::Repeat(_) | Step::Alert(_) => {}
+        }
+        self.references.take(fold, step);
+        self.repeats.take(fold, &log.member, round, step);
+        alerts::check_step(&mut self.alerts, fold, log, round, step);
+    }
+
+    fn finish(self, fold: &Fold, log: &Log, notes: &Notes) -> LogReport {
+        // A11: whether all of them are.
+        let is_proved = self.proofs.skipped == 0 && self.proofs.bad.is_none();
+        let mut proofs = self.proofs.finish("accepted sets recomputed from range proofs");
+        if self.proved_earlier > 0 {
+            proofs.text += &format!("; {} more were by an earlier audit", self.proved_earlier);
+        }
+        let (verdicts, books, ledger) = self.conduct.finish();
+        let checks = vec![
+            check_signature(log),
+            history::check_witnesses(fold, log, notes),
+            history::check_history(fold, log, notes),
+            check_grammar(log),
+            founding::check_charter(fold, log),
+            verdicts,
+            books,
+            self.rounds.finish("debits and opens of rounds taken part in"),
+            self.releases.finish("releases recomputed"),
+            proofs,
+            history::check_clock(fold, log, notes),
+            self.references.finish(fold),
+            self.repeats.finish(),
+            alerts::finish(self.alerts, fold, log),
+        ];
+        LogReport {
+            origin: log.origin.clone(),
+            member: log.member.clone(),
+            entries: log.size(),
+            root: log.tree().root(),
+            checks,
+            ledger,
+            is_proved,
+        }
     }
 }
 
@@ -304,52 +404,23 @@ fn rests_on_what_is_here(fold: &Fold, round: &Round, logged: &Logged) -> bool {
 }
 
 /// A10: every release says what was opened: sums and figures recomputed.
-fn check_releases(fold: &Fold, log: &Log) -> Check {
-    let mut findings = Findings::new("A10", "releases");
-    for round in fold.rounds().values() {
-        let Some(logged) = round.said(Kind::Release, &log.member) else { continue };
-        let Some(plan) = round.plan() else {
-            findings.skip();
-            continue;
-        };
-        let right = round.check_release(plan, logged).is_some();
-        let text = || format!("entry {} releases other sums or figures than were opened", logged.at.index);
-        findings.judge(fold, round, logged, right, text);
-    }
-    findings.finish("releases recomputed")
+fn check_release(findings: &mut Findings, fold: &Fold, round: &Round, release: &Logged) {
+    let Some(plan) = round.plan() else { return findings.skip() };
+    let right = round.check_release(plan, release).is_some();
+    let text = || format!("entry {} releases other sums or figures than were opened", release.at.index);
+    findings.judge(fold, round, release, right, text);
 }
 
-/// A11: the accepted set follows from the verifier shares of all seats and the logged public shares. Closes
-/// before `proved` were seen to. Also returns whether all of them are.
-fn check_proofs(fold: &Fold, log: &Log, blobs: BlobSource<'_>, proved: u64) -> (Check, bool) {
-    let mut earlier = 0;
-    let mut findings = Findings::new("A11", "proofs");
-    for round in fold.rounds().values() {
-        let Some(close) = round.said(Kind::Close, &log.member) else { continue };
-        if close.at.index < proved {
-            earlier += 1;
-            continue;
-        }
-        match accepted_by_proof(round, blobs) {
-            None => findings.skip(),
-            Some((verifies, accepted)) => {
-                let Body::Close { accepted: told, verifies: cited, .. } = &close.body else { continue };
-                if accepted == *told && verifies != *cited {
-                    // Of other proofs than are here it is not shown.
-                    findings.skip();
-                    continue;
-                }
-                let text = || format!("entry {} accepts another set than the proofs do", close.at.index);
-                findings.judge(fold, round, close, accepted == *told, text);
-            }
-        }
+/// A11: the accepted set follows from the verifier shares of all seats and the logged public shares.
+fn check_proof(findings: &mut Findings, fold: &Fold, blobs: BlobSource<'_>, round: &Round, close: &Logged) {
+    let Some((verifies, accepted)) = accepted_by_proof(round, blobs) else { return findings.skip() };
+    let Body::Close { accepted: told, verifies: cited, .. } = &close.body else { return };
+    if accepted == *told && verifies != *cited {
+        // Of other proofs than are here it is not shown.
+        return findings.skip();
     }
-    let is_proved = findings.skipped == 0 && findings.bad.is_none();
-    let mut check = findings.finish("accepted sets recomputed from range proofs");
-    if earlier > 0 {
-        check.text += &format!("; {earlier} more were by an earlier audit");
-    }
-    (check, is_proved)
+    let text = || format!("entry {} accepts another set than the proofs do", close.at.index);
+    findings.judge(fold, round, close, accepted == *told, text);
 }
 
 /// The verifies here, and the set that follows from them.
@@ -365,87 +436,6 @@ fn accepted_by_proof(round: &Round, blobs: BlobSource<'_>) -> Option<(Vec<Ref>, 
     let accepted = items.iter().enumerate().filter(|(i, item)| verification(plan, item, *i, &runs).is_some());
     let accepted = accepted.map(|(_, item)| Some(round.contribution(plan, &item.member)?.at.clone()));
     Some((verifies, accepted.collect::<Option<_>>()?))
-}
-
-/// A13: every reference to a log that is here resolves; one into another history of somebody else's log is
-/// warned of, unless its author contradicts itself.
-fn check_references(fold: &Fold, log: &Log) -> Check {
-    let mut findings = Findings::new("A13", "cross-log");
-    let rounds = fold.rounds().values().flat_map(|round| round.everything());
-    let own: Vec<&Logged> = rounds.filter(|(by, _)| **by == log.member).map(|(_, logged)| logged).collect();
-    let claims = Claims::of(fold, &own);
-    for logged in own {
-        let entry = logged.at.index;
-        for reference in references(&logged.body) {
-            let held = fold.member_by_origin(&reference.log).and_then(|member| fold.log(member));
-            let Some(held) = held else {
-                findings.note(Some(entry), Err(format!("entry {entry} cites a log of no member")));
-                continue;
-            };
-            let is_own = held.member == log.member;
-            let (index, origin) = (reference.index, &reference.log);
-            if fold.resolves(reference) {
-                findings.note(Some(entry), Ok(()));
-            } else if is_own {
-                // No entry can cite what its own log says later, or never said.
-                findings.note(Some(entry), Err(format!("entry {entry} cites what is not in {origin}")));
-            } else if fold.split(&held.member).is_some() {
-                findings.skip(); // Of the history that is not here.
-            } else if claims.contradict(reference)
-                || fold.said_heads().agreed_to(&log.member, &held.member) > index
-            {
-                let text = format!(
-                    "entry {entry} cites entry {index} of {origin} as what no history can have there that also \
-                     has the rest of what its author says of it"
-                );
-                findings.note(Some(entry), Err(text));
-            } else if held.size() <= index {
-                findings.skip(); // Absent, or an older copy.
-            } else {
-                let text = format!(
-                    "entry {entry} cites entry {index} of {origin} as another than stands here: its author made \
-                     that up, or that log has two histories; ask its author for its copy of that log, and verify both"
-                );
-                findings.warn(entry, text);
-            }
-        }
-    }
-    findings.finish("references resolve")
-}
-
-/// What one member cites of each log: a member holds one history of a log, so all of it lies on one.
-struct Claims<'a> {
-    leaves: BTreeMap<(&'a str, u64), BTreeSet<&'a Digest>>,
-    /// Of what does not stand where it is cited, what stands here where it says that it does.
-    elsewhere: BTreeSet<(&'a str, &'a Digest)>,
-}
-
-impl<'a> Claims<'a> {
-    fn of(fold: &'a Fold, own: &[&'a Logged]) -> Self {
-        let mut leaves: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-        let mut absent = BTreeSet::new();
-        for reference in own.iter().flat_map(|logged| references(&logged.body)) {
-            leaves.entry((&*reference.log, reference.index)).or_default().insert(&reference.leaf);
-            if !fold.resolves(reference) {
-                absent.insert((&*reference.log, &reference.leaf));
-            }
-        }
-        let entries = fold.rounds().values().filter(|_| !absent.is_empty()).flat_map(|round| {
-            let repeats = round.repeats().iter().map(|(_, logged)| &logged.at);
-            let query = round.asked().map(|asked| &asked.at);
-            round.everything().map(|(_, logged)| &logged.at).chain(repeats).chain(query)
-        });
-        let named = entries.map(|at| (&*at.log, &at.leaf));
-        let elsewhere = named.filter(|entry| absent.contains(entry)).collect();
-        Self { leaves, elsewhere }
-    }
-
-    /// Whether what does not stand here cannot lie on one history with all else that is cited.
-    fn contradict(&self, reference: &Ref) -> bool {
-        let log = &*reference.log;
-        self.leaves.get(&(log, reference.index)).is_some_and(|leaves| leaves.len() > 1)
-            || self.elsewhere.contains(&(log, &reference.leaf))
-    }
 }
 
 /// A C2SP tlog-proof of an entry: what a third party checks without us. `None` when the log has no

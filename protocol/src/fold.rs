@@ -4,6 +4,7 @@
 //! is a bag of what each member said first, and everything else is computed from the bag.
 
 mod question;
+mod shelf;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,6 +17,9 @@ use datacoop_policy::{Day, Digest, MemberId, QueryId, Time};
 
 pub(crate) use question::{Questions, bind};
 pub use question::{parse_question, question_hash, question_value};
+pub(crate) use shelf::Places;
+use shelf::Shelf;
+pub use shelf::{Entries, Vanished};
 
 use crate::acts::{Acts, Done};
 use crate::bounds::{ADOPTED_MAX, FRESH_FOR, LOGS_MAX, MET_FOR};
@@ -42,8 +46,10 @@ pub struct Log {
     key: [u8; 32],
     /// In a fold for audit only those that begin the log.
     entries: Vec<Arc<[u8]>>,
-    /// When each was written, as its author says; `None` of what is no entry.
-    times: Vec<Option<Time>>,
+    /// When each was written, as its author says: `shelf::seconds`.
+    times: Vec<u32>,
+    /// In a fold for audit, what each is: `shelf::Shelf`.
+    shelved: Vec<u32>,
     tree: Tree,
     note: Option<(u64, String)>,
     /// Entries up to here hold all that is no `head` entry.
@@ -65,12 +71,12 @@ impl Log {
 
     /// When an entry was written, as its author says; `None` of what is no entry.
     pub fn time(&self, index: u64) -> Option<Time> {
-        self.times.get(usize::try_from(index).ok()?).copied().flatten()
+        self.times.get(usize::try_from(index).ok()?).copied().and_then(shelf::time)
     }
 
     /// When it last grew, as its author says, of what it dates no later than this.
     pub fn last_time(&self, until: Time) -> Option<Time> {
-        self.times.iter().rev().flatten().find(|time| **time <= until).copied()
+        self.times.iter().rev().filter_map(|time| shelf::time(*time)).find(|time| *time <= until)
     }
 
     /// The entries, in order. In a fold for audit only those which begin the log.
@@ -217,8 +223,8 @@ pub struct Fold {
     heads: Heads,
     acts: Acts,
     questions: Questions,
-    /// Whether what no audit reads again is not kept.
-    forgets: bool,
+    /// In a fold for audit: where the entries of each round stand, which then are read again.
+    shelf: Option<Box<Shelf>>,
 }
 
 /// Entries that begin a log, whose bytes are always kept: genesis and charter, which are no part of a round.
@@ -247,6 +253,7 @@ impl Fold {
                 key: member.keys.log.key,
                 entries: vec![],
                 times: vec![],
+                shelved: vec![],
                 tree: Tree::default(),
                 note: None,
                 told: 0,
@@ -275,15 +282,28 @@ impl Fold {
             heads: Heads::default(),
             acts: Acts::default(),
             questions: Questions::default(),
-            forgets: false,
+            shelf: None,
         }
     }
 
-    /// Empty logs for an auditor of large ones. Of each entry two hashes, its time and what it says of a round
-    /// are kept; its bytes are not, nor what no check reads: round keys, reasons of refusals, and the words of a
-    /// query entry, of which the Query that they mean is kept, and each Question once. It has no sections to show.
+    /// Empty logs for an auditor of large ones, who reads them twice: `audit::audit_twice`. It has no sections to
+    /// show, and before it is audited no rounds; after it only those that were released, as `rounds` says.
+    ///
+    /// Of each entry 48 bytes are kept: its leaf's hash, its time, which round it is of, and where it stands
+    /// among that round's; of each round about 100; acts, charter entries and proven splits whole.
     pub fn for_audit(chain: Vec<Arc<Charter>>, vocabularies: BTreeMap<Digest, Arc<Vocabulary>>) -> Self {
-        Self { forgets: true, ..Self::with_chain(chain, vocabularies) }
+        let mut fold = Self::with_chain(chain, vocabularies);
+        fold.shelf = Some(Box::default());
+        fold.heads.be_brief();
+        fold.logs.values_mut().for_each(|log| log.tree = Tree::sparse());
+        fold
+    }
+
+    /// Empty logs of the same members, for an auditor who reads twice.
+    pub fn emptied_for_audit(&self) -> Self {
+        let mut emptied = Self::for_audit(self.charters.clone(), self.vocabularies.clone());
+        emptied.rivals = self.rivals.clone();
+        emptied
     }
 
     /// The newest version of the charter: who belongs. Which rules hold, `charter_at` and `charter_of` say.
@@ -451,7 +471,8 @@ impl Fold {
         self.member_by_head.get(head)
     }
 
-    /// All rounds, by Query.
+    /// All rounds, by Query. Of a fold for audit those that were released, each with what is told of a Release
+    /// and no more.
     pub fn rounds(&self) -> &BTreeMap<QueryId, Arc<Round>> {
         &self.rounds
     }
@@ -477,21 +498,29 @@ impl Fold {
         log.and_then(|log| log.tree.leaf(reference.index)) == Some(reference.leaf)
     }
 
-    /// Adds an entry to a log, proved or our own, and folds it. Returns its reference.
+    /// Adds an entry to a log, proved or our own, and folds it. Returns its reference; `None` of no log here, and in
+    /// a fold for audit of the 2^32nd of a log.
     pub fn append(&mut self, member: &MemberId, bytes: Arc<[u8]>) -> Option<Ref> {
         let log = self.logs.get_mut(member)?;
         let index = log.size();
+        if self.shelf.is_some() && u32::try_from(index).is_err() {
+            // Places are kept in 32 bits: some 200 GB of memory, and hours, from here.
+            return None;
+        }
         let leaf = leaf_hash(&bytes);
         log.tree.push(leaf);
-        if !self.forgets || index < BEGINNING {
+        if self.shelf.is_none() || index < BEGINNING {
             log.entries.push(Arc::clone(&bytes));
         }
-        log.times.push(None);
+        log.times.push(shelf::NO_TIME);
+        if self.shelf.is_some() {
+            log.shelved.push(shelf::NO_ROUND);
+        }
         let at = Ref { log: Arc::clone(&log.cited_as), index, leaf };
         self.heads.grown(member, &log.tree);
         let parsed = Entry::parse(&bytes);
         if let (Ok(entry), Some(time)) = (&parsed, log.times.last_mut()) {
-            *time = Some(entry.at);
+            *time = shelf::seconds(entry.at);
         }
         if !parsed.as_ref().is_ok_and(|entry| matches!(entry.body, Body::Head { .. })) {
             log.told = index + 1;
@@ -693,12 +722,15 @@ impl Fold {
     }
 
     fn fold_entry(&mut self, at: Ref, entry: Entry) {
-        let Entry { at: time, by, mut body, .. } = entry;
+        let Entry { at: time, by, body, .. } = entry;
         if matches!(body, Body::Genesis { .. } | Body::Head { .. }) {
             self.heads.speaks(&by, time);
         }
         if let Body::Head { heads } = body {
-            return self.fold_heads(&at, time, &by, heads);
+            return match self.shelf {
+                Some(_) => self.shelve_heads(&at, &by, &heads),
+                None => self.fold_heads(&at, time, &by, heads),
+            };
         }
         if let Body::Act(act) = body {
             return self.acts.add(Done { at, by, time, act });
@@ -715,36 +747,57 @@ impl Fold {
             }
             return;
         }
-        let bound = if let Body::Query(query) = &body {
-            let charter = Arc::clone(self.charter_of(&query.charter));
-            Some(bind(&charter, &self.vocabularies, &mut self.questions, query, at.leaf, &by, time))
-        } else {
-            None
-        };
+        let is_query = matches!(body, Body::Query(_));
+        let Some(id) = body.query().or(is_query.then_some(at.leaf)) else { return };
+        let held = self.said_to_hold(&by, &body);
+        if self.shelf.is_some() {
+            return self.shelve(&at, &by, id, held);
+        }
+        let mut round = self.rounds.remove(&id).unwrap_or_else(|| Arc::new(Round::new(id)));
+        let inner = Arc::make_mut(&mut round);
+        // What counts for nothing changes nothing: whoever repeats it keeps nobody busy.
+        if self.enter(inner, at, by, time, body, held) {
+            self.refresh(inner);
+        }
+        self.rounds.insert(id, round);
+        self.touched.insert(id);
+    }
+
+    /// Puts an entry into its round. Returns whether it changes anything.
+    fn enter(
+        &mut self,
+        round: &mut Round,
+        at: Ref,
+        by: MemberId,
+        time: Time,
+        mut body: Body,
+        held: u64,
+    ) -> bool {
         for cited in references_mut(&mut body) {
             let log = self.member_by_origin.get(&*cited.log).and_then(|member| self.logs.get(member));
             cited.log = log.map_or_else(|| Arc::clone(&cited.log), |log| Arc::clone(&log.cited_as));
         }
-        if self.forgets {
-            forget(&mut body);
-        }
-        let held = self.said_to_hold(&by, &body);
-        let Some(id) = body.query().or(bound.is_some().then_some(at.leaf)) else { return };
-        let round = Arc::make_mut(self.rounds.entry(id).or_insert_with(|| Arc::new(Round::new(id))));
-        // What counts for nothing changes nothing: whoever repeats it keeps nobody busy.
-        let changed = match (body, bound) {
-            (Body::Query(query), Some(bound)) => {
-                round.set_query(at, by, time, *query, bound, held);
-                true
+        let Body::Query(mut query) = body else {
+            if self.shelf.is_some() {
+                forget(&mut body);
             }
-            (body, _) => round.add(by, Logged { at, time, body }),
+            return round.add(by, Logged { at, time, body });
         };
-        if changed {
-            let named = round.asked().map(|asked| asked.body.charter);
-            let held = named.and_then(|hash| self.charters.iter().find(|charter| charter.hash() == hash));
-            round.refresh(held.map(AsRef::as_ref));
+        let charter = Arc::clone(self.charter_of(&query.charter));
+        let bound = bind(&charter, &self.vocabularies, &mut self.questions, &query, at.leaf, &by, time);
+        if self.shelf.is_some() {
+            query.question = Value::Object(BTreeMap::new());
+            query.lay = Lay::default();
         }
-        self.touched.insert(id);
+        round.set_query(at, by, time, *query, bound, held);
+        true
+    }
+
+    /// Draws the consequences of what came into a round.
+    fn refresh(&self, round: &mut Round) {
+        let named = round.asked().map(|asked| asked.body.charter);
+        let charter = named.and_then(|hash| self.charter_named(&hash));
+        round.refresh(charter.map(AsRef::as_ref));
     }
 
     /// How far the author of a Query had said, in entries before it, that it held the log of whoever delegates.
@@ -786,10 +839,6 @@ fn forget(body: &mut Body) {
         Body::Accept { round_key, .. } => *round_key = vec![],
         // A veto needs no reason.
         Body::Refuse { rule, layer, .. } => (*rule, *layer) = (String::new(), String::new()),
-        Body::Query(query) => {
-            query.question = Value::Object(BTreeMap::new());
-            query.lay = Lay::default();
-        }
         _ => {}
     }
 }

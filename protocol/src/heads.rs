@@ -47,9 +47,23 @@ pub struct Heads {
     logs: BTreeMap<MemberId, OfLog>,
     /// When each member last spoke, or began its log.
     spoke: BTreeMap<MemberId, Time>,
+    /// Whether of what each member claims of a log one claim is kept that differs, and one that is ahead.
+    brief: bool,
 }
 
 impl Heads {
+    /// Keeps one claim where a member makes many: an auditor tells of one.
+    pub(crate) fn be_brief(&mut self) {
+        self.brief = true;
+    }
+
+    /// A member says that it holds so many entries of a log.
+    pub(crate) fn say(&mut self, owner: &MemberId, by: &MemberId, size: u64) {
+        let of = self.logs.entry(owner.clone()).or_default();
+        let most = of.said.entry(by.clone()).or_default();
+        *most = size.max(*most);
+    }
+
     /// A member began its log, or wrote a `head` entry.
     pub(crate) fn speaks(&mut self, by: &MemberId, time: Time) {
         self.spoke.insert(by.clone(), time);
@@ -57,11 +71,14 @@ impl Heads {
 
     /// Takes a claim about a log of which we hold this.
     pub(crate) fn claim(&mut self, owner: &MemberId, tree: &Tree, claim: Claim) {
+        self.say(owner, &claim.by, claim.size);
         let of = self.logs.entry(owner.clone()).or_default();
-        let most = of.said.entry(claim.by.clone()).or_default();
-        *most = claim.size.max(*most);
+        let by = claim.by.clone();
         of.ahead.insert((claim.size, claim.at.clone()), claim);
         of.compare(tree);
+        if self.brief {
+            of.keep_one(&by);
+        }
     }
 
     /// A log grew.
@@ -111,6 +128,14 @@ impl Heads {
 }
 
 impl OfLog {
+    /// Of what this member claims, the furthest that is ahead and the first that differs.
+    fn keep_one(&mut self, by: &MemberId) {
+        let furthest = self.ahead.iter().rfind(|(_, claim)| claim.by == *by).map(|(key, _)| key.clone());
+        self.ahead.retain(|key, claim| claim.by != *by || Some(key) == furthest.as_ref());
+        let first = self.differing.iter().find(|(_, claim)| claim.by == *by).map(|(at, _)| at.clone());
+        self.differing.retain(|at, claim| claim.by != *by || Some(at) == first.as_ref());
+    }
+
     fn compare(&mut self, tree: &Tree) {
         while let Some(entry) = self.ahead.first_entry().filter(|entry| entry.key().0 <= tree.size()) {
             let claim = entry.remove();

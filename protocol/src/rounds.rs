@@ -286,6 +286,33 @@ impl Round {
         self.said.iter().map(|((_, by), logged)| (by, logged)).chain(alerts)
     }
 
+    /// Everyone's first of every kind.
+    pub(crate) fn firsts(&self) -> impl Iterator<Item = (Kind, &MemberId, &Logged)> {
+        self.said.iter().map(|((kind, by), logged)| (*kind, by, logged))
+    }
+
+    /// Of a round that was released, what is told of a Release: what was asked, of whom, and how it ended. Neither
+    /// what its members said nor its sums.
+    pub(crate) fn release_alone(&self) -> Option<Self> {
+        let (by, sums) = self.released.as_ref()?;
+        let asked = self.asked.clone()?;
+        let key = (Kind::Release, by.clone());
+        let mut release = self.said.get(&key)?.clone();
+        if let Body::Release { opens, .. } = &mut release.body {
+            *opens = vec![];
+        }
+        let told = Sums { opens: vec![], accepted: sums.accepted.clone(), sums: vec![] };
+        let plan = Plan { parts: BTreeMap::new(), ..Plan::clone(self.plan.as_ref()?) };
+        Some(Self {
+            asked: Some(asked),
+            said: BTreeMap::from([(key, release)]),
+            plan: Some(Arc::new(plan)),
+            ending: self.ending.clone(),
+            released: Some((by.clone(), told)),
+            ..Self::new(self.id)
+        })
+    }
+
     /// What members saw in this round that should not be.
     pub fn alerts(&self) -> &[(MemberId, Logged)] {
         &self.alerts

@@ -83,6 +83,8 @@ struct Spent {
     loss: PrivacyLoss,
     contributed: bool,
     voided: bool,
+    /// Whether seats were by lot in its round, as was known when it was voided.
+    by_lot: bool,
 }
 
 impl Spent {
@@ -116,6 +118,11 @@ pub struct Standing {
     unknown: BTreeSet<QueryId>,
     /// Debits that were voided.
     voided: BTreeSet<QueryId>,
+    /// Whether it judges what was written, for which promises count for nothing, and may not find rounds of
+    /// earlier in the fold.
+    audits: bool,
+    /// Rounds of which our own entries so far show that we knew that the whole Roster was added up.
+    added_up: BTreeMap<QueryId, PastRound>,
 }
 
 /// What a judgement is about.
@@ -128,6 +135,20 @@ pub enum Judged {
 }
 
 impl Standing {
+    /// For whoever takes entries with their whole rounds, and judges only what was written. Of each debit it keeps
+    /// what it was for, and of each round that was added up whom.
+    pub(crate) fn for_audit() -> Self {
+        Self { audits: true, ..Self::default() }
+    }
+
+    /// Takes a close or a release of our own, with its whole round.
+    pub(crate) fn add_up(&mut self, round: &Round, me: &MemberId, logged: &Logged) {
+        let Some(plan) = round.plan() else { return };
+        if let Some(past) = whole_round(round, plan, me, logged.at.index + 1) {
+            self.added_up.insert(round.id, past);
+        }
+    }
+
     /// The Ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -140,13 +161,17 @@ impl Standing {
         let Some(id) = logged.body.query() else { return Ok(()) };
         let query = fold.round(&id).and_then(|round| round.query());
         match &logged.body {
+            Body::Accept { .. } if self.audits => Ok(()),
             Body::Accept { .. } => {
                 self.promises.insert(id, logged.at.index);
                 Ok(())
             }
             Body::Debit { debit, .. } => self.debit(id, debit, query.map(AsRef::as_ref)),
             Body::Contribution { .. } | Body::Commit { .. } => self.contribute(id),
-            Body::Void { .. } => self.void(id),
+            Body::Void { .. } => {
+                let plan = fold.round(&id).and_then(|round| round.plan());
+                self.void(id, plan.is_some_and(|plan| plan.by_lot()))
+            }
             _ => Ok(()),
         }
     }
@@ -161,7 +186,8 @@ impl Standing {
             None => drop(self.unknown.insert(id)),
         }
         let account = debit.account.clone();
-        let spent = Spent { account, about, loss: debit.loss, contributed: false, voided: false };
+        let spent =
+            Spent { account, about, loss: debit.loss, contributed: false, voided: false, by_lot: false };
         if self.debits.insert(id, spent).is_some() {
             return Err("a second debit for one query");
         }
@@ -187,10 +213,10 @@ impl Standing {
         }
     }
 
-    fn void(&mut self, id: QueryId) -> Result<(), &'static str> {
+    fn void(&mut self, id: QueryId, by_lot: bool) -> Result<(), &'static str> {
         match self.debits.get_mut(&id) {
             Some(spent) if !spent.contributed && !spent.voided => {
-                spent.voided = true;
+                (spent.voided, spent.by_lot) = (true, by_lot);
                 self.ledger.void(&spent.account, spent.loss);
                 let attempts = spent.about.as_ref().and_then(|about| self.attempts.get_mut(&about.attempt));
                 attempts.into_iter().for_each(|attempts| *attempts = attempts.saturating_sub(1));
@@ -247,8 +273,9 @@ impl Standing {
     fn spoilt_lots(&self, fold: &Fold, query: &Query) -> u32 {
         let repeats = repeat_key(query);
         count(self.voided.iter().filter(|id| {
-            let by_lot = fold.round(id).and_then(|round| round.plan()).is_some_and(|plan| plan.by_lot());
-            let about = self.debits.get(id).filter(|_| by_lot).and_then(|spent| spent.about(fold, id));
+            let late = || fold.round(id).and_then(|round| round.plan()).is_some_and(|plan| plan.by_lot());
+            let spent = self.debits.get(id).filter(|spent| spent.by_lot || late());
+            let about = spent.and_then(|spent| spent.about(fold, id));
             about.is_some_and(|about| about.shares_lots_with(query, repeats))
         }))
     }
@@ -337,11 +364,11 @@ impl Standing {
         let debit = fold.round(&query.id).and_then(|round| round.said(Kind::Debit, me));
         let end = debit.map_or(u64::MAX, |debit| debit.at.index);
         let past = self.repeats(fold, key).filter(|id| **id != query.id).filter_map(|id| {
+            if self.audits {
+                return self.added_up.get(id).cloned();
+            }
             let round = fold.round(id)?;
-            let plan = round.plan()?;
-            round.debit(plan, me)?;
-            let whole = known_sum(round, plan, me, end)? == plan.members;
-            if whole { past_round(round, Some(plan.members.clone())) } else { None }
+            whole_round(round, round.plan()?, me, end)
         });
         past.collect()
     }
@@ -451,6 +478,14 @@ pub(crate) fn compared(round: &Round) -> Option<PastRound> {
     };
     let enough = plan.members.iter().filter(debited).count() >= round.accepted_min(plan);
     if closed.is_some() || enough { past_round(round, closed.map(|closed| closed.accepted)) } else { None }
+}
+
+/// A round that a member debited itself, once its own entries before `end` show that it knew that the whole Roster
+/// was added up.
+fn whole_round(round: &Round, plan: &Plan, me: &MemberId, end: u64) -> Option<PastRound> {
+    round.debit(plan, me)?;
+    let whole = known_sum(round, plan, me, end)? == plan.members;
+    if whole { past_round(round, Some(plan.members.clone())) } else { None }
 }
 
 /// Whose contributions a member had seen added up, as its own entries before `end` say: by a close, or by the

@@ -7,5 +7,6 @@
 //!
 //! Where to start: [`world::World`].
 
+pub mod audits;
 pub mod coop;
 pub mod world;

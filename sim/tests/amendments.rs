@@ -7,12 +7,13 @@ use datacoop_policy::charter::{NOTICE_DAYS, amend_min, name_witnesses};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{Day, Digest, QueryId, Span};
 use datacoop_protocol::acts::{Act, Subject, Target, text_blob};
-use datacoop_protocol::audit::{Outcome, audit_one};
+use datacoop_protocol::audit::Outcome;
 use datacoop_protocol::entry::{Body, Entry};
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::rounds::Kind;
+use datacoop_sim::audits::audit_one;
 
 const DAY: Span = Span(86_400_000);
 

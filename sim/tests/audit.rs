@@ -12,11 +12,12 @@ use common::logs::{Told, check_in};
 use common::{LOSS, PERIOD, Story};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{Digest, MemberId};
-use datacoop_protocol::audit::{Check, Outcome, audit, audit_one, entry_proof, public_blobs};
+use datacoop_protocol::audit::{Check, Outcome, entry_proof, public_blobs};
 use datacoop_protocol::entry::Body;
 use datacoop_protocol::log::note::{Checkpoint, open_checkpoint, sign_checkpoint};
 use datacoop_protocol::log::tree::verify_inclusion;
 use datacoop_protocol::rounds::Kind;
+use datacoop_sim::audits::{audit, audit_one};
 
 /// A round of five that was answered: two seats, neither of them the asker's.
 fn told() -> Told {

@@ -13,7 +13,7 @@ use common::{LOSS, PERIOD, Story};
 use datacoop_policy::ledger::Debit;
 use datacoop_policy::query::Mode;
 use datacoop_policy::{Digest, MemberId, QueryId, Span};
-use datacoop_protocol::audit::{Outcome, audit_one};
+use datacoop_protocol::audit::Outcome;
 use datacoop_protocol::entry::{Body, Entry, SealedShare};
 use datacoop_protocol::log::cosignature::Cosignature;
 use datacoop_protocol::log::note::Checkpoint;
@@ -21,6 +21,7 @@ use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::rounds::Kind;
 use datacoop_protocol::seal::round_keypair;
 use datacoop_protocol::wire::{Bytes, Cosigned, Reply, Request, decode, encode};
+use datacoop_sim::audits::audit_one;
 use datacoop_sim::world::Way;
 
 const MEMBERS: usize = 7;

@@ -13,11 +13,12 @@ use common::{LOSS, PERIOD, Story};
 use datacoop_policy::ledger::Ledger;
 use datacoop_policy::query::Mode;
 use datacoop_policy::{Digest, MemberId, Span, Time};
-use datacoop_protocol::audit::{Outcome, audit};
+use datacoop_protocol::audit::Outcome;
 use datacoop_protocol::entry::Body;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::Input;
 use datacoop_protocol::rounds::{Ending, Kind, Plan, Round};
+use datacoop_sim::audits::audit;
 
 /// The least Roster whose seats are drawn by lot.
 const MANY: usize = 24;

@@ -14,11 +14,12 @@ use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{MemberId, PrivacyLoss, QueryId, Span, Time};
 use datacoop_protocol::acts::Act;
-use datacoop_protocol::audit::{Check, Outcome, audit_one};
+use datacoop_protocol::audit::{Check, Outcome};
 use datacoop_protocol::entry::{Body, Entry, QueryBody, Ref};
 use datacoop_protocol::log::tree::leaf_hash;
 use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::rounds::Kind;
+use datacoop_sim::audits::audit_one;
 
 const HOUR: Span = Span(3_600_000);
 const SECOND: Span = Span(1_000);

@@ -11,11 +11,12 @@ mod common;
 use common::{LOSS, PERIOD, Story};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{Digest, Span};
-use datacoop_protocol::audit::{Outcome, audit_one_with};
+use datacoop_protocol::audit::Outcome;
 use datacoop_protocol::bounds::{HEAD_EVERY, UNRESPONSIVE_AFTER};
 use datacoop_protocol::entry::{Body, Entry};
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
+use datacoop_sim::audits::audit_one_with;
 
 const HOUR: Span = HEAD_EVERY;
 /// In which a pull brings what no push did.

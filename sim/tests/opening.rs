@@ -434,3 +434,45 @@ fn of_a_round_that_not_every_seat_closed_nothing_is_shown_and_after_a_day_nothin
     audited.run(Span(70_000));
     assert_eq!((audited.on_disk(), &audited.shown), (vec![], &BTreeSet::new()));
 }
+
+/// A seat that kept its share back may show it while the sum hurts nobody. Once another round of the same question
+/// closed without one of its members, the two sums would show that member: nobody opens the second, and the seat
+/// shows nothing of the first any more and erases it.
+#[test]
+fn a_share_that_would_set_one_member_apart_beside_another_round_is_never_shown() {
+    let mut audited = Audited::ask(FEW, 62, None);
+    audited.run_while(|audited| audited.known().is_none_or(|round| round.plan().is_none()));
+    let seats = audited.seats();
+    let turn = usize::try_from(hash(&audited.id, &[]).1 % 3).unwrap();
+    let keeper = seats[turn];
+    audited.story.world.away = Span(3_000);
+    audited.asleep[keeper].set("open");
+    let close_by = audited.close_by();
+    audited.run(close_by + Span(90_000) - audited.story.world.now());
+    assert_eq!(choice(&audited.round()), Choice::Kept(turn));
+    assert_eq!((audited.may_show(keeper), audited.on_disk()), (Some(Ok(())), vec![keeper]));
+
+    // The second attempt: of its members one debits and contributes nothing.
+    audited.asleep[keeper].set("");
+    let query = audited.story.query(Mode::Secure, LOSS, 5, PERIOD);
+    let second = audited.story.ask(0, query).expect("a second attempt is allowed");
+    let plan_of = |audited: &Audited| {
+        let round = audited.story.world.member(0)?.fold().round(&second)?.clone();
+        round.plan().cloned()
+    };
+    audited.run_while(|audited| plan_of(audited).is_none());
+    let plan = plan_of(&audited).unwrap();
+    let left_out = (1..FEW).find(|site| !plan.committee.iter().any(|seat| site_of(seat) == *site)).unwrap();
+    audited.asleep[left_out].set("contribution");
+    audited.story.world.away = Span(100_000_000);
+    let round_of =
+        |audited: &Audited| audited.story.world.member(0).unwrap().fold().round(&second).unwrap().clone();
+    let close_by = round_of(&audited).asked().unwrap().body.close_by;
+    audited.run(close_by + Span(5_000) - audited.story.world.now());
+    let round = round_of(&audited);
+    let closed = round.closed_by_all().expect("every seat closed the second");
+    assert_eq!(closed.accepted.len(), FEW - 1, "one is left out");
+    assert!(round.ending().is_some_and(|ending| *ending == Ending::Aborted("min_step".into())), "{round:?}");
+    assert_eq!(audited.may_show(keeper), Some(Err(NotShown::Step)));
+    assert_eq!(audited.on_disk(), Vec::<usize>::new(), "and it is erased");
+}

@@ -121,7 +121,7 @@ fn an_audit_tells_who_accepted_a_correction_of_something_else() {
     story.forge(3, 0, accept);
     story.world.run_until(story.world.now() + Span(2_000));
     let fold = story.world.member(0).unwrap().fold();
-    for report in datacoop_protocol::audit::audit(fold, &|_| None) {
+    for report in datacoop_sim::audits::audit(fold, &|_| None) {
         assert_eq!(report.passed(), report.member != story.founder(3).id, "{report:#?}");
     }
 }

@@ -10,7 +10,7 @@ use common::{LOSS, PERIOD, Story};
 use datacoop_policy::charter::{Charter, name_witnesses};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{Digest, Span, Time};
-use datacoop_protocol::audit::{Check, Notes, Outcome, audit, audit_one, audit_with};
+use datacoop_protocol::audit::{Check, Notes, Outcome};
 use datacoop_protocol::bounds::COSIGN_QUIET;
 use datacoop_protocol::entry::Body;
 use datacoop_protocol::fold::Fold;
@@ -18,6 +18,7 @@ use datacoop_protocol::log::cosignature::{cosignatures, quorum, witness_keys};
 use datacoop_protocol::log::note::Checkpoint;
 use datacoop_protocol::member::port::Input;
 use datacoop_protocol::rounds::Kind;
+use datacoop_sim::audits::{audit, audit_one, audit_with};
 use datacoop_sim::coop::textless_charter;
 
 /// Drops a member from the world for a long while.

@@ -9,11 +9,12 @@ use std::ops::Range;
 use common::{LOSS, PERIOD, Story};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{MemberId, QueryId, Span, Time};
+use datacoop_protocol::audit::Outcome;
 use datacoop_protocol::audit::opening::named_seat;
-use datacoop_protocol::audit::{Outcome, audit_one};
 use datacoop_protocol::entry::Body;
 use datacoop_protocol::member::port::Input;
 use datacoop_protocol::rounds::{Ending, Kind, Round, commitment};
+use datacoop_sim::audits::audit_one;
 
 fn round_at(story: &Story, site: usize, id: QueryId) -> Option<Round> {
     story.world.member(site)?.fold().round(&id).map(|round| round.as_ref().clone())

@@ -7,7 +7,7 @@ use common::Story;
 use datacoop_policy::Span;
 use datacoop_policy::charter::name_witnesses;
 use datacoop_policy::query::Mode;
-use datacoop_protocol::audit::{Notes, Outcome, audit, audit_one_with};
+use datacoop_protocol::audit::{Notes, Outcome};
 use datacoop_protocol::bounds::COSIGN_QUIET;
 use datacoop_protocol::entry::Body;
 use datacoop_protocol::fold::{Fold, SectionError};
@@ -19,6 +19,7 @@ use datacoop_protocol::rounds::Kind;
 use datacoop_protocol::seal::round_keypair;
 use datacoop_protocol::wire::{Bytes, Cosigned};
 use datacoop_protocol::witness::Witnessed;
+use datacoop_sim::audits::{audit, audit_one_with};
 
 const PERIOD: &str = "2025-11-01..2025-11-30";
 

@@ -226,7 +226,84 @@ fn a_tail_kept_back_is_no_second_history_and_is_seen_by_a_later_head() {
     shown.add(&other, 0);
     let seen = kept_head(&shown, story(), 0, size);
     all_refuse(&["-seen", seen.to_str().unwrap()], &shown.folders[0], "entries were dropped");
-    assert_eq!(shown.verify(&[Path::new("--seen"), &seen]).code, 0);
+    let said = shown.verify(&[Path::new("--seen"), &seen]);
+    assert_eq!(said.code, 0, "{}", said.text);
+    // It is no wrong, and no silence either: whoever was shown more is told that it is not here.
+    let told = format!("WARN A04 history    a head of {size} entries was signed; only {} are here", size - 1);
+    assert!(line(&said.text, story(), 0, "A04").starts_with(&told), "{}", said.text);
+}
+
+/// A size is anybody's word until the log's key signed it: a copy with a larger head of somebody's making, or with
+/// the true head and without the entries, hides nothing of the copy beside it, in whatever order they come.
+#[test]
+fn the_copy_that_counts_is_the_longest_signed_one_that_is_whole() {
+    let size = story().logs[0].len();
+    let head = format!("LOG  {}   size {size} ", story().keys(0).public().log.name);
+    for first in [true, false] {
+        let mut other = story().clone();
+        other.logs[0].truncate(size - 2);
+        let mut shown = Shown { dir: tempfile::tempdir().unwrap(), folders: vec![] };
+        if first {
+            shown.add(story(), 0);
+        }
+        shown.add(&other, 0);
+        shown.add(story(), 0);
+        // The true head over a bundle that is not there.
+        shown.add(story(), 0);
+        fs::remove_dir_all(shown.folders.last().unwrap().join("tile")).unwrap();
+        let forged = shown.folders[usize::from(first)].join("checkpoint");
+        let note = fs::read_to_string(&forged).unwrap();
+        let mut lines: Vec<&str> = note.split('\n').collect();
+        lines[1] = "9999999";
+        fs::write(&forged, lines.join("\n")).unwrap();
+        let said = shown.verify(&[]);
+        assert_eq!(said.code, 1, "{}", said.text);
+        assert!(said.text.contains(&head), "the whole copy is folded: {}", said.text);
+        assert!(line(&said.text, story(), 0, "A01").starts_with("PASS"), "{}", said.text);
+        assert!(line(&said.text, story(), 0, "A03").starts_with("FAIL"), "{}", said.text);
+        let history = line(&said.text, story(), 0, "A04");
+        assert!(history.starts_with("FAIL") && history.contains("its key did not sign"), "{history}");
+    }
+}
+
+/// An export is somebody else's: a link in it leads nowhere, and no file of it fills the memory.
+#[test]
+fn an_export_with_links_or_endless_files_is_refused_by_name() {
+    let files = ["checkpoint", "log.vkey", "charter/1.note", "tile/entries/000.p", "entries.jsonl"];
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    for name in files {
+        let shown = Shown::of(story());
+        let path = shown.folders[1].join(name);
+        let moved = shown.dir.path().join("moved");
+        fs::rename(&path, &moved).unwrap();
+        // Even to the same bytes: what a link leads to is another's choice.
+        std::os::unix::fs::symlink(&moved, &path).unwrap();
+        let said = shown.verify(&[]);
+        assert_eq!(said.code, 2, "{name}: {}", said.text);
+        assert!(said.text.contains(&format!("{name} is a symbolic link")), "{name}: {}", said.text);
+    }
+    let (log, at) = story().find(0, "verify");
+    let Body::Verify { blob, .. } = story().logs[log][at].body else { panic!("a verify entry") };
+    let shown = Shown::of(story());
+    for folder in &shown.folders {
+        let path = folder.join(format!("blobs/{blob}"));
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(secret.path(), &path).unwrap();
+    }
+    let said = shown.verify(&[]);
+    assert_eq!(said.code, 2, "{}", said.text);
+    assert!(said.text.contains(&format!("{blob} is a symbolic link")), "{}", said.text);
+    for (name, length) in [("checkpoint", 600_000), ("log.vkey", 2_000), ("tile/0/000.p", 0)] {
+        let shown = Shown::of(story());
+        let mut path = shown.folders[0].join(name);
+        if length == 0 {
+            path = fs::read_dir(path).unwrap().next().unwrap().unwrap().path();
+        }
+        fs::File::options().append(true).open(&path).unwrap().set_len(length.max(9_000)).unwrap();
+        let said = shown.verify(&[]);
+        assert_eq!(said.code, 2, "{name}: {}", said.text);
+        assert!(said.text.contains("is longer than"), "{name}: {}", said.text);
+    }
 }
 
 #[test]

@@ -51,8 +51,8 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use limits::limit_rows;
 pub(crate) use means::{meaning_text, releases_json};
 use serde_json::{Value, json};
-use show::plain_lines;
 pub(crate) use show::{audit_json, audit_text, figures_json, percent, plain, unit_of};
+use show::{plain_json, plain_lines};
 pub(crate) use verify::{goes_on_json, goes_on_text};
 
 use crate::engine::STACK_BYTES;
@@ -285,7 +285,7 @@ fn finish(common: &Common, outcome: Result<Printed, CommandError>) -> ExitCode {
     match outcome {
         Ok(printed) => {
             let text = match common.json {
-                true => format!("{:#}", printed.json),
+                true => plain_json(format!("{:#}", printed.json)),
                 false => plain_lines(printed.text.trim_end()).to_string(),
             };
             let written = if text.is_empty() { Ok(()) } else { writeln!(std::io::stdout(), "{text}") };
@@ -302,7 +302,7 @@ fn finish(common: &Common, outcome: Result<Printed, CommandError>) -> ExitCode {
             let exit = error.exit as u8;
             if common.json {
                 let said = json!({ "schema": "datacoop.error/1", "error": error.text, "hint": error.hint, "exit": exit });
-                eprintln!("{said}");
+                eprintln!("{}", plain_json(said.to_string()));
             } else {
                 eprintln!("{}", plain_lines(&error.to_string()));
             }

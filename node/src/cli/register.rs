@@ -38,7 +38,7 @@ pub(super) fn register(command: RegisterCommand) -> Result<Printed, CommandError
     let RegisterCommand::Export(args) = command;
     let as_of = args.as_of.as_deref().map(day).transpose()?.unwrap_or_else(|| clock::now().day());
     let paths: Vec<&Path> = args.from.iter().map(PathBuf::as_path).collect();
-    let verified = verify(&paths, &Given { keeps_entries: true, ..Given::default() }, &mut |_| {});
+    let verified = verify(&paths, &Given { whole: true, ..Given::default() }, &mut |_| {});
     let verified = verified.map_err(|error| CommandError::usage(error.to_string()))?;
     let failed = verified.reports.iter().find(|report| !report.passed()).map(|report| report.member.clone());
     let split = verified.conflicts.first().map(|split| split.member.clone());

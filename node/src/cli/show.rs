@@ -8,7 +8,7 @@ use datacoop_protocol::fold::Fold;
 use serde_json::{Value, json};
 
 use super::means::{releases_text, spent_text};
-use crate::loss::spent;
+use crate::loss::Books;
 
 /// Figures as scripts read them.
 pub(crate) fn figures_json(figures: &Figures) -> Value {
@@ -43,13 +43,43 @@ pub(crate) fn unit_of(kind: &str, name: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether a character does something to the lines around it and is no letter: a control character, a mark that
+/// turns the direction of writing, a separator of lines.
+fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}' | '\u{feff}'
+        )
+}
+
 /// What stands in the text of others cannot move the cursor or turn the line round here.
 pub(crate) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         match c {
-            _ if c.is_control() || turns => out.extend(c.escape_default()),
+            _ if acts(c) => out.extend(c.escape_default()),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// The text of JSON on the way to a terminal or a file: the same values, with no such character in it as `plain` escapes but
+/// the ends of our own lines.
+pub(crate) fn plain_json(text: String) -> String {
+    if !text.contains(|c| c != '\n' && acts(c)) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 64);
+    for c in text.chars() {
+        match c {
+            '\n' => out.push('\n'),
+            // Such a character stands in strings only, where JSON knows this form of it.
+            _ if acts(c) => {
+                let mut units = [0; 2];
+                out.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+            }
             _ => out.push(c),
         }
     }
@@ -187,24 +217,25 @@ pub(crate) fn lot_text(can_be_all_corrupt: bool) -> &'static str {
 }
 
 /// An audit as scripts read it, one object a log.
-pub(crate) fn audit_json(reports: &[LogReport], fold: &Fold) -> Value {
+pub(crate) fn audit_json(reports: &[LogReport], books: &Books) -> Value {
     let logs = reports.iter().map(|report| {
         let checks: Vec<Value> = report
             .checks
             .iter()
             .map(|check| {
                 json!({ "code": check.code, "name": check.name, "result": check.outcome.code(),
-                        "text": check.text, "entry": check.entry })
+                        // A script may print it.
+                        "text": plain(&check.text), "entry": check.entry })
             })
             .collect();
         json!({
-            "log": report.origin,
+            "log": plain(&report.origin),
             "member": report.member.to_string(),
             "entries": report.entries,
             "root": report.root.to_string(),
             "result": if report.passed() { "pass" } else { "fail" },
             "checks": checks,
-            "spent": spent(fold, &report.member).json(),
+            "spent": books.spent(&report.member, &report.ledger).json(),
         })
     });
     Value::Array(logs.collect())
@@ -212,7 +243,7 @@ pub(crate) fn audit_json(reports: &[LogReport], fold: &Fold) -> Value {
 
 /// An audit for people: every check of every log, what each spent, and what that means. `others` is how
 /// many checks failed beside those of the logs.
-pub(crate) fn audit_text(reports: &[LogReport], fold: &Fold, others: usize) -> String {
+pub(crate) fn audit_text(reports: &[LogReport], fold: &Fold, books: &Books, others: usize) -> String {
     let mut out = String::new();
     for report in reports {
         out += &format!(
@@ -226,7 +257,7 @@ pub(crate) fn audit_text(reports: &[LogReport], fold: &Fold, others: usize) -> S
             // It may quote what the log's author wrote.
             out += &format!("{word} {} {:<10} {}\n", check.code, check.name, plain(&check.text));
         }
-        out += &format!("{}\n", spent_text(&spent(fold, &report.member)));
+        out += &format!("{}\n", spent_text(&books.spent(&report.member, &report.ledger)));
     }
     out += &releases_text(fold);
     out += "NOT SHOWN            that rows are true; that noise was drawn; copies made elsewhere\n";
@@ -266,6 +297,18 @@ mod tests {
         assert_eq!(plain_lines("a\nb\r"), "a\nb\\r");
     }
 
+    /// A terminal shows what a program prints, and a script what it reads there.
+    #[test]
+    fn json_carries_no_character_that_acts() {
+        let hostile = "a\u{1b}]0;x\u{7}\u{7f}\u{9b}2J\u{202e}b\u{2028}\n\u{1f600}";
+        let json = json!({ "name": hostile, "\u{9d}key": [hostile] });
+        let text = plain_json(format!("{json:#}"));
+        assert!(!text.contains(|c| c != '\n' && acts(c)), "{text:?}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), json, "the values are the same");
+        assert!(text.contains('\u{1f600}') && text.contains("\\u202e"), "{text}");
+        assert_eq!(plain_json("{ \"a\": 1 }".into()), "{ \"a\": 1 }");
+    }
+
     /// What a check quotes stays on the check's line, whoever wrote it.
     #[test]
     fn an_audit_prints_no_line_of_anothers_making() {
@@ -277,6 +320,7 @@ mod tests {
             entries: 3,
             root: datacoop_policy::Digest([7; 32]),
             checks: vec![check],
+            ledger: Default::default(),
             is_proved: false,
         };
         let line = audit_lines(std::slice::from_ref(&report));

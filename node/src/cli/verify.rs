@@ -89,7 +89,7 @@ fn verify_folders(common: &Common, args: &VerifyArgs) -> Result<(Printed, Verifi
     let seen: Vec<&Path> = args.seen.iter().map(PathBuf::as_path).collect();
     let unreadable = |error: StoreError| CommandError::usage(error.to_string());
     let remembered = args.state.as_deref().map(Audited::read).transpose().map_err(unreadable)?.flatten();
-    let given = Given { seen: &seen, remembered: remembered.as_ref(), keeps_entries: false };
+    let given = Given { seen: &seen, remembered: remembered.as_ref(), whole: shown.is_some() };
     let progress = Progress::new(common);
     progress.say("reading logs");
     let mut told = |entries| progress.say(&format!("{entries} entries"));
@@ -126,7 +126,7 @@ fn verify_folders(common: &Common, args: &VerifyArgs) -> Result<(Printed, Verifi
         "charter_name": verified.charter.fields().name,
         "charter_check": anchor.code(),
         "result": result,
-        "logs": audit_json(&verified.reports, &verified.fold),
+        "logs": audit_json(&verified.reports, &verified.books),
         "releases": if anchor == Anchor::Other { json!([]) } else { releases_json(&verified.fold) },
         "conflicts": notes.collect::<Vec<_>>(),
         "continued": goes_on_json(&continued),
@@ -142,7 +142,7 @@ fn verify_folders(common: &Common, args: &VerifyArgs) -> Result<(Printed, Verifi
     text += &if anchor == Anchor::Other {
         "RESULT FAIL (1)\n".into()
     } else {
-        audit_text(&verified.reports, &verified.fold, usize::from(came != Outcome::Pass))
+        audit_text(&verified.reports, &verified.fold, &verified.books, usize::from(came != Outcome::Pass))
     };
     Ok((Printed { json, text, code }, verified))
 }

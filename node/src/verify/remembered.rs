@@ -8,10 +8,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use datacoop_policy::Digest;
-use datacoop_protocol::audit::{BlobSource, Check, LogReport, Notes, Outcome, audit_one_from};
-use datacoop_protocol::fold::{Fold, Log};
+use datacoop_policy::{Digest, MemberId};
+use datacoop_protocol::audit::{BlobSource, Check, LogReport, Notes, Outcome, audit_one_from, audit_twice};
+use datacoop_protocol::fold::{Entries, Fold, Log, Vanished};
 use datacoop_protocol::log::tree::sha256;
+use datacoop_protocol::rounds::Round;
 use serde::{Deserialize, Serialize};
 
 use crate::folder::{StoreError, read_optional, write_durably};
@@ -130,30 +131,50 @@ impl Audited {
     }
 }
 
-/// Audits a log of a fold, going on from what is remembered of it: it must still begin with that, proofs of
-/// then are not recomputed, and what had failed is told again. `tree` is what A03 said of its files, if it lay
-/// in any. The remembered head joins `notes`.
+/// Audits logs of a fold, going on from what is remembered of them: each must still begin with that, proofs of
+/// then are not recomputed, and what had failed is told again. `trees` is what A03 said of the files of those that
+/// lay in any. Remembered heads join `notes`. `entries` gives those of a fold for audit again; `seen` is shown each
+/// round once.
+///
+/// Errors: an entry cannot be read again as it was.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is one thing that an audit goes by; a struct would only rename them"
+)]
 pub fn audit_on(
-    fold: &Fold,
-    log: &Log,
+    fold: &mut Fold,
+    members: &[MemberId],
+    entries: Option<&mut dyn Entries>,
     blobs: BlobSource<'_>,
     notes: &mut Notes,
-    tree: Option<Check>,
+    mut trees: BTreeMap<MemberId, Check>,
     remembered: Option<&Audited>,
-) -> LogReport {
-    let known = remembered.and_then(|remembered| remembered.log(&log.origin));
-    if let Some(head) = known.and_then(AuditedLog::note) {
-        notes.entry(log.member.clone()).or_default().push(head.to_owned());
+    seen: &mut dyn FnMut(&Round),
+) -> Result<Vec<LogReport>, Vanished> {
+    let known = |origin: &str| remembered.and_then(|remembered| remembered.log(origin));
+    for log in members.iter().filter_map(|member| fold.log(member)) {
+        if let Some(head) = known(&log.origin).and_then(AuditedLog::note) {
+            notes.entry(log.member.clone()).or_default().push(head.to_owned());
+        }
     }
-    let proved = known.map_or(0, |known| known.proved(|size| log.tree().root_at(size)));
-    let mut report = audit_one_from(fold, &log.member, blobs, notes, proved)
-        .expect("INVARIANT: every log of a fold is its member's");
-    let at = report.checks.iter().position(|check| check.code > "A03").unwrap_or(0);
-    report.checks.splice(at..at, tree);
-    if let Some(known) = known {
-        known.remind(&mut report.checks);
+    let proved =
+        |log: &Log| known(&log.origin).map_or(0, |known| known.proved(|size| log.tree().root_at(size)));
+    let mut reports = match entries {
+        Some(entries) => audit_twice(fold, members, entries, blobs, notes, &proved, seen)?,
+        None => {
+            fold.rounds().values().for_each(|round| seen(round));
+            let logs = members.iter().filter_map(|member| fold.log(member));
+            logs.filter_map(|log| audit_one_from(fold, &log.member, blobs, notes, proved(log))).collect()
+        }
+    };
+    for report in &mut reports {
+        let at = report.checks.iter().position(|check| check.code > "A03").unwrap_or(0);
+        report.checks.splice(at..at, trees.remove(&report.member));
+        if let Some(known) = known(&report.origin) {
+            known.remind(&mut report.checks);
+        }
     }
-    report
+    Ok(reports)
 }
 
 /// Whether what failed is held against the log's author for good: only what its key signed is. A copy that is

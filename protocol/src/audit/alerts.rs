@@ -2,7 +2,7 @@
 
 use datacoop_policy::MemberId;
 
-use super::{Check, Findings, counts};
+use super::{Check, Findings, Step, counts};
 use crate::entry::{Body, Ref};
 use crate::fold::{Fold, Log};
 use crate::rounds::{Kind, Logged, Round};
@@ -10,15 +10,15 @@ use crate::rounds::{Kind, Logged, Round};
 /// Every alert of a log names an entry that is what it says; and of a log that alerts are about, what
 /// it says since. To keep a share back is no proof of ill will, as machines sleep: it is a warning,
 /// which says how many say so; that an open was false is A09's. An open that came late is told as such and held against nobody.
-pub(super) fn check_alerts(fold: &Fold, log: &Log) -> Check {
-    let mut findings = Findings::new("A15", "alerts");
-    for at in fold.false_splits().iter().filter(|at| *at.log == *log.origin) {
-        let text = format!("entry {} accuses a member of two histories and proves nothing", at.index);
-        findings.note(Some(at.index), Err(text));
-    }
-    for round in fold.rounds().values() {
-        for (_, logged) in round.alerts().iter().filter(|(by, _)| *by == log.member) {
-            let Body::Alert { code, subject, .. } = &logged.body else { continue };
+pub(super) fn begin() -> Findings {
+    Findings::new("A15", "alerts")
+}
+
+/// As `begin` says, at one step of a log.
+pub(super) fn check_step(findings: &mut Findings, fold: &Fold, log: &Log, round: &Round, step: &Step<'_>) {
+    match step {
+        Step::Alert(logged) => {
+            let Body::Alert { code, subject, .. } = &logged.body else { return };
             let text =
                 || format!("entry {} says `{code}` of an entry that is no such thing", logged.at.index);
             match is_so(round, &log.member, code, subject) {
@@ -30,9 +30,21 @@ pub(super) fn check_alerts(fold: &Fold, log: &Log) -> Check {
                 None => findings.skip(),
             }
         }
-        if let Some((entry, text)) = kept_back(round, log) {
-            findings.warn(entry, text);
+        // What is kept back is said of either.
+        Step::Said(Kind::Close | Kind::Abort, logged) if !round.alerts().is_empty() => {
+            if let Some((entry, text)) = kept_back(round, log).filter(|(entry, _)| *entry == logged.at.index)
+            {
+                findings.warn(entry, text);
+            }
         }
+        Step::Said(..) | Step::Asked(_) | Step::Repeat(_) => {}
+    }
+}
+
+pub(super) fn finish(mut findings: Findings, fold: &Fold, log: &Log) -> Check {
+    for at in fold.false_splits().iter().filter(|at| *at.log == *log.origin) {
+        let text = format!("entry {} accuses a member of two histories and proves nothing", at.index);
+        findings.note(Some(at.index), Err(text));
     }
     findings.finish("alerts hold")
 }

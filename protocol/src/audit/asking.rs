@@ -12,27 +12,21 @@ use crate::rounds::Asked;
 /// Whoever may not ask and writes a Query is told of, whether or not anybody answers: under the charter that the
 /// Query names, as a member that gains or loses the right later asked with or without it. What a delegation
 /// narrows is for those who answer to keep.
-pub(super) fn check_askings(findings: &mut Findings, fold: &Fold, log: &Log) {
-    let asked = fold.rounds().values().filter_map(|round| round.asked());
-    for asked in asked.filter(|asked| asked.asker == log.member) {
-        let Some(charter) = fold.charter_named(&asked.body.charter) else {
-            findings.skip();
-            continue;
-        };
-        let at = asked.at.index;
-        let said = |text: String| Err(format!("entry {at} asks, and {text}"));
-        match &asked.body.delegation {
-            None => {
-                let text = format!("version {} gives its author no right to", charter.version());
-                findings.note(Some(at), if charter.may_ask(&log.member) { Ok(()) } else { said(text) });
-            }
-            Some(cited) => match check_delegated(fold, charter, asked, cited) {
-                Said::Lawful => findings.note(Some(at), Ok(())),
-                Said::Not(text) => findings.note(Some(at), said(text)),
-                Said::Doubtful(text) => findings.warn(at, format!("entry {at} asks, and {text}")),
-                Said::Absent => findings.skip(),
-            },
+pub(super) fn check_asking(findings: &mut Findings, fold: &Fold, log: &Log, asked: &Asked) {
+    let Some(charter) = fold.charter_named(&asked.body.charter) else { return findings.skip() };
+    let at = asked.at.index;
+    let said = |text: String| Err(format!("entry {at} asks, and {text}"));
+    match &asked.body.delegation {
+        None => {
+            let text = format!("version {} gives its author no right to", charter.version());
+            findings.note(Some(at), if charter.may_ask(&log.member) { Ok(()) } else { said(text) });
         }
+        Some(cited) => match check_delegated(fold, charter, asked, cited) {
+            Said::Lawful => findings.note(Some(at), Ok(())),
+            Said::Not(text) => findings.note(Some(at), said(text)),
+            Said::Doubtful(text) => findings.warn(at, format!("entry {at} asks, and {text}")),
+            Said::Absent => findings.skip(),
+        },
     }
 }
 

@@ -3,48 +3,70 @@
 use std::sync::Arc;
 
 use datacoop_policy::MemberId;
+use datacoop_policy::ledger::Ledger;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::query::{Mode, Query};
 
-use super::{Check, Findings};
+use super::{Check, Findings, Step};
 use crate::entry::Body;
 use crate::fold::{Adopted, Fold, Log};
 use crate::log::tree::sha256;
 use crate::rounds::{Kind, Logged, Plan, Round, commitment};
 use crate::standing::{Judged, Standing};
 
-/// What a member wrote in rounds, in the order it wrote it.
-fn written<'a>(fold: &'a Fold, member: &'a MemberId) -> Vec<(&'a Arc<Round>, &'a Logged)> {
-    let kinds = [Kind::Verdict, Kind::Roster, Kind::Debit, Kind::Contribution, Kind::Void];
-    let mut entries: Vec<_> = fold
-        .rounds()
-        .values()
-        .flat_map(|round| {
-            let firsts = kinds.into_iter().filter_map(|kind| round.said(kind, member));
-            let repeats =
-                round.repeats().iter().filter(move |(by, _)| by == member).map(|(_, logged)| logged);
-            firsts.chain(repeats).map(move |logged| (round, logged))
-        })
-        .collect();
-    entries.sort_by_key(|(_, logged)| logged.at.index);
-    entries
+/// A07 and A08, which go by one Standing.
+pub(super) struct Conduct {
+    standing: Standing,
+    verdicts: Findings,
+    ledger: Findings,
 }
 
-/// A07: every Query is of a member that may ask (F14), and every acceptance and every debit was allowed by floor
-/// and charter when it was written. Refusals are counted only: a veto needs no reason.
-#[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
-pub(super) fn check_verdicts(fold: &Fold, log: &Log) -> Check {
-    let mut findings = Findings::new("A07", "verdicts");
-    super::asking::check_askings(&mut findings, fold, log);
-    let mut standing = Standing::default();
-    for (round, logged) in written(fold, &log.member) {
+impl Conduct {
+    pub(super) fn new() -> Self {
+        Self {
+            standing: Standing::for_audit(),
+            verdicts: Findings::new("A07", "verdicts"),
+            ledger: Findings::new("A08", "ledger"),
+        }
+    }
+
+    /// A07: every Query is of a member that may ask (F14), and every acceptance and every debit was allowed by
+    /// floor and charter when it was written. Refusals are counted only: a veto needs no reason.
+    ///
+    /// A08: the Ledger from entry 0: every debit continues from the last and stays within the year's limit, every
+    /// void is of an unused one.
+    pub(super) fn take(&mut self, fold: &Fold, log: &Log, round: &Arc<Round>, step: &Step<'_>) {
+        let logged = match step {
+            Step::Asked(asked) => {
+                return super::asking::check_asking(&mut self.verdicts, fold, log, asked);
+            }
+            Step::Said(Kind::Close | Kind::Release, logged) => {
+                return self.standing.add_up(round, &log.member, logged);
+            }
+            Step::Said(
+                Kind::Verdict | Kind::Roster | Kind::Debit | Kind::Contribution | Kind::Void,
+                logged,
+            )
+            | Step::Repeat(logged) => logged,
+            Step::Said(Kind::Freeze | Kind::Verify | Kind::Open | Kind::Abort, _) | Step::Alert(_) => return,
+        };
+        self.check_verdict(fold, log, round, logged);
+        let adds_up = check_sum(fold, &log.member, &self.standing, logged);
+        // Always: a debit that is left out makes the next one wrong.
+        let applied = self.standing.apply(fold, logged);
+        self.check_books(log, round, logged, adds_up, applied);
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
+    fn check_verdict(&mut self, fold: &Fold, log: &Log, round: &Arc<Round>, logged: &Logged) {
+        let findings = &mut self.verdicts;
         match &logged.body {
-            Body::Accept { .. } => judge_again(&mut findings, &standing, fold, log, round, logged, None),
+            Body::Accept { .. } => judge_again(findings, &self.standing, fold, log, round, logged, None),
             Body::Debit { roster, .. } => match round.plan() {
                 // Of another history of the asker's log: what it was judged with is not here.
                 Some(_) if !fold.resolves(roster) || round.is_repeat(roster) => findings.skip(),
                 Some(plan) => {
-                    judge_again(&mut findings, &standing, fold, log, round, logged, Some(&plan.members))
+                    judge_again(findings, &self.standing, fold, log, round, logged, Some(&plan.members));
                 }
                 None => {
                     let text = || format!("entry {} debits for a roster that is not lawful", logged.at.index);
@@ -58,9 +80,35 @@ pub(super) fn check_verdicts(fold: &Fold, log: &Log) -> Check {
             },
             _ => {}
         }
-        let _bookkeeping_is_a08 = standing.apply(fold, logged);
     }
-    findings.finish("queries, acceptances and debits replayed")
+
+    fn check_books(
+        &mut self,
+        log: &Log,
+        round: &Round,
+        logged: &Logged,
+        adds_up: Result<(), String>,
+        applied: Result<(), &'static str>,
+    ) {
+        let books = matches!(logged.body, Body::Debit { .. } | Body::Void { .. });
+        let without_debit = round.said(Kind::Debit, &log.member).is_none();
+        let result = match (adds_up, applied) {
+            (Err(what), _) => Err(what),
+            // What the debit was for is not known here; that it adds up is.
+            (Ok(()), Err(_)) if round.query().is_none() && !without_debit => return self.ledger.skip(),
+            (Ok(()), Err(what)) => Err(what.to_owned()),
+            (Ok(()), Ok(())) if books => Ok(()),
+            (Ok(()), Ok(())) => return,
+        };
+        let at = logged.at.index;
+        self.ledger.note(Some(at), result.map_err(|what| format!("entry {at}: {what}")));
+    }
+
+    pub(super) fn finish(self) -> (Check, Check, Ledger) {
+        let ledger = self.standing.ledger().clone();
+        let verdicts = self.verdicts.finish("queries, acceptances and debits replayed");
+        (verdicts, self.ledger.finish("debits and voids add up"), ledger)
+    }
 }
 
 fn judge_again(
@@ -117,34 +165,6 @@ fn by_another(fold: &Fold, log: &Log, query: &Query, logged: &Logged) -> Option<
     })
 }
 
-/// A08: the Ledger from entry 0: every debit continues from the last and stays within the year's
-/// limit, every void is of an unused one.
-pub(super) fn check_ledger(fold: &Fold, log: &Log) -> Check {
-    let mut findings = Findings::new("A08", "ledger");
-    let mut standing = Standing::default();
-    for (round, logged) in written(fold, &log.member) {
-        let adds_up = check_sum(fold, &log.member, &standing, logged);
-        // Always: a debit that is left out makes the next one wrong.
-        let applied = standing.apply(fold, logged);
-        let books = matches!(logged.body, Body::Debit { .. } | Body::Void { .. });
-        let without_debit = round.said(Kind::Debit, &log.member).is_none();
-        let result = match (adds_up, applied) {
-            (Err(what), _) => Err(what),
-            // What the debit was for is not known here; that it adds up is.
-            (Ok(()), Err(_)) if round.query().is_none() && !without_debit => {
-                findings.skip();
-                continue;
-            }
-            (Ok(()), Err(what)) => Err(what.to_owned()),
-            (Ok(()), Ok(())) if books => Ok(()),
-            (Ok(()), Ok(())) => continue,
-        };
-        findings
-            .note(Some(logged.at.index), result.map_err(|what| format!("entry {}: {what}", logged.at.index)));
-    }
-    findings.finish("debits and voids add up")
-}
-
 /// What a debit says of itself: it needs no other log.
 fn check_sum(fold: &Fold, member: &MemberId, standing: &Standing, logged: &Logged) -> Result<(), String> {
     let Body::Debit { debit, .. } = &logged.body else { return Ok(()) };
@@ -163,38 +183,43 @@ fn check_sum(fold: &Fold, member: &MemberId, standing: &Standing, logged: &Logge
 
 /// A09: a member said each thing once, contributed or voided what it debited, and opened only what it
 /// had committed to, after all had closed.
-pub(super) fn check_rounds(fold: &Fold, log: &Log) -> Check {
-    let mut findings = Findings::new("A09", "rounds");
-    for round in fold.rounds().values() {
-        let member = &log.member;
-        for (_, repeat) in round.repeats().iter().filter(|(by, _)| by == member) {
-            let text = format!("entry {} says again what its author had said in this round", repeat.at.index);
-            findings.note(Some(repeat.at.index), Err(text));
+pub(super) fn check_round(findings: &mut Findings, fold: &Fold, log: &Log, round: &Round, step: &Step<'_>) {
+    let member = &log.member;
+    let (kind, logged) = match step {
+        Step::Said(kind, logged) if PART.contains(kind) => (*kind, *logged),
+        Step::Repeat(repeat) => {
+            let at = repeat.at.index;
+            let text = format!("entry {at} says again what its author had said in this round");
+            return findings.note(Some(at), Err(text));
         }
-        let part = [Kind::Debit, Kind::Freeze, Kind::Verify, Kind::Close, Kind::Open];
-        if part.into_iter().all(|kind| round.said(kind, member).is_none()) {
-            continue;
-        }
-        let Some(plan) = round.plan() else {
+        Step::Said(..) | Step::Asked(_) | Step::Alert(_) => return,
+    };
+    let Some(plan) = round.plan() else {
+        // Once for a round.
+        let firsts = PART.into_iter().filter_map(|kind| round.said(kind, member));
+        if firsts.map(|first| first.at.index).min() == Some(logged.at.index) {
             findings.skip();
-            continue;
-        };
-        if let Some(debit) = round.said(Kind::Debit, member) {
-            if is_for_another_history(fold, round, member, debit) {
-                findings.skip();
-            } else {
-                findings.note(Some(debit.at.index), check_debit(round, plan, log, debit));
-            }
         }
-        if let Some(freeze) = round.said(Kind::Freeze, member) {
-            findings.note(Some(freeze.at.index), check_key_part(plan, member, freeze));
-        }
-        if let Some(open) = round.said(Kind::Open, member) {
-            check_open(&mut findings, fold, round, plan, log, open);
-        }
+        return;
+    };
+    match kind {
+        Kind::Debit if is_for_another_history(fold, round, member, logged) => findings.skip(),
+        Kind::Debit => findings.note(Some(logged.at.index), check_debit(round, plan, log, logged)),
+        Kind::Freeze => findings.note(Some(logged.at.index), check_key_part(plan, member, logged)),
+        Kind::Open => check_open(findings, fold, round, plan, log, logged),
+        Kind::Verdict
+        | Kind::Roster
+        | Kind::Contribution
+        | Kind::Verify
+        | Kind::Close
+        | Kind::Release
+        | Kind::Abort
+        | Kind::Void => {}
     }
-    findings.finish("debits and opens of rounds taken part in")
 }
+
+/// What only those say who take part.
+const PART: [Kind; 5] = [Kind::Debit, Kind::Freeze, Kind::Verify, Kind::Close, Kind::Open];
 
 /// Whether a debit cites a Roster that in another history than the one here was its asker's first, and is otherwise what its author
 /// promised. Its loss and account are A08's.

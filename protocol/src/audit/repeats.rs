@@ -6,7 +6,6 @@
 //! Debits against whole Rosters are A07's.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use datacoop_policy::charter::Charter;
 use datacoop_policy::query::{Mode, Query};
@@ -14,17 +13,11 @@ use datacoop_policy::step::{PastRound, smallest_step};
 use datacoop_policy::verdict::{ATTEMPTS_MAX, Layers, member_sets};
 use datacoop_policy::{Digest, MemberId};
 
-use super::{Check, Findings};
+use super::{Check, Findings, Step};
 use crate::entry::{Body, Ref};
-use crate::fold::{Fold, Log};
+use crate::fold::Fold;
 use crate::rounds::{Kind, Logged, Round};
 use crate::standing::{Attempt, Sameness, attempt, compared, repeat_key};
-
-/// What a member wrote that repeats may touch; a Query is no `Logged`.
-enum Step<'a> {
-    Query,
-    Said(&'a Logged),
-}
 
 /// What the entries so far show that their author knew.
 #[derive(Default)]
@@ -36,61 +29,70 @@ struct Known {
     summed: BTreeMap<Digest, Vec<(Digest, PastRound)>>,
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
-pub(super) fn check_repeats(fold: &Fold, log: &Log) -> Check {
-    let mut findings = Findings::new("A14", "repeats");
-    let mut known = Known::default();
-    for (entry, round, step) in steps(fold, &log.member) {
-        let held = round.query().and_then(|query| Some((query, fold.charter_named(&query.charter)?)));
-        let Some((query, charter)) = held else {
-            findings.skip();
-            continue;
-        };
-        match step {
-            Step::Query => findings.note(Some(entry), known.check_new(entry, "asks", query)),
-            Step::Said(logged) => match &logged.body {
-                Body::Contribution { .. } | Body::Commit { .. } => {
-                    findings.note(Some(entry), known.check_contribution(entry, query));
-                }
-                Body::Accept { .. } => {
-                    findings.note(Some(entry), known.check_new(entry, "accepts", query));
-                }
-                Body::Refuse { .. } => {}
-                Body::Release { .. } => known.release(logged, round, query),
-                body => {
-                    let Some(members) = set_of(round, &log.member, body) else {
-                        findings.skip();
-                        continue;
-                    };
-                    findings.note(Some(entry), known.check_set(charter, entry, round.id, query, &members));
-                    if matches!(body, Body::Open { .. }) {
-                        known.sum(round, query);
-                    }
-                }
-            },
-        }
-    }
-    findings.finish("steps of rounds set beside earlier ones")
+pub(super) struct Repeats {
+    findings: Findings,
+    known: Known,
 }
 
-/// What a member wrote of these kinds, in the order it wrote it.
-fn steps<'a>(fold: &'a Fold, member: &MemberId) -> Vec<(u64, &'a Arc<Round>, Step<'a>)> {
-    let kinds = [Kind::Verdict, Kind::Roster, Kind::Contribution, Kind::Close, Kind::Open, Kind::Release];
-    let mut steps = vec![];
-    for round in fold.rounds().values() {
+impl Repeats {
+    pub(super) fn new() -> Self {
+        Self { findings: Findings::new("A14", "repeats"), known: Known::default() }
+    }
+
+    pub(super) fn finish(self) -> Check {
+        self.findings.finish("steps of rounds set beside earlier ones")
+    }
+
+    pub(super) fn take(&mut self, fold: &Fold, member: &MemberId, round: &Round, step: &Step<'_>) {
+        let (kind, logged) = match step {
+            Step::Asked(asked) => (None, Err(asked.at.index)),
+            Step::Said(kind, logged) => (Some(*kind), Ok(*logged)),
+            Step::Repeat(_) | Step::Alert(_) => return,
+        };
         let is_full_noise = round.query().is_some_and(|query| query.mode == Mode::FullNoise);
-        if let Some(asked) = round.asked().filter(|asked| asked.asker == *member) {
-            steps.push((asked.at.index, round, Step::Query));
-        }
-        for kind in kinds {
+        match kind {
             // Full noise: each vector is seen whole, so the rule of sets is off.
-            let is_set = matches!(kind, Kind::Roster | Kind::Close | Kind::Open);
-            let said = round.said(kind, member).filter(|_| !(is_set && is_full_noise));
-            steps.extend(said.map(|logged| (logged.at.index, round, Step::Said(logged))));
+            Some(Kind::Roster | Kind::Close | Kind::Open) if is_full_noise => return,
+            Some(Kind::Debit | Kind::Freeze | Kind::Verify | Kind::Abort | Kind::Void) => return,
+            Some(
+                Kind::Verdict | Kind::Roster | Kind::Contribution | Kind::Close | Kind::Open | Kind::Release,
+            )
+            | None => {}
+        }
+        let held = round.query().and_then(|query| Some((query, fold.charter_named(&query.charter)?)));
+        let Some((query, charter)) = held else { return self.findings.skip() };
+        match logged {
+            Err(entry) => self.findings.note(Some(entry), self.known.check_new(entry, "asks", query)),
+            Ok(logged) => self.take_said(charter, member, round, query, logged),
         }
     }
-    steps.sort_by_key(|(entry, ..)| *entry);
-    steps
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
+    fn take_said(
+        &mut self,
+        charter: &Charter,
+        member: &MemberId,
+        round: &Round,
+        query: &Query,
+        logged: &Logged,
+    ) {
+        let (findings, known, entry) = (&mut self.findings, &mut self.known, logged.at.index);
+        match &logged.body {
+            Body::Contribution { .. } | Body::Commit { .. } => {
+                findings.note(Some(entry), known.check_contribution(entry, query));
+            }
+            Body::Accept { .. } => findings.note(Some(entry), known.check_new(entry, "accepts", query)),
+            Body::Refuse { .. } => {}
+            Body::Release { .. } => known.release(logged, round, query),
+            body => {
+                let Some(members) = set_of(round, member, body) else { return findings.skip() };
+                findings.note(Some(entry), known.check_set(charter, entry, round.id, query, &members));
+                if matches!(body, Body::Open { .. }) {
+                    known.sum(round, query);
+                }
+            }
+        }
+    }
 }
 
 /// The members whose sum an entry has a part in. `None`: what it rests on is not here.

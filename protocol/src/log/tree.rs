@@ -76,9 +76,20 @@ impl Edge {
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
     levels: Vec<Vec<Digest>>,
+    /// Whether the levels between the leaves and the roots of 256 of them are left out.
+    sparse: bool,
 }
 
+/// In a sparse tree the first level above the leaves that is held: what lies between is 255 hashes' work.
+const SPARSE_LEVEL: usize = 8;
+const SPARSE_WIDTH: usize = 1 << SPARSE_LEVEL;
+
 impl Tree {
+    /// A tree that takes 32 bytes a leaf in place of 64, and computes again what it leaves out.
+    pub fn sparse() -> Self {
+        Self { levels: vec![], sparse: true }
+    }
+
     /// Leaves so far.
     pub fn size(&self) -> u64 {
         self.levels.first().map_or(0, |leaves| leaves.len() as u64)
@@ -86,8 +97,27 @@ impl Tree {
 
     /// Appends a leaf.
     pub fn push(&mut self, leaf: Digest) {
-        let mut node = leaf;
-        for level in 0.. {
+        if !self.sparse {
+            return self.push_at(0, leaf);
+        }
+        if self.levels.is_empty() {
+            self.levels.push(vec![]);
+        }
+        let leaves = &mut self.levels[0];
+        leaves.push(leaf);
+        if leaves.len().is_multiple_of(SPARSE_WIDTH) {
+            let first = (leaves.len() - SPARSE_WIDTH) as u64;
+            let node = self.between(SPARSE_LEVEL, first);
+            self.push_at(SPARSE_LEVEL, node);
+        }
+    }
+
+    /// Appends the root of a full subtree of this level.
+    fn push_at(&mut self, first: usize, mut node: Digest) {
+        for level in first.. {
+            while self.levels.len() < level {
+                self.levels.push(vec![]);
+            }
             if self.levels.len() == level {
                 self.levels.push(vec![]);
             }
@@ -107,6 +137,10 @@ impl Tree {
 
     /// Root of the leaves `index 2^level .. (index + 1) 2^level`, once there are that many.
     pub fn node(&self, level: u32, index: u64) -> Option<Digest> {
+        if self.sparse && (1..SPARSE_LEVEL).contains(&(level as usize)) {
+            let end = index.checked_add(1)?.checked_mul(1 << level)?;
+            return (end <= self.size()).then(|| self.full(level, index << level));
+        }
         let row = self.levels.get(usize::try_from(level).ok()?)?;
         row.get(usize::try_from(index).ok()?).copied()
     }
@@ -143,8 +177,21 @@ impl Tree {
 
     /// Root of the full subtree of 2^level leaves that begins at `start`.
     fn full(&self, level: u32, start: u64) -> Digest {
+        if self.sparse && (level as usize) < SPARSE_LEVEL {
+            return self.between(level as usize, start);
+        }
         let index = usize::try_from(start >> level).expect("INVARIANT: a tree in memory has an index");
         self.levels[level as usize][index]
+    }
+
+    /// As `full`, from the leaves.
+    fn between(&self, level: usize, start: u64) -> Digest {
+        let start = usize::try_from(start).expect("INVARIANT: a tree in memory has an index");
+        let mut row = self.levels[0][start..start + (1 << level)].to_vec();
+        while row.len() > 1 {
+            row = row.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
+        }
+        row[0]
     }
 
     /// MTH(D[start:end]) for a range whose start is a multiple of its enclosing power of two.
@@ -360,6 +407,29 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_sparse_tree_says_the_same() {
+        let (mut sparse, mut tree) = (Tree::sparse(), Tree::default());
+        for (n, leaf) in leaves(1_100).into_iter().enumerate() {
+            sparse.push(leaf);
+            tree.push(leaf);
+            assert_eq!(sparse.root(), tree.root(), "{n}");
+        }
+        let size = tree.size();
+        for at in (0..=size).step_by(7).chain([255, 256, 257, 1_023, 1_024]) {
+            assert_eq!(sparse.root_at(at), tree.root_at(at));
+            assert_eq!(sparse.leaf(at), tree.leaf(at));
+            assert_eq!(sparse.inclusion_proof(at, size), tree.inclusion_proof(at, size));
+            assert_eq!(sparse.consistency_proof(at, size), tree.consistency_proof(at, size));
+        }
+        for level in 0..12 {
+            for index in 0..(size >> level) + 2 {
+                assert_eq!(sparse.node(level, index), tree.node(level, index), "{level} {index}");
+            }
+        }
+        assert!(sparse.levels[1..SPARSE_LEVEL].iter().all(Vec::is_empty), "that is what is saved");
     }
 
     #[test]

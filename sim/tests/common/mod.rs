@@ -18,7 +18,6 @@ use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, Digest, MemberId, Period, PrivacyLoss, QueryId, Span, Time};
-use datacoop_protocol::audit::audit;
 use datacoop_protocol::entry::{Body, Entry, Lay, QueryBody};
 use datacoop_protocol::fold::{Fold, question_value};
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
@@ -27,6 +26,7 @@ use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::rounds::{Ending, Kind};
 use datacoop_protocol::seed::Seed;
 use datacoop_protocol::wire::{Bytes, Request, Section, encode};
+use datacoop_sim::audits::audit;
 use datacoop_sim::coop::{Founder, charter_draft, textless_charter, vocabularies};
 use datacoop_sim::world::World;
 

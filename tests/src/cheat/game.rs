@@ -11,7 +11,7 @@ use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, Digest, MemberId, Period, PrivacyLoss, Span};
-use datacoop_protocol::audit::{Outcome, audit};
+use datacoop_protocol::audit::Outcome;
 use datacoop_protocol::bounds::PIECE_BYTES_MAX;
 use datacoop_protocol::entry::{Body, Entry, Lay, QueryBody, Ref};
 use datacoop_protocol::fold::{Fold, question_value};
@@ -21,6 +21,7 @@ use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::rounds::{Ending, Kind, Round};
 use datacoop_protocol::seed::Seed;
 use datacoop_protocol::wire::{Bytes, Request, Section, encode};
+use datacoop_sim::audits::audit;
 use datacoop_sim::coop::{Founder, charter_draft, textless_charter, vocabularies};
 use datacoop_sim::world::{Way, World};
 

@@ -264,6 +264,9 @@ impl Store for Felled {
         if let Output::Store(Record::Entry(Bytes(bytes))) = &output {
             let kind = Entry::parse(bytes).expect("our own entry").body.kind();
             if self.shared.borrow().asleep.get(&self.site) == Some(&kind) {
+                // What it said before is said: a close and an open may come of one input, and whoever fell asleep
+                // with both would never close.
+                self.store.flush(now)?;
                 self.store.drop_process();
                 return Err("asleep".to_owned());
             }

@@ -1,0 +1,152 @@
+//! The checks of large logs in bounded memory: their entries were folded once, and are read again round by round,
+//! in about the order in which they were written. A round is held while its steps come, and then let go.
+//!
+//! What is held at a time: as many rounds as `Entries::rounds_held` says, and what `Fold::for_audit` and the checks
+//! say. Rounds whose entries lie far apart, as somebody's that slept long, are read more than once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use datacoop_policy::{MemberId, Time};
+
+use super::{BlobSource, LogChecks, LogReport, Notes, Step, steps};
+use crate::fold::{Entries, Fold, Log, Places, Vanished};
+use crate::rounds::Round;
+
+/// Audits the logs of these members in a fold for audit, whose entries are read again; otherwise as
+/// `audit_one_from`. `proved` says of each log up to where its range proofs were recomputed earlier, and `seen`
+/// is shown each round once, whole.
+///
+/// Errors: an entry cannot be read again as it was.
+pub fn audit_twice(
+    fold: &mut Fold,
+    members: &[MemberId],
+    entries: &mut dyn Entries,
+    blobs: BlobSource<'_>,
+    notes: &Notes,
+    proved: &dyn Fn(&Log) -> u64,
+    seen: &mut dyn FnMut(&Round),
+) -> Result<Vec<LogReport>, Vanished> {
+    fold.hear_heads(entries)?;
+    let members: Vec<MemberId> = members.iter().filter(|id| fold.log(id).is_some()).cloned().collect();
+    let begin = |id: &MemberId| fold.log(id).map(|log| LogChecks::new(log, proved(log)));
+    let mut checks: Vec<LogChecks> = members.iter().filter_map(begin).collect();
+    let mut sweep = Sweep::new(fold, &members, entries);
+    sweep.run(&mut |at| {
+        if at.is_new {
+            seen(at.round);
+        }
+        checks[at.which].take(at.fold, at.log, blobs, at.round, &at.step);
+    })?;
+    let again: BTreeSet<usize> = (0..checks.len()).filter(|n| checks[*n].references.asks_again()).collect();
+    if !again.is_empty() {
+        sweep.run(&mut |at| {
+            if again.contains(&at.which) {
+                checks[at.which].references.look_again(at.fold, &at.step);
+            }
+        })?;
+    }
+    let fold = &*sweep.fold;
+    let reports = members.iter().zip(checks);
+    Ok(reports.filter_map(|(id, checks)| Some(checks.finish(fold, fold.log(id)?, notes))).collect())
+}
+
+/// Where a sweep is.
+struct At<'a> {
+    fold: &'a Fold,
+    /// Whose log, by its place among those that are audited.
+    which: usize,
+    log: &'a Log,
+    round: &'a Arc<Round>,
+    step: Step<'a>,
+    /// Whether nobody's step of this round came before.
+    is_new: bool,
+}
+
+/// A way through all steps of all logs: of each log in the order of its entries, and across logs about in that of
+/// their times, so that a round's steps come close together. What times say decides about work only.
+struct Sweep<'a> {
+    fold: &'a mut Fold,
+    members: &'a [MemberId],
+    entries: &'a mut dyn Entries,
+    places: Places,
+    /// Rounds that are held, by when they were last used, and when each was.
+    used: BTreeMap<u64, u32>,
+    held: BTreeMap<u32, u64>,
+    clock: u64,
+}
+
+impl<'a> Sweep<'a> {
+    fn new(fold: &'a mut Fold, members: &'a [MemberId], entries: &'a mut dyn Entries) -> Self {
+        let places = fold.places();
+        Self { fold, members, entries, places, used: BTreeMap::new(), held: BTreeMap::new(), clock: 0 }
+    }
+
+    fn run(&mut self, each: &mut dyn FnMut(At<'_>)) -> Result<(), Vanished> {
+        // Steps that a round has still to come.
+        let counts = (0..).zip(0..self.places.rounds()).map(|(number, _)| self.places.count(number));
+        let mut left: Vec<u32> = counts.map(|count| u32::try_from(count).unwrap_or(u32::MAX)).collect();
+        let mut queue: BTreeSet<(Time, usize, u64)> =
+            (0..self.members.len()).filter_map(|which| self.next(which, 0)).collect();
+        while let Some((_, which, index)) = queue.pop_first() {
+            let member = &self.members[which];
+            let Some(number) = self.fold.shelved_round(member, index) else { continue };
+            let round = self.hold(number)?;
+            // What it corrects is asked about.
+            let old = round.query().and_then(|query| self.fold.number_of(&query.supersedes?));
+            if let Some(old) = old {
+                self.hold(old)?;
+            }
+            let count = &mut left[number as usize];
+            let is_new = u64::from(*count) == self.places.count(number);
+            *count -= 1;
+            let is_last = *count == 0;
+            let step = steps(&round, member).find(|(at, _)| *at == index).map(|(_, step)| step);
+            if let Some((step, log)) = step.zip(self.fold.log(member)) {
+                each(At { fold: self.fold, which, log, round: &round, step, is_new });
+            }
+            if is_last {
+                self.let_go(number);
+            }
+            queue.extend(self.next(which, index + 1));
+        }
+        let held: Vec<u32> = self.held.keys().copied().collect();
+        held.into_iter().for_each(|number| self.let_go(number));
+        Ok(())
+    }
+
+    /// The next step of a log, from this entry on.
+    fn next(&self, which: usize, from: u64) -> Option<(Time, usize, u64)> {
+        let member = &self.members[which];
+        let log = self.fold.log(member)?;
+        let index = (from..log.size()).find(|index| self.fold.shelved_round(member, *index).is_some())?;
+        Some((log.time(index).unwrap_or(Time(0)), which, index))
+    }
+
+    /// A round, which then is in the fold.
+    fn hold(&mut self, number: u32) -> Result<Arc<Round>, Vanished> {
+        self.clock += 1;
+        let known = self.held.insert(number, self.clock);
+        if let Some(before) = known {
+            self.used.remove(&before);
+        }
+        self.used.insert(self.clock, number);
+        let id = self.places.id(number);
+        if let Some(round) = known.and_then(|_| self.fold.round(&id)) {
+            return Ok(Arc::clone(round));
+        }
+        while self.held.len() > self.entries.rounds_held().max(2)
+            && let Some((_, oldest)) = self.used.first_key_value()
+        {
+            self.let_go(*oldest);
+        }
+        self.fold.load(&self.places, number, self.entries)
+    }
+
+    fn let_go(&mut self, number: u32) {
+        if let Some(used) = self.held.remove(&number) {
+            self.used.remove(&used);
+        }
+        self.fold.unload(&self.places.id(number));
+    }
+}
