@@ -4,6 +4,7 @@
 mod change;
 mod form;
 mod purpose;
+mod renewal;
 mod witnesses;
 
 pub use change::{
@@ -11,6 +12,7 @@ pub use change::{
 };
 pub use form::{deceives, is_line};
 pub use purpose::{Licence, NOT_FOR_MAX, PUBLIC_AFTER_DAYS_MAX, Publish, Purpose, REVIEWERS};
+pub use renewal::{RENEWAL_WARNING_DAYS, endings, renewals, renewals_reported, unreviewed};
 pub use witnesses::{WITNESSES_MAX, name_witnesses};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -519,6 +521,7 @@ pub(crate) mod tests {
                 licence: Licence::Public1,
                 reviewers: vec!["GB-EDU-000000".parse().unwrap(), "GB-EDU-000001".parse().unwrap()],
                 report_due: day,
+                report: None,
                 limits: Limits { datasets: Set::only(["pupils"]), ..Limits::top() },
                 starts: day,
                 expires: Day(day.0 + 300),

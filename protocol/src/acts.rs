@@ -6,6 +6,7 @@
 //! it is made, so that it goes stale with it; nobody rejects a proposal: whoever is against it does not sign.
 
 pub mod delegations;
+mod purposes;
 mod state;
 
 use datacoop_policy::charter::Role;
@@ -19,6 +20,8 @@ use crate::json::{Fields, JsonError, Value};
 use crate::log::tree::sha256;
 
 use delegations::{limits_value, parse_limits};
+pub use purposes::NoReport;
+use purposes::{parse_reviewers, reviewers_value};
 pub(crate) use state::is_entitled;
 pub use state::{Acts, Blocked, Objection, Restriction, Reviewed, State};
 
@@ -110,6 +113,8 @@ pub enum Act {
         charter: Digest,
         /// The proposal whose wording it changes.
         replaces: Option<Ref>,
+        /// Of a purpose, the two members that review it, as its text names them; else nobody.
+        reviewers: Vec<MemberId>,
     },
     /// It supports a proposal.
     Cosign {
@@ -285,7 +290,7 @@ impl Act {
 
     pub(crate) fn fields(&self) -> Vec<(&'static str, Value)> {
         match self {
-            Self::Proposal { subject, draft, text: blob, charter, replaces } => {
+            Self::Proposal { subject, draft, text: blob, charter, replaces, reviewers } => {
                 let (what, id) = match subject {
                     Subject::Question(id) => ("question", id),
                     Subject::Purpose(id) => ("purpose", id),
@@ -299,6 +304,9 @@ impl Act {
                     ("what", text(what)),
                 ];
                 fields.extend(replaces.as_ref().map(|old| ("replaces", reference(old))));
+                if matches!(subject, Subject::Purpose(_)) {
+                    fields.push(("reviewers", reviewers_value(reviewers)));
+                }
                 fields
             }
             Self::Cosign { proposal } | Self::Withdrawal { proposal } => {
@@ -455,8 +463,13 @@ fn parse_proposal(fields: &mut Fields) -> Result<Act, JsonError> {
         "charter" => Subject::Charter(named),
         _ => return Err(JsonError::new("`what` is question, purpose or charter")),
     };
+    let reviewers = match subject {
+        Subject::Purpose(_) => parse_reviewers(fields)?,
+        Subject::Question(_) | Subject::Charter(_) => vec![],
+    };
     Ok(Act::Proposal {
         subject,
+        reviewers,
         draft: fields.digest("draft")?,
         text: fields.digest("text")?,
         charter: fields.digest("charter")?,

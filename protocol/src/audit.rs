@@ -216,7 +216,7 @@ fn audit_log(fold: &Fold, log: &Log, blobs: BlobSource<'_>, notes: &Notes, prove
         history::check_witnesses(fold, log, notes),
         history::check_history(fold, log, notes),
         check_grammar(log),
-        founding::check_charter(fold, log),
+        founding::check_charter(fold, log, blobs),
         conduct::check_verdicts(fold, log),
         conduct::check_ledger(fold, log),
         conduct::check_rounds(fold, log),

@@ -117,6 +117,7 @@ pub fn charter_draft(
             licence: Licence::Public1,
             reviewers: founders.iter().take(REVIEWERS).map(|founder| founder.id.clone()).collect(),
             report_due: Day(today.0 + 365),
+            report: None,
             limits: Limits { datasets: Set::only(names), ..Limits::top() },
             starts: today,
             expires: Day(today.0 + 365),

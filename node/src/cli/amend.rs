@@ -14,12 +14,13 @@ use datacoop_protocol::charter_text::{
 };
 use serde_json::{Value, json};
 
-use super::blocked;
 use super::charter::{describe, write};
 use super::demo::read;
 use super::node::{confirm, home_of, store_error};
 use super::show::plain_lines;
+use super::why::Seen;
 use super::{Common, Printed};
+use super::{blocked, reviewed};
 use crate::clock;
 use crate::error::CommandError;
 use crate::folder::Folder;
@@ -210,7 +211,9 @@ pub(super) fn sign(common: &Common, home: &Home, file: &PathBuf) -> Result<Print
     let config = home.config().map_err(store_error)?;
     let keys = home.keys(&config).map_err(store_error)?;
     let Opened { parent, text, amendment } = open(home, file)?;
-    blocked::check(home, &amendment.charter, clock::now())?;
+    let (seen, now) = (Seen::read(home, None)?, clock::now());
+    blocked::check(home, &seen, &amendment.charter, now)?;
+    reviewed::check(home, &seen, &parent, &amendment.charter, now)?;
     if !common.quiet && !common.json {
         let said = format!("{}\n{}\n", changes_text(&amendment), acts_text(&parent, &amendment));
         eprint!("{}", plain_lines(&said));

@@ -14,21 +14,20 @@ use crate::follow::clock_text;
 use crate::home::Home;
 
 /// Refuses a version while an objection that this node's journal holds keeps programs from signing it.
-pub(super) fn check(home: &Home, version: &Charter, now: Time) -> Result<(), CommandError> {
-    let seen = Seen::read(home, None)?;
+pub(super) fn check(home: &Home, seen: &Seen, version: &Charter, now: Time) -> Result<(), CommandError> {
     let fold = &seen.fold;
     let blobs = Blobs::kept(&home.join("blobs"));
     let about = fold.acts().proposals().filter(|proposal| is_of(proposal, version, &blobs));
     let open = about.filter(|proposal| fold.acts().state(fold, proposal, now) == Some(State::Open));
     let blocked = open.filter_map(|proposal| Some((proposal, fold.acts().blocked(fold, proposal, now)?)));
     match blocked.max_by_key(|(_, blocked)| (!blocked.answered, blocked.until)) {
-        Some((proposal, blocked)) => Err(refusal(&seen, proposal, &blocked)),
+        Some((proposal, blocked)) => Err(refusal(seen, proposal, &blocked)),
         None => Ok(()),
     }
 }
 
 /// Whether a proposal is of this version, or of a purpose as this version has it.
-fn is_of(proposal: &Done, version: &Charter, blobs: &Blobs) -> bool {
+pub(super) fn is_of(proposal: &Done, version: &Charter, blobs: &Blobs) -> bool {
     let Act::Proposal { subject, draft, text, .. } = &proposal.act else { return false };
     match subject {
         Subject::Charter(_) => *draft == version.hash(),
@@ -41,7 +40,7 @@ fn is_of(proposal: &Done, version: &Charter, blobs: &Blobs) -> bool {
     }
 }
 
-fn named(fold: &Fold, id: &datacoop_policy::MemberId) -> String {
+pub(super) fn named(fold: &Fold, id: &datacoop_policy::MemberId) -> String {
     fold.charter().member(id).map_or_else(|| id.to_string(), |member| plain(&member.name))
 }
 

@@ -25,6 +25,7 @@ use super::try_limits::{TryArgs, try_limits};
 use super::why::{WhyArgs, why};
 use super::{Common, Printed};
 use crate::clock;
+use crate::ending::{endings_json, endings_text};
 use crate::error::CommandError;
 use crate::folder::Folder;
 use crate::home::Home;
@@ -348,6 +349,8 @@ fn show(common: &Common, file: Option<PathBuf>) -> Result<Printed, CommandError>
     if file.is_none() && chain.len() > 1 {
         text += &format!("\nVersions\n{}", amend::history(&chain));
     }
+    let endings = endings_json(&charter, clock::now().day());
+    text = endings_text(&endings) + &text;
     let signed: Vec<String> = signed.iter().map(ToString::to_string).collect();
     let missing: Vec<String> = match charter.version() {
         1 => charter.members().iter().map(|m| m.id.to_string()).filter(|id| !signed.contains(id)).collect(),
@@ -361,6 +364,7 @@ fn show(common: &Common, file: Option<PathBuf>) -> Result<Printed, CommandError>
         "demo": charter.fields().demo,
         "members": charter.members().iter().map(|member| json!({ "id": member.id.to_string(), "name": member.name, "body": member.body })).collect::<Vec<_>>(),
         "purposes": charter.fields().purposes.iter().map(|purpose| purpose.id.clone()).collect::<Vec<_>>(),
+        "endings": endings,
         "signed": signed,
         "missing": missing,
         "rivals": rivals.iter().map(amend::Rival::json).collect::<Vec<_>>(),

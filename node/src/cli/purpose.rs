@@ -74,6 +74,7 @@ impl PurposeArgs {
             starts,
             expires,
             report_due: self.report_due.as_deref().map(day).transpose()?.unwrap_or(expires),
+            report: None,
         })
     }
 }

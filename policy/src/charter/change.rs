@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::renewal::{check_reviewers, renewals_reported, reviewers_lacking};
 use super::{Charter, CharterError, Member, Purpose, Role, refuse};
 use crate::id::MemberId;
 use crate::limits::{Limits, Set};
@@ -57,17 +58,23 @@ pub fn class_of(changes: &[Change]) -> Class {
 /// Signatures of one side that an amendment still lacks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lacking {
-    /// Whose members: `old` or `new`.
+    /// Whose members: `old`, `new`, or [`Lacking::REVIEWERS`].
     pub side: &'static str,
     /// How many signed of how many it needs.
     pub signed: u32,
-    /// The version's own `amend`.
+    /// The version's own `amend`; of reviewers, all.
     pub needed: u32,
-    /// Voting members of that side that did not.
+    /// Voting members of that side, or reviewers, that did not.
     pub missing: Vec<MemberId>,
 }
 
-/// What an amendment signed by these members lacks: `amend` of the old and of the new voting members (C2).
+impl Lacking {
+    /// The side of those who review the purposes that are new.
+    pub const REVIEWERS: &str = "reviewers";
+}
+
+/// What an amendment signed by these members lacks: `amend` of the old and of the new voting members (C2), and
+/// the reviewers of each purpose that is new.
 pub fn lacking(old: &Charter, new: &Charter, signed: &BTreeSet<MemberId>) -> Vec<Lacking> {
     let side = |side, charter: &Charter| {
         let voting = charter.members().iter().filter(|member| member.has(Role::Voting));
@@ -77,7 +84,8 @@ pub fn lacking(old: &Charter, new: &Charter, signed: &BTreeSet<MemberId>) -> Vec
         let missing = missing.into_iter().map(|member| member.id.clone()).collect();
         (count < needed).then_some(Lacking { side, signed: count, needed, missing })
     };
-    [side("old", old), side("new", new)].into_iter().flatten().collect()
+    let reviewers = reviewers_lacking(old, new, signed);
+    [side("old", old), side("new", new), reviewers].into_iter().flatten().collect()
 }
 
 /// What a version changes of the one before it.
@@ -107,6 +115,8 @@ pub fn succeed(old: &Charter, new: &Charter) -> Result<Vec<Change>, CharterError
         );
     }
     keys_stay([old], new)?;
+    check_reviewers(old, new)?;
+    renewals_reported([old], new)?;
     let mut changes = vec![];
     head(old, new, &mut changes);
     members(old, new, &mut changes);

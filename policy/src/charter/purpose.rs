@@ -45,6 +45,8 @@ pub struct Purpose {
     pub expires: Day,
     /// Last day for the report without which it is not renewed.
     pub report_due: Day,
+    /// The leaf hash of the report that it was last renewed by; `None` while it was not.
+    pub report: Option<Digest>,
 }
 
 /// Who sees a purpose's results.

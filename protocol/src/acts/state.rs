@@ -249,9 +249,11 @@ impl Acts {
         holding.max_by_key(|blocked| (!blocked.answered, blocked.until))
     }
 
-    /// The reviews of a proposal, in order of members.
+    /// The reviews of a proposed purpose by those who review it, in order of members; anybody else's is none.
     pub fn reviews<'a>(&'a self, fold: &'a Fold, proposal: &'a Done) -> Vec<Reviewed<'a>> {
-        let bound = self.firsts(fold, &proposal.at, |act| matches!(act, Act::Review { .. }));
+        let reviewers = self.reviewers(fold, proposal).unwrap_or(&[]);
+        let mut bound = self.firsts(fold, &proposal.at, |act| matches!(act, Act::Review { .. }));
+        bound.retain(|by, _| reviewers.contains(by));
         let opened = |by: &MemberId, bound: &Digest| {
             let shown = self.on(&proposal.at).filter(|done| done.by == *by);
             let mut shown = shown.filter_map(|done| {

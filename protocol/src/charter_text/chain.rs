@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datacoop_policy::MemberId;
 use datacoop_policy::charter::{
-    Change, Charter, Lacking, Member, NamedKey, Role, VERSIONS_MAX, keys_stay, lacking, succeed,
+    Change, Charter, Lacking, Member, NamedKey, Role, VERSIONS_MAX, keys_stay, lacking, renewals_reported,
+    succeed,
 };
 
 use super::{TextError, parse_charter, said, wrong};
@@ -94,6 +95,7 @@ pub fn open_amendment<C: Borrow<Charter>>(text_or_note: &str, chain: &[C]) -> Re
     let charter = parse_charter(text)?;
     let changes = succeed(parent, &charter).map_err(said)?;
     keys_stay(earlier.iter().map(Borrow::borrow), &charter).map_err(said)?;
+    renewals_reported(chain.iter().map(Borrow::borrow), &charter).map_err(said)?;
     let both = || charter.members().iter().chain(parent.members());
     let signed = match text.len() == text_or_note.len() {
         true => BTreeSet::new(),
@@ -129,6 +131,14 @@ pub fn open_chain<S: AsRef<str>>(notes: &[S]) -> Result<Vec<Charter>, TextError>
 /// What a version lacks, in a sentence.
 pub fn lack_text(lack: &Lacking) -> String {
     let missing: Vec<&str> = lack.missing.iter().map(|id| id.as_str()).collect();
+    if lack.side == Lacking::REVIEWERS {
+        return format!(
+            "{} of the {} reviewers of its new purposes signed; not yet {}",
+            lack.signed,
+            lack.needed,
+            missing.join(", ")
+        );
+    }
     format!(
         "{} of the {} voting members it needs of the {} version signed; not yet {}",
         lack.signed,

@@ -137,6 +137,7 @@ struct PurposeText {
     starts: toml::value::Datetime,
     expires: toml::value::Datetime,
     report_due: toml::value::Datetime,
+    report: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -259,6 +260,11 @@ fn parse_purpose(text: PurposeText) -> Result<Purpose, TextError> {
         let known = Licence::ALL.map(Licence::code).join(" or ");
         TextError(format!("purpose `{id}`: `{}` is no licence; write {known}", text.licence.escape_debug()))
     })?;
+    let report = text.report.map(|report| {
+        report.parse().map_err(|error| {
+            TextError(format!("purpose `{id}`: `report` is the id of a report, in full: {error}"))
+        })
+    });
     let reviewers = text.reviewers.iter().map(|id| id.parse().map_err(TextError));
     Ok(Purpose {
         reviewers: reviewers.collect::<Result<_, _>>()?,
@@ -274,6 +280,7 @@ fn parse_purpose(text: PurposeText) -> Result<Purpose, TextError> {
         starts: day(&text.starts)?,
         expires: day(&text.expires)?,
         report_due: day(&text.report_due)?,
+        report: report.transpose()?,
     })
 }
 

@@ -1,17 +1,14 @@
 //! What the person here does beside asking: checked as every reader will check it, then written.
 
 use datacoop_policy::Time;
-use datacoop_policy::charter::Role;
+use datacoop_policy::charter::{REVIEWERS, Role};
 use datacoop_policy::delegation::Delegation;
 
 use super::port::Event;
 use super::{Denial, Member};
-use crate::acts::{Act, Done, State, blob_text, findings_hash, is_entitled};
+use crate::acts::{Act, Done, State, Subject, blob_text, findings_hash, is_entitled};
 use crate::entry::{Body, QueryBody, Ref};
 use crate::log::tree::sha256;
-
-/// Reviewers that are bound before one shows what it found.
-const REVIEWERS: usize = 2;
 
 type Check = Result<(), Denial>;
 
@@ -83,8 +80,13 @@ impl Member {
             return no(format!("there is no entry {} of {} here yet", cited.index, cited.log));
         }
         match &done.act {
-            Act::Proposal { draft, .. } => {
+            Act::Proposal { subject, draft, .. } => {
                 let acts = self.fold.acts();
+                if matches!(subject, Subject::Purpose(_))
+                    && let Err(why) = acts.reviewers(&self.fold, done)
+                {
+                    return no(format!("a new purpose is reviewed by two members, and {why}"));
+                }
                 let twin = acts.proposals().find(|other| {
                     matches!(&other.act, Act::Proposal { draft: theirs, .. } if theirs == draft)
                         && acts.state(&self.fold, other, done.time) == Some(State::Open)
@@ -102,11 +104,20 @@ impl Member {
             Act::Objection { about, .. } => self.check_objection(about, done),
             Act::Reply { objection, .. } => self.check_reply(objection),
             Act::Review { proposal, .. } => {
-                self.open_proposal(proposal, done)?;
+                let found = self.open_proposal(proposal, done)?;
+                match self.fold.acts().reviewers(&self.fold, found) {
+                    Err(why) => return no(format!("nobody reviews it: {why}")),
+                    Ok(reviewers) if !reviewers.contains(&self.settings.me) => {
+                        let names: Vec<&str> = reviewers.iter().map(|id| id.as_str()).collect();
+                        return no(format!("it is reviewed by {}, and not by us", names.join(" and ")));
+                    }
+                    Ok(_) => {}
+                }
                 self.once(proposal, |act| matches!(act, Act::Review { .. }), "we reviewed it already")
             }
             Act::Opened { proposal, salt, findings } => {
-                let found = self.open_proposal(proposal, done)?;
+                // Also once the proposal is over: whoever is bound may say by what.
+                let (found, _) = self.proposal_of_another(proposal, done)?;
                 let reviews = self.fold.acts().reviews(&self.fold, found);
                 let hash = findings_hash(salt, findings);
                 let bound = self.fold.acts().on(proposal).filter(|said| said.by == self.settings.me);
@@ -173,7 +184,7 @@ impl Member {
         body.delegation = usable.iter().find(allows).or(usable.first()).cloned();
     }
 
-    fn open_proposal(&self, at: &Ref, done: &Done) -> Result<&Done, Denial> {
+    fn proposal_of_another(&self, at: &Ref, done: &Done) -> Result<(&Done, State), Denial> {
         let acts = self.fold.acts();
         let found = acts.get(&at.leaf).filter(|found| found.at == *at);
         match found.and_then(|found| Some((found, acts.state(&self.fold, found, done.time)?))) {
@@ -181,10 +192,14 @@ impl Member {
             Some((found, _)) if found.by == self.settings.me => {
                 Err(Denial::Refused("act", "the proposal is our own".into()))
             }
-            Some((found, State::Open)) => Ok(found),
-            Some((_, state)) => {
-                Err(Denial::Refused("act", format!("the proposal is {} already", state.code())))
-            }
+            Some(found) => Ok(found),
+        }
+    }
+
+    fn open_proposal(&self, at: &Ref, done: &Done) -> Result<&Done, Denial> {
+        match self.proposal_of_another(at, done)? {
+            (found, State::Open) => Ok(found),
+            (_, state) => Err(Denial::Refused("act", format!("the proposal is {} already", state.code()))),
         }
     }
 
