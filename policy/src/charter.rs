@@ -11,7 +11,7 @@ pub use change::{
     Change, Class, LOOSENING_WAITS, Lacking, VERSIONS_MAX, acts_from, class_of, keys_stay, lacking, succeed,
 };
 pub use form::{deceives, is_line};
-pub use purpose::{Licence, NOT_FOR_MAX, PUBLIC_AFTER_DAYS_MAX, Publish, Purpose, REVIEWERS};
+pub use purpose::{FUNDERS_MAX, Licence, NOT_FOR_MAX, PUBLIC_AFTER_DAYS_MAX, Publish, Purpose, REVIEWERS};
 pub use renewal::{RENEWAL_WARNING_DAYS, endings, renewals, renewals_reported, unreviewed};
 pub use witnesses::{WITNESSES_MAX, name_witnesses};
 
@@ -517,6 +517,7 @@ pub(crate) mod tests {
                 affected: "Pupils who miss school; their families.".into(),
                 heard: "Student council.".into(),
                 not_for: vec!["ranking schools".into(), "sale".into()],
+                funders: vec![],
                 publish: Publish::PublicAfter(90),
                 licence: Licence::Public1,
                 reviewers: vec!["GB-EDU-000000".parse().unwrap(), "GB-EDU-000001".parse().unwrap()],

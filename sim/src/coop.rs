@@ -113,6 +113,7 @@ pub fn charter_draft(
             affected: "Nobody: the people in the records are made up.".into(),
             heard: "Whoever runs the demo on this computer.".into(),
             not_for: ["conclusions about real schools", "ranking members", "sale"].map(String::from).into(),
+            funders: vec![],
             publish: Publish::PublicAfter(0),
             licence: Licence::Public1,
             reviewers: founders.iter().take(REVIEWERS).map(|founder| founder.id.clone()).collect(),

@@ -156,6 +156,14 @@ fn read_purpose(text: &str, chain: &[Arc<Charter>]) -> Result<Draft, String> {
         format!("affects    {}", purpose.affected),
         format!("heard      {}", purpose.heard),
         format!("not for    {}", purpose.not_for.join("; ")),
+        format!(
+            "paid by    {}",
+            if purpose.funders.is_empty() {
+                "nobody is named".to_owned()
+            } else {
+                purpose.funders.join("; ")
+            }
+        ),
         format!("open       {} to {}; report by {}", purpose.starts, purpose.expires, purpose.report_due),
         format!("reviewers  {}", reviewers.join(", ")),
     ];
@@ -171,7 +179,7 @@ fn read_purpose(text: &str, chain: &[Arc<Charter>]) -> Result<Draft, String> {
         title: purpose.title.clone(),
         lines,
         json: json!({ "plain": purpose.plain, "affected": purpose.affected, "heard": purpose.heard,
-                      "not_for": purpose.not_for, "starts": purpose.starts.to_string(),
+                      "not_for": purpose.not_for, "funders": purpose.funders, "starts": purpose.starts.to_string(),
                       "expires": purpose.expires.to_string(), "report_due": purpose.report_due.to_string(),
                       "reviewers": reviewers, "changes": means,
                       "but_first": amendment.err().map(|why| why.to_string()) }),

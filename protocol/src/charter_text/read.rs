@@ -128,6 +128,8 @@ struct PurposeText {
     affected: String,
     heard: String,
     not_for: Vec<String>,
+    #[serde(default)]
+    funders: Vec<String>,
     publish: String,
     public_after_days: Option<u32>,
     licence: String,
@@ -274,6 +276,7 @@ fn parse_purpose(text: PurposeText) -> Result<Purpose, TextError> {
         affected: text.affected,
         heard: text.heard,
         not_for: text.not_for,
+        funders: text.funders,
         publish,
         licence,
         limits: text.limits.read(),

@@ -85,6 +85,7 @@ fn text(n: u8) -> String {
             affected: "Pupils; their \"families\".".into(),
             heard: "Two evenings.\nA council.".into(),
             not_for: vec!["ranking".into(), "sale".into()],
+            funders: vec!["The \"Hill\" Trust".into()],
             publish: Publish::PublicAfter(90),
             licence: Licence::Public1,
             reviewers: vec!["GB-EDU-1".parse().unwrap(), "GB-EDU-2".parse().unwrap()],
