@@ -343,7 +343,7 @@ fn pauses_and_leave_to_ask_are_told() {
         charter: Scene::new().charter().hash(),
         revoked: false,
     };
-    let looks_on = |draft: &mut CharterDraft| drop(draft.members[8].roles.remove(&Role::Coordinator));
+    let looks_on = |draft: &mut CharterDraft| assert!(draft.members[8].roles.remove(&Role::Coordinator));
     let before = Scene::with(|scene| looks_on(&mut scene.draft));
     assert!(!words(&before.drawn()).contains("let by"));
     let let_ask = Scene::with(|scene| {

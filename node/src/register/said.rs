@@ -8,7 +8,9 @@
 use datacoop_policy::charter::{Charter, Publish, Purpose};
 use datacoop_policy::delegation::Delegation;
 use datacoop_policy::{Day, MemberId, Time};
-use datacoop_protocol::acts::{Act, Done, Findings, Outcome, Restriction, State, Subject, blob_text};
+use datacoop_protocol::acts::{
+    Act, Done, Findings, Outcome, Restriction, State, Subject, blob_text, is_entitled,
+};
 use datacoop_protocol::entry::Ref;
 
 use super::Source;
@@ -92,10 +94,7 @@ pub(super) fn end_of(day: Day) -> Time {
 
 /// By whoever may, and by the register's day.
 fn is_said(source: &Source<'_>, done: &Done) -> bool {
-    let charter = source.fold.charter_of_entry(&done.by, done.time, done.at.index);
-    let may =
-        charter.member(&done.by).is_some_and(|member| done.act.roles().iter().any(|role| member.has(*role)));
-    may && done.time.day() <= source.as_of
+    is_entitled(source.fold, done) && done.time.day() <= source.as_of
 }
 
 fn report<'a>(source: &'a Source<'a>, done: &'a Done) -> Option<Report<'a>> {

@@ -365,7 +365,7 @@ impl<'a> Restriction<'a> {
 
 /// Whether whoever did it may, under the charter that it then went by, as its own log says; and under each later
 /// one that others went by already: nobody keeps a role by not putting in force what took it.
-pub(crate) fn is_entitled(fold: &Fold, done: &Done) -> bool {
+pub fn is_entitled(fold: &Fold, done: &Done) -> bool {
     let own = fold.charter_of_entry(&done.by, done.time, done.at.index);
     let later = fold.charters().iter().filter(|charter| charter.version() > own.version());
     let mut acting = later.filter(|charter| fold.is_gone_by(charter, done.time));
