@@ -1,6 +1,8 @@
 //! Pages that parse as XML as well as HTML, so that a parser says whether they are whole. Everything
 //! that others wrote goes through [`text`]. Must not know what a page says.
 
+use datacoop_policy::Day;
+
 use crate::cli::plain;
 
 /// A text of others inside a page: no tag, no attribute's end, no control or direction mark.
@@ -19,6 +21,36 @@ pub(crate) fn text(text: &str) -> String {
         }
     }
     out
+}
+
+/// A day as people write it: 26 November 2026.
+pub(crate) fn day_words(day: Day) -> String {
+    const MONTHS: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    let written = day.to_string();
+    let mut parts = written.rsplitn(3, '-');
+    let (Some(date), Some(month), Some(year)) = (parts.next(), parts.next(), parts.next()) else {
+        return written;
+    };
+    let month = month.parse::<usize>().ok().and_then(|month| MONTHS.get(month.wrapping_sub(1)));
+    month.map_or_else(|| written.clone(), |month| format!("{} {month} {year}", date.trim_start_matches('0')))
+}
+
+/// A day for people and for programs; HTML.
+pub(crate) fn day_html(day: Day) -> String {
+    format!("<time datetime=\"{day}\">{}</time>", day_words(day))
 }
 
 /// A text of several lines as paragraphs.
@@ -42,17 +74,18 @@ pub(crate) fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> S
 
 /// A table whose first column names its rows; cells are HTML.
 pub(crate) fn table(caption: &str, heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{}</th>", text(head))).collect();
+    let columns: String = heads.iter().map(|head| format!("<th scope=\"col\">{}</th>", text(head))).collect();
     let mut body = String::new();
     for row in rows {
         let cells = row.iter().enumerate().map(|(at, cell)| match at {
             0 => format!("<th scope=\"row\">{cell}</th>"),
-            _ => format!("<td>{cell}</td>"),
+            // A narrow screen shows a row as a list, each cell after its column's name.
+            _ => format!("<td data-label=\"{}\">{cell}</td>", text(heads.get(at).unwrap_or(&""))),
         });
         body += &format!("<tr>{}</tr>\n", cells.collect::<String>());
     }
     format!(
-        "<div class=\"table\" role=\"region\" aria-label=\"{0}\" tabindex=\"0\">\n<table>\n<caption>{0}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n</div>\n",
+        "<div class=\"table\" role=\"region\" aria-label=\"{0}\" tabindex=\"0\">\n<table>\n<caption>{0}</caption>\n<thead><tr>{columns}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n</div>\n",
         text(caption)
     )
 }
@@ -74,6 +107,13 @@ pub(crate) fn document(title: [&str; 2], head: &str, header: &str, main: &str, f
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_reads_as_people_write_it() {
+        let day = Day::parse("2026-09-01").unwrap();
+        assert_eq!(day_html(day), "<time datetime=\"2026-09-01\">1 September 2026</time>");
+        assert_eq!(day_words(Day::parse("2027-12-31").unwrap()), "31 December 2027");
+    }
 
     #[test]
     fn nothing_that_others_write_is_markup() {

@@ -19,6 +19,7 @@ pub mod demo;
 pub mod disk;
 pub mod draft;
 pub mod driver;
+mod ending;
 pub mod engine;
 pub mod entropy;
 pub mod error;

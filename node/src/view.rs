@@ -14,6 +14,7 @@ use datacoop_protocol::standing::{answer, superseded_by};
 use serde_json::{Value, json};
 
 use crate::cli::figures_json;
+use crate::ending::endings_json;
 use crate::error::CommandError;
 use crate::loss::{Meaning, Reading, account, years, years_json};
 use crate::questions::reckon::{Cluster, reckon};
@@ -197,6 +198,8 @@ pub fn status_json(member: &Member, now: Time) -> Value {
         "member": member.me().to_string(),
         "charter": { "name": charter.fields().name, "version": charter.version(), "id": charter.id().to_string(),
                      "expires": charter.fields().expires.to_string(), "later": later,
+                     // As the newest version has it: what it extends needs no word any more.
+                     "endings": endings_json(fold.charter(), today),
                      "rivals": fold.rivals().map(ToString::to_string).collect::<Vec<_>>(), "unheard_since": unheard },
         "members": charter.members().len(),
         "connected": member.connected().map(ToString::to_string).collect::<Vec<_>>(),

@@ -5,6 +5,7 @@ mod belonging;
 mod change;
 mod form;
 mod purpose;
+mod renewal;
 mod witnesses;
 
 pub use belonging::{NOTICE_DAYS, SILENT_DAYS, SPONSORS};
@@ -12,7 +13,8 @@ pub use change::{
     Change, Class, LOOSENING_WAITS, Lacking, VERSIONS_MAX, acts_from, class_of, keys_stay, lacking, succeed,
 };
 pub use form::{deceives, is_line};
-pub use purpose::{Licence, NOT_FOR_MAX, PUBLIC_AFTER_DAYS_MAX, Publish, Purpose, REVIEWERS};
+pub use purpose::{FUNDERS_MAX, Licence, NOT_FOR_MAX, PUBLIC_AFTER_DAYS_MAX, Publish, Purpose, REVIEWERS};
+pub use renewal::{RENEWAL_WARNING_DAYS, endings, renewals, renewals_reported, unreviewed};
 pub use witnesses::{WITNESSES_MAX, name_witnesses};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -549,10 +551,12 @@ pub(crate) mod tests {
                 affected: "Pupils who miss school; their families.".into(),
                 heard: "Student council.".into(),
                 not_for: vec!["ranking schools".into(), "sale".into()],
+                funders: vec![],
                 publish: Publish::PublicAfter(90),
                 licence: Licence::Public1,
                 reviewers: vec!["GB-EDU-000000".parse().unwrap(), "GB-EDU-000001".parse().unwrap()],
                 report_due: day,
+                report: None,
                 limits: Limits { datasets: Set::only(["pupils"]), ..Limits::top() },
                 starts: day,
                 expires: Day(day.0 + 300),

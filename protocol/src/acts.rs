@@ -6,6 +6,7 @@
 //! it is made, so that it goes stale with it; nobody rejects a proposal: whoever is against it does not sign.
 
 pub mod delegations;
+mod purposes;
 mod state;
 
 use datacoop_policy::charter::{Member, Role};
@@ -19,8 +20,10 @@ use crate::json::{Fields, JsonError, Value};
 use crate::log::tree::sha256;
 
 use delegations::{limits_value, parse_limits};
-pub(crate) use state::{has_vote, is_entitled, is_one_too_many};
-pub use state::{Acts, Blocked, Objection, Restriction, Reviewed, State};
+pub use purposes::NoReport;
+use purposes::{parse_reviewers, reviewers_value};
+pub(crate) use state::{has_vote, is_one_too_many};
+pub use state::{Acts, Blocked, Objection, Restriction, Reviewed, State, is_entitled};
 
 /// A proposal that is not adopted by then is stale (CHARTER.md section 4).
 pub const PROPOSAL_OPEN: Span = Span(60 * 86_400_000);
@@ -112,6 +115,8 @@ pub enum Act {
         charter: Digest,
         /// The proposal whose wording it changes.
         replaces: Option<Ref>,
+        /// Of a purpose, the two members that review it, as its text names them; else nobody.
+        reviewers: Vec<MemberId>,
     },
     /// It supports a proposal.
     Cosign {
@@ -294,7 +299,7 @@ impl Act {
 
     pub(crate) fn fields(&self) -> Vec<(&'static str, Value)> {
         match self {
-            Self::Proposal { subject, draft, text: blob, charter, replaces } => {
+            Self::Proposal { subject, draft, text: blob, charter, replaces, reviewers } => {
                 let (what, id) = match subject {
                     Subject::Question(id) => ("question", id),
                     Subject::Purpose(id) => ("purpose", id),
@@ -308,6 +313,9 @@ impl Act {
                     ("what", text(what)),
                 ];
                 fields.extend(replaces.as_ref().map(|old| ("replaces", reference(old))));
+                if matches!(subject, Subject::Purpose(_)) {
+                    fields.push(("reviewers", reviewers_value(reviewers)));
+                }
                 fields
             }
             Self::Cosign { proposal } | Self::Withdrawal { proposal } => {
@@ -464,8 +472,13 @@ fn parse_proposal(fields: &mut Fields) -> Result<Act, JsonError> {
         "charter" => Subject::Charter(named),
         _ => return Err(JsonError::new("`what` is question, purpose or charter")),
     };
+    let reviewers = match subject {
+        Subject::Purpose(_) => parse_reviewers(fields)?,
+        Subject::Question(_) | Subject::Charter(_) => vec![],
+    };
     Ok(Act::Proposal {
         subject,
+        reviewers,
         draft: fields.digest("draft")?,
         text: fields.digest("text")?,
         charter: fields.digest("charter")?,

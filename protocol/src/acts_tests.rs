@@ -8,7 +8,9 @@ fn at(index: u64) -> Ref {
 fn every_act() -> Vec<Act> {
     let text = Digest([9; 32]);
     let findings = Findings { benefit: Grade::Good, harm: Grade::Doubtful, least_data: Grade::Bad, text };
+    let named = ["GB-EDU-000002", "GB-CHC-000004"].map(|id| id.parse().unwrap());
     let proposal = |subject, replaces| Act::Proposal {
+        reviewers: if matches!(subject, Subject::Purpose(_)) { named.to_vec() } else { vec![] },
         subject,
         draft: Digest([1; 32]),
         text,
@@ -88,6 +90,22 @@ fn no_act_has_a_field_too_few_or_room_for_words() {
     assert!(Entry::parse(long.as_bytes()).is_ok());
     let longer = written(Act::Restriction { target: Target::Purpose("x".repeat(ID_BYTES_MAX + 1)) });
     assert!(Entry::parse(longer.as_bytes()).is_err());
+}
+
+#[test]
+fn a_proposed_purpose_names_two_reviewers_and_nothing_else_does() {
+    let [question, purpose, charter] = [0, 1, 2].map(|place| written(every_act().remove(place)));
+    let two = "[\"GB-EDU-000002\",\"GB-CHC-000004\"]";
+    assert!(purpose.contains(two) && !question.contains("reviewers") && !charter.contains("reviewers"));
+    for other in
+        ["[]", "[\"GB-EDU-000002\"]", "[\"GB-EDU-000002\",\"GB-EDU-000002\"]", "[1,2]", "[\"a b\",\"c\"]"]
+    {
+        assert!(Entry::parse(purpose.replace(two, other).as_bytes()).is_err(), "{other}");
+    }
+    for text in [question, charter] {
+        let more = text.replace("\"seq\":", &format!("\"reviewers\":{two},\"seq\":"));
+        assert!(more != text && Entry::parse(more.as_bytes()).is_err(), "{more}");
+    }
 }
 
 #[test]

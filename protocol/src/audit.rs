@@ -314,7 +314,7 @@ impl LogChecks {
             history::check_witnesses(fold, log, notes),
             history::check_history(fold, log, notes),
             check_grammar(log),
-            founding::check_charter(fold, log),
+            founding::check_charter(fold, log, blobs),
             verdicts,
             books,
             self.rounds.finish("debits and opens of rounds taken part in"),

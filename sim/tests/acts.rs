@@ -3,16 +3,20 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{LOSS, Story};
-use datacoop_policy::charter::Role;
+use datacoop_policy::charter::{LOOSENING_WAITS, Role};
 use datacoop_policy::query::Mode;
-use datacoop_policy::{Digest, QueryId, Span};
+use datacoop_policy::{Day, Digest, MemberId, QueryId, Span};
 use datacoop_protocol::acts::{
     Act, Done, Findings, Grade, OBJECTION_WAITS, Outcome, RESTRICTION_HOLDS, State, Subject, Target,
     blob_text, findings_hash, text_blob,
 };
-use datacoop_protocol::audit::{self, audit};
-use datacoop_protocol::entry::{Body, Ref};
+use datacoop_protocol::audit::{self, Outcome as AuditOutcome, audit, audit_one};
+use datacoop_protocol::charter_text::{charter_toml, parse_charter, sign_charter};
+use datacoop_protocol::entry::{Body, Entry, Ref};
+use datacoop_protocol::fold::Fold;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::rounds::Kind;
@@ -41,10 +45,28 @@ fn act(story: &mut Story, site: usize, act: Act, text: Option<Vec<u8>>) -> Resul
     told(story, command)
 }
 
+/// Proposes something; of a purpose the first two other members after the first are the reviewers.
 fn propose(story: &mut Story, site: usize, subject: Subject, draft: Digest) -> Result<Ref, String> {
+    let others = (1..4).filter(|other| *other != site && matches!(subject, Subject::Purpose(_)));
+    let reviewers = others.take(2).map(|other| member_id(story, other)).collect();
+    propose_with(story, site, subject, draft, reviewers)
+}
+
+fn member_id(story: &Story, site: usize) -> MemberId {
+    story.world.member(site).unwrap().me().clone()
+}
+
+fn propose_with(
+    story: &mut Story,
+    site: usize,
+    subject: Subject,
+    draft: Digest,
+    reviewers: Vec<MemberId>,
+) -> Result<Ref, String> {
     let text = blob(&format!("{draft}"));
     let charter = story.charters.last().unwrap().hash();
-    let proposal = Act::Proposal { subject, draft, text: sha256(&[&text]), charter, replaces: None };
+    let proposal =
+        Act::Proposal { subject, draft, text: sha256(&[&text]), charter, replaces: None, reviewers };
     act(story, site, proposal, Some(text))
 }
 
@@ -100,6 +122,7 @@ fn a_proposal_is_supported_objected_to_answered_and_adopted() {
         text: sha256(&[&text]),
         charter: parent,
         replaces: None,
+        reviewers: vec![],
     };
     let at = act(&mut story, 0, proposal.clone(), Some(text.clone())).unwrap();
     assert_eq!(state(&story, 4, &at), Some(State::Open));
@@ -165,34 +188,148 @@ fn a_proposal_goes_stale_and_is_taken_back_by_its_author_alone() {
     story.audits_clean(3);
 }
 
+/// A review of a proposal: what binds it, and what shows it.
+fn review(at: &Ref, salt: u8, text: &[u8]) -> (Act, Act) {
+    let text = sha256(&[text]);
+    let findings = Findings { benefit: Grade::Good, harm: Grade::Good, least_data: Grade::Doubtful, text };
+    let hash = findings_hash(&[salt; 32], &findings);
+    let bound = Act::Review { proposal: at.clone(), hash };
+    (bound, Act::Opened { proposal: at.clone(), salt: [salt; 32], findings })
+}
+
 #[test]
 fn a_review_is_blind_until_both_are_bound() {
     let mut story = Story::new(5, 92);
     story.meet();
     let at = propose(&mut story, 0, Subject::Purpose("new".into()), Digest([1; 32])).unwrap();
     let text = blob("it helps, and asks for little");
-    let review = |salt: u8| {
-        let text = sha256(&[&text]);
-        let findings =
-            Findings { benefit: Grade::Good, harm: Grade::Good, least_data: Grade::Doubtful, text };
-        let hash = findings_hash(&[salt; 32], &findings);
-        let bound = Act::Review { proposal: at.clone(), hash };
-        (bound, Act::Opened { proposal: at.clone(), salt: [salt; 32], findings })
-    };
-    let ((bound, shown), (other_bound, other_shown)) = (review(1), review(2));
+    let ((bound, shown), (other_bound, other_shown)) = (review(&at, 1, &text), review(&at, 2, &text));
     let early = act(&mut story, 1, shown.clone(), Some(text.clone())).unwrap_err();
     assert!(early.contains("bound"), "{early}");
-    act(&mut story, 1, bound, None).unwrap();
+    act(&mut story, 1, bound.clone(), None).unwrap();
+    // Nobody else makes it show what it found: who is not named reviews nothing, also with a program of its own.
+    let uncalled = act(&mut story, 3, bound.clone(), None).unwrap_err();
+    assert!(uncalled.contains("and not by us"), "{uncalled}");
+    (0..5).filter(|site| *site != 3).for_each(|site| story.forge(3, site, Body::Act(bound.clone())));
+    story.world.run_until(story.world.now() + Span(1_000));
     assert!(act(&mut story, 1, shown.clone(), Some(text.clone())).unwrap_err().contains("other reviewer"));
+    let reviewed = |story: &Story| {
+        let fold = story.world.member(4).unwrap().fold();
+        let found = fold.acts().get(&at.leaf).unwrap();
+        (fold.acts().reviews(fold, found).len(), fold.acts().is_reviewed(fold, found))
+    };
+    assert_eq!(reviewed(&story), (1, false));
     act(&mut story, 2, other_bound, None).unwrap();
     assert!(act(&mut story, 1, other_shown.clone(), Some(text.clone())).unwrap_err().contains("bound by"));
     act(&mut story, 1, shown, Some(text.clone())).unwrap();
+    assert_eq!(reviewed(&story), (2, false));
+    // Also once the proposal is over: what one is bound by is not lost.
+    act(&mut story, 0, Act::Withdrawal { proposal: at.clone() }, None).unwrap();
     act(&mut story, 2, other_shown, Some(text)).unwrap();
-    let fold = story.world.member(3).unwrap().fold();
+    assert_eq!(reviewed(&story), (2, true));
+    let fold = story.world.member(4).unwrap().fold();
     let reviews = fold.acts().reviews(fold, fold.acts().get(&at.leaf).unwrap());
-    assert_eq!(reviews.len(), 2);
     assert!(reviews.iter().all(|review| review.opened.is_some_and(|(_, said)| said.harm == Grade::Good)));
-    story.audits_clean(3);
+}
+
+#[test]
+fn members_of_other_bodies_review_a_purpose() {
+    let mut story = Story::founded(11, 98, |draft| {
+        draft.members[2].body = draft.members[1].body.clone();
+        draft.members[10].roles = [Role::Observer].into();
+        draft.amend = 7;
+    });
+    story.meet();
+    let mut named = |site, reviewers: [usize; 2]| {
+        let reviewers = reviewers.map(|n| story.founder(n).id.clone()).to_vec();
+        let number = u8::try_from(reviewers.len()).unwrap();
+        propose_with(&mut story, site, Subject::Purpose("new".into()), Digest([number; 32]), reviewers)
+    };
+    for (site, reviewers, why) in [
+        (0, [0, 3], "of the body that proposes it"),
+        (1, [2, 3], "of the body that proposes it"),
+        (0, [1, 2], "of the same body as the other"),
+        (0, [3, 10], "is no voting member"),
+    ] {
+        let refused = named(site, reviewers).unwrap_err();
+        assert!(refused.contains(why), "{reviewers:?}: {refused}");
+    }
+    named(0, [1, 3]).unwrap();
+    // A proposal made with another program: its own school's review counts for nobody.
+    let text = blob("mine");
+    let forged = Act::Proposal {
+        subject: Subject::Purpose("mine".into()),
+        draft: Digest([9; 32]),
+        text: sha256(&[&text]),
+        charter: story.charters[0].hash(),
+        replaces: None,
+        reviewers: [2, 3].map(|n| story.founder(n).id.clone()).to_vec(),
+    };
+    story.forge(1, 3, Body::Act(forged.clone()));
+    story.world.run_until(story.world.now() + Span(1_000));
+    let fold = story.world.member(3).unwrap().fold();
+    let at = fold.acts().proposals().find(|done| done.act == forged).unwrap().at.clone();
+    let refused = act(&mut story, 3, review(&at, 1, &text).0, None).unwrap_err();
+    assert!(refused.contains("nobody reviews it") && refused.contains("body that proposes"), "{refused}");
+}
+
+/// No report, no renewal (CHARTER section 4), as A06 sees it.
+#[test]
+fn a_renewal_by_no_report_is_seen() {
+    let mut story = Story::new(5, 99);
+    story.meet();
+    let text = blob("we moved the breakfast club");
+    let report = |purpose: &str| Act::Report {
+        purpose: purpose.into(),
+        releases: vec![],
+        outcome: Outcome::Changed,
+        text: sha256(&[&text]),
+    };
+    let right = act(&mut story, 1, report("demo"), Some(text.clone())).unwrap();
+    let wrong = act(&mut story, 1, report("other"), Some(text.clone())).unwrap();
+    let found = |story: &Story, leaf: Digest, log: usize, copies: &dyn Fn(&MemberId) -> u64| {
+        let mut draft = story.charters[0].fields().clone();
+        (draft.version, draft.prev) = (2, Some(draft.hash));
+        draft.purposes[0].expires = Day(draft.purposes[0].expires.0 + 1);
+        draft.purposes[0].report = Some(leaf);
+        let toml = charter_toml(&draft);
+        let second = Arc::new(parse_charter(&toml).unwrap());
+        let signed = [0, 1, 2, 3].iter().fold(toml, |note, n| {
+            sign_charter(&note, Some(&story.charters[0]), &story.founder(*n).keys()).unwrap()
+        });
+        let note = sha256(&[signed.as_bytes()]);
+        let mut fold = Fold::for_audit(vec![story.charters[0].clone(), second.clone()], story.vocabularies());
+        let held = story.world.member(0).unwrap().fold();
+        for log in held.logs() {
+            let copied = usize::try_from(copies(&log.member)).unwrap();
+            log.entries().iter().take(copied).for_each(|bytes| drop(fold.append(&log.member, bytes.clone())));
+        }
+        let member = story.founder(log).id;
+        let at = story.world.now();
+        let from = at + LOOSENING_WAITS;
+        let body = Body::Charter { version: 2, hash: second.hash(), note, from };
+        let seq = fold.log(&member).unwrap().size();
+        let entry = Entry { at, by: member.clone(), seq, body };
+        fold.append(&member, entry.to_bytes().into());
+        let blobs = |hash: &Digest| (*hash == note).then(|| signed.clone().into_bytes());
+        let report = audit_one(&fold, &member, &blobs).unwrap();
+        let check = report.checks.into_iter().find(|check| check.code == "A06").unwrap();
+        (check.outcome, check.text)
+    };
+    let all = |_: &MemberId| u64::MAX;
+    let (outcome, text) = found(&story, right.leaf, 0, &all);
+    assert_eq!(outcome, AuditOutcome::Pass, "{text}");
+    // Whoever signed it did wrong; whoever goes by it is told.
+    let (outcome, text) = found(&story, wrong.leaf, 0, &all);
+    assert!(outcome == AuditOutcome::Fail && text.contains("about the purpose `other`"), "{text}");
+    let (outcome, text) = found(&story, wrong.leaf, 4, &all);
+    assert!(outcome == AuditOutcome::Warn && text.contains("about the purpose `other`"), "{text}");
+    // Of a report that is nowhere nobody is convicted; where a log is missing nothing is said.
+    let (outcome, text) = found(&story, Digest([5; 32]), 0, &all);
+    assert!(outcome == AuditOutcome::Warn && text.contains("is in no log here"), "{text}");
+    let author = story.founder(1).id;
+    let without = |member: &MemberId| if *member == author { 0 } else { u64::MAX };
+    assert_eq!(found(&story, right.leaf, 0, &without).0, AuditOutcome::Pass);
 }
 
 #[test]

@@ -27,6 +27,18 @@ fn a_version_is_proposed_signed_by_a_quorum_and_spreads_by_itself() {
         let signed = json(&coop.ok(n, &["charter", "sign", "v2.txt", "--yes", "--json"]));
         assert_eq!(signed["held"], n == 3, "{signed}");
     }
+    // A text that ends soon says so, sixty days ahead.
+    let made = text.lines().find_map(|line| line.strip_prefix("made = ")).expect("a day");
+    let soon = datacoop_policy::Day::parse(made).map(|day| datacoop_policy::Day(day.0 + 59)).expect("a day");
+    std::fs::write(coop.path("soon.txt"), text.replacen("2027-08-31", &soon.to_string(), 1))
+        .expect("written");
+    let shown = String::from_utf8(coop.ok(0, &["charter", "show", "soon.txt"]).stdout).expect("text");
+    assert!(shown.starts_with(&format!("The charter ends in 59 days, on {soon};")), "{shown}");
+    assert!(
+        !String::from_utf8(coop.ok(0, &["charter", "show", "v2.txt"]).stdout)
+            .expect("text")
+            .contains("ends in")
+    );
     // Of one parent a member signs one text (C4), however the file is called.
     std::fs::write(coop.path("other.txt"), text.replace("max_cells = 50", "max_cells = 40")).unwrap();
     coop.fails(0, &["charter", "sign", "other.txt", "--yes"], 1, "already signed another text");
@@ -74,6 +86,23 @@ fn whoever_a_version_drops_goes_on_until_it_acts() {
     (0..6).for_each(|n| coop.wait_connected(n));
     let status = coop.status(5);
     assert_eq!(status["charter"]["version"], 1, "{status}");
+    // What holds here is the first version; the second waits, and since when is said.
+    let limits = json(&coop.ok(0, &["charter", "limits", "--json"]));
+    assert_eq!(
+        (&limits["charter"]["version"], &limits["waiting"]["version"]),
+        (&1.into(), &2.into()),
+        "{limits}"
+    );
+    assert_eq!(
+        (&limits["waiting"]["from"], &limits["waiting"]["logged"]),
+        (&status["charter"]["later"][0]["from"], &true.into()),
+        "{limits}"
+    );
+    let said = String::from_utf8(coop.ok(0, &["charter", "limits"]).stdout).expect("text");
+    assert!(
+        said.starts_with("These are the limits of version 1, which is in force. Version 2 acts here from"),
+        "{said}"
+    );
     // By its hand and with its help.
     let after = ask(&coop, 5, "19");
     let round = json(&coop.ok(0, &["results", &after, "--json"]));

@@ -81,6 +81,9 @@ fn a_member_asks_for_a_coordinator_until_it_takes_that_back() {
     assert!(shown.contains("Cells of one answer: at most 8") && shown.contains("--under ID"), "{shown}");
     let plan = [&ASK[..5], &["--plan"]].concat();
     assert!(text(&coop.ok(4, &plan)).contains("under the delegation by School 0"));
+    let limits = json(&coop.ok(4, &["charter", "limits", "--under", &id[..8], "--json"]));
+    let cells = limits["limits"].as_array().unwrap().iter().find(|one| one["limit"] == "max_cells").unwrap();
+    assert_eq!((&cells["value"], &cells["set_by"][0]), (&8.into(), &"delegation".into()), "{cells}");
     let plan = [&plan[..], &["--under", &id[..8], "--json"]].concat();
     assert_eq!(json(&coop.ok(4, &plan))["delegation"], id);
     coop.fails(4, &[&plan[..6], &["--under", "0123456789"]].concat(), 2, "no id of a delegation");
@@ -95,6 +98,7 @@ fn a_member_asks_for_a_coordinator_until_it_takes_that_back() {
     let other = ["ask", "--question", "mean.toml", "--period", "2026-09-01..2026-12-11", "--yes"];
     coop.fails(4, &other, 6, "no right to ask");
     coop.fails(4, &[&other[..], &["--under", id]].concat(), 6, "took the delegation back");
+    coop.fails(4, &["charter", "limits", "--under", id], 6, "it was taken back");
 
     assert_eq!(coop.verify_all()["result"], "pass");
     assert_eq!(json(&coop.ok(3, &["audit", "--json"]))["result"], "pass");

@@ -8,11 +8,13 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use datacoop::loss::Reading;
-use datacoop::papers::{Paper, Source, Standard, State, check, papers, write};
+use datacoop::papers::{Paper, Paused, Source, Standard, State, check, papers, write};
 use datacoop_policy::charter::{Charter, CharterDraft, Licence, Publish, Purpose, Role};
+use datacoop_policy::delegation::Delegation;
 use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, PrivacyLoss};
+use datacoop_protocol::acts::Target;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::seed::Seed;
 use datacoop_sim::coop::{Founder, charter_draft, textless_charter};
@@ -55,6 +57,8 @@ struct Scene {
     draft: CharterDraft,
     own: Option<Limits>,
     held: bool,
+    pauses: Vec<Paused>,
+    leaves: Vec<Delegation>,
     today: Day,
 }
 
@@ -92,7 +96,14 @@ impl Scene {
         purpose.not_for = vec!["old misuse".into()];
         (purpose.starts, purpose.expires, purpose.report_due) =
             (day("2026-03-02"), day("2026-12-24"), day("2026-10-10"));
-        Self { draft, own: Some(Limits::top()), held: true, today: day("2026-05-05") }
+        Self {
+            draft,
+            own: Some(Limits::top()),
+            held: true,
+            pauses: vec![],
+            leaves: vec![],
+            today: day("2026-05-05"),
+        }
     }
 
     fn charter(&self) -> Arc<Charter> {
@@ -113,6 +124,8 @@ impl Scene {
             own: self.own.as_ref(),
             standards: &[standard],
             spent: &[],
+            pauses: &self.pauses,
+            leaves: &self.leaves,
             today: self.today,
         })
     }
@@ -274,11 +287,83 @@ fn what_the_charter_says_of_a_purpose_is_told_and_what_it_said_is_not() {
         (|p| p.expires = day("2026-12-12"), "2026-12-24", "2026-12-12"),
         (|p| p.report_due = day("2026-10-20"), "2026-10-10", "2026-10-20"),
         (|p| p.reviewers.reverse(), "School Alder and School Beech\n", "School Beech and School Alder\n"),
+        (|p| p.funders = vec!["The Oak Fund".into()], "nobody but the members", "The Oak Fund"),
         (|p| p.id = "another-id".into(), "purpose `demo`", "purpose `another-id`"),
     ];
     for (change, old, new) in cases {
         check_change(&Scene::purpose(change), old, new);
     }
+}
+
+/// What members stopped and whom they let ask is told while it holds: papers agree with what is answered.
+#[test]
+fn pauses_and_leave_to_ask_are_told() {
+    let paused = |target: Target| {
+        Scene::with(|scene| scene.pauses = vec![Paused { target, until: day("2026-06-01") }])
+    };
+    let answers = "We answer questions for this purpose.";
+    let purpose = paused(Target::Purpose("demo".into()));
+    check_change(&purpose, answers, "the members paused it until 2026-06-01");
+    let data = paused(Target::Dataset("pupils".into()));
+    check_change(&data, answers, "the members paused its data until 2026-06-01");
+    for scene in [&purpose, &data] {
+        let drawn = scene.drawn();
+        assert!(
+            text_of(&drawn["letter-to-parents.html"].html).contains("At the moment we answer no questions")
+        );
+        let notice = text_of(&drawn["privacy-notice.html"].html);
+        assert!(notice.contains("Stopped for now.") && notice.contains("until 2026-06-01"), "{notice}");
+        assert!(columns(scene).values().all(BTreeSet::is_empty), "no column is used");
+    }
+    let id = |n: usize| Scene::new().charter().members()[n].id.clone();
+    check_change(
+        &paused(Target::Member(id(0))),
+        answers,
+        "we are suspended from the co-operative until 2026-06-01",
+    );
+    let other = paused(Target::Member(id(8)));
+    check_change(
+        &other,
+        "School Hazel and School Ivy. A question",
+        "School Ivy is suspended until 2026-06-01",
+    );
+    // Too few are left for a sum: a pause of members is one of questions.
+    let few = Scene::with(|scene| {
+        scene.pauses =
+            (5..9).map(|n| Paused { target: Target::Member(id(n)), until: day("2026-06-01") }).collect();
+    });
+    check_change(&few, answers, "the limits ask for more members or bodies than there are");
+
+    let leave = |audience: usize, purposes: Set| Delegation {
+        by: id(1),
+        audience: id(audience),
+        limits: Limits { purposes, ..Limits::top() },
+        at: day("2026-05-01").start(),
+        until: day("2026-05-20").start(),
+        charter: Scene::new().charter().hash(),
+        revoked: false,
+    };
+    let looks_on = |draft: &mut CharterDraft| assert!(draft.members[8].roles.remove(&Role::Coordinator));
+    let before = Scene::with(|scene| looks_on(&mut scene.draft));
+    assert!(!words(&before.drawn()).contains("let by"));
+    let let_ask = Scene::with(|scene| {
+        looks_on(&mut scene.draft);
+        scene.leaves = vec![leave(8, Set::only(["demo"]))];
+    });
+    for name in ["dpia.html", "five-safes.html"] {
+        let told = text_of(&let_ask.drawn()[name].html);
+        assert!(
+            told.contains("School Ivy (let by School Beech until 2026-05-20, for demo)"),
+            "{name}: {told}"
+        );
+        assert_ne!(let_ask.drawn()[name].mark, before.drawn()[name].mark, "{name}");
+    }
+    let suspended = Scene::with(|scene| {
+        looks_on(&mut scene.draft);
+        scene.leaves = vec![leave(8, Set::all())];
+        scene.pauses = vec![Paused { target: Target::Member(id(8)), until: day("2026-06-01") }];
+    });
+    assert!(!words(&suspended.drawn()).contains("let by"), "whoever is suspended asks nothing");
 }
 
 #[test]

@@ -40,7 +40,10 @@ fn write_purpose(coop: &Coop) {
     let charter = std::fs::read_to_string(coop.path("charter.txt")).unwrap();
     let from = charter.find("[[purpose]]").unwrap();
     let to = charter.find("\n[asset_lock]").unwrap();
+    let reviewers = "reviewers = [\"GB-EDU-000000\", \"GB-EDU-000001\"]";
+    assert!(charter.contains(reviewers));
     let purpose = charter[from..to].replace("id = \"exams\"", "id = \"exams-again\"");
+    let purpose = purpose.replace(reviewers, "reviewers = [\"GB-EDU-000001\", \"GB-EDU-000002\"]");
     std::fs::write(coop.path("purpose.toml"), purpose).unwrap();
 }
 
@@ -190,6 +193,10 @@ fn a_question_is_supported_and_asked_a_purpose_reviewed_reported_on_and_paused()
         .map(str::to_owned)
     };
     coop.fails(1, &["review", &at, "--show"], 2, "we have not reviewed");
+    let uncalled = review("good", "we were not asked");
+    let uncalled: Vec<&str> = uncalled.iter().map(String::as_str).collect();
+    coop.fails(3, &uncalled, 6, "reviewed by GB-EDU-000001 and GB-EDU-000002, and not by us");
+    assert!(text(&coop.ok(3, &["proposals", &at])).contains("School 1, School 2 review it"));
     let first = review("doubtful", "small groups could be seen");
     let first: Vec<&str> = first.iter().map(String::as_str).collect();
     let bound = json(&coop.ok(1, &first));
@@ -247,6 +254,98 @@ fn a_question_is_supported_and_asked_a_purpose_reviewed_reported_on_and_paused()
     let ask = ["ask", "--question", "mean.toml", "--period", "2026-09-01..2026-11-18", "--yes"];
     coop.fails(2, &ask, 6, "purpose");
     assert_eq!(coop.verify_all()["result"], "pass");
+}
+
+/// No review, no purpose; no report, no renewal (CHARTER section 4): by the programs of those who sign.
+#[test]
+fn a_reviewer_signs_what_was_reviewed_and_everybody_what_was_reported() {
+    let mut coop = running(5);
+    let founding = std::fs::read_to_string(coop.path("charter.txt")).unwrap();
+    write_purpose(&coop);
+    let own = std::fs::read_to_string(coop.path("purpose.toml")).unwrap();
+    std::fs::write(coop.path("own.toml"), own.replace("GB-EDU-000002", "GB-EDU-000000")).unwrap();
+    coop.fails(0, &["propose", "purpose", "own.toml", "--yes"], 6, "of the body that proposes it");
+    let last = |text: &str| {
+        let purpose = &text[text.find("[[purpose]]").unwrap()..];
+        let at = purpose.find("expires = ").unwrap();
+        purpose[at + 10..at + 20].to_owned()
+    };
+    // A version with the new purpose; the old one leaves it room.
+    (0..5).for_each(|n| coop.terminate(n));
+    coop.ok(0, &["charter", "propose", "-o", "v2.txt"]);
+    let second = std::fs::read_to_string(coop.path("v2.txt")).unwrap();
+    let small = |text: &str| {
+        text.replace("expires = ", "expires = ")
+            .replace("\n[asset_lock]", "limits.rho_purpose = 1000000\n\n[asset_lock]")
+    };
+    let added = std::fs::read_to_string(coop.path("purpose.toml")).unwrap();
+    let added = format!("{}limits.rho_purpose = 1000000\n", added.trim_end().to_owned() + "\n");
+    std::fs::write(coop.path("purpose.toml"), &added).unwrap();
+    let second = small(&second).replace("\n[asset_lock]", &format!("\n{added}\n[asset_lock]"));
+    std::fs::write(coop.path("v2.txt"), &second).unwrap();
+    coop.fails(1, &["charter", "sign", "v2.txt", "--yes"], 6, "nobody proposed it as this version has it");
+    coop.ok(0, &["charter", "sign", "v2.txt", "--yes"]);
+    (0..5).for_each(|n| coop.start(n));
+    (0..5).for_each(|n| coop.wait_connected(n));
+    let at = id(&coop.ok(0, &["propose", "purpose", "purpose.toml", "--yes", "--json"]));
+    let review = |coop: &Coop, n: usize| {
+        wait_shown(coop, n, &at, |_| true);
+        let grades =
+            ["--benefit", "good", "--harm", "good", "--least-data", "good", "--because", "fine", "--yes"];
+        coop.ok(n, &[&["review", &at], &grades[..]].concat());
+    };
+    review(&coop, 1);
+    wait_shown(&coop, 2, &at, |one| one["reviews"][0].is_object());
+    coop.terminate(2);
+    coop.fails(
+        2,
+        &["charter", "sign", "v2.txt", "--yes"],
+        6,
+        "the review of School 1 and School 2 is not shown",
+    );
+    coop.start(2);
+    coop.wait_connected(2);
+    review(&coop, 2);
+    for n in [1, 2, 3] {
+        wait_shown(&coop, n, &at, |one| (0..2).all(|n| one["reviews"][n]["shown"]["text"].is_string()));
+    }
+    std::fs::write(coop.path("report.txt"), "We moved the revision classes.\n").unwrap();
+    let report = ["report", "exams", "--outcome", "changed", "--text", "report.txt", "--yes", "--json"];
+    let report = id(&coop.ok(0, &report));
+    wait_for("the report", || !json(&coop.ok(3, &["proposals", "--json"]))["reports"][0].is_null());
+    (0..5).for_each(|n| coop.terminate(n));
+    for n in [3, 4] {
+        coop.ok(n, &["charter", "sign", "v2.txt", "--yes"]);
+    }
+    let signed = json(&coop.ok(1, &["charter", "sign", "v2.txt", "--yes", "--json"]));
+    assert_eq!(signed["lacking"][0]["side"], "reviewers", "{signed}");
+    assert_eq!(json(&coop.ok(2, &["charter", "sign", "v2.txt", "--yes", "--json"]))["held"], true);
+
+    // The purpose of the founders goes on, by a report that is one.
+    let ends = last(&founding);
+    coop.ok(2, &["charter", "propose", "-o", "v3.txt"]);
+    let third = std::fs::read_to_string(coop.path("v3.txt")).unwrap();
+    let place = third.find("[[purpose]]").unwrap();
+    let (head, purposes) = third.split_at(place);
+    let later = datacoop_policy::Day(datacoop_policy::Day::parse(&ends).unwrap().0 + 1);
+    let renewed = |report: &str| {
+        let report = if report.is_empty() { String::new() } else { format!("report = \"{report}\"\n") };
+        head.to_owned()
+            + &purposes.replacen(&format!("expires = {ends}\n"), &format!("expires = {later}\n{report}"), 1)
+    };
+    let sign = |coop: &Coop, n, report: &str| {
+        std::fs::write(coop.path("v3.txt"), renewed(report)).unwrap();
+        let output = coop.run(n, &["charter", "sign", "v3.txt", "--yes"]);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = sign(&coop, 2, "");
+    assert!(code == Some(2) && said.contains("no report, no renewal"), "{said}");
+    let (code, said) = sign(&coop, 2, &"0".repeat(64));
+    assert!(code == Some(6) && said.contains("is in no log that this node holds"), "{said}");
+    let (code, said) = sign(&coop, 2, &at);
+    assert!(code == Some(6) && said.contains("is a proposal, no report"), "{said}");
+    let (code, said) = sign(&coop, 2, &report);
+    assert_eq!(code, Some(0), "{said}");
 }
 
 #[test]

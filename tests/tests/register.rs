@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datacoop::register::{Source, files, write};
-use datacoop_policy::charter::{Charter, CharterDraft, Licence, Publish};
+use datacoop_policy::charter::{Charter, CharterDraft, Licence, Publish, Role};
+use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Mode;
 use datacoop_policy::vocabulary::Vocabulary;
-use datacoop_policy::{Day, Digest};
+use datacoop_policy::{Day, Digest, Span};
+use datacoop_protocol::acts::{Act, Outcome, Subject, Target, text_blob};
 use datacoop_protocol::certificate::check;
-use datacoop_protocol::entry::{Body, Entry};
+use datacoop_protocol::entry::{Body, Entry, Ref};
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::release::figures;
@@ -35,8 +37,142 @@ fn site_of(story: &Story, fold: &Fold, as_of: &str) -> BTreeMap<String, String> 
         charter_notes: std::slice::from_ref(&story.charter_note),
         heads: &heads,
         vocabulary: &|_| Some(VOCABULARY.to_owned()),
+        blob: &|hash| blob(REPORT).filter(|blob| sha256(&[blob]) == *hash),
         as_of: Day::parse(as_of).unwrap(),
     })
+}
+
+/// What a member reports, with what no page may take for its own.
+const REPORT: &str = "We moved the breakfast club.\n<script>alert(1)</script>";
+
+fn blob(text: &str) -> Option<Vec<u8>> {
+    text_blob(&[7; 32], text)
+}
+
+/// The same logs with something that a member said at the end of its own, at noon of this day.
+fn say(fold: &mut Fold, charter: &Charter, member: usize, day: &str, act: Act) -> Ref {
+    let by = charter.members()[member].id.clone();
+    let at = Day::parse(day).unwrap().start() + Span(43_200_000);
+    let seq = fold.log(&by).unwrap().size();
+    let entry = Entry { at, by: by.clone(), seq, body: Body::Act(act) };
+    fold.append(&by, entry.to_bytes().into());
+    fold.log(&by).unwrap().reference(seq).unwrap()
+}
+
+fn report(releases: Vec<Ref>) -> Act {
+    let text = sha256(&[&blob(REPORT).unwrap()]);
+    Act::Report { purpose: "demo".into(), releases, outcome: Outcome::Changed, text }
+}
+
+/// A report's words are for everybody once the results are that it could speak of.
+#[test]
+fn a_report_is_told_and_its_words_once_they_are_public() {
+    let later = |draft: &mut CharterDraft| draft.purposes[0].publish = Publish::PublicAfter(90);
+    let members = |draft: &mut CharterDraft| {
+        let purpose = &mut draft.purposes[0];
+        (purpose.publish, purpose.licence) = (Publish::Members, Licence::Members1);
+    };
+    let told = |change: &dyn Fn(&mut CharterDraft), cites: bool, day: &str, as_of: &str| {
+        let story = Story::tell_with(Scene { seed: 83, ..SCENE }, 1, change);
+        let mut fold = story.fold(&[]).0;
+        let round = fold.round(&story.queries[0]).unwrap();
+        let released = round.released().unwrap().0.at.clone();
+        say(&mut fold, &story.charter, 1, day, report(if cites { vec![released] } else { vec![] }));
+        let made = site_of(&story, &fold, as_of);
+        for (name, page) in made.iter().filter(|(name, _)| name.ends_with(".html") || name.ends_with(".xml"))
+        {
+            check_markup(name, page);
+            assert!(!page.contains("<script"), "{name}");
+        }
+        let pages = ["learnt.html", "purpose-1.html"].map(|name| {
+            let page = &made[name];
+            (page.contains("Something changed for the people"), page.contains("We moved the breakfast club"))
+        });
+        assert_eq!(pages[0], pages[1]);
+        assert_eq!(made["register.csv"].contains(",outcome,changed,"), pages[0].0);
+        assert_eq!(made["feed.xml"].contains("Report on demo"), pages[0].0);
+        assert!(pages[0].0 || made["learnt.html"].contains("No report yet"));
+        pages[0]
+    };
+    let at_once = |_: &mut CharterDraft| ();
+    assert_eq!(told(&at_once, true, "2025-12-02", "2025-12-02"), (true, true));
+    assert_eq!(told(&at_once, true, "2025-12-02", "2025-12-01"), (false, false), "not made yet");
+    // After 90 days, as the results: also where it says of none that it speaks of it.
+    assert_eq!(told(&later, true, "2025-12-02", "2026-03-01"), (true, false));
+    assert_eq!(told(&later, false, "2025-12-02", "2026-03-01"), (true, false));
+    assert_eq!(told(&later, true, "2025-12-02", "2026-03-02"), (true, true));
+    assert_eq!(told(&members, false, "2025-12-02", "2026-09-01"), (true, false), "for members, for ever");
+}
+
+#[test]
+fn proposals_pauses_and_leave_to_ask_are_told_without_their_reasons() {
+    let story = Story::tell_with(Scene { seed: 84, ..SCENE }, 1, &|draft| {
+        draft.members[0].roles.insert(Role::Coordinator);
+    });
+    let (charter, mut fold) = (&story.charter, story.fold(&[]).0);
+    let id = |n: usize| charter.members()[n].id.clone();
+    let text = sha256(&[b"reasons"]);
+    let proposal = Act::Proposal {
+        subject: Subject::Purpose("lateness".into()),
+        draft: Digest([1; 32]),
+        text,
+        charter: charter.hash(),
+        replaces: None,
+        reviewers: vec![id(1), id(2)],
+    };
+    let at = say(&mut fold, charter, 0, "2025-12-02", proposal);
+    say(&mut fold, charter, 3, "2025-12-03", Act::Cosign { proposal: at.clone() });
+    let objection = say(&mut fold, charter, 4, "2025-12-03", Act::Objection { about: at.clone(), text });
+    say(&mut fold, charter, 0, "2025-12-04", Act::Reply { objection, text });
+    let pause = Act::Restriction { target: Target::Purpose("demo".into()) };
+    say(&mut fold, charter, 1, "2025-12-04", pause.clone());
+    say(&mut fold, charter, 2, "2025-12-05", pause);
+    let limits = Limits { purposes: Set::only(["demo"]), ..Limits::top() };
+    let until = Day::parse("2025-12-20").unwrap().start();
+    let leave = Act::Delegation { audience: id(3), limits: Box::new(limits), until, charter: charter.hash() };
+    let given = say(&mut fold, charter, 0, "2025-12-05", leave);
+    say(&mut fold, charter, 0, "2025-12-07", Act::Revocation { delegation: given });
+
+    let on = |day: &str| site_of(&story, &fold, day);
+    let name = |n: usize| charter.members()[n].name.clone();
+    let before = on("2025-12-01");
+    for said in ["Nothing is paused", "Nothing was proposed", "Nobody was given leave"] {
+        assert!(before["decided.html"].contains(said), "{said}");
+    }
+    let made = on("2025-12-05");
+    for (name, page) in made.iter().filter(|(name, _)| name.ends_with(".html")) {
+        check_markup(name, page);
+    }
+    let page = &made["decided.html"];
+    let cell = |label: &str, value: &str| format!("<td data-label=\"{label}\">{value}</td>");
+    for said in [
+        "The purpose lateness".to_owned(),
+        cell("Supported by", &name(3)),
+        cell("Objections", "1, of them 1 answered"),
+        cell("Reviews shown", "0 of 2"),
+        cell("Until", "<time datetime=\"2026-01-03\">3 January 2026</time>"),
+        cell("Who said so", &format!("{}; {}", name(1), name(2))),
+        cell("Now", "holds"),
+    ] {
+        assert!(page.contains(&said), "{said}\n{page}");
+    }
+    assert!(
+        !page.contains(&format!("\"Objections\">{}", name(4))) && !page.contains(&name(4)),
+        "nobody is pressed"
+    );
+    assert!(
+        made["index.html"].contains("Paused until")
+            && made["purpose-1.html"].contains("<strong>Paused</strong>")
+    );
+    for row in
+        ["pause,demo,,,,,,,2026-01-03,,purpose,demo,", ",state,open,", ",supporters,1,", ",objections,1,"]
+    {
+        assert!(made["register.csv"].contains(row), "{row}\n{}", made["register.csv"]);
+    }
+    // A day before the second body said so nothing is paused; what is taken back later held.
+    assert!(on("2025-12-04")["decided.html"].contains("Nothing is paused"));
+    assert!(on("2025-12-07")["decided.html"].contains(&cell("Now", "taken back")));
+    assert!(on("2026-01-05")["decided.html"].contains("Nothing is paused"));
 }
 
 /// The same logs with a second version of the charter, in force from this day on.
@@ -89,7 +225,7 @@ fn a_public_result_is_the_certificates_and_the_same_logs_give_the_same_bytes() {
             let (high, rest) = rest.split_once(", noise ").unwrap();
             let noise = rest.split(',').next().unwrap();
             let row = format!(
-                "<th scope=\"row\">{}</th><td>count</td><td>{value}</td><td>{low} to {high}</td>",
+                "<th scope=\"row\">{}</th><td data-label=\"Figure\">count</td><td data-label=\"Value\">{value}</td><td data-label=\"Likely range (95 %)\">{low} to {high}</td>",
                 key.replace('=', ": ")
             );
             assert!(page.contains(&row), "{row}\n{page}");
@@ -167,7 +303,7 @@ fn a_later_version_publishes_nothing_that_was_for_members_and_takes_nothing_back
     // The other way: what was public stays, though its purpose is gone.
     let story = Story::tell_with(Scene { seed: 82, ..SCENE }, 2, &|_| ());
     let fold = amended(&story, "2025-12-20", &|draft| draft.purposes.clear());
-    for (day, open) in [(DAY, "2025-12-01 to "), ("2026-09-01", "not any more")] {
+    for (day, open) in [(DAY, "1 December 2025</time> to "), ("2026-09-01", "not any more")] {
         let made = site_of(&story, &fold, day);
         for query in &story.queries {
             assert!(made.contains_key(&format!("certificate-{query}.dcert")), "{day}");

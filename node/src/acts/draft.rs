@@ -7,7 +7,7 @@ use std::sync::Arc;
 use datacoop_policy::charter::{Charter, CharterDraft, Purpose, class_of};
 use datacoop_policy::question::{Question, QuestionDraft};
 use datacoop_policy::vocabulary::Vocabulary;
-use datacoop_policy::{Digest, PrivacyLoss};
+use datacoop_policy::{Digest, MemberId, PrivacyLoss};
 use datacoop_protocol::acts::Subject;
 use datacoop_protocol::charter_text::{
     Amendment, TextError, bare_text, charter_toml, open_amendment, parse_charter, parse_purpose_text,
@@ -45,6 +45,8 @@ pub struct Draft {
     pub lines: Vec<String>,
     /// The same for programs.
     pub json: Value,
+    /// Of a purpose, who reviews it.
+    pub reviewers: Vec<MemberId>,
 }
 
 /// The vocabularies a node knows, by hash.
@@ -121,6 +123,7 @@ fn read_question(text: &str, vocabularies: &Vocabularies) -> Result<Draft, Strin
         json: json!({ "vocabulary": draft.vocabulary, "figure": draft.figure.kind, "split_by": by,
                       "loss": loss.json() }),
         subject: Subject::Question(draft.id.clone()),
+        reviewers: vec![],
     })
 }
 
@@ -153,9 +156,18 @@ fn read_purpose(text: &str, chain: &[Arc<Charter>]) -> Result<Draft, String> {
         format!("affects    {}", purpose.affected),
         format!("heard      {}", purpose.heard),
         format!("not for    {}", purpose.not_for.join("; ")),
+        format!(
+            "paid by    {}",
+            if purpose.funders.is_empty() {
+                "nobody is named".to_owned()
+            } else {
+                purpose.funders.join("; ")
+            }
+        ),
         format!("open       {} to {}; report by {}", purpose.starts, purpose.expires, purpose.report_due),
         format!("reviewers  {}", reviewers.join(", ")),
     ];
+    lines.extend(purpose.report.map(|report| format!("renewed by report {}", report.short())));
     let (more, means) = match &amendment {
         Ok(amendment) => (changes(amendment)?, changes_json(amendment)),
         Err(why) => (vec![format!("but first  {why}")], vec![]),
@@ -167,11 +179,12 @@ fn read_purpose(text: &str, chain: &[Arc<Charter>]) -> Result<Draft, String> {
         title: purpose.title.clone(),
         lines,
         json: json!({ "plain": purpose.plain, "affected": purpose.affected, "heard": purpose.heard,
-                      "not_for": purpose.not_for, "starts": purpose.starts.to_string(),
+                      "not_for": purpose.not_for, "funders": purpose.funders, "starts": purpose.starts.to_string(),
                       "expires": purpose.expires.to_string(), "report_due": purpose.report_due.to_string(),
                       "reviewers": reviewers, "changes": means,
                       "but_first": amendment.err().map(|why| why.to_string()) }),
         subject: Subject::Purpose(purpose.id),
+        reviewers: purpose.reviewers,
     })
 }
 
@@ -180,6 +193,7 @@ fn read_charter(text: &str, chain: &[Arc<Charter>]) -> Result<Draft, String> {
     let charter = &amendment.charter;
     Ok(Draft {
         subject: Subject::Charter(charter.version().to_string()),
+        reviewers: vec![],
         hash: charter.hash(),
         text: bare_text(text).to_owned(),
         title: format!("version {} of the charter of {}", charter.version(), charter.fields().name),

@@ -128,8 +128,8 @@ pub async fn propose(handle: &Handle, request: ProposeRequest) -> Result<Value, 
     let known = handle.home().vocabularies().map_err(|error| CommandError::failed(error.to_string()))?;
     let draft = Draft::read(what, &text, &chain, &known).map_err(CommandError::usage)?;
     let (text, blob) = salted(&draft.text, &entropy::bytes())?;
-    let Draft { subject, hash: draft, .. } = draft;
-    let act = Act::Proposal { subject, draft, text, charter, replaces };
+    let Draft { subject, hash: draft, reviewers, .. } = draft;
+    let act = Act::Proposal { subject, draft, text, charter, replaces, reviewers };
     done(handle, act, Some(blob)).await
 }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use datacoop_policy::Digest;
+use datacoop_policy::charter::REVIEWERS;
 use datacoop_protocol::acts::{Act, Findings, Grade, findings_hash};
 use datacoop_protocol::entry::Ref;
 use datacoop_protocol::fold::Fold;
@@ -22,9 +23,6 @@ use crate::home::Home;
 const FOLDER: &str = "reviews";
 /// How often a running node looks whether it may show a review.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// Reviewers that are bound before one shows what it found.
-const REVIEWERS: usize = 2;
-
 /// What to bind.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReviewRequest {

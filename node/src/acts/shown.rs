@@ -18,9 +18,6 @@ use super::draft::{Draft, Vocabularies, What};
 use crate::blobs::Blobs;
 use crate::follow::clock_text;
 
-/// Reviews that a purpose needs (CHARTER.md section 4): until all are shown, none is.
-const REVIEWS_NEEDED: usize = 2;
-
 /// Everything that members did beside rounds, without the texts.
 pub struct Listed {
     json: Value,
@@ -34,6 +31,8 @@ struct Proposed {
     text: Digest,
     /// The versions up to the one that it is made under, or, where that is not held, all.
     chain: Vec<Arc<Charter>>,
+    /// As its entry names them.
+    reviewers: Vec<MemberId>,
 }
 
 pub(crate) fn name(fold: &Fold, id: &MemberId) -> String {
@@ -92,7 +91,7 @@ pub fn blocked_json(fold: &Fold, blocked: &Blocked) -> Value {
 
 /// One proposal and all that was said of it; `None` of what is none.
 fn proposal_json(fold: &Fold, me: &MemberId, done: &Done, now: Time) -> Option<(Value, Proposed)> {
-    let Act::Proposal { subject, draft, text, charter, replaces } = &done.act else { return None };
+    let Act::Proposal { subject, draft, text, charter, replaces, reviewers } = &done.act else { return None };
     let acts = fold.acts();
     let state = acts.state(fold, done, now)?;
     let parent = fold.charter_named(charter);
@@ -100,7 +99,8 @@ fn proposal_json(fold: &Fold, me: &MemberId, done: &Done, now: Time) -> Option<(
         acts.cosigners(fold, done).into_values().map(|said| by_json(fold, said)).collect();
     let objections = acts.objections(fold, &done.at, &done.by);
     let reviews = acts.reviews(fold, done);
-    let all_shown = reviews.iter().filter(|review| review.opened.is_some()).count() >= REVIEWS_NEEDED;
+    // Until all are shown, none is.
+    let all_shown = acts.is_reviewed(fold, done);
     let blocked = acts.blocked(fold, done, now).filter(|_| state == State::Open);
     let later = acts.on(&done.at).filter(|said| matches!(said.act, Act::Proposal { .. }));
     let later: Vec<String> = later.map(|said| said.at.leaf.to_string()).collect();
@@ -119,13 +119,16 @@ fn proposal_json(fold: &Fold, me: &MemberId, done: &Done, now: Time) -> Option<(
         "other_wordings": later,
         "cosigners": cosigners,
         "objections": objections.iter().map(|one| objection_json(fold, one)).collect::<Vec<_>>(),
+        "reviewers": reviewers.iter().map(|id| json!({ "member": id.to_string(), "name": name(fold, id) })).collect::<Vec<_>>(),
+        "unreviewable": acts.reviewers(fold, done).err().filter(|_| what == What::Purpose),
         "reviews": reviews.iter().map(|one| review_json(fold, one, all_shown)).collect::<Vec<_>>(),
         "blocked": blocked.map(|blocked| blocked_json(fold, &blocked)),
         "can": can(fold, me, done, state, now),
     });
     let all = fold.charters();
     let held = all.iter().position(|version| version.hash() == *charter).map_or(all.len(), |place| place + 1);
-    let proposed = Proposed { what, hash: *draft, text: *text, chain: all[..held].to_vec() };
+    let reviewers = reviewers.clone();
+    let proposed = Proposed { what, hash: *draft, text: *text, chain: all[..held].to_vec(), reviewers };
     Some((with(by_json(fold, done), json), proposed))
 }
 
@@ -153,11 +156,11 @@ fn can(fold: &Fold, me: &MemberId, done: &Done, state: State, now: Time) -> Vec<
         let cosign = may(&Act::Cosign { proposal: at.clone() });
         let object = may(&Act::Objection { about: at.clone(), text });
         let review = may(&Act::Review { proposal: at.clone(), hash: text });
-        let is_new = matches!(&done.act, Act::Proposal { subject: Subject::Purpose(_), .. });
+        let named = fold.acts().reviewers(fold, done).is_ok_and(|reviewers| reviewers.contains(me));
         can.extend([
             (cosign && !did(|act| matches!(act, Act::Cosign { .. })), "support"),
             (object && !did(|act| matches!(act, Act::Objection { .. })), "object"),
-            (review && is_new && !did(|act| matches!(act, Act::Review { .. })), "review"),
+            (review && named && !did(|act| matches!(act, Act::Review { .. })), "review"),
         ]);
     }
     let Act::Proposal { subject, .. } = &done.act else { return vec![] };
@@ -297,12 +300,6 @@ impl Listed {
         let mut proposal = self.json["proposals"][0].take();
         add_texts(&mut proposal, &blobs);
         let read = self.drafts.first().map(|proposed| read_draft(&blobs, proposed, known));
-        // A purpose names who reviews it.
-        let reviewers =
-            read.as_ref().and_then(|read| read.as_ref().ok()?.json["reviewers"].as_array().cloned());
-        if let (Some(can), Some(reviewers)) = (proposal["can"].as_array_mut(), reviewers) {
-            can.retain(|what| what != "review" || reviewers.contains(&self.json["member"]));
-        }
         let shown = match read {
             Some(Ok(draft)) => json!({ "title": draft.title, "text": draft.text, "lines": draft.lines,
                                        "means": draft.json, "problem": null }),
@@ -321,7 +318,7 @@ fn read_draft(blobs: &Blobs, proposed: &Proposed, known: &Vocabularies) -> Resul
     let text = blob_text(&blob).ok_or("its text is no text")?;
     let draft = Draft::read(proposed.what, text, &proposed.chain, known)
         .map_err(|why| format!("its text cannot be read here: {why}"))?;
-    match draft.hash == proposed.hash {
+    match draft.hash == proposed.hash && draft.reviewers == proposed.reviewers {
         true => Ok(draft),
         false => Err("its text is not the draft that its entry names: do not sign or support it".into()),
     }

@@ -190,7 +190,7 @@ pub(super) fn report(common: &Common, args: &ReportArgs) -> Result<Printed, Comm
     };
     let json = do_act(&home, &request)?;
     let said = format!(
-        "Reported on `{}`, as {}. Without a report a purpose is not renewed.\n",
+        "Reported on `{}`. To renew it, a next version of the charter gives it a later last day, and\nreport = \"{}\"\n",
         plain(&args.purpose),
         json["id"].as_str().unwrap_or_default()
     );

@@ -13,13 +13,14 @@ use datacoop_protocol::charter_text::{
 use serde_json::{Value, json};
 
 use super::belonging;
-use super::blocked;
 use super::charter::write;
 use super::demo::read;
 use super::join;
 use super::node::{confirm, home_of, store_error};
 use super::show::{plain, plain_lines};
+use super::why::Seen;
 use super::{Common, Printed};
+use super::{blocked, reviewed};
 use crate::clock;
 use crate::error::CommandError;
 use crate::folder::Folder;
@@ -212,8 +213,9 @@ pub(super) fn sign(common: &Common, home: &Home, file: &PathBuf) -> Result<Print
     let config = home.config().map_err(store_error)?;
     let keys = home.keys(&config).map_err(store_error)?;
     let Opened { parent, text, amendment } = open(home, file)?;
-    let now = clock::now();
-    blocked::check(home, &amendment.charter, now)?;
+    let (seen, now) = (Seen::read(home, None)?, clock::now());
+    blocked::check(home, &seen, &amendment.charter, now)?;
+    reviewed::check(home, &seen, &parent, &amendment.charter, now)?;
     belonging::check(home, &parent, &amendment.charter, now)?;
     let vouched = belonging::sponsored(&parent, &amendment.charter, &config.id.0);
     if !common.quiet && !common.json {

@@ -17,8 +17,7 @@ use crate::follow::clock_text;
 use crate::home::Home;
 
 /// Refuses a version while an objection that this node's journal holds keeps programs from signing it.
-pub(super) fn check(home: &Home, version: &Charter, now: Time) -> Result<(), CommandError> {
-    let seen = Seen::read(home, None)?;
+pub(super) fn check(home: &Home, seen: &Seen, version: &Charter, now: Time) -> Result<(), CommandError> {
     let fold = &seen.fold;
     let blobs = Blobs::kept(&home.join("blobs"));
     let about = fold.acts().proposals().filter(|proposal| is_of(proposal, version, &blobs));
@@ -31,13 +30,13 @@ pub(super) fn check(home: &Home, version: &Charter, now: Time) -> Result<(), Com
     }
     let blocked = of.into_values().filter_map(|same| fold.acts().blocked_by(fold, same.into_iter(), now));
     match blocked.max_by_key(|blocked| (blocked.awaits_answer, blocked.until)) {
-        Some(blocked) => Err(refusal(&seen, &blocked)),
+        Some(blocked) => Err(refusal(seen, &blocked)),
         None => Ok(()),
     }
 }
 
 /// Whether a proposal is of this version, or of a purpose as this version has it.
-fn is_of(proposal: &Done, version: &Charter, blobs: &Blobs) -> bool {
+pub(super) fn is_of(proposal: &Done, version: &Charter, blobs: &Blobs) -> bool {
     let Act::Proposal { subject, draft, text, .. } = &proposal.act else { return false };
     match subject {
         Subject::Charter(_) => *draft == version.hash(),
@@ -51,7 +50,7 @@ fn is_of(proposal: &Done, version: &Charter, blobs: &Blobs) -> bool {
     }
 }
 
-fn named(fold: &Fold, id: &datacoop_policy::MemberId) -> String {
+pub(super) fn named(fold: &Fold, id: &datacoop_policy::MemberId) -> String {
     fold.charter().member(id).map_or_else(|| id.to_string(), |member| plain(&member.name))
 }
 

@@ -31,6 +31,7 @@ use super::try_limits::{TryArgs, try_limits};
 use super::why::{WhyArgs, why};
 use super::{Common, Printed};
 use crate::clock;
+use crate::ending::{endings_json, endings_text};
 use crate::error::CommandError;
 use crate::folder::Folder;
 use crate::home::Home;
@@ -389,6 +390,8 @@ fn show(common: &Common, file: Option<PathBuf>) -> Result<Printed, CommandError>
     if file.is_none() && chain.len() > 1 {
         text += &format!("\nVersions\n{}", amend::history(&chain));
     }
+    let endings = endings_json(&charter, clock::now().day());
+    text = endings_text(&endings) + &text;
     let signed: Vec<String> = signed.iter().map(ToString::to_string).collect();
     let missing: Vec<String> = match charter.version() {
         1 => charter.members().iter().map(|m| m.id.to_string()).filter(|id| !signed.contains(id)).collect(),
@@ -403,6 +406,7 @@ fn show(common: &Common, file: Option<PathBuf>) -> Result<Printed, CommandError>
         "demo": charter.fields().demo,
         "members": charter.members().iter().map(belonging::member_json).collect::<Vec<_>>(),
         "purposes": charter.fields().purposes.iter().map(|purpose| purpose.id.clone()).collect::<Vec<_>>(),
+        "endings": endings,
         "signed": signed,
         "missing": missing,
         "rivals": rivals.iter().map(amend::Rival::json).collect::<Vec<_>>(),

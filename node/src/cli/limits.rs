@@ -1,15 +1,19 @@
-//! `datacoop charter limits`: what holds at this node, and who set it. Reads the charter and `limits.toml`,
-//! so it needs no running node.
+//! `datacoop charter limits`: what holds at this node, and who set it. Reads the charter, the journal and
+//! `limits.toml`, so it needs no running node.
 
 use clap::Args;
-use datacoop_policy::charter::{Charter, Purpose};
-use datacoop_policy::limits::{Layer, Limits, Set, Value, set_by};
+use datacoop_policy::charter::{Charter, Purpose, acts_from};
+use datacoop_policy::limits::{Layer, Limits, Restricted, Set, Value, set_by};
 use datacoop_policy::{Day, PrivacyLoss};
 use serde_json::json;
 
 use super::means::loss_text;
-use super::node::{home_of, store_error};
+use super::node::home_of;
+use super::show::plain;
+use super::why::Seen;
 use super::{Common, Printed};
+use crate::acts::{Sought, find};
+use crate::clock;
 use crate::error::CommandError;
 use crate::home::Home;
 use crate::loss::{DELTA_TEXT, Reading};
@@ -22,6 +26,9 @@ pub(super) struct LimitsArgs {
     /// The limits under this purpose of the charter [default: the only one, where there is one]
     #[arg(long, value_name = "ID")]
     purpose: Option<String>,
+    /// And within leave to ask: a delegation's id, or the beginning of it
+    #[arg(long, value_name = "ID")]
+    under: Option<String>,
 }
 
 /// One of the layers that are met, as a person knows it.
@@ -46,8 +53,14 @@ fn purpose_of<'a>(charter: &'a Charter, named: Option<&str>) -> Result<Option<&'
     }
 }
 
-/// The layers one by one: the charter's own limits and its purpose's apart, which a verdict counts as one.
-fn sources(charter: &Charter, purpose: Option<&Purpose>, own: Option<&Limits>) -> Vec<Source> {
+/// The layers one by one: the charter's own limits, its purpose's and what members paused apart, which a verdict
+/// counts as one.
+fn sources(
+    charter: &Charter,
+    purpose: Option<&Purpose>,
+    paused: &Restricted,
+    own: Option<&Limits>,
+) -> Vec<Source> {
     let fields = charter.fields();
     let between = |limits: &Limits, first: Day, last: Day| {
         limits.meet(&Limits { not_before: first, not_after: last, ..Limits::top() })
@@ -64,6 +77,12 @@ fn sources(charter: &Charter, purpose: Option<&Purpose>, own: Option<&Limits>) -
         name: format!("purpose `{}`", purpose.id),
         code: "purpose",
         limits: between(&purpose.limits, purpose.starts, purpose.expires),
+    }));
+    let nothing = paused.limits() == Limits::top();
+    all.extend((!nothing).then(|| Source {
+        name: "what members paused".to_owned(),
+        code: "restriction",
+        limits: paused.limits(),
     }));
     all.extend(own.map(|own| Source {
         name: Layer::Member.to_string(),
@@ -164,34 +183,117 @@ fn rows(all: &[Source]) -> (Vec<[String; 3]>, Vec<serde_json::Value>) {
 }
 
 /// What holds here under a purpose: each limit in words, its value, and who set it.
-pub(crate) fn limit_rows(charter: &Charter, purpose: &Purpose, own: Option<&Limits>) -> Vec<[String; 3]> {
-    rows(&sources(charter, Some(purpose), own)).0
+pub(crate) fn limit_rows(
+    charter: &Charter,
+    purpose: &Purpose,
+    paused: &Restricted,
+    own: Option<&Limits>,
+) -> Vec<[String; 3]> {
+    rows(&sources(charter, Some(purpose), paused, own)).0
+}
+
+/// A version that is held and does not hold here yet, and from when on it does, as far as that is known.
+struct Waiting {
+    version: u32,
+    from: Day,
+    /// Our log says so; else it is the earliest day, once this node runs.
+    logged: bool,
+}
+
+/// The newest version, if another one holds here.
+fn waiting(seen: &Seen, charter: &Charter) -> Option<Waiting> {
+    let newest = seen.charter.as_ref();
+    if newest.version() <= charter.version() {
+        return None;
+    }
+    let adopted = seen.fold.log(&seen.me).map_or(&[][..], |log| log.adopted());
+    let logged =
+        adopted.iter().find(|adopted| adopted.hash == newest.hash()).map(|adopted| adopted.from.day());
+    let mut earlier = seen.fold.charters().iter();
+    let parent = earlier.find(|parent| Some(parent.hash()) == newest.fields().prev);
+    let earliest = parent.map(|parent| acts_from(parent, newest, clock::now()).day());
+    let from = logged.or(earliest)?;
+    Some(Waiting { version: newest.version(), from, logged: logged.is_some() })
+}
+
+/// Whose leave narrows what is asked under it, if it holds.
+fn leave(seen: &Seen, charter: &Charter, id: &str) -> Result<Source, CommandError> {
+    let at = find(&seen.fold, id, Sought::Delegation)?;
+    let held = seen.fold.acts().delegation(&at.leaf);
+    let held = held.ok_or_else(|| CommandError::failed("the delegation is not here any more".into()))?;
+    let now = clock::now();
+    let closed = match () {
+        () if held.revoked => Some("it was taken back".to_owned()),
+        () if now > held.until => Some(format!("it ended on {}", held.until.day())),
+        () => held.check(charter).err(),
+    };
+    if let Some(why) = closed {
+        return Err(CommandError::refused("asker", format!("nothing is asked under that delegation: {why}")));
+    }
+    let by = charter.member(&held.by).map_or_else(|| held.by.to_string(), |by| plain(&by.name));
+    let until = Limits { not_after: held.until.day(), ..Limits::top() };
+    Ok(Source {
+        name: format!("the delegation of {by}"),
+        code: "delegation",
+        limits: held.limits.meet(&until),
+    })
 }
 
 pub(super) fn limits(common: &Common, args: &LimitsArgs) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
-    let held = home.charter().map_err(store_error)?;
-    let (_, charter) = held.ok_or_else(|| {
-        CommandError::usage("this node has no charter yet".into())
-            .hint("sign one with `datacoop charter sign`")
-    })?;
-    let purpose = purpose_of(&charter, args.purpose.as_deref())?;
     let own = home.limits();
-    Ok(printed(&home, &charter, purpose, own))
+    let seen = Seen::read(&home, own.as_ref().ok())?;
+    // Of a member that left, the version it left with.
+    let charter = seen.in_force().map_or_else(|| seen.charter.clone(), |(charter, _)| charter.clone());
+    let purpose = purpose_of(&charter, args.purpose.as_deref())?;
+    let paused = seen.fold.acts().restricted(&seen.fold, &seen.me, clock::now());
+    let mut all = sources(&charter, purpose, &paused, own.as_ref().ok());
+    all.extend(args.under.as_deref().map(|id| leave(&seen, &charter, id)).transpose()?);
+    let mut printed = printed(&home, &charter, purpose, &all, own);
+    let waiting = waiting(&seen, &charter);
+    printed.json["waiting"] = match &waiting {
+        None => serde_json::Value::Null,
+        Some(waits) => {
+            json!({ "version": waits.version, "from": waits.from.to_string(), "logged": waits.logged })
+        }
+    };
+    if let Some(Waiting { version, from, logged }) = waiting {
+        let when = if logged {
+            format!("acts here from {from} on")
+        } else {
+            format!("acts here from {from} on at the earliest, once this node runs")
+        };
+        let said = format!(
+            "These are the limits of version {}, which is in force. Version {version} {when}; what it changes:\n  datacoop charter diff\n\n",
+            charter.version()
+        );
+        printed.text = said + &printed.text;
+    }
+    if paused.members.contains(&seen.me) {
+        printed.text = format!(
+            "THIS NODE IS SUSPENDED: it neither asks nor answers. See: datacoop proposals\n\n{}",
+            printed.text
+        );
+    }
+    Ok(printed)
 }
 
 fn printed(
     home: &Home,
     charter: &Charter,
     purpose: Option<&Purpose>,
+    all: &[Source],
     own: Result<Limits, String>,
 ) -> Printed {
-    let all = sources(charter, purpose, own.as_ref().ok());
-    let (rows, json_rows) = rows(&all);
+    let (rows, json_rows) = rows(all);
     // Which purposes our own limits open here at all.
     let opens = |purpose: &&Purpose| own.as_ref().is_ok_and(|own| own.purposes.holds(&purpose.id));
     let open: Vec<&str> =
         charter.fields().purposes.iter().filter(opens).map(|purpose| purpose.id.as_str()).collect();
+    let paused = |purpose: &Purpose| {
+        let mut layers = all.iter().filter(|source| source.code == "restriction");
+        layers.any(|source| !source.limits.purposes.holds(&purpose.id))
+    };
     let mut text = String::new();
     if let Err(problem) = &own {
         text +=
@@ -201,6 +303,11 @@ fn printed(
     } else if let Some(shut) = purpose.filter(|purpose| !open.contains(&purpose.id.as_str())) {
         text +=
             &format!("THIS NODE ANSWERS NOTHING FOR `{}`: its limits.toml does not open it.\n\n", shut.id);
+    } else if let Some(shut) = purpose.filter(|purpose| paused(purpose)) {
+        text += &format!(
+            "NOTHING IS ASKED FOR `{}` NOW: members paused it. See: datacoop proposals\n\n",
+            shut.id
+        );
     }
     text += &match purpose {
         Some(purpose) => format!("Limits of this node for purpose `{}`\n\n", purpose.id),
@@ -214,7 +321,7 @@ fn printed(
     };
     text += &table(&rows);
     text += &format!(
-        "\nepsilon is at delta {DELTA_TEXT}. A layer can only tighten what stands before it: the floor, the charter,\nthe purpose, our own limits in {}. A node that runs holds to\nthat file as it was at its start. A sensitive column is open only to a purpose that names it.\n",
+        "\nepsilon is at delta {DELTA_TEXT}. A layer can only tighten what stands before it: the floor, the charter,\nthe purpose, what members paused, our own limits in {}. A node that runs holds to\nthat file as it was at its start. A sensitive column is open only to a purpose that names it.\n",
         home.join("limits.toml").display()
     );
     let json = json!({
@@ -222,7 +329,7 @@ fn printed(
         "demo": charter.fields().demo,
         "charter": { "id": charter.id().to_string(), "version": charter.version() },
         "purpose": purpose.map(|purpose| purpose.id.as_str()),
-        "answers": !open.is_empty() && purpose.is_none_or(|purpose| open.contains(&purpose.id.as_str())),
+        "answers": !open.is_empty() && purpose.is_none_or(|purpose| open.contains(&purpose.id.as_str()) && !paused(purpose)),
         "problem": own.err(),
         "open": open,
         "limits": json_rows,

@@ -34,6 +34,7 @@ mod register;
 mod restore;
 mod results;
 mod review;
+mod reviewed;
 mod show;
 mod sql;
 mod try_limits;

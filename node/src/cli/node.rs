@@ -17,6 +17,7 @@ use crate::acts::reviews;
 use crate::api::AuditRequest;
 use crate::client::Client;
 use crate::driver::{Ended, Node, NodeError, Run};
+use crate::ending::endings_text;
 use crate::error::{CommandError, Exit};
 use crate::folder::{Folder, StoreError};
 use crate::home::{Config, Home, MemberIdText};
@@ -232,6 +233,7 @@ pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {
             words(&later["from"])
         );
     }
+    text += &endings_text(&json["charter"]["endings"]);
     if json["charter"]["rivals"].as_array().is_some_and(|rivals| !rivals.is_empty()) {
         text += "Two rival versions of the charter were signed: this node answers nothing until members decide. Who signed both: datacoop charter show\n";
     }

@@ -3,7 +3,9 @@
 
 use std::path::PathBuf;
 
-use datacoop_policy::charter::{Charter, Member};
+use datacoop_policy::Time;
+use datacoop_policy::charter::Charter;
+use datacoop_policy::delegation::Delegation;
 use serde_json::json;
 
 use super::node::{home_of, store_error};
@@ -13,7 +15,7 @@ use crate::clock;
 use crate::error::CommandError;
 use crate::home::Home;
 use crate::loss::spent;
-use crate::papers::{Source, Standard, State, check, papers as draw_up, write};
+use crate::papers::{Paused, Source, Standard, State, check, papers as draw_up, write};
 
 #[derive(clap::Args)]
 pub(super) struct PapersArgs {
@@ -37,31 +39,42 @@ fn standards(home: &Home, charter: &Charter) -> Result<Vec<Standard>, CommandErr
     Ok(standards.collect())
 }
 
-/// The version that holds here now, as our log has it, and our place in it.
-fn in_force(seen: &Seen) -> Result<(&Charter, &Member), CommandError> {
-    let now = seen.fold.charter_at(&seen.me, clock::now());
-    // Whoever joined with a later version, and never ran, has put none in force.
-    let place = |charter: &'_ Charter| charter.member(&seen.me).is_some();
-    let joined = seen.fold.charters().iter().find(|charter| place(charter));
-    let charter = if place(now) { Some(now) } else { joined };
-    let found = charter.and_then(|charter| Some((&**charter, charter.member(&seen.me)?)));
-    found.ok_or_else(|| {
-        CommandError::usage(format!("`{}` is no member of the charter, so it has no papers", seen.me))
-    })
+/// What members stopped, as far as our journal holds it and it holds now.
+fn pauses(seen: &Seen, now: Time) -> Vec<Paused> {
+    let all = seen.fold.acts().restrictions(&seen.fold, &seen.me, now);
+    let holds = all.into_iter().filter_map(|wanted| {
+        let until = wanted.until.filter(|until| *until > now)?;
+        Some(Paused { target: wanted.target.clone(), until: until.day() })
+    });
+    holds.collect()
+}
+
+/// Leave to ask that holds now, whoever has it.
+fn leaves(seen: &Seen, charter: &Charter, now: Time) -> Vec<Delegation> {
+    let all = seen.fold.acts().delegations().map(|(_, held)| held);
+    let mut all: Vec<Delegation> =
+        all.filter(|held| !held.revoked && held.until >= now && held.check(charter).is_ok()).collect();
+    all.sort_by(|a, b| (&a.audience, a.until, a.at).cmp(&(&b.audience, b.until, b.at)));
+    all
 }
 
 pub(super) fn papers(common: &Common, args: &PapersArgs) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
     let own = home.limits();
     let seen = Seen::read(&home, own.as_ref().ok())?;
-    let (charter, me) = in_force(&seen)?;
+    let (charter, me) = seen.in_force().ok_or_else(|| {
+        CommandError::usage(format!("`{}` is no member of the charter, so it has no papers", seen.me))
+    })?;
+    let now = clock::now();
     let source = Source {
+        pauses: &pauses(&seen, now),
+        leaves: &leaves(&seen, charter, now),
         charter,
         me,
         own: own.as_ref().ok(),
         standards: &standards(&home, charter)?,
         spent: &spent(&seen.fold, &seen.me).accounts,
-        today: clock::now().day(),
+        today: now.day(),
     };
     let drawn = draw_up(&source);
     let shown = args.folder.display().to_string();
@@ -107,7 +120,7 @@ fn checked(
             match state {
                 State::Current => "says what is in force",
                 State::OutOfDate =>
-                    "OUT OF DATE: the rules, our limits, our data, the day or the program changed",
+                    "OUT OF DATE: the rules, what is paused, who may ask, our limits, our data, the day or the program changed",
                 State::Missing => "MISSING",
                 State::Unmarked =>
                     "UNKNOWN: it carries no mark; it was not written by this program, or lost its last line",

@@ -285,7 +285,7 @@ fn reviews_text(one: &Value) -> String {
     let reviews = items(&one["reviews"]);
     if reviews.is_empty() {
         return match one["what"] == "purpose" {
-            true => "\nReviews\n  none yet; two members of other bodies review a new purpose\n".to_owned(),
+            true => format!("\nReviews\n  {}\n", no_review(one)),
             false => String::new(),
         };
     }
@@ -309,6 +309,17 @@ fn reviews_text(one: &Value) -> String {
         };
     }
     text
+}
+
+/// Whose reviews a purpose waits for.
+fn no_review(one: &Value) -> String {
+    match one["unreviewable"].as_str() {
+        Some(why) => format!("none can be: {}", plain(why)),
+        None => format!(
+            "none yet; {} review it, each before it knows what the other found",
+            names(items(&one["reviewers"]))
+        ),
+    }
 }
 
 /// What comes next, and what we can do.

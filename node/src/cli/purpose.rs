@@ -26,6 +26,9 @@ pub(super) struct PurposeArgs {
     /// A use that is ruled out; repeat for more
     #[arg(long, required = true, value_name = "USE")]
     not_for: Vec<String>,
+    /// Who pays for work under it, beside the members; repeat for more [default: nobody]
+    #[arg(long, value_name = "NAME")]
+    funder: Vec<String>,
     /// Days after which everybody may see the results; without it only members do
     #[arg(long, value_name = "DAYS")]
     public_after_days: Option<u32>,
@@ -67,6 +70,7 @@ impl PurposeArgs {
             affected: self.affected.clone(),
             heard: self.heard.clone(),
             not_for: self.not_for.clone(),
+            funders: self.funder.clone(),
             publish,
             licence,
             reviewers: self.reviewer.iter().map(|reviewer| reviewer.0.clone()).collect(),
@@ -74,6 +78,7 @@ impl PurposeArgs {
             starts,
             expires,
             report_due: self.report_due.as_deref().map(day).transpose()?.unwrap_or(expires),
+            report: None,
         })
     }
 }

@@ -60,6 +60,7 @@ pub(super) fn register(command: RegisterCommand) -> Result<Printed, CommandError
         charter_notes: &verified.charter_notes,
         heads: &verified.heads,
         vocabulary: &vocabulary,
+        blob: &source,
         as_of,
     });
     write(&args.folder, &files).map_err(|error| CommandError::failed(error.to_string()))?;

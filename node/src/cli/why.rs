@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::Args;
-use datacoop_policy::charter::Charter;
+use datacoop_policy::charter::{Charter, Member};
 use datacoop_policy::limits::{Layer, Limits};
 use datacoop_policy::refusal::{Refusal, Rule, told};
 use datacoop_policy::verdict::Layers;
@@ -21,6 +21,7 @@ use super::means::loss_text;
 use super::node::{home_of, store_error};
 use super::show::plain;
 use super::{Common, Printed};
+use crate::clock;
 use crate::error::CommandError;
 use crate::home::Home;
 use crate::loss::Reading;
@@ -66,6 +67,15 @@ impl Seen {
         let (fold, decided) = hindsight(charters, vocabularies, journal, &judge)
             .map_err(|error| CommandError::failed(error.to_string()))?;
         Ok(Self { me, charter, fold, decided })
+    }
+
+    /// The version that holds here now, as our log has it, and our place in it; `None` if we have none.
+    pub(super) fn in_force(&self) -> Option<(&Arc<Charter>, &Member)> {
+        let now = self.fold.charter_at(&self.me, clock::now());
+        let place = |charter: &&Arc<Charter>| charter.member(&self.me).is_some();
+        // Whoever joined with a later version, and never ran, has put none in force.
+        let charter = Some(now).filter(place).or_else(|| self.fold.charters().iter().find(place))?;
+        Some((charter, charter.member(&self.me)?))
     }
 
     /// The version of the charter that a round's Query names.

@@ -104,13 +104,7 @@ fn step_2(facts: &Facts<'_>) -> String {
     }
     out += &pairs([
         ("Where the data comes from", text(words_source(facts))),
-        (
-            "Who can ask",
-            format!(
-                "{}. A question names why, who benefits and who pays.",
-                and_list(facts.who(Role::Coordinator))
-            ),
-        ),
+        ("Who can ask", format!("{}. A question names why, who benefits and who pays.", facts.askers())),
         ("Who keeps the logs", format!("every member{}. Logs hold no records.", auditors(facts))),
         (
             "Where our records are",
@@ -232,6 +226,10 @@ fn context(facts: &Facts<'_>) -> String {
 
 fn purposes(facts: &Facts<'_>) -> String {
     let mut out = String::from("<h3>Purposes</h3>\n");
+    let pauses = facts.pauses();
+    if !pauses.is_empty() {
+        out += &format!("<p class=\"note\"><strong>Stopped for now.</strong> {}</p>\n", pauses.join(" "));
+    }
     for one in &facts.uses {
         out += &format!("<h4>{}</h4>\n", text(&one.purpose.title));
         out += &paragraphs(&one.purpose.plain);
@@ -248,6 +246,13 @@ fn purpose_pairs(facts: &Facts<'_>, one: &Use<'_>) -> String {
     pairs([
         ("Id", text(&purpose.id)),
         ("Whom it touches", one_line(&purpose.affected)),
+        (
+            "Who pays for it",
+            text(&match purpose.funders.as_slice() {
+                [] => "nobody but the members, as the charter says".to_owned(),
+                some => some.join("; "),
+            }),
+        ),
         ("Ruled out", list(purpose.not_for.iter().map(String::as_str))),
         ("Who gets results", who_sees(purpose.publish)),
         ("Licence", text(purpose.licence.code())),
@@ -304,7 +309,8 @@ fn limits(facts: &Facts<'_>) -> String {
         "<h3>Limits that hold here</h3>\n<p>A layer can only tighten the one before it: the compiled-in floor, the charter, the purpose, our own limits. The last column says which layer set a limit. They are enforced by the program: a question beyond one is refused.</p>\n",
     );
     for one in facts.answered() {
-        let rows = limit_rows(facts.source.charter, one.purpose, facts.source.own);
+        let rows =
+            limit_rows(facts.source.charter, one.purpose, &facts.source.restricted(), facts.source.own);
         // Which columns, the table of step 2 tells more closely: of a limit's list a question may read fewer.
         let names = one.limits.values().map(|(name, _)| name);
         let rows = rows.into_iter().zip(names).filter(|(_, name)| !["columns", "group_by"].contains(name));

@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datacoop_policy::charter::{Charter, Member, Publish, Purpose, Role};
-use datacoop_policy::limits::{Limits, Set};
+use datacoop_policy::delegation::Delegation;
+use datacoop_policy::limits::{Limits, Restricted, Set};
 use datacoop_policy::query::{Mode, SECURE_ROSTER_MIN, Terms};
 use datacoop_policy::verdict::Layers;
 use datacoop_policy::vocabulary::{Column, Unit, Vocabulary};
 use datacoop_policy::{Day, PrivacyLoss};
+use datacoop_protocol::acts::Target;
 
-use super::words::Words;
+use super::words::{Words, and_html};
+use crate::html::text;
 use crate::loss::{AccountSpent, Meaning};
 
 /// What papers are made from.
@@ -27,8 +30,43 @@ pub struct Source<'a> {
     pub standards: &'a [Standard],
     /// What our log says was spent so far. It changes with every answer, so no paper is out of date by it.
     pub spent: &'a [AccountSpent],
+    /// What the members stopped for a while, as it holds now.
+    pub pauses: &'a [Paused],
+    /// Leave to ask that coordinators gave, as it holds now.
+    pub leaves: &'a [Delegation],
     /// The day as of which the papers hold.
     pub today: Day,
+}
+
+/// Something that members stopped (CHARTER.md, C11).
+#[derive(Clone, Debug)]
+pub struct Paused {
+    /// What.
+    pub target: Target,
+    /// Its last day, if nobody repeats it.
+    pub until: Day,
+}
+
+impl Source<'_> {
+    fn paused(&self, target: &Target) -> Option<Day> {
+        self.pauses.iter().find(|pause| pause.target == *target).map(|pause| pause.until)
+    }
+
+    fn is_suspended(&self, member: &Member) -> bool {
+        self.paused(&Target::Member(member.id.clone())).is_some()
+    }
+
+    pub(super) fn restricted(&self) -> Restricted {
+        let mut restricted = Restricted::default();
+        for pause in self.pauses {
+            match &pause.target {
+                Target::Member(id) => drop(restricted.members.insert(id.clone())),
+                Target::Purpose(id) => drop(restricted.purposes.insert(id.clone())),
+                Target::Dataset(id) => drop(restricted.datasets.insert(id.clone())),
+            }
+        }
+        restricted
+    }
 }
 
 /// A data standard of the charter, as far as this node knows it.
@@ -139,11 +177,54 @@ impl<'a> Facts<'a> {
         members.map(|member| member.name.as_str()).collect()
     }
 
+    /// Who may ask now: coordinators, and whom they let; HTML.
+    pub(super) fn askers(&self) -> String {
+        let source = self.source;
+        let free = |member: &&Member| !source.is_suspended(member);
+        let coordinators = source.charter.members().iter().filter(|m| m.has(Role::Coordinator)).filter(free);
+        let mut all: Vec<String> = coordinators.map(|member| text(&member.name)).collect();
+        for leave in source.leaves {
+            let Some(member) = source.charter.member(&leave.audience).filter(free) else { continue };
+            let by = source.charter.member(&leave.by).map_or("a member that left", |by| by.name.as_str());
+            let within = match &leave.limits.purposes {
+                Set::Except(ids) if ids.is_empty() => String::new(),
+                Set::Only(ids) => format!(", for {}", ids.iter().cloned().collect::<Vec<_>>().join(" and ")),
+                Set::Except(ids) => {
+                    format!(", not for {}", ids.iter().cloned().collect::<Vec<_>>().join(" or "))
+                }
+            };
+            let said = format!("{} (let by {by} until {}{within})", member.name, leave.until.day());
+            all.push(text(&said));
+        }
+        and_html(&all)
+    }
+
+    /// What the members stopped for a while, a sentence each; HTML.
+    pub(super) fn pauses(&self) -> Vec<String> {
+        let one = |pause: &Paused| {
+            let until = pause.until;
+            match &pause.target {
+                Target::Purpose(id) => {
+                    let purpose = self.source.charter.purpose(id);
+                    let title = purpose.map_or(id.as_str(), |purpose| purpose.title.as_str());
+                    format!("Nothing is asked for the purpose {} until {until}.", text(title))
+                }
+                Target::Dataset(id) => format!("Nothing is asked about the data {} until {until}.", text(id)),
+                Target::Member(id) => {
+                    let member = self.source.charter.member(id);
+                    let name = member.map_or(id.as_str(), |member| member.name.as_str());
+                    format!("{} is suspended until {until}: it neither asks nor takes part.", text(name))
+                }
+            }
+        };
+        self.source.pauses.iter().map(one).collect()
+    }
+
     /// What one question at its limit costs a person when all members answer: as stated, and if the others
     /// or the whole committee collude. `None` where too few belong for shared noise.
     pub(super) fn largest_round(&self) -> Option<(Meaning, Terms)> {
         let assumed = self.source.charter.fields().assumed;
-        let terms = Terms::new(takers(self.source.charter).count(), Mode::Secure, assumed)?;
+        let terms = Terms::new(in_rosters(self.source).count(), Mode::Secure, assumed)?;
         Some((Meaning::new(self.bounds().rho_query, Mode::Secure, &terms), terms))
     }
 
@@ -164,7 +245,12 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Members that may stand in a Roster.
+/// Members that may stand in a Roster while the pauses hold.
+fn in_rosters<'a>(source: &'a Source<'_>) -> impl Iterator<Item = &'a Member> {
+    takers(source.charter).filter(|member| !source.is_suspended(member))
+}
+
+/// Members that take part, suspended or not.
 pub(super) fn takers(charter: &Charter) -> impl Iterator<Item = &Member> {
     charter.members().iter().filter(|member| member.takes_part())
 }
@@ -173,6 +259,9 @@ fn silent(source: &Source<'_>) -> Option<String> {
     let fields = source.charter.fields();
     if !source.me.takes_part() {
         return Some("our part in the co-operative is to look on, and we hold no data in it".into());
+    }
+    if let Some(until) = source.paused(&Target::Member(source.me.id.clone())) {
+        return Some(format!("we are suspended from the co-operative until {until}"));
     }
     if source.own.is_none() {
         return Some("our own limits (limits.toml) are missing or cannot be read".into());
@@ -184,7 +273,7 @@ fn silent(source: &Source<'_>) -> Option<String> {
 }
 
 fn one_use<'a>(source: &'a Source<'a>, silent: Option<&str>, purpose: &'a Purpose) -> Use<'a> {
-    let limits = Layers::new(source.charter, &purpose.id, source.own).effective();
+    let limits = Layers::new(source.charter, &purpose.id, source.own).under(&source.restricted()).effective();
     let data: Vec<Used<'a>> =
         source.standards.iter().filter_map(|standard| used(standard, purpose, &limits)).collect();
     let standing = match silent {
@@ -200,6 +289,9 @@ fn standing(source: &Source<'_>, purpose: &Purpose, limits: &Limits, has_data: b
     let shut = |why: &str| Standing::Shut(why.to_owned());
     let fields = source.charter.fields();
     let none = |set: &Set| matches!(set, Set::Only(names) if names.is_empty());
+    if let Some(until) = source.paused(&Target::Purpose(purpose.id.clone())) {
+        return Standing::Shut(format!("the members paused it until {until}"));
+    }
     if !limits.purposes.holds(&purpose.id) {
         let by_us = source.own.is_some_and(|own| !own.purposes.holds(&purpose.id));
         let who = if by_us { "our own limits do" } else { "the charter does" };
@@ -209,7 +301,11 @@ fn standing(source: &Source<'_>, purpose: &Purpose, limits: &Limits, has_data: b
         return shut("no question is open for it");
     }
     if !fields.datasets.iter().any(|dataset| limits.datasets.holds(&dataset.id)) {
-        return shut("no data is open to it");
+        let stopped = |pause: &&Paused| matches!(pause.target, Target::Dataset(_));
+        return match source.pauses.iter().filter(stopped).map(|pause| pause.until).max() {
+            Some(until) => Standing::Shut(format!("the members paused its data until {until}")),
+            None => shut("no data is open to it"),
+        };
     }
     if !has_data {
         return shut("we imported none of the data that is open to it");
@@ -223,9 +319,9 @@ fn standing(source: &Source<'_>, purpose: &Purpose, limits: &Limits, has_data: b
     if !limits.public && matches!(purpose.publish, Publish::PublicAfter(_)) {
         return shut("its results would become public, which our limits rule out");
     }
-    let members = takers(source.charter).count();
-    let bodies = source.charter.bodies(takers(source.charter).map(|member| &member.id)).len();
-    let people: u64 = takers(source.charter).map(|member| member.people_min).sum();
+    let members = in_rosters(source).count();
+    let bodies = source.charter.bodies(in_rosters(source).map(|member| &member.id)).len();
+    let people: u64 = in_rosters(source).map(|member| member.people_min).sum();
     if members < limits.min_roster as usize || bodies < limits.min_bodies as usize {
         return shut("the limits ask for more members or bodies than there are");
     }

@@ -53,13 +53,14 @@ fn projects(facts: &Facts<'_>) -> Vec<String> {
 fn people(facts: &Facts<'_>) -> Vec<String> {
     let charter = facts.source.charter;
     let mut out = vec![
-        format!("May ask: {}.", and_list(facts.who(Role::Coordinator))),
+        format!("May ask: {}.", facts.askers()),
         text(&format!(
             "{} members of {} bodies, each with its public register number and keys in the charter.",
             charter.members().len(),
             charter.bodies(charter.members().iter().map(|member| &member.id)).len()
         )),
     ];
+    out.extend(facts.pauses());
     let auditors = facts.who(Role::Auditor);
     if !auditors.is_empty() {
         out.push(format!("Audited by: {}.", and_list(auditors)));

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use datacoop_protocol::log::tree::sha256;
 
-pub use facts::{Source, Standard};
+pub use facts::{Paused, Source, Standard};
 
 use crate::folder::{StoreError, at, make_dir};
 use crate::html::{document, text};

@@ -55,6 +55,9 @@ fn what_we_ask(facts: &Facts<'_>) -> String {
     let mut out = String::from(
         "<h2>What do we want to find out?</h2>\n<p>A question must be for one of these purposes. The members agreed on them and signed them.</p>\n",
     );
+    for said in facts.pauses() {
+        out += &format!("<p class=\"note\"><strong>Stopped for now.</strong> {said}</p>\n");
+    }
     for one in &facts.uses {
         out += &format!("<h3>{}</h3>\n", text(&one.purpose.title));
         out += &paragraphs(&one.purpose.plain);

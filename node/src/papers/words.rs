@@ -104,8 +104,12 @@ pub(super) fn clipped(line: &str) -> String {
 
 /// Names in a sentence; HTML.
 pub(super) fn and_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<String> = names.into_iter().map(text).collect();
-    match names.as_slice() {
+    and_html(&names.into_iter().map(text).collect::<Vec<_>>())
+}
+
+/// The same of what is HTML already.
+pub(super) fn and_html(names: &[String]) -> String {
+    match names {
         [] => "nobody".to_owned(),
         [one] => one.clone(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),

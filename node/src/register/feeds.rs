@@ -1,12 +1,17 @@
 //! The register for programs: one table, and a feed of new results.
 
+use datacoop_protocol::acts::Subject;
+
+use super::decided::{leave_words, outcome_words, subject_words};
+use super::said::end_of;
 use super::{Public, Register};
 use crate::html::text;
 use crate::loss::{DELTA_TEXT, Reading};
 use crate::safe_csv::safe_csv_line;
 use datacoop_policy::derive::Status;
 
-/// Columns of `register.csv`. A row is a count of a purpose, or a figure of a public result.
+/// Columns of `register.csv`. A row is a count of a purpose, a figure of a public result, or something that a
+/// member said beside; of that `asked_by` is whoever said it, `query` its id, `answered_on` until when it holds.
 const COLUMNS: [&str; 18] = [
     "row",
     "purpose",
@@ -45,6 +50,49 @@ pub(super) fn csv(register: &Register<'_>) -> String {
         out += &safe_csv_line(row);
     }
     register.results.iter().for_each(|result| out += &figures(result));
+    out + &said(register)
+}
+
+/// What members said beside: a row a report, three a proposal, one a pause and a leave to ask.
+fn said(register: &Register<'_>) -> String {
+    let now = end_of(register.source.as_of);
+    let mut out = String::new();
+    let mut row =
+        |kind: &str, purpose: &str, id: &str, what: &str, by: &str, days: [String; 2], figure: [&str; 2]| {
+            let mut row = [""; COLUMNS.len()];
+            (row[0], row[1], row[2], row[3], row[5]) = (kind, purpose, id, what, by);
+            (row[7], row[8], row[10], row[11]) = (&days[0], &days[1], figure[0], figure[1]);
+            out += &safe_csv_line(row);
+        };
+    for report in &register.said.reports {
+        let (id, day) = (report.said.at.leaf.to_string(), report.said.time.day().to_string());
+        let by = report.said.by.as_str();
+        row("report", report.purpose, &id, "", by, [day, String::new()], ["outcome", report.outcome.code()]);
+    }
+    for proposal in &register.said.proposals {
+        let (id, day) = (proposal.said.at.leaf.to_string(), proposal.said.time.day().to_string());
+        let purpose = if let Subject::Purpose(id) = proposal.subject { id } else { "" };
+        let what = subject_words(proposal.subject);
+        let [supporters, objections] =
+            [proposal.supporters.len(), proposal.objections].map(|n| n.to_string());
+        for figure in
+            [["state", proposal.state.code()], ["supporters", &supporters], ["objections", &objections]]
+        {
+            let days = [day.clone(), String::new()];
+            row("proposal", purpose, &id, &what, proposal.said.by.as_str(), days, figure);
+        }
+    }
+    for pause in &register.said.pauses {
+        let ((what, id), until) = (pause.target.parts(), pause.until.map(|until| until.day().to_string()));
+        let purpose = if what == "purpose" { id } else { "" };
+        row("pause", purpose, "", "", "", [String::new(), until.unwrap_or_default()], [what, id]);
+    }
+    for leave in &register.said.leaves {
+        let (id, held) = (leave.at.leaf.to_string(), &leave.held);
+        let days = [held.at.day(), held.until.day()].map(|day| day.to_string());
+        let state = leave_words(leave, now);
+        row("leave", "", &id, held.audience.as_str(), held.by.as_str(), days, ["state", state]);
+    }
     out
 }
 
@@ -101,13 +149,15 @@ fn uuid(hash: &datacoop_policy::Digest) -> String {
     format!("urn:uuid:{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
-/// An Atom feed (RFC 4287) of the public results, newest first. Times are days: the register tells no more.
+/// An Atom feed (RFC 4287) of the public results and of the reports, newest first of each. Times are days: the register tells no more.
 pub(super) fn atom(register: &Register<'_>) -> String {
     let fields = register.charter.fields();
-    let newest = register.results.iter().map(|result| result.since).max().unwrap_or(fields.made);
+    let reports = || register.said.reports.iter();
+    let days = register.results.iter().map(|result| result.since);
+    let newest = days.chain(reports().map(|report| report.said.time.day())).max().unwrap_or(fields.made);
     let name = text(&fields.name);
     let mut out = format!(
-        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<feed xmlns=\"http://www.w3.org/2005/Atom\" xml:lang=\"en-GB\">\n<id>{}</id>\n<title>{name}: public results</title>\n<updated>{newest}T00:00:00Z</updated>\n<author><name>{name}</name></author>\n<link rel=\"self\" href=\"feed.xml\" />\n<link rel=\"alternate\" type=\"text/html\" href=\"index.html\" />\n",
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<feed xmlns=\"http://www.w3.org/2005/Atom\" xml:lang=\"en-GB\">\n<id>{}</id>\n<title>{name}: results and reports</title>\n<updated>{newest}T00:00:00Z</updated>\n<author><name>{name}</name></author>\n<link rel=\"self\" href=\"feed.xml\" />\n<link rel=\"alternate\" type=\"text/html\" href=\"index.html\" />\n",
         uuid(&register.charter.id())
     );
     for result in &register.results {
@@ -120,6 +170,15 @@ pub(super) fn atom(register: &Register<'_>) -> String {
             result.since,
             result.page(),
             text(&result.purpose.title),
+        );
+    }
+    for report in reports() {
+        let day = report.said.time.day();
+        out += &format!(
+            "<entry>\n<id>{}</id>\n<title>Report on {}</title>\n<updated>{day}T00:00:00Z</updated>\n<link rel=\"alternate\" type=\"text/html\" href=\"learnt.html\" />\n<summary>{}</summary>\n</entry>\n",
+            uuid(&report.said.at.leaf),
+            text(report.purpose),
+            outcome_words(report.outcome),
         );
     }
     out + "</feed>\n"

@@ -4,8 +4,11 @@
 //! Of a purpose whose results are for members only, and of results that are not public yet, it holds the
 //! purpose's text and counts. Source: CHARTER.md section 4, UI.md section 3 page 12.
 
+mod decided;
 mod feeds;
 mod pages;
+mod result;
+mod said;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -24,6 +27,7 @@ use datacoop_protocol::rounds::{Ending, Kind, Round};
 
 use crate::folder::{StoreError, at, make_dir};
 use crate::view::{Release, release};
+use said::Said;
 
 /// Names the files of a register, so that a later one replaces them and nothing else.
 const MANIFEST: &str = "datacoop-register.txt";
@@ -40,6 +44,8 @@ pub struct Source<'a> {
     pub heads: &'a Notes,
     /// A Vocabulary's text by its SHA-256.
     pub vocabulary: &'a dyn Fn(&Digest) -> Option<String>,
+    /// A blob by its name, if it was handed in: for the texts of reports.
+    pub blob: &'a dyn Fn(&Digest) -> Option<Vec<u8>>,
     /// The day as of which results count as public.
     pub as_of: Day,
 }
@@ -137,6 +143,8 @@ struct Register<'a> {
     refusals_by_rule: BTreeMap<&'a str, usize>,
     /// Newest first.
     results: Vec<Public<'a>>,
+    /// Beside questions and answers.
+    said: Said<'a>,
 }
 
 impl<'a> Register<'a> {
@@ -153,6 +161,7 @@ impl<'a> Register<'a> {
             stray: Counts::default(),
             refusals_by_rule: BTreeMap::new(),
             results: vec![],
+            said: Said::new(source, charter),
         };
         source.fold.rounds().values().for_each(|round| register.take(round));
         register.results.sort_by_key(|result| std::cmp::Reverse((result.released, result.release.id)));

@@ -3,18 +3,18 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use datacoop_policy::Day;
 use datacoop_policy::charter::{Publish, Purpose, Role};
 use datacoop_policy::limits::Set;
-use datacoop_policy::query::Mode;
-use datacoop_protocol::certificate::NOT_SHOWN;
+use datacoop_policy::refusal::Rule;
+use datacoop_protocol::acts::{State, Subject, Target};
 use datacoop_protocol::log::cosignature::quorum;
 
+use super::decided::{capital, decided, findings_words, learnt};
+use super::result::{period_html, result_page};
 use super::{Public, Register};
-use crate::cli::{meaning_text, percent, unit_of};
-use crate::html::{document, link, list, pairs, paragraphs, table, text};
-use crate::loss::{Reading, spent};
-use crate::view::can_be_all_corrupt;
-use datacoop_policy::derive::{FigureValue, Status};
+use crate::html::{day_html, document, link, list, pairs, paragraphs, table, text};
+use crate::loss::{DELTA_TEXT, Reading, spent};
 
 /// Newest results on the first page: the rest is a click away.
 const NEWEST: usize = 10;
@@ -24,9 +24,11 @@ const HEAD: &str = r#"<meta http-equiv="Content-Security-Policy" content="defaul
 <link rel="alternate" type="application/atom+xml" title="New results" href="feed.xml" />
 "#;
 /// Pages in the navigation.
-const NAV: [(&str, &str); 5] = [
+const NAV: [(&str, &str); 7] = [
     ("index.html", "Register"),
     ("results.html", "Results"),
+    ("learnt.html", "What was learnt"),
+    ("decided.html", "Decisions"),
     ("members.html", "Members"),
     ("charter.html", "Charter"),
     ("privacy.html", "How people are protected"),
@@ -36,6 +38,8 @@ pub(super) fn pages(register: &Register<'_>) -> BTreeMap<String, String> {
     let mut pages = BTreeMap::from([
         ("index.html".to_owned(), register.page("What is asked here, and what for", &index(register))),
         ("results.html".to_owned(), register.page("Results that everybody may see", &results(register))),
+        ("learnt.html".to_owned(), register.page("What members learnt, and what changed", &learnt(register))),
+        ("decided.html".to_owned(), register.page("What members decide", &decided(register))),
         ("members.html".to_owned(), register.page("Who belongs", &members(register))),
         ("charter.html".to_owned(), register.page("The rules, and who made them", &charter(register))),
         ("privacy.html".to_owned(), register.page("How people are protected", &privacy(register))),
@@ -63,8 +67,8 @@ impl Register<'_> {
             banner += "<p class=\"note\"><strong>This is a demo.</strong> Its members and its data are made up.</p>\n";
         }
         let footer = format!(
-            "<p>As of {}. Made by datacoop from the members' signed logs alone. Charter version {}, <span class=\"hash\">{}</span>.</p>\n<p>The same as a table: {}. New results: {}.</p>\n",
-            self.source.as_of,
+            "<p>As of {}. Made by the program datacoop from the members' signed logs alone. Charter version {}, <span class=\"hash\">{}</span>.</p>\n<p>The same as a table: {}. New results: {}.</p>\n",
+            day_html(self.source.as_of),
             self.charter.version(),
             self.charter.hash(),
             link("register.csv", "register.csv"),
@@ -78,22 +82,34 @@ impl Register<'_> {
         document([title, &fields.name], HEAD, &header, &format!("{banner}{main}"), &footer)
     }
 
-    fn purpose_link(&self, purpose: &Purpose) -> String {
+    pub(super) fn purpose_link(&self, purpose: &Purpose) -> String {
         let at = self.purposes.iter().position(|other| other.id == purpose.id);
         link(&purpose_file(at.unwrap_or(0)), &purpose.title)
     }
 
     /// As the version in force has it; of who left, or waits to join, as the last that names it.
-    fn member_name(&self, id: &datacoop_policy::MemberId) -> String {
+    pub(super) fn member_name(&self, id: &datacoop_policy::MemberId) -> String {
         let others = self.charters.iter().rev().map(AsRef::as_ref);
         let named = std::iter::once(self.charter).chain(others).find_map(|charter| charter.member(id));
         named.map_or_else(|| text(id.as_str()), |member| text(&member.name))
     }
 
+    /// Until when a purpose, or all data that it may use, is paused.
+    fn paused(&self, purpose: &Purpose) -> Option<Day> {
+        let limits = self.charter.limits_for(purpose);
+        let stops = |target: &Target| match target {
+            Target::Purpose(id) => *id == purpose.id,
+            Target::Dataset(id) => limits.datasets == Set::only([id.as_str()]),
+            Target::Member(_) => false,
+        };
+        let pauses = self.said.pauses.iter().filter(|pause| stops(pause.target));
+        pauses.filter_map(|pause| pause.until).max().map(|until| until.day())
+    }
+
     /// When a purpose is open; of one that the version in force does not have, that it ended.
     fn open(&self, purpose: &Purpose) -> String {
         match self.charter.purpose(&purpose.id) {
-            Some(_) => format!("{} to {}", purpose.starts, purpose.expires),
+            Some(_) => format!("{} to {}", day_html(purpose.starts), day_html(purpose.expires)),
             None => "not any more".to_owned(),
         }
     }
@@ -130,11 +146,23 @@ fn index(register: &Register<'_>) -> String {
             counts.asked.to_string(),
             counts.answered.to_string(),
             counts.refusals.to_string(),
-            register.open(purpose),
+            match register.paused(purpose) {
+                Some(until) => format!("Paused until {}", day_html(until)),
+                None => register.open(purpose),
+            },
         ]
     });
     let heads = ["Purpose", "Who sees results", "Asked", "Answered", "Refusals", "Open"];
     out += &table("What the members agreed to find out", &heads, rows);
+    for pause in &register.said.pauses {
+        if let (Target::Dataset(id), Some(until)) = (pause.target, pause.until) {
+            out += &format!(
+                "<p class=\"note\"><strong>Paused:</strong> nothing is asked about the data {} until {}.</p>\n",
+                text(id),
+                day_html(until.day())
+            );
+        }
+    }
     out += "<h2>Newest public results</h2>\n";
     if register.results.is_empty() {
         out += "<p>No result is public yet.</p>\n";
@@ -142,11 +170,16 @@ fn index(register: &Register<'_>) -> String {
         out += &result_list(register, NEWEST);
     }
     out += "<h2>Everything that was asked</h2>\n<p>Refused questions and answers that show nothing count too.</p>\n";
-    let counts = register.counts().each().into_iter().map(|(name, n)| vec![text(name), n.to_string()]);
+    let counts =
+        register.counts().each().into_iter().map(|(name, n)| vec![text(&capital(name)), n.to_string()]);
     out += &table("Questions, in numbers", &["What", "How many"], counts);
     if !register.refusals_by_rule.is_empty() {
-        let rows = register.refusals_by_rule.iter().map(|(rule, n)| vec![text(rule), n.to_string()]);
-        out += &table("Which rule members refused by", &["Rule", "How often"], rows);
+        let rows = register.refusals_by_rule.iter().map(|(rule, n)| {
+            let meaning =
+                Rule::from_code(rule).map_or("A rule that this program does not know.", Rule::meaning);
+            vec![text(meaning), text(rule), n.to_string()]
+        });
+        out += &table("Why members refused", &["In a member's words", "Rule", "How often"], rows);
     }
     out + CHECK
 }
@@ -158,9 +191,9 @@ fn result_list(register: &Register<'_>, most: usize) -> String {
     let rows = register.results.iter().take(most).map(|result| {
         vec![
             link(&result.page(), result.release.question.question().title()),
-            text(&result.round.plan().map_or_else(String::new, |plan| plan.query.period().to_string())),
+            result.round.plan().map_or_else(String::new, |plan| period_html(&plan.query.period())),
             register.purpose_link(result.purpose),
-            result.released.to_string(),
+            day_html(result.released),
         ]
     });
     table("Results, newest first", &["Question", "About the days", "Purpose", "Answered on"], rows)
@@ -188,26 +221,37 @@ fn purpose_page(register: &Register<'_>, purpose: &Purpose) -> String {
         Set::Except(names) if names.is_empty() => "all that the charter names".into(),
         Set::Except(names) => format!("all but {}", names.iter().cloned().collect::<Vec<_>>().join(", ")),
     };
-    let reviewers = purpose.reviewers.iter().map(|id| register.member_name(id)).collect::<Vec<_>>();
     let licence = purpose.licence.code();
     out += &pairs([
         ("Open", register.open(purpose)),
-        ("Report due", purpose.report_due.to_string()),
+        ("Report due", day_html(purpose.report_due)),
+        ("Who pays for it", funders(purpose)),
         ("Who sees results", text(&who_sees(purpose.publish))),
         ("Licence", link(&format!("{licence}.txt"), licence)),
         ("Data", text(&names(&limits.datasets))),
         ("Columns", text(&names(&limits.columns))),
         ("May be split by", text(&names(&limits.group_by))),
-        ("Reviewed by", reviewers.join("; ")),
+        ("Reviewed by", reviewers(register, purpose)),
         ("Its part of a year", loss(Reading::of(limits.rho_purpose.min(limits.rho_year)))),
     ]);
     let versions = register.charters.iter().filter_map(|charter| charter.purpose(&purpose.id));
     if versions.into_iter().any(|other| other.publish != purpose.publish) {
         out += "<p>Another version of the charter says otherwise who sees results. The answer to a question is seen by whom the version says that the question names.</p>\n";
     }
+    if let Some(pause) = register.paused(purpose) {
+        out = format!(
+            "<p class=\"note\"><strong>Paused</strong> by its members until {}: nothing is asked for it.</p>\n",
+            day_html(pause)
+        ) + &out;
+    }
+    let reports = register.reports_html(register.said.on(&purpose.id), 3);
+    if !reports.is_empty() {
+        out += "<h2>What was learnt</h2>\n";
+        out += &reports;
+    }
     out += "<h2>What was asked</h2>\n";
     let counts = register.counts_by_purpose[purpose.id.as_str()];
-    let rows = counts.each().into_iter().map(|(name, n)| vec![text(name), n.to_string()]);
+    let rows = counts.each().into_iter().map(|(name, n)| vec![text(&capital(name)), n.to_string()]);
     out += &table("Questions for this purpose, in numbers", &["What", "How many"], rows);
     let own: Vec<&Public<'_>> =
         register.results.iter().filter(|result| result.purpose.id == purpose.id).collect();
@@ -215,123 +259,40 @@ fn purpose_page(register: &Register<'_>, purpose: &Purpose) -> String {
         out += "<h2>Public results</h2>\n<ul>\n";
         for result in own {
             let title = result.release.question.question().title();
-            out += &format!("<li>{}, answered on {}</li>\n", link(&result.page(), title), result.released);
+            out += &format!(
+                "<li>{}, answered on {}</li>\n",
+                link(&result.page(), title),
+                day_html(result.released)
+            );
         }
         out += "</ul>\n";
     }
     out
 }
 
+/// Who pays, as the purpose says; HTML.
+fn funders(purpose: &Purpose) -> String {
+    match purpose.funders.as_slice() {
+        [] => "Nobody but the members. A question says for itself who pays for it.".to_owned(),
+        some => text(&some.join("; ")),
+    }
+}
+
+/// Who reviewed a purpose, and what they found where a proposal of it was adopted; HTML.
+fn reviewers(register: &Register<'_>, purpose: &Purpose) -> String {
+    let adopted = register.said.proposals.iter().find(|proposal| {
+        proposal.state == State::Adopted && *proposal.subject == Subject::Purpose(purpose.id.clone())
+    });
+    let one = |id| {
+        let found = adopted.and_then(|proposal| proposal.reviews.iter().find(|(by, _)| *by == id)?.1);
+        let name = register.member_name(id);
+        found.map_or_else(|| name.clone(), |found| format!("{name} ({})", findings_words(found)))
+    };
+    purpose.reviewers.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
 fn loss(reading: Reading) -> String {
-    format!(
-        "rho {}: epsilon {} at delta 1e-6, at most {} times as likely",
-        reading.loss,
-        reading.epsilon_text(),
-        reading.factor_text()
-    )
-}
-
-fn result_page(register: &Register<'_>, result: &Public<'_>) -> String {
-    let release = &result.release;
-    let (Some(asked), Some(plan)) = (result.round.asked(), result.round.plan()) else {
-        return String::new();
-    };
-    let question = release.question.question();
-    let lay = &asked.body.lay;
-    let said = |words: &str| if words.trim().is_empty() { "Not said.".to_owned() } else { text(words) };
-    let accepted = result.round.released().map_or(0, |(_, sums)| sums.accepted.len());
-    let by = plan.query.delegation.as_ref().and_then(|cited| cited.by.as_ref());
-    let let_by = by.map_or(String::new(), |by| format!(" for {}", register.member_name(by)));
-    let mut out = String::from("<h2>Why it was asked</h2>\n");
-    out += &pairs([
-        ("Purpose", register.purpose_link(result.purpose)),
-        ("Why", said(&lay.why)),
-        ("Who benefits", said(&lay.benefits)),
-        ("Who pays", said(&lay.pays)),
-        ("Asked by", format!("{}{let_by}, on {}", register.member_name(&asked.asker), asked.time.day())),
-        ("Answered on", format!("{}; public since {}", result.released, result.since)),
-        ("About the days", text(&plan.query.period().to_string())),
-        ("Data", text(&format!("{}, {}", plan.query.account.dataset, question.vocabulary().name()))),
-        ("Members in the sum", format!("{accepted} of {}", plan.members.len())),
-    ]);
-    for (name, value) in plan.query.question.params() {
-        out += &pairs([("Asked for", text(&format!("{name} = {value}")))]);
-    }
-    if let Some(old) = &asked.body.supersedes {
-        out +=
-            &format!("<p class=\"note\">This corrects an earlier answer. Why: {}</p>\n", text(&old.because));
-    }
-    if datacoop_protocol::standing::superseded_by(register.source.fold, result.round).is_some() {
-        out += "<p class=\"note\">A later answer corrects this one.</p>\n";
-    }
-    out += "<h2>What came of it</h2>\n<p>Noise was added on purpose, so no figure is exact. The true figure lies in the likely range 19 times of 20.</p>\n";
-    out += &figures(result);
-    let cannot = &question.draft().cannot_tell;
-    if !cannot.is_empty() {
-        out += "<h3>What this cannot tell</h3>\n";
-        out += &list(cannot.iter().map(String::as_str));
-    }
-    let clips = release.question.clips();
-    if !clips.is_empty() {
-        out += "<h3>What was cut off</h3>\n";
-        out += &list(clips.iter().map(String::as_str));
-    }
-    out += "<h2>What it costs in privacy</h2>\n";
-    out += &format!("<p>{}</p>\n", text(&meaning_text(&release.json["loss"]).replace('\n', " ")));
-    if can_be_all_corrupt(plan.query.mode, &plan.terms) {
-        out += "<p>The members that opened the sum were drawn by lot. There is a small chance that all of them colluded.</p>\n";
-    }
-    if plan.query.mode == Mode::FullNoise {
-        out += "<p>In this round each member added all the noise itself, and members saw each other's noised figures.</p>\n";
-    }
-    out += "<h2>Check it</h2>\n";
-    out += &match &result.certificate {
-        Ok(_) => format!(
-            "<p>{}. Check it with <code>datacoop verify</code>.</p>\n",
-            link(&result.file(), "Download the certificate")
-        ),
-        Err(why) => format!("<p>There is no certificate: {}.</p>\n", text(&why.to_string())),
-    };
-    out += "<p>A certificate does not show:</p>\n";
-    out += &list(NOT_SHOWN);
-    out += &format!(
-        "<p>You may use this result under the licence {}. It names what is forbidden: sale, ranking, and looking for one person.</p>\n<p>Query <span class=\"hash\">{}</span></p>\n",
-        link(&format!("{}.txt", result.purpose.licence.code()), result.purpose.licence.code()),
-        release.id
-    );
-    out
-}
-
-/// A value as people read it: percent where it is a share, the digits kept.
-fn shown(kind: &str, name: &str, value: &str) -> String {
-    if value.is_empty() {
-        return "not known".into();
-    }
-    match unit_of(kind, name) {
-        Some(unit) => text(&format!("{}{unit}", percent(value))),
-        None => text(value),
-    }
-}
-
-fn figures(result: &Public<'_>) -> String {
-    let release = &result.release;
-    let kind = &release.question.question().draft().figure.kind;
-    let row = |key: &[(String, String)], figure: &FigureValue| {
-        let key: Vec<String> = key.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-        let group = if key.is_empty() { "everybody".to_owned() } else { key.join(", ") };
-        let value = |value: &str| match figure.status {
-            Status::Suppressed => "not shown".to_owned(),
-            _ => shown(kind, &figure.name, value),
-        };
-        let range = match figure.status {
-            Status::Suppressed => "too few people, or too wide a range".to_owned(),
-            _ => format!("{} to {}", value(&figure.low), value(&figure.high)),
-        };
-        vec![text(&group), text(&figure.name), value(&figure.value), range]
-    };
-    let cells = &release.figures.cells;
-    let rows = cells.iter().flat_map(|cell| cell.figures.iter().map(|figure| row(&cell.key, figure)));
-    table(release.question.question().title(), &["Group", "Figure", "Value", "Likely range (95 %)"], rows)
+    format!("epsilon {} (rho {})", reading.epsilon_text(), reading.rho_text())
 }
 
 fn members(register: &Register<'_>) -> String {
@@ -366,9 +327,9 @@ fn charter(register: &Register<'_>) -> String {
         };
         vec![
             link(&format!("charter-{version}.note"), &format!("Version {version}")),
-            fields.made.to_string(),
-            fields.effective.to_string(),
-            fields.expires.to_string(),
+            day_html(fields.made),
+            day_html(fields.effective),
+            day_html(fields.expires),
             state.to_owned(),
             format!("<span class=\"hash\">{}</span>", charter.hash()),
         ]
@@ -415,7 +376,7 @@ fn privacy(register: &Register<'_>) -> String {
         ("All questions of a year", format!("at most {}", loss(year))),
     ]);
     out += &format!(
-        "<p>What that means: after a whole year of questions, whatever anybody learns from the answers is at most {} times as likely as if a person's record had been left out, save with chance 1e-6. A person in the records of several members loses more.</p>\n",
+        "<p>What that means: after a whole year of questions, whatever anybody learns from the answers is at most {} times as likely as if a person's record had been left out, save with chance {DELTA_TEXT}. A person in the records of several members loses more. Epsilon is that bound as a number: the smaller, the safer.</p>\n",
         year.factor_text()
     );
     out += "<h2>What was spent</h2>\n<p>Each member adds up what its people lost to all answers so far, public or not.</p>\n";

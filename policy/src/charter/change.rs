@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::belonging::{NOTICE_DAYS, check_step};
+use super::renewal::{check_reviewers, renewals_reported, reviewers_lacking};
 use super::{Charter, CharterError, Member, Purpose, refuse};
 use crate::id::MemberId;
 use crate::limits::{Limits, Set};
@@ -76,10 +77,17 @@ pub enum Lacking {
         /// Sponsors that did not sign.
         missing: Vec<MemberId>,
     },
+    /// Of those who review the purposes that are new.
+    Reviewers {
+        /// How many sign in all.
+        needed: u32,
+        /// Reviewers that did not sign.
+        missing: Vec<MemberId>,
+    },
 }
 
-/// What an amendment signed by these members lacks: `amend` of the old and of the new voting members (C2), and
-/// both sponsors of everybody who joins (C13).
+/// What an amendment signed by these members lacks: `amend` of the old and of the new voting members (C2), both
+/// sponsors of everybody who joins (C13), and the reviewers of each purpose that is new.
 pub fn lacking(old: &Charter, new: &Charter, signed: &BTreeSet<MemberId>) -> Vec<Lacking> {
     let side = |side, charter: &Charter| {
         let voting = charter.members().iter().filter(|member| member.votes());
@@ -95,7 +103,8 @@ pub fn lacking(old: &Charter, new: &Charter, signed: &BTreeSet<MemberId>) -> Vec
             member.sponsors.iter().filter(|id| !signed.contains(*id)).cloned().collect();
         (!missing.is_empty()).then(|| Lacking::Sponsors { joins: member.id.clone(), missing })
     });
-    [side("old", old), side("new", new)].into_iter().flatten().chain(unsponsored).collect()
+    let reviewers = reviewers_lacking(old, new, signed);
+    [side("old", old), side("new", new)].into_iter().flatten().chain(unsponsored).chain(reviewers).collect()
 }
 
 /// What a version changes of the one before it.
@@ -126,6 +135,8 @@ pub fn succeed(old: &Charter, new: &Charter) -> Result<Vec<Change>, CharterError
     }
     keys_stay([old], new)?;
     check_step(old, new)?;
+    check_reviewers(old, new)?;
+    renewals_reported([old], new)?;
     let mut changes = vec![];
     head(old, new, &mut changes);
     members(old, new, &mut changes);

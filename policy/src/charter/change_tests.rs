@@ -93,7 +93,11 @@ fn narrower_limits_and_earlier_ends_tighten_and_all_else_loosens() {
         (|d, by| d.limits.max_cells = d.limits.max_cells.saturating_add_signed(by), "max_cells"),
         (|d, by| d.expires = Day(d.expires.0 + i64::from(by)), "charter ends"),
         (
-            |d, by| d.purposes[0].expires = Day(d.purposes[0].expires.0 + i64::from(by)),
+            |d, by| {
+                d.purposes[0].expires = Day(d.purposes[0].expires.0 + i64::from(by));
+                // Without a report none is renewed.
+                d.purposes[0].report = (by > 0).then_some(Digest([4; 32]));
+            },
             "attendance-2025 ends",
         ),
     ];

@@ -44,7 +44,7 @@ pub(super) fn check_texts(draft: &CharterDraft) -> Result<(), CharterError> {
     }
     for purpose in &draft.purposes {
         lines.extend([purpose.id.as_str(), &purpose.title]);
-        lines.extend(purpose.not_for.iter().map(String::as_str));
+        lines.extend(purpose.not_for.iter().chain(&purpose.funders).map(String::as_str));
     }
     if let Some(line) = lines.into_iter().find(|line| !is_line(line)) {
         return refuse(

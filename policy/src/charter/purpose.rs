@@ -11,6 +11,8 @@ use crate::time::Day;
 
 /// Uses that one purpose rules out: more is no list that a parent reads.
 pub const NOT_FOR_MAX: usize = 16;
+/// Funders that one purpose names: whoever pays for work under it is to be read at a glance.
+pub const FUNDERS_MAX: usize = 16;
 /// Longest wait before results are public: one charter's life, or nobody could hold it to its word.
 pub const PUBLIC_AFTER_DAYS_MAX: u32 = 400;
 /// Reviewers of a purpose: a double review (CHARTER.md section 4).
@@ -31,6 +33,8 @@ pub struct Purpose {
     pub heard: String,
     /// Uses that are ruled out.
     pub not_for: Vec<String>,
+    /// Who pays for work under it, beside the members themselves; nobody where it is empty.
+    pub funders: Vec<String>,
     /// Who sees the results, and when.
     pub publish: Publish,
     /// What whoever sees them may do.
@@ -45,6 +49,8 @@ pub struct Purpose {
     pub expires: Day,
     /// Last day for the report without which it is not renewed.
     pub report_due: Day,
+    /// The leaf hash of the report that it was last renewed by; `None` while it was not.
+    pub report: Option<Digest>,
 }
 
 /// Who sees a purpose's results.
@@ -225,6 +231,13 @@ fn check_words(purpose: &Purpose) -> Result<(), CharterError> {
     if distinct.len() < not_for.len() {
         return unfit(purpose, "`not_for` names a use twice; remove one");
     }
+    let funders: BTreeSet<&String> = purpose.funders.iter().collect();
+    if purpose.funders.len() > FUNDERS_MAX
+        || funders.len() < purpose.funders.len()
+        || purpose.funders.iter().any(String::is_empty)
+    {
+        return unfit(purpose, format!("`funders` names at most {FUNDERS_MAX}, each once, none empty"));
+    }
     Ok(())
 }
 
@@ -315,7 +328,13 @@ mod tests {
         purpose(|p| p.not_for = vec![String::new()], "`not_for`");
         purpose(|p| p.not_for = vec!["sale".into(), "sale".into()], "a use twice");
         purpose(|p| p.not_for = vec!["sa\nle".into()], "on one line");
-        let many = |n: usize| (0..n).map(|n| format!("use {n}")).collect();
+        purpose(|p| p.funders = vec!["A trust".into(), "A council".into()], "ok");
+        purpose(|p| p.funders = vec!["A trust".into(), "A trust".into()], "`funders`");
+        purpose(|p| p.funders = vec![String::new()], "`funders`");
+        purpose(|p| p.funders = vec!["A\ntrust".into()], "on one line");
+        let many = |n: usize| -> Vec<String> { (0..n).map(|n| format!("use {n}")).collect() };
+        purpose(|p| p.funders = many(FUNDERS_MAX), "ok");
+        purpose(|p| p.funders = many(FUNDERS_MAX + 1), "`funders`");
         purpose(|p| p.not_for = many(NOT_FOR_MAX), "ok");
         purpose(|p| p.not_for = many(NOT_FOR_MAX + 1), "`not_for`");
     }

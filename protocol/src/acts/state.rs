@@ -334,9 +334,11 @@ impl Acts {
         open.map(|one| one.said)
     }
 
-    /// The reviews of a proposal, in order of members.
+    /// The reviews of a proposed purpose by those who review it, in order of members; anybody else's is none.
     pub fn reviews<'a>(&'a self, fold: &'a Fold, proposal: &'a Done) -> Vec<Reviewed<'a>> {
-        let bound = self.firsts(fold, &proposal.at, |act| matches!(act, Act::Review { .. }));
+        let reviewers = self.reviewers(fold, proposal).unwrap_or(&[]);
+        let mut bound = self.firsts(fold, &proposal.at, |act| matches!(act, Act::Review { .. }));
+        bound.retain(|by, _| reviewers.contains(by));
         let opened = |by: &MemberId, bound: &Digest| {
             let shown = self.on(&proposal.at).filter(|done| done.by == *by);
             let mut shown = shown.filter_map(|done| {
@@ -464,7 +466,7 @@ fn is_over(fold: &Fold, proposal: &Done, now: Time) -> bool {
 
 /// Whether whoever did it may, under the charter that it then went by, as its own log says; and under each later
 /// one that others went by already: nobody keeps a role by not putting in force what took it.
-pub(crate) fn is_entitled(fold: &Fold, done: &Done) -> bool {
+pub fn is_entitled(fold: &Fold, done: &Done) -> bool {
     under_each(fold, done, |charter| may(charter, done))
 }
 

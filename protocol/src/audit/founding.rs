@@ -5,16 +5,20 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use datacoop_policy::charter::{Charter, Member, MemberKeys, SILENT_DAYS, acts_from};
+use datacoop_policy::Digest;
+use datacoop_policy::charter::{Charter, Member, MemberKeys, SILENT_DAYS, acts_from, renewals};
+use datacoop_policy::verdict::CLOCK_SKEW_MAX;
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use super::{Check, Findings};
+use super::{BlobSource, Check, Findings};
+use crate::acts::NoReport;
+use crate::charter_text::open_amendment;
 use crate::entry::{Body, Entry};
 use crate::fold::{Adopted, Fold, Log};
 use crate::keys::{genesis_text, listed_keys};
 use crate::log::tree::sha256;
 
-pub(super) fn check_charter(fold: &Fold, log: &Log) -> Check {
+pub(super) fn check_charter(fold: &Fold, log: &Log, blobs: BlobSource<'_>) -> Check {
     let mut findings = Findings::new("A06", "charter");
     let body = |index: usize| Entry::parse(log.entries().get(index)?).ok().map(|entry| entry.body);
     // As it was when it joined: it may have left since.
@@ -51,6 +55,7 @@ pub(super) fn check_charter(fold: &Fold, log: &Log) -> Check {
                 ),
             ),
         }
+        check_renewals(fold, log, adopted, blobs, &mut findings);
         before = Some(adopted);
     }
     if let Some((at, text)) = marked_too_soon(fold, log) {
@@ -125,6 +130,49 @@ fn check_adopted(
         ));
     }
     Some(Ok(()))
+}
+
+/// No report, no renewal: what a version names as the report of a purpose that it extends is one. Whoever signed
+/// it without looking did wrong; whoever only goes by it did not, and is told.
+fn check_renewals(fold: &Fold, log: &Log, adopted: &Adopted, blobs: BlobSource<'_>, findings: &mut Findings) {
+    let chain = fold.charters();
+    let Some(place) = chain.iter().position(|charter| charter.hash() == adopted.hash) else { return };
+    let [.., parent, charter] = &chain[..=place] else { return };
+    for (purpose, report) in renewals(parent, charter) {
+        let why = match fold.acts().report_on(fold, &purpose.id, &report) {
+            Ok(done) if done.time > adopted.at + CLOCK_SKEW_MAX => "was written after that".to_owned(),
+            Ok(_) => continue,
+            Err(NoReport::Wrong(why)) => why,
+            Err(NoReport::NotHere) => {
+                let missing = parent
+                    .members()
+                    .iter()
+                    .any(|member| fold.log(&member.id).is_none_or(|log| log.size() == 0));
+                match missing {
+                    true => findings.skip(),
+                    false => findings
+                        .warn(adopted.index, renewed(adopted, &purpose.id, &report, "is in no log here")),
+                }
+                continue;
+            }
+        };
+        let text = renewed(adopted, &purpose.id, &report, &why);
+        let note = blobs(&adopted.note).and_then(|note| String::from_utf8(note).ok());
+        let opened = note.and_then(|note| open_amendment(&note, &chain[..place]).ok());
+        match opened.is_some_and(|opened| opened.signed.contains(&log.member)) {
+            true => findings
+                .note(Some(adopted.index), Err(format!("entry {}: it signed that {text}", adopted.index))),
+            false => findings.warn(adopted.index, text),
+        }
+    }
+}
+
+fn renewed(adopted: &Adopted, purpose: &str, report: &Digest, why: &str) -> String {
+    format!(
+        "version {} extends the purpose `{purpose}` by the report {}, which {why}",
+        adopted.version,
+        report.short()
+    )
 }
 
 /// The keys that a log begins with are those of the charter, and whoever holds them said so.

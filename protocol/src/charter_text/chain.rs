@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datacoop_policy::MemberId;
 use datacoop_policy::charter::{
-    Change, Charter, Lacking, Member, NamedKey, VERSIONS_MAX, keys_stay, lacking, succeed,
+    Change, Charter, Lacking, Member, NamedKey, VERSIONS_MAX, keys_stay, lacking, renewals_reported, succeed,
 };
 
 use super::{TextError, parse_charter, said, wrong};
@@ -103,6 +103,7 @@ pub fn open_amendment<C: Borrow<Charter>>(text_or_note: &str, chain: &[C]) -> Re
     let charter = parse_charter(text)?;
     let changes = succeed(parent, &charter).map_err(said)?;
     keys_stay(earlier.iter().map(Borrow::borrow), &charter).map_err(said)?;
+    renewals_reported(chain.iter().map(Borrow::borrow), &charter).map_err(said)?;
     let both = || charter.members().iter().chain(parent.members());
     let signed = match text.len() == text_or_note.len() {
         true => BTreeSet::new(),
@@ -148,6 +149,10 @@ pub fn lack_text(lack: &Lacking) -> String {
         ),
         Lacking::Sponsors { joins, missing } => format!(
             "`{joins}` joins, and {} did not sign as its sponsor (rule C13)",
+            list(missing).replace(", ", " and ")
+        ),
+        Lacking::Reviewers { needed, missing } => format!(
+            "of the {needed} reviewers of its new purposes {} did not sign (CHARTER.md section 4)",
             list(missing).replace(", ", " and ")
         ),
     }

@@ -142,6 +142,8 @@ struct PurposeText {
     affected: String,
     heard: String,
     not_for: Vec<String>,
+    #[serde(default)]
+    funders: Vec<String>,
     publish: String,
     public_after_days: Option<u32>,
     licence: String,
@@ -151,6 +153,7 @@ struct PurposeText {
     starts: toml::value::Datetime,
     expires: toml::value::Datetime,
     report_due: toml::value::Datetime,
+    report: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -272,6 +275,11 @@ fn parse_purpose(text: PurposeText) -> Result<Purpose, TextError> {
         let known = Licence::ALL.map(Licence::code).join(" or ");
         TextError(format!("purpose `{id}`: `{}` is no licence; write {known}", text.licence.escape_debug()))
     })?;
+    let report = text.report.map(|report| {
+        report.parse().map_err(|error| {
+            TextError(format!("purpose `{id}`: `report` is the id of a report, in full: {error}"))
+        })
+    });
     let reviewers = text.reviewers.iter().map(|id| id.parse().map_err(TextError));
     Ok(Purpose {
         reviewers: reviewers.collect::<Result<_, _>>()?,
@@ -281,12 +289,14 @@ fn parse_purpose(text: PurposeText) -> Result<Purpose, TextError> {
         affected: text.affected,
         heard: text.heard,
         not_for: text.not_for,
+        funders: text.funders,
         publish,
         licence,
         limits: text.limits.read(),
         starts: day(&text.starts)?,
         expires: day(&text.expires)?,
         report_due: day(&text.report_due)?,
+        report: report.transpose()?,
     })
 }
 

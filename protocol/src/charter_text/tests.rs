@@ -88,10 +88,12 @@ fn text(n: u8) -> String {
             affected: "Pupils; their \"families\".".into(),
             heard: "Two evenings.\nA council.".into(),
             not_for: vec!["ranking".into(), "sale".into()],
+            funders: vec!["The \"Hill\" Trust".into()],
             publish: Publish::PublicAfter(90),
             licence: Licence::Public1,
             reviewers: vec!["GB-EDU-1".parse().unwrap(), "GB-EDU-2".parse().unwrap()],
             report_due: Day(today.0 + 90),
+            report: None,
             limits: Limits {
                 datasets: Set::only(["pupils"]),
                 rho_purpose: PrivacyLoss::from_nano(7),
@@ -199,6 +201,59 @@ fn an_amendment_is_signed_by_who_votes_and_by_nobody_else() {
     let line = signature_line(&second, "m3.example/charter/1", keys(3).charter());
     let twice = format!("{once}{line}");
     assert!(open_amendment(&twice, &[&first]).map_or(true, |opened| opened.signed.len() == 3));
+}
+
+#[test]
+fn a_new_purpose_is_signed_by_its_reviewers_and_a_renewed_one_names_its_report() {
+    let genesis = (1..=5).fold(text(5), |note, n| sign_charter(&note, None, &keys(n)).unwrap());
+    let first = open_signed_charter(&genesis).unwrap();
+    let second = amended(&first, |d| {
+        let reviewers = vec!["GB-EDU-1".parse().unwrap(), "GB-EDU-5".parse().unwrap()];
+        d.purposes.push(Purpose { id: "q".into(), reviewers, ..d.purposes[0].clone() });
+    });
+    // The quorum without one of the two is none.
+    let four = signed_by(&second, &first, &[1, 2, 3, 4]);
+    let lacks = open_chain(&[&genesis, &four]).unwrap_err().0;
+    assert!(
+        lacks.contains("1 of the 2 reviewers of its new purposes") && lacks.contains("GB-EDU-5"),
+        "{lacks}"
+    );
+    let five = signed_by(&four, &first, &[5]);
+    assert_eq!(open_chain(&[&genesis, &five]).unwrap().len(), 2);
+    assert_eq!(open_chain(&[&genesis, &signed_by(&second, &first, &[1, 2, 4, 5])]).unwrap().len(), 2);
+
+    let longer = |parent: &Charter, report: Option<u8>| {
+        let text = amended(parent, |d| {
+            d.purposes[0].expires = Day(d.purposes[0].expires.0 + 1);
+            d.purposes[0].report = report.map(|report| Digest([report; 32]));
+        });
+        signed_by(&text, parent, &[1, 2, 3, 4])
+    };
+    let unreported = amended(&first, |d| d.purposes[0].expires = Day(d.purposes[0].expires.0 + 1));
+    let refused = open_chain(&[genesis.clone(), format!("{unreported}\n")]).unwrap_err().0;
+    assert!(refused.contains("no report, no renewal"), "{refused}");
+    let renewed = longer(&first, Some(1));
+    let chain = open_chain(&[&genesis, &renewed]).unwrap();
+    assert_eq!(chain[1].fields().purposes[0].report, Some(Digest([1; 32])));
+    assert_eq!(charter_toml(chain[1].fields()), bare_text(&renewed));
+    // Not by the same report again, also over a version that left the purpose out.
+    let without = signed_by(&amended(&chain[1], |d| d.purposes.clear()), &chain[1], &[1, 2, 3, 4]);
+    let gone = open_chain(&[&genesis, &renewed, &without]).unwrap().pop().unwrap();
+    let back = |report| {
+        let text = amended(&gone, |d| {
+            d.purposes.clone_from(&chain[1].fields().purposes);
+            d.purposes[0].expires = Day(d.purposes[0].expires.0 + 1);
+            d.purposes[0].report = Some(Digest([report; 32]));
+        });
+        let note = signed_by(&text, &gone, &[1, 2, 3, 4]);
+        open_chain(&[&genesis, &renewed, &without, &note]).map(|chain| chain.len()).map_err(|error| error.0)
+    };
+    assert!(back(1).unwrap_err().contains("renewed it before"));
+    assert_eq!(back(2), Ok(4));
+    for bad in ["1", "xyz", ""] {
+        let short = charter_toml(chain[1].fields()).replace(&Digest([1; 32]).to_string(), bad);
+        assert!(parse_charter(&short).unwrap_err().0.contains("id of a report"), "{bad}");
+    }
 }
 
 #[test]

@@ -104,8 +104,13 @@ fn purpose_toml(purpose: &Purpose) -> String {
         Publish::Members => String::new(),
         Publish::PublicAfter(days) => format!("public_after_days = {days}\n"),
     };
+    let funders = match purpose.funders.as_slice() {
+        [] => String::new(),
+        funders => format!("funders = {}\n", list(funders)),
+    };
+    let report = purpose.report.map_or_else(String::new, |report| format!("report = \"{report}\"\n"));
     format!(
-        "id = {}\ntitle = {}\nplain = {}\naffected = {}\nheard = {}\nnot_for = {}\npublish = {}\n{days}licence = {}\nreviewers = {}\nstarts = {}\nexpires = {}\nreport_due = {}\n{}",
+        "id = {}\ntitle = {}\nplain = {}\naffected = {}\nheard = {}\nnot_for = {}\n{funders}publish = {}\n{days}licence = {}\nreviewers = {}\nstarts = {}\nexpires = {}\nreport_due = {}\n{report}{}",
         quote(&purpose.id),
         quote(&purpose.title),
         quote(&purpose.plain),

@@ -1,17 +1,16 @@
 //! What the person here does beside asking: checked as every reader will check it, then written.
 
 use datacoop_policy::Time;
-use datacoop_policy::charter::Role;
+use datacoop_policy::charter::{REVIEWERS, Role};
 use datacoop_policy::delegation::Delegation;
 
 use super::port::Event;
 use super::{Denial, Member};
-use crate::acts::{Act, Done, State, blob_text, findings_hash, has_vote, is_entitled, is_one_too_many};
+use crate::acts::{
+    Act, Done, State, Subject, blob_text, findings_hash, has_vote, is_entitled, is_one_too_many,
+};
 use crate::entry::{Body, QueryBody, Ref};
 use crate::log::tree::sha256;
-
-/// Reviewers that are bound before one shows what it found.
-const REVIEWERS: usize = 2;
 
 type Check = Result<(), Denial>;
 
@@ -83,7 +82,14 @@ impl Member {
             return no(format!("there is no entry {} of {} here yet", cited.index, cited.log));
         }
         match &done.act {
-            Act::Proposal { draft, .. } => self.check_twin(draft, done),
+            Act::Proposal { subject, draft, .. } => {
+                if matches!(subject, Subject::Purpose(_))
+                    && let Err(why) = self.fold.acts().reviewers(&self.fold, done)
+                {
+                    return no(format!("a new purpose is reviewed by two members, and {why}"));
+                }
+                self.check_twin(draft, done)
+            }
             Act::Cosign { proposal } => {
                 self.open_proposal(proposal, done)?;
                 self.once(proposal, |act| matches!(act, Act::Cosign { .. }), "we support it already")
@@ -92,11 +98,20 @@ impl Member {
             Act::Objection { about, .. } => self.check_objection(about, done),
             Act::Reply { objection, .. } => self.check_reply(objection),
             Act::Review { proposal, .. } => {
-                self.open_proposal(proposal, done)?;
+                let found = self.open_proposal(proposal, done)?;
+                match self.fold.acts().reviewers(&self.fold, found) {
+                    Err(why) => return no(format!("nobody reviews it: {why}")),
+                    Ok(reviewers) if !reviewers.contains(&self.settings.me) => {
+                        let names: Vec<&str> = reviewers.iter().map(|id| id.as_str()).collect();
+                        return no(format!("it is reviewed by {}, and not by us", names.join(" and ")));
+                    }
+                    Ok(_) => {}
+                }
                 self.once(proposal, |act| matches!(act, Act::Review { .. }), "we reviewed it already")
             }
             Act::Opened { proposal, salt, findings } => {
-                let found = self.open_proposal(proposal, done)?;
+                // Also once the proposal is over: whoever is bound may say by what.
+                let (found, _) = self.proposal_of_another(proposal, done)?;
                 let reviews = self.fold.acts().reviews(&self.fold, found);
                 let hash = findings_hash(salt, findings);
                 let bound = self.fold.acts().on(proposal).filter(|said| said.by == self.settings.me);
@@ -182,7 +197,7 @@ impl Member {
         }
     }
 
-    fn open_proposal(&self, at: &Ref, done: &Done) -> Result<&Done, Denial> {
+    fn proposal_of_another(&self, at: &Ref, done: &Done) -> Result<(&Done, State), Denial> {
         let acts = self.fold.acts();
         let found = acts.get(&at.leaf).filter(|found| found.at == *at);
         match found.and_then(|found| Some((found, acts.state(&self.fold, found, done.time)?))) {
@@ -190,10 +205,14 @@ impl Member {
             Some((found, _)) if found.by == self.settings.me => {
                 Err(Denial::Refused("act", "the proposal is our own".into()))
             }
-            Some((found, State::Open)) => Ok(found),
-            Some((_, state)) => {
-                Err(Denial::Refused("act", format!("the proposal is {} already", state.code())))
-            }
+            Some(found) => Ok(found),
+        }
+    }
+
+    fn open_proposal(&self, at: &Ref, done: &Done) -> Result<&Done, Denial> {
+        match self.proposal_of_another(at, done)? {
+            (found, State::Open) => Ok(found),
+            (_, state) => Err(Denial::Refused("act", format!("the proposal is {} already", state.code()))),
         }
     }
 
