@@ -634,15 +634,8 @@ impl Member {
         if let Some(answer) = answer {
             return Err(Denial::Answered(answer.query));
         }
-<<<<<<< HEAD
-        let charter = self.fold.charter_of(&body.charter);
-        body.cosigners = self.fold.acts().supporters(&self.fold, charter, &draft.question_hash, &me);
-        self.verdict(&draft).map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;
-=======
         body.cosigners = self.fold.acts().supporters(&self.fold, &draft);
-        self.judge(&draft, None)
-            .map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;
->>>>>>> h-hostile
+        self.verdict(&draft).map_err(|refusal| Denial::Refused(refusal.rule.code(), refusal.to_string()))?;
         let index = self.own_size();
         let body = Body::Query(Box::new(body));
         if self.readable(&body).is_none() {
