@@ -228,7 +228,7 @@ fn audit_log(fold: &Fold, log: &Log, blobs: BlobSource<'_>, notes: &Notes, prove
     if checks.references.asks_again() {
         all.iter().for_each(|(.., step)| checks.references.look_again(fold, step));
     }
-    checks.finish(fold, log, notes)
+    checks.finish(fold, log, blobs, notes)
 }
 
 /// What a member said in a round: an entry of its own log.
@@ -301,7 +301,7 @@ impl LogChecks {
         alerts::check_step(&mut self.alerts, fold, log, round, step);
     }
 
-    fn finish(self, fold: &Fold, log: &Log, notes: &Notes) -> LogReport {
+    fn finish(self, fold: &Fold, log: &Log, blobs: BlobSource<'_>, notes: &Notes) -> LogReport {
         // A11: whether all of them are.
         let is_proved = self.proofs.skipped == 0 && self.proofs.bad.is_none();
         let mut proofs = self.proofs.finish("accepted sets recomputed from range proofs");

@@ -294,7 +294,8 @@ fn propose(story: &mut Story, site: usize) -> Ref {
     let text = blob("a question");
     let charter = story.charters[0].hash();
     let subject = Subject::Question("how-many".into());
-    let proposal = Act::Proposal { subject, draft, text: sha256(&[&text]), charter, replaces: None };
+    let proposal =
+        Act::Proposal { subject, draft, text: sha256(&[&text]), charter, replaces: None, reviewers: vec![] };
     act(story, site, proposal, Some(text)).unwrap()
 }
 

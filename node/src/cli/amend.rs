@@ -140,6 +140,9 @@ fn amendment_json(parent: &Charter, amendment: &Amendment) -> Value {
         Lacking::Sponsors { joins, missing } => {
             json!({ "side": "sponsors", "joins": joins.as_str(), "missing": ids(missing) })
         }
+        Lacking::Reviewers { needed, missing } => {
+            json!({ "side": "reviewers", "needed": needed, "missing": ids(missing) })
+        }
     });
     json!({
         "schema": "datacoop.amendment/1",

@@ -184,7 +184,7 @@ fn an_amendment_needs_the_old_quorum_and_the_new_one() {
         let lacks = lacking(&old, new, &ids(places));
         let quorum = |lack| match lack {
             Lacking::Quorum { side, signed, needed, .. } => Some((side, signed, needed)),
-            Lacking::Sponsors { .. } => None,
+            Lacking::Sponsors { .. } | Lacking::Reviewers { .. } => None,
         };
         lacks.into_iter().filter_map(quorum).collect()
     };

@@ -48,7 +48,7 @@ pub fn audit_twice(
     }
     let fold = &*sweep.fold;
     let reports = members.iter().zip(checks);
-    Ok(reports.filter_map(|(id, checks)| Some(checks.finish(fold, fold.log(id)?, notes))).collect())
+    Ok(reports.filter_map(|(id, checks)| Some(checks.finish(fold, fold.log(id)?, blobs, notes))).collect())
 }
 
 /// Where a sweep is.
