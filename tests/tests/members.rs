@@ -18,7 +18,7 @@ fn candidate(coop: &Coop, n: usize, body: &str, votes: bool) {
 
 fn words(json: &Value) -> String {
     let words = json["words"].as_array().unwrap_or_else(|| panic!("{json}"));
-    words.iter().map(|word| word.as_str().unwrap()).collect::<Vec<_>>().join(" ")
+    words.iter().map(|word| word.as_str().expect("a word")).collect::<Vec<_>>().join(" ")
 }
 
 fn sign(coop: &Coop, n: usize, file: &str) -> Value {
@@ -124,13 +124,13 @@ fn a_founder_takes_the_charter_it_signed() {
 
 /// A charter's day, moved so that a year and notice have passed.
 fn dated(text: &str, field: &str, day: Day) -> String {
-    let line = text.lines().find(|line| line.starts_with(&format!("{field} = "))).unwrap();
+    let line = text.lines().find(|line| line.starts_with(&format!("{field} = "))).expect("the field");
     text.replacen(line, &format!("{field} = {day}"), 1)
 }
 
 fn today() -> Day {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    Day(i64::try_from(now.as_secs() / 86_400).unwrap())
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    Day(i64::try_from(now.as_secs() / 86_400).expect("a day"))
 }
 
 #[test]
