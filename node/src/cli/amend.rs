@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use datacoop_policy::charter::{
-    Charter, Class, Role, acts_from, amend_min, class_of, name_witnesses, succeed,
-};
+use datacoop_policy::charter::{Charter, Class, Lacking, Member, acts_from, amend_min, class_of, succeed};
 use datacoop_policy::{Day, Digest, MemberId};
 use datacoop_protocol::charter_text::{
-    Amendment, TextError, bare_text, charter_toml, lack_text, open_amendment, open_card, open_chain,
-    open_charter, parse_charter, sign_charter,
+    Amendment, TextError, bare_text, charter_toml, lack_text, open_amendment, open_charter, parse_charter,
+    sign_charter,
 };
 use serde_json::{Value, json};
 
+use super::belonging;
 use super::blocked;
-use super::charter::{describe, write};
+use super::charter::write;
 use super::demo::read;
+use super::join;
 use super::node::{confirm, home_of, store_error};
-use super::show::plain_lines;
+use super::show::{plain, plain_lines};
 use super::{Common, Printed};
 use crate::clock;
 use crate::error::CommandError;
@@ -29,10 +29,19 @@ use crate::home::Home;
 pub(super) struct ProposeArgs {
     /// The card of a member that joins, or a new card of one that stays; repeat for more
     #[arg(long, value_name = "CARD")]
-    add: Vec<PathBuf>,
+    pub(super) add: Vec<PathBuf>,
+    /// Register number of a member that vouches for whoever joins; name two, of different bodies
+    #[arg(long, value_name = "ID")]
+    pub(super) sponsor: Vec<MemberId>,
     /// Register number of a member that leaves; repeat for more
     #[arg(long, value_name = "ID")]
-    remove: Vec<MemberId>,
+    pub(super) remove: Vec<MemberId>,
+    /// Register number of a member that has fallen silent: gives it notice, and 60 days later marks it dormant
+    #[arg(long, value_name = "ID")]
+    pub(super) dormant: Vec<MemberId>,
+    /// Register number of a member that takes part again, or whose notice is taken back
+    #[arg(long, value_name = "ID")]
+    pub(super) wake: Vec<MemberId>,
     /// First day in force [default: today]
     #[arg(long, value_name = "DAY")]
     effective: Option<String>,
@@ -67,28 +76,13 @@ pub(super) fn propose(common: &Common, args: &ProposeArgs) -> Result<Printed, Co
     draft.condemns.clear();
     draft.effective = args.effective.as_deref().map_or(Ok(today), parse_day)?;
     draft.expires = args.expires.as_deref().map_or(Ok(draft.expires), parse_day)?;
-    for path in &args.add {
-        let card = open_card(&read(path)?)
-            .map_err(|error| CommandError::usage(format!("{}: {error}", path.display())))?;
-        match draft.members.iter_mut().find(|member| member.id == card.id) {
-            Some(member) => *member = card,
-            None => draft.members.push(card),
-        }
-    }
-    for id in &args.remove {
-        let before = draft.members.len();
-        draft.members.retain(|member| member.id != *id);
-        if draft.members.len() == before {
-            return Err(CommandError::usage(format!("`{id}` is no member of version {}", parent.version()))
-                .hint("`datacoop charter show` lists members"));
-        }
-    }
-    if !args.add.is_empty() || !args.remove.is_empty() {
-        name_witnesses(&mut draft.members);
-    }
-    let voting = draft.members.iter().filter(|member| member.has(Role::Voting)).count();
-    let voting = u32::try_from(voting).unwrap_or(u32::MAX);
-    if draft.amend < amend_min(voting) || draft.amend > voting {
+    belonging::change(&mut draft, &parent, args)?;
+    let votes = |members: &[Member]| {
+        u32::try_from(members.iter().filter(|member| member.votes()).count()).unwrap_or(u32::MAX)
+    };
+    let (before, voting) = (votes(parent.members()), votes(&draft.members));
+    // Where the least was chosen, it stays the least: a quorum that members who left or sleep cannot join blocks all.
+    if draft.amend == amend_min(before) || !(amend_min(voting)..=voting).contains(&draft.amend) {
         draft.amend = amend_min(voting);
     }
     let text = charter_toml(&draft);
@@ -97,10 +91,11 @@ pub(super) fn propose(common: &Common, args: &ProposeArgs) -> Result<Printed, Co
     write(&args.output, &text)?;
     let path = args.output.display();
     let said = format!(
-        "Wrote {path}.\n{}\nEdit it for other changes; `datacoop charter diff {path}` says what it comes to. Put it before the members: datacoop propose charter {path}. Then each member runs: datacoop charter sign {path}\n",
-        changes_text(&amendment)
+        "Wrote {path}.\n{}{}\nEdit it for other changes; `datacoop charter diff {path}` says what it comes to. Put it before the members: datacoop propose charter {path}. Then each member runs: datacoop charter sign {path}\n",
+        changes_text(&amendment),
+        belonging::words_text(&parent, &amendment.charter),
     );
-    Ok(Printed::new(amendment_json(&parent, &amendment), said))
+    Ok(Printed::new(amendment_json(&parent, &amendment), plain_lines(&said)))
 }
 
 fn changes_text(amendment: &Amendment) -> String {
@@ -136,9 +131,14 @@ fn lacking_text(amendment: &Amendment) -> String {
 fn amendment_json(parent: &Charter, amendment: &Amendment) -> Value {
     let charter = &amendment.charter;
     let changes = amendment.changes.iter();
-    let lacking = amendment.lacking.iter().map(|lack| {
-        let missing: Vec<String> = lack.missing.iter().map(ToString::to_string).collect();
-        json!({ "side": lack.side, "signed": lack.signed, "needed": lack.needed, "missing": missing })
+    let ids = |ids: &[MemberId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let lacking = amendment.lacking.iter().map(|lack| match lack {
+        Lacking::Quorum { side, signed, needed, missing } => {
+            json!({ "side": side, "signed": signed, "needed": needed, "missing": ids(missing) })
+        }
+        Lacking::Sponsors { joins, missing } => {
+            json!({ "side": "sponsors", "joins": joins.as_str(), "missing": ids(missing) })
+        }
     });
     json!({
         "schema": "datacoop.amendment/1",
@@ -146,6 +146,7 @@ fn amendment_json(parent: &Charter, amendment: &Amendment) -> Value {
         "version": charter.version(),
         "hash": charter.hash().to_string(),
         "class": class_of(&amendment.changes).code(),
+        "joins": belonging::joins_json(parent, charter),
         "changes": changes.map(|change| json!({ "class": change.class.code(), "text": change.text })).collect::<Vec<_>>(),
         "signed": amendment.signed.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "lacking": lacking.collect::<Vec<_>>(),
@@ -194,11 +195,12 @@ pub(super) fn diff(common: &Common, file: Option<&PathBuf>) -> Result<Printed, C
         }
     };
     let said = format!(
-        "Version {} of {}, after version {}\n\n{}\n{}\n{}",
+        "Version {} of {}, after version {}\n\n{}{}\n{}\n{}",
         amendment.charter.version(),
         amendment.charter.fields().name,
         parent.version(),
         changes_text(&amendment),
+        belonging::words_text(&parent, &amendment.charter),
         if file.is_some() { acts_text(&parent, &amendment) + "\n" } else { String::new() },
         lacking_text(&amendment),
     );
@@ -210,12 +212,26 @@ pub(super) fn sign(common: &Common, home: &Home, file: &PathBuf) -> Result<Print
     let config = home.config().map_err(store_error)?;
     let keys = home.keys(&config).map_err(store_error)?;
     let Opened { parent, text, amendment } = open(home, file)?;
-    blocked::check(home, &amendment.charter, clock::now())?;
+    let now = clock::now();
+    blocked::check(home, &amendment.charter, now)?;
+    belonging::check(home, &parent, &amendment.charter, now)?;
+    let vouched = belonging::sponsored(&parent, &amendment.charter, &config.id.0);
     if !common.quiet && !common.json {
-        let said = format!("{}\n{}\n", changes_text(&amendment), acts_text(&parent, &amendment));
+        let said = format!(
+            "{}\n{}\n{}",
+            changes_text(&amendment),
+            acts_text(&parent, &amendment),
+            belonging::sponsor_text(&vouched)
+        );
         eprint!("{}", plain_lines(&said));
     }
-    confirm(common, "Sign this version for your organisation")?;
+    let names: Vec<&str> = vouched.iter().map(|member| member.name.as_str()).collect();
+    match names.is_empty() {
+        true => confirm(common, "Sign this version for your organisation")?,
+        false => {
+            confirm(common, &plain(&format!("Sign it, and vouch for {}", names.join(" and for "))))?;
+        }
+    }
     // What will be signed is tried first, so that a text that cannot be signed binds nobody.
     let note = sign_charter(&text, Some(&parent), &keys)
         .map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
@@ -245,17 +261,16 @@ pub(super) fn adopt(common: &Common, files: &[PathBuf]) -> Result<Printed, Comma
     let _lock = Folder::open(home.path()).map_err(store_error)?;
     let before = home.charter().map_err(store_error)?;
     let notes: Vec<String> = files.iter().map(read).collect::<Result<_, _>>()?;
-    let joins = before.is_none();
-    if joins {
-        // The whole chain first: its id is the one of the version that all founders signed.
-        let opened = open_chain(&notes).map_err(|error| CommandError::usage(error.to_string()))?;
-        if let Some(newest) = opened.last().filter(|_| !common.quiet && !common.json) {
-            eprint!("{}", plain_lines(&describe(newest)));
-        }
-        confirm(common, "Is its id the one in your letter of admission, and do you join")?;
+    if before.is_none() {
+        join::founded(&home, &notes)?;
     }
+    take(&home, files, &notes)
+}
+
+/// Puts versions in the folder, in order. The folder is locked, and whoever calls this trusts the first.
+pub(super) fn take(home: &Home, files: &[PathBuf], notes: &[String]) -> Result<Printed, CommandError> {
     let mut newest = None;
-    for (file, note) in files.iter().zip(&notes) {
+    for (file, note) in files.iter().zip(notes) {
         let taken = home.adopt_charter(note);
         newest = Some(taken.map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?);
     }

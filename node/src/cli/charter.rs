@@ -10,13 +10,19 @@ use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Assumptions;
 use datacoop_policy::{Day, Digest, PrivacyLoss};
 use datacoop_protocol::charter_text::{
-    bare_text, charter_toml, open_card, open_charter, parse_charter, sign_charter, write_card,
+    bare_text, charter_toml, member_fingerprint, open_card, open_charter, parse_charter, sign_charter,
+    write_card,
 };
 use datacoop_protocol::log::cosignature::quorum;
+use datacoop_protocol::words;
 use serde_json::json;
 
 use super::amend::{self, ProposeArgs};
+use super::belonging;
 use super::demo::read;
+use super::fingerprint;
+use super::invite::{self, InviteArgs};
+use super::join::{self, JoinArgs};
 use super::limits::{LimitsArgs, limits};
 use super::node::{confirm, home_of, store_error};
 use super::purpose::{PurposeArgs, day};
@@ -36,6 +42,10 @@ pub(super) enum CharterCommand {
         /// Write to a file instead of stdout
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// What it asks to be: voting, coordinator, witness, auditor, observer or helper; repeat for more
+        /// [default: voting and coordinator]
+        #[arg(long, value_name = "ROLE", value_parser = role)]
+        role: Vec<Role>,
     },
     /// Write a founding charter from members' cards
     New(Box<NewArgs>),
@@ -46,7 +56,16 @@ pub(super) enum CharterCommand {
         /// The version's text or note [default: the newest that this node holds]
         file: Option<PathBuf>,
     },
-    /// Take versions of a charter that others signed, in order: to join, or to follow
+    /// Say twelve words for a charter, a card or this node's keys, to compare on the telephone
+    Fingerprint {
+        /// A card, or version 1 of a charter [default: the charter held here, and our own keys]
+        file: Option<PathBuf>,
+    },
+    /// Write the letter of admission to a member: what it joins by
+    Invite(InviteArgs),
+    /// Join a co-operative by the words in your letter of admission
+    Join(JoinArgs),
+    /// Take later versions of our charter that others signed, in order
     Adopt {
         /// Their notes
         #[arg(required = true)]
@@ -102,10 +121,13 @@ pub(super) struct NewArgs {
 
 pub(super) fn charter(common: &Common, command: CharterCommand) -> Result<Printed, CommandError> {
     match command {
-        CharterCommand::Card { output } => card(common, output),
+        CharterCommand::Card { output, role } => card(common, output, &role),
         CharterCommand::New(args) => new(common, &args),
         CharterCommand::Propose(args) => amend::propose(common, &args),
         CharterCommand::Diff { file } => amend::diff(common, file.as_ref()),
+        CharterCommand::Fingerprint { file } => fingerprint::fingerprint(common, file.as_ref()),
+        CharterCommand::Invite(args) => invite::invite(common, &args),
+        CharterCommand::Join(args) => join::join(common, &args),
         CharterCommand::Adopt { files } => amend::adopt(common, &files),
         CharterCommand::Sign { file } => sign(common, &file),
         CharterCommand::Show { file } => show(common, file),
@@ -119,16 +141,30 @@ pub(super) fn write(path: &PathBuf, text: &str) -> Result<(), CommandError> {
     std::fs::write(path, text).map_err(|error| CommandError::failed(format!("{}: {error}", path.display())))
 }
 
-fn card(common: &Common, output: Option<PathBuf>) -> Result<Printed, CommandError> {
+fn role(code: &str) -> Result<Role, String> {
+    let known = Role::ALL.into_iter().find(|role| role.code() == code);
+    known.ok_or_else(|| format!("write one of {}", Role::ALL.map(Role::code).join(", ")))
+}
+
+fn card(common: &Common, output: Option<PathBuf>, roles: &[Role]) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
     let config = home.config().map_err(store_error)?;
     let keys = home.keys(&config).map_err(store_error)?;
-    let card = write_card(&home.card_member(&config, &keys), &keys);
-    let json = json!({ "schema": "datacoop.card/1", "card": card });
+    let mut member = home.card_member(&config, &keys);
+    if !roles.is_empty() {
+        member.roles = roles.iter().copied().collect();
+    }
+    let card = write_card(&member, &keys);
+    let print = member_fingerprint(&member);
+    let json = json!({ "schema": "datacoop.card/1", "card": card, "words": words::words(&print) });
     match output {
         Some(path) => {
             write(&path, &card)?;
-            let text = format!("Wrote {}. Send it to whoever writes the charter.\n", path.display());
+            let text = format!(
+                "Wrote {}. Send it to whoever writes the charter; read these words to your sponsors on the telephone:\n{}",
+                path.display(),
+                fingerprint::lines(&print)
+            );
             Ok(Printed::new(json, text))
         }
         None => Ok(Printed::new(json, card)),
@@ -178,8 +214,7 @@ fn new(common: &Common, args: &NewArgs) -> Result<Printed, CommandError> {
         Some(text) => day(text)?,
         None => Day(today.0 + 365),
     };
-    let voting =
-        u32::try_from(members.iter().filter(|member| member.has(Role::Voting)).count()).unwrap_or(u32::MAX);
+    let voting = u32::try_from(members.iter().filter(|member| member.votes()).count()).unwrap_or(u32::MAX);
     let small = voting < 5;
     let open =
         Limits { datasets: Set::only(datasets.iter().map(|dataset| dataset.id.clone())), ..Limits::top() };
@@ -271,18 +306,24 @@ fn sign(common: &Common, file: &PathBuf) -> Result<Printed, CommandError> {
 pub(super) fn describe(charter: &Charter) -> String {
     let fields = charter.fields();
     let mut text = format!(
-        "{}, version {}, {} to {}\nid {}\n\nMembers\n",
+        "{}, version {}, {} to {}\nid {}\n{}\nMembers\n",
         fields.name,
         charter.version(),
         fields.effective,
         fields.expires,
-        charter.id()
+        charter.id(),
+        fingerprint::lines(&charter.id())
     );
     for member in charter.members() {
         let meeting = if member.is_meeting_point() { ", meeting point" } else { "" };
         text += &format!(
-            "  {:<16} {} ({}), {} to {} people{meeting}\n",
-            member.id, member.name, member.body, member.people_min, member.people_max
+            "  {:<16} {} ({}), {} to {} people{meeting}{}\n",
+            member.id,
+            member.name,
+            member.body,
+            member.people_min,
+            member.people_max,
+            belonging::standing_text(member)
         );
     }
     text += "\nWitnesses\n";
@@ -313,7 +354,7 @@ pub(super) fn describe(charter: &Charter) -> String {
         limits.min_roster,
         limits.min_bodies,
         fields.amend,
-        charter.members().iter().filter(|member| member.has(Role::Voting)).count(),
+        charter.members().iter().filter(|member| member.votes()).count(),
         fields.asset_lock.clause.trim()
     );
     text
@@ -356,10 +397,11 @@ fn show(common: &Common, file: Option<PathBuf>) -> Result<Printed, CommandError>
     let json = json!({
         "schema": "datacoop.charter/1",
         "id": charter.id().to_string(),
+        "words": words::words(&charter.id()),
         "version": charter.version(),
         "name": charter.fields().name,
         "demo": charter.fields().demo,
-        "members": charter.members().iter().map(|member| json!({ "id": member.id.to_string(), "name": member.name, "body": member.body })).collect::<Vec<_>>(),
+        "members": charter.members().iter().map(belonging::member_json).collect::<Vec<_>>(),
         "purposes": charter.fields().purposes.iter().map(|purpose| purpose.id.clone()).collect::<Vec<_>>(),
         "signed": signed,
         "missing": missing,
