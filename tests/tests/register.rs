@@ -164,9 +164,10 @@ fn proposals_pauses_and_leave_to_ask_are_told_without_their_reasons() {
         made["index.html"].contains("Paused until")
             && made["purpose-1.html"].contains("<strong>Paused</strong>")
     );
-    for row in
-        ["pause,demo,,,,,,,2026-01-03,,purpose,demo,", ",state,open,", ",supporters,1,", ",objections,1,"]
-    {
+    let leave_row = format!(",{},,2025-12-05,2025-12-20,{},state,holds,", id(0), id(3));
+    let rows =
+        ["pause,demo,,,,,,,2026-01-03,,purpose,demo,", ",state,open,", ",supporters,1,", ",objections,1,"];
+    for row in rows.into_iter().chain([leave_row.as_str()]) {
         assert!(made["register.csv"].contains(row), "{row}\n{}", made["register.csv"]);
     }
     // A day before the second body said so nothing is paused; what is taken back later held.

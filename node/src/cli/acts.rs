@@ -181,7 +181,10 @@ pub(super) fn report(common: &Common, args: &ReportArgs) -> Result<Printed, Comm
     let home = home_of(common)?;
     let text = read_bounded(&args.text)?;
     checked(&text, &args.text.display().to_string())?;
-    confirm(common, "Report before all members; the text stays with them for good")?;
+    confirm(
+        common,
+        "Report before all members; the text stays with them for good, and everybody may read it once the purpose's results are public",
+    )?;
     let request = ActRequest::Report {
         purpose: args.purpose.clone(),
         outcome: args.outcome.clone(),

@@ -57,17 +57,26 @@ pub(super) fn csv(register: &Register<'_>) -> String {
 fn said(register: &Register<'_>) -> String {
     let now = end_of(register.source.as_of);
     let mut out = String::new();
-    let mut row =
-        |kind: &str, purpose: &str, id: &str, what: &str, by: &str, days: [String; 2], figure: [&str; 2]| {
-            let mut row = [""; COLUMNS.len()];
-            (row[0], row[1], row[2], row[3], row[5]) = (kind, purpose, id, what, by);
-            (row[7], row[8], row[10], row[11]) = (&days[0], &days[1], figure[0], figure[1]);
-            out += &safe_csv_line(row);
-        };
+    let mut row = |kind: &str, cells: &[(&str, &str)]| {
+        let value =
+            |column: &str| cells.iter().find(|(name, _)| *name == column).map_or("", |(_, value)| value);
+        let mut line = COLUMNS.map(value);
+        line[0] = kind;
+        out += &safe_csv_line(line);
+    };
     for report in &register.said.reports {
         let (id, day) = (report.said.at.leaf.to_string(), report.said.time.day().to_string());
-        let by = report.said.by.as_str();
-        row("report", report.purpose, &id, "", by, [day, String::new()], ["outcome", report.outcome.code()]);
+        row(
+            "report",
+            &[
+                ("purpose", report.purpose),
+                ("query", &id),
+                ("asked_by", report.said.by.as_str()),
+                ("asked_on", &day),
+                ("figure", "outcome"),
+                ("value", report.outcome.code()),
+            ],
+        );
     }
     for proposal in &register.said.proposals {
         let (id, day) = (proposal.said.at.leaf.to_string(), proposal.said.time.day().to_string());
@@ -75,23 +84,37 @@ fn said(register: &Register<'_>) -> String {
         let what = subject_words(proposal.subject);
         let [supporters, objections] =
             [proposal.supporters.len(), proposal.objections].map(|n| n.to_string());
-        for figure in
-            [["state", proposal.state.code()], ["supporters", &supporters], ["objections", &objections]]
-        {
-            let days = [day.clone(), String::new()];
-            row("proposal", purpose, &id, &what, proposal.said.by.as_str(), days, figure);
+        let figures =
+            [("state", proposal.state.code()), ("supporters", &supporters), ("objections", &objections)];
+        for (figure, value) in figures {
+            let by = proposal.said.by.as_str();
+            let said = [("purpose", purpose), ("query", &id), ("question", &what), ("asked_by", by)];
+            row(
+                "proposal",
+                &[&said[..], &[("asked_on", &day), ("figure", figure), ("value", value)]].concat(),
+            );
         }
     }
     for pause in &register.said.pauses {
         let ((what, id), until) = (pause.target.parts(), pause.until.map(|until| until.day().to_string()));
-        let purpose = if what == "purpose" { id } else { "" };
-        row("pause", purpose, "", "", "", [String::new(), until.unwrap_or_default()], [what, id]);
+        let (purpose, until) = (if what == "purpose" { id } else { "" }, until.unwrap_or_default());
+        row("pause", &[("purpose", purpose), ("answered_on", &until), ("figure", what), ("value", id)]);
     }
     for leave in &register.said.leaves {
         let (id, held) = (leave.at.leaf.to_string(), &leave.held);
-        let days = [held.at.day(), held.until.day()].map(|day| day.to_string());
-        let state = leave_words(leave, now);
-        row("leave", "", &id, held.audience.as_str(), held.by.as_str(), days, ["state", state]);
+        let [from, until] = [held.at.day(), held.until.day()].map(|day| day.to_string());
+        row(
+            "leave",
+            &[
+                ("query", &id),
+                ("asked_by", held.by.as_str()),
+                ("asked_on", &from),
+                ("answered_on", &until),
+                ("group", held.audience.as_str()),
+                ("figure", "state"),
+                ("value", leave_words(leave, now)),
+            ],
+        );
     }
     out
 }

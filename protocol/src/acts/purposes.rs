@@ -65,13 +65,13 @@ impl Acts {
     pub fn report_on(&self, fold: &Fold, purpose: &str, report: &Digest) -> Result<&Done, NoReport> {
         let wrong = |text: String| Err(NoReport::Wrong(text));
         let done = self.get(report).ok_or(NoReport::NotHere)?;
-        match &done.act {
-            Act::Report { purpose: of, .. } if of != purpose => wrong(format!("is about the purpose `{of}`")),
-            Act::Report { .. } if !is_entitled(fold, done) => {
-                wrong(format!("is by `{}`, who may not report", done.by))
-            }
-            Act::Report { .. } => Ok(done),
-            other => wrong(format!("is a {}, no report", other.kind())),
+        let Act::Report { purpose: of, .. } = &done.act else {
+            return wrong(format!("is a {}, no report", done.act.kind()));
+        };
+        match is_entitled(fold, done) {
+            _ if of != purpose => wrong(format!("is about the purpose `{of}`")),
+            false => wrong(format!("is by `{}`, who may not report", done.by)),
+            true => Ok(done),
         }
     }
 }
