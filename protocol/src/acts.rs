@@ -19,8 +19,8 @@ use crate::json::{Fields, JsonError, Value};
 use crate::log::tree::sha256;
 
 use delegations::{limits_value, parse_limits};
-pub(crate) use state::{has_vote, is_entitled, is_one_too_many};
 pub use state::{Acts, Blocked, Objection, Restriction, Reviewed, State};
+pub(crate) use state::{has_vote, is_entitled, is_one_too_many};
 
 /// A proposal that is not adopted by then is stale (CHARTER.md section 4).
 pub const PROPOSAL_OPEN: Span = Span(60 * 86_400_000);

@@ -43,7 +43,8 @@ fn is_of(proposal: &Done, version: &Charter, blobs: &Blobs) -> bool {
         Subject::Charter(_) => *draft == version.hash(),
         Subject::Purpose(id) => {
             let blob = blobs.get(text).ok().flatten();
-            let text = blob.as_deref().and_then(blob_text).filter(|text| sha256(&[text.as_bytes()]) == *draft);
+            let text =
+                blob.as_deref().and_then(blob_text).filter(|text| sha256(&[text.as_bytes()]) == *draft);
             let read = text.and_then(|text| parse_purpose_text(text).ok());
             read.is_some_and(|purpose| version.purpose(id) == Some(&purpose))
         }
@@ -73,7 +74,9 @@ fn refusal(seen: &Seen, blocked: &Blocked) -> CommandError {
     let until = clock_text(blocked.until);
     let answer = match (blocked.answered, blocked.awaits_answer) {
         (true, _) => format!("it was answered, and members have until {until} to hear it"),
-        (false, true) => format!("it is not answered: nobody's program signs before {until}, nor before it is"),
+        (false, true) => {
+            format!("it is not answered: nobody's program signs before {until}, nor before it is")
+        }
         (false, false) => format!("members have until {until} to hear it"),
     };
     let next = match (blocked.awaits_answer, proposal.by == seen.me) {

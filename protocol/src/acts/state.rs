@@ -212,7 +212,8 @@ impl Acts {
         let Some(proposal) = found else { return false };
         let Act::Proposal { subject: Subject::Question(_), draft, .. } = &proposal.act else { return false };
         let by_then = |time: Time| time <= query.at + CLOCK_SKEW_MAX;
-        let stands = by_then(proposal.time) && by_then(done.time) && query.at <= proposal.time + PROPOSAL_OPEN;
+        let stands =
+            by_then(proposal.time) && by_then(done.time) && query.at <= proposal.time + PROPOSAL_OPEN;
         let taken_back = || self.withdrawal(proposal).is_some_and(|said| said.time <= query.at);
         let is_of = *draft == query.question_hash && stands && !(fresh && taken_back());
         is_of && may(fold.charter_of(&query.charter), done)
@@ -253,7 +254,9 @@ impl Acts {
     /// Whether a member answers an objection to an entry of `author`: it is its own, or it proposes the same draft
     /// and has a vote. Else whoever proposes a draft of others, and never answers, would keep all from signing it.
     pub fn may_reply(&self, fold: &Fold, at: &Ref, author: &MemberId, by: &MemberId) -> bool {
-        let Some(Done { act: Act::Proposal { draft, .. }, .. }) = self.get(&at.leaf) else { return by == author };
+        let Some(Done { act: Act::Proposal { draft, .. }, .. }) = self.get(&at.leaf) else {
+            return by == author;
+        };
         by == author || self.of_draft(draft).any(|same| same.by == *by && has_vote(fold, same))
     }
 
@@ -354,7 +357,8 @@ impl Acts {
             }
             Subject::Question(_) => {
                 let mut queries = fold.rounds().values().filter_map(|round| round.query());
-                queries.any(|query| query.question_hash == *draft)
+                // Asked before it was proposed, it is to be asked again: as after its 60 days, which end its support.
+                queries.any(|query| query.question_hash == *draft && query.at >= proposal.time)
             }
         };
         Some(match () {
@@ -432,7 +436,8 @@ impl<'a> Restriction<'a> {
 /// its log, so that no time that it writes down makes room for more.
 pub(crate) fn is_one_too_many(same: &[&Done], done: &Done) -> bool {
     let before = same.iter().filter(|other| other.at.index < done.at.index);
-    before.filter(|other| other.time.0.abs_diff(done.time.0) < RESTRICTIONS_WITHIN.0).count() >= RESTRICTIONS_MAX
+    before.filter(|other| other.time.0.abs_diff(done.time.0) < RESTRICTIONS_WITHIN.0).count()
+        >= RESTRICTIONS_MAX
 }
 
 /// Whether a proposal's time is over, or the charter that it was made under is; a question's does not end with that.

@@ -232,7 +232,9 @@ impl Member {
         let asker = self.fold.round(&about.leaf).and_then(|round| round.asked()).map(|asked| &asked.asker);
         let me = &self.settings.me;
         if !proposer.or(asker).is_some_and(|author| acts.may_reply(&self.fold, about, author, me)) {
-            return no("only whoever proposed or asked it replies, or whoever has a vote and proposes the same");
+            return no(
+                "only whoever proposed or asked it replies, or whoever has a vote and proposes the same",
+            );
         }
         self.once(objection, |act| matches!(act, Act::Reply { .. }), "we replied to it already")
     }
