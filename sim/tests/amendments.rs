@@ -138,6 +138,51 @@ fn a_round_ends_under_the_version_it_was_debited_under() {
     story.audits_clean(2);
 }
 
+/// Not even by a step that grew between a seat's close and its open: it would have closed and then given up.
+#[test]
+fn a_larger_step_counts_from_the_next_question_on() {
+    let mut story = Story::new(12, 70);
+    story.meet();
+    let secure = |story: &mut Story, named: Digest, period: &str| {
+        story.named = named;
+        let query = story.query(Mode::Secure, LOSS, 5, period);
+        story.ask(0, query).unwrap()
+    };
+    // Three of twelve are not in the first round: they go by another version.
+    let first = story.charters[0].hash();
+    let second = story.amend(|draft| draft.limits.max_cells = 100);
+    (9..12).for_each(|site| story.give_newest(site));
+    story.meet();
+    let id = secure(&mut story, first, common::PERIOD);
+    assert!(story.finish(id, 12) && story.released(id));
+    assert!((0..12).all(|site| story.wrote(id, site, Kind::Debit) == (site < 9)));
+    // Answers leave a while after the debits: there is time for a next version.
+    story.world.answer_grid = Span(10_000);
+    (0..9).for_each(|site| story.give_newest(site));
+    story.meet();
+    let id = secure(&mut story, second.hash(), "2025-11-03..2025-12-19");
+    let until = story.world.now() + Span(60_000);
+    let debited = |world: &datacoop_sim::world::World| {
+        (0..12).all(|site| {
+            let member = world.member(site);
+            let round = member.and_then(|member| Some((member.me(), member.fold().round(&id)?)));
+            round.is_some_and(|(me, round)| round.said(Kind::Debit, me).is_some())
+        })
+    };
+    assert!(story.world.run_while(until, |world| !debited(world)));
+    let third = story.amend(|draft| draft.limits.min_step = 4);
+    (0..12).for_each(|site| story.give_newest(site));
+    assert!(story.finish(id, 12));
+    let round = story.world.member(1).unwrap().fold().round(&id).unwrap().clone();
+    assert!(story.released(id), "{:?}", round.ending());
+    assert!((0..12).any(|site| {
+        let member = story.world.member(site).unwrap();
+        let open = round.said(Kind::Open, member.me());
+        open.is_some_and(|open| member.fold().charter_at(member.me(), open.time).hash() == third.hash())
+    }));
+    story.audits_clean(3);
+}
+
 #[test]
 fn a_member_joins_and_another_leaves() {
     let mut story = Story::founded(7, 64, |draft| {
@@ -222,6 +267,7 @@ fn a_dormant_member_takes_no_part_until_it_is_woken() {
         text: sha256(&[&text]),
         charter: marks.hash(),
         replaces: None,
+        reviewers: vec![],
     };
     assert!(act(&mut story, wake, Some(text)));
     // It wrote within the year, which its audit tells, and nobody is convicted by it.
@@ -252,8 +298,8 @@ fn a_version_put_in_force_too_soon_fails_the_log() {
     wait(&mut story, Span(60_000));
     let held = story.world.member(0).unwrap().fold();
     let liar = story.founder(1).id;
-    let with = |change: &dyn Fn(&mut Entry)| {
-        let mut fold = Fold::with_chain(held.charters().to_vec(), story.vocabularies());
+    let with_chain = |versions: usize, change: &dyn Fn(&mut Entry)| {
+        let mut fold = Fold::with_chain(held.charters()[..versions].to_vec(), story.vocabularies());
         for log in held.logs() {
             for bytes in log.entries() {
                 let mut entry = Entry::parse(bytes).unwrap();
@@ -266,6 +312,7 @@ fn a_version_put_in_force_too_soon_fails_the_log() {
         let report = audit_one(&fold, &liar, &|_| None).unwrap();
         report.checks.into_iter().find(|check| check.code == "A06").unwrap()
     };
+    let with = |change: &dyn Fn(&mut Entry)| with_chain(3, change);
     let right = with(&|_| ());
     assert_eq!(right.outcome, Outcome::Pass, "{right:?}");
     let edit = |number: u32, edit: &dyn Fn(&mut Body)| {
@@ -290,6 +337,14 @@ fn a_version_put_in_force_too_soon_fails_the_log() {
         hash.0[0] ^= 1;
     });
     assert!(other.outcome == Outcome::Fail && other.text.contains("another charter"), "{other:?}");
+    // An old version under a new number is known at once, whatever the chain here.
+    let first = story.charters[0].hash();
+    let old = with_chain(1, &|entry| {
+        if let Body::Charter { version: 2, hash, .. } = &mut entry.body {
+            *hash = first;
+        }
+    });
+    assert!(old.outcome == Outcome::Fail && old.text.contains("another charter"), "{old:?}");
     assert_eq!(second.version(), 2);
 }
 

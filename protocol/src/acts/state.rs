@@ -379,7 +379,8 @@ impl Acts {
             }
             Subject::Question(_) => {
                 let mut queries = fold.rounds().values().filter_map(|round| round.query());
-                queries.any(|query| query.question_hash == *draft)
+                // Asked before it was proposed, it is to be asked again: as after its 60 days, which end its support.
+                queries.any(|query| query.question_hash == *draft && query.at >= proposal.time)
             }
         };
         Some(match () {

@@ -7,6 +7,7 @@
     reason = "each test file uses its part, and a test fails by panicking"
 )]
 
+pub mod acts;
 pub mod logs;
 pub mod restart;
 
