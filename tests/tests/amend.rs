@@ -95,7 +95,7 @@ fn whoever_a_version_drops_goes_on_until_it_acts() {
     );
     assert_eq!(
         (&limits["waiting"]["from"], &limits["waiting"]["logged"]),
-        (&status["charter"]["later"][0]["from"], &true.into()),
+        (&coop.status(0)["charter"]["later"][0]["from"], &true.into()),
         "{limits}"
     );
     let said = String::from_utf8(coop.ok(0, &["charter", "limits"]).stdout).expect("text");

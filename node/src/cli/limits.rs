@@ -258,10 +258,10 @@ pub(super) fn limits(common: &Common, args: &LimitsArgs) -> Result<Printed, Comm
         }
     };
     if let Some(Waiting { version, from, logged }) = waiting {
-        let when = if logged {
-            format!("acts here from {from} on")
-        } else {
-            format!("acts here from {from} on at the earliest, once this node runs")
+        let when = match (seen.charter.member(&seen.me).is_some(), logged) {
+            (false, _) => "does not have this node as a member".to_owned(),
+            (true, true) => format!("acts here from {from} on"),
+            (true, false) => format!("acts here from {from} on at the earliest, once this node runs"),
         };
         let said = format!(
             "These are the limits of version {}, which is in force. Version {version} {when}; what it changes:\n  datacoop charter diff\n\n",
