@@ -170,7 +170,7 @@ fn a_proposal_that_is_taken_back_in_hindsight_convicts_nobody() {
     let text = blob("the question");
     let (subject, draft) = (Subject::Question("q".into()), question_hash(&query.question));
     let text = sha256(&[&text]);
-    let proposal = Act::Proposal { subject, draft, text, charter, replaces: None };
+    let proposal = Act::Proposal { subject, draft, text, charter, replaces: None, reviewers: vec![] };
     story.world.give_charters(liar, []);
     story.world.away = away;
     let proposed = story.world.now();

@@ -1,7 +1,7 @@
 //! What members do beside asking, in a story.
 
 use datacoop_policy::query::Mode;
-use datacoop_policy::{Digest, QueryId, Span};
+use datacoop_policy::{Digest, MemberId, QueryId, Span};
 use datacoop_protocol::acts::{Act, Done, State, Subject, text_blob};
 use datacoop_protocol::entry::Ref;
 use datacoop_protocol::log::tree::sha256;
