@@ -3,9 +3,9 @@
 
 mod common;
 
-use common::acts::{
-    DAY, act, ask, blob, done, member_id, object, propose, propose_with, reply, sleep, state,
-};
+use std::sync::Arc;
+
+use common::acts::{DAY, act, ask, blob, done, object, propose, propose_with, reply, sleep, state};
 use common::{LOSS, Story};
 use datacoop_policy::charter::{LOOSENING_WAITS, Role};
 use datacoop_policy::query::Mode;
