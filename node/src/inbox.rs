@@ -61,7 +61,8 @@ async fn inbox(State(handle): State<Handle>) -> Answer {
 async fn decide(State(handle): State<Handle>, Json(request): Json<DecideRequest>) -> Answer {
     let DecideRequest { query, yes } = request;
     let found = handle.view(move |member| find_round(member.fold(), &query).map(|round| round.id));
-    let id = found.await.ok_or_else(stopped)??;
+    let here = |error: CommandError| error.hint("list them: datacoop inbox");
+    let id = found.await.ok_or_else(stopped)?.map_err(here)?;
     match handle.decide(id, yes).await.ok_or_else(stopped)? {
         DecideReply::Kept => {}
         DecideReply::Denied(rule, text) => return Err(CommandError::refused(rule, text).into()),

@@ -42,7 +42,7 @@ pub(crate) fn refusal(rules: &InboxRules, decided: Option<bool>, query: &Query) 
 /// What decides in an `inbox.toml`.
 pub fn rule_words(place: Option<usize>) -> String {
     place.map_or_else(
-        || "`default` of inbox.toml".to_owned(),
+        || "the default of inbox.toml".to_owned(),
         |place| format!("rule {} of inbox.toml", place + 1),
     )
 }

@@ -81,7 +81,7 @@ fn a_question_waits_for_a_yes_is_answered_then_and_a_purpose_is_left_at_once() {
         "1 question waits for this node's yes\n",
         "costs          2 points of the privacy budget: rho 0.005",
         "why            plan lessons\n",
-        "waits          `default` of inbox.toml asks first",
+        "waits          the default of inbox.toml asks first",
         &format!("datacoop approve {id}"),
     ] {
         assert!(said.contains(expected), "{expected}\n{said}");

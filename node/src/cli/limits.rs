@@ -321,7 +321,7 @@ fn printed(
     };
     text += &table(&rows);
     text += &format!(
-        "\nepsilon is at delta {DELTA_TEXT}. A layer can only tighten what stands before it: the floor, the charter,\nthe purpose, what members paused, our own limits in {}. A node that runs holds to\nthat file as it was at its start. A sensitive column is open only to a purpose that names it.\n",
+        "\nepsilon is at delta {DELTA_TEXT}. A layer can only tighten what stands before it: the floor, the charter,\nthe purpose, what members paused, our own limits in {}. A node that runs goes by\nthat file as it was at its start, and by what `not-us` and `decline` took out of it since. A sensitive\ncolumn is open only to a purpose that names it.\n",
         home.join("limits.toml").display()
     );
     let json = json!({
