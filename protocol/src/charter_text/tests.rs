@@ -214,10 +214,7 @@ fn a_new_purpose_is_signed_by_its_reviewers_and_a_renewed_one_names_its_report()
     // The quorum without one of the two is none.
     let four = signed_by(&second, &first, &[1, 2, 3, 4]);
     let lacks = open_chain(&[&genesis, &four]).unwrap_err().0;
-    assert!(
-        lacks.contains("1 of the 2 reviewers of its new purposes") && lacks.contains("GB-EDU-5"),
-        "{lacks}"
-    );
+    assert!(lacks.contains("of the 2 reviewers of its new purposes GB-EDU-5 did not sign"), "{lacks}");
     let five = signed_by(&four, &first, &[5]);
     assert_eq!(open_chain(&[&genesis, &five]).unwrap().len(), 2);
     assert_eq!(open_chain(&[&genesis, &signed_by(&second, &first, &[1, 2, 4, 5])]).unwrap().len(), 2);
