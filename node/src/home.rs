@@ -233,7 +233,7 @@ impl Home {
         }
         let list: Vec<String> = purposes.iter().map(|id| format!("\"{id}\"")).collect();
         let text = format!(
-            "# What this member answers. The charter and the compiled-in floor hold too; here you can only\n# tighten. Without this file the node answers nothing.\npurposes = [{}]\n# rho_query = 20_000_000    # most one question may cost, in billionths of rho\n# rho_year = 250_000_000    # most a year may cost\n# questions = {{ except = [] }}\n",
+            "# What this member answers. The charter and the compiled-in floor hold too; here you can only\n# tighten. Without this file the node answers nothing. What these limits allow is answered without asking\n# you, unless a file inbox.toml beside this one says otherwise: datacoop inbox --help.\npurposes = [{}]\n# rho_query = 20_000_000    # most one question may cost, in billionths of rho\n# rho_year = 250_000_000    # most a year may cost\n# questions = {{ except = [] }}\n",
             list.join(", ")
         );
         write_durably(&path, text.as_bytes())

@@ -155,7 +155,7 @@ pub(super) fn object(common: &Common, args: &ObjectArgs) -> Result<Printed, Comm
     let json = do_act(&home, &request)?;
     let until = clock_text(clock::now() + OBJECTION_WAITS);
     let text = format!(
-        "We object, as {}. What is proposed to be signed nobody's program signs before {until}, nor before its\nauthor answers; then the members decide. To keep this node out whatever they decide: datacoop not-us\n",
+        "We object, as {}. What is proposed to be signed nobody's program signs before {until}, nor before its\nauthor answers; then the members decide. A question waits at every node that has not answered it yet, until whoever\nproposed or asked it answers, or a person there approves it. To keep this node out in any case: datacoop not-us\n",
         short(json["id"].as_str().unwrap_or_default())
     );
     Ok(Printed::new(json, text))
@@ -166,7 +166,7 @@ pub(super) fn reply(common: &Common, args: &ReplyArgs) -> Result<Printed, Comman
     checked(&args.text, "--text")?;
     confirm(common, "Answer before all members; the answer stays with them for good")?;
     let json = do_act(&home, &ActRequest::Reply { id: args.id.clone(), text: args.text.clone() })?;
-    Ok(Printed::new(json, "Answered. Seven days after the objection the members decide.\n".into()))
+    Ok(Printed::new(json, "Answered. Seven days after the objection the members decide; a question it held waits no longer for this.\n".into()))
 }
 
 pub(super) fn withdraw(common: &Common, args: &WithdrawArgs) -> Result<Printed, CommandError> {

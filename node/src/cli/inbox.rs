@@ -13,6 +13,25 @@ use crate::error::CommandError;
 use crate::home::Home;
 use crate::inbox::DecideRequest;
 
+/// How to write standing rules.
+pub(super) const RULES_HELP: &str = "\
+What is asked within all limits is answered, and nothing waits, unless inbox.toml in the node's folder says
+otherwise. The first rule that fits in all its conditions decides; it can loosen no limit. An example:
+
+  default = \"ask\"                  # accept, ask or never: whatever no rule fits
+
+  [[rule]]                         # cheap questions for a known purpose need nobody
+  purposes = [\"attendance-2026\"]
+  rho_query = 5_000_000            # costs at most so much, in billionths of rho: 2 points
+  then = \"accept\"
+
+  [[rule]]                         # also: questions, datasets; askers are ids of members
+  askers = { except = [\"GB-EDU-100200\"] }
+  then = \"never\"
+
+It counts from the next start on. If it cannot be read the node answers nothing, and status says why.
+A question that somebody objects to waits too, whatever the rules, until that is answered.";
+
 /// Digits of an id that are shown, and the fewest that are taken.
 const SHORT_DIGITS: usize = 8;
 

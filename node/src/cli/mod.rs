@@ -168,6 +168,7 @@ enum Command {
     /// Take a delegation of this member's back
     Revoke(delegate::RevokeArgs),
     /// List the questions that wait for this node's yes, and those that can still be declined
+    #[command(after_help = inbox::RULES_HELP)]
     Inbox,
     /// Answer a question that waits
     Approve(inbox::ApproveArgs),

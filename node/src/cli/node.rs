@@ -257,12 +257,7 @@ pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {
     if json["answers"] != true {
         text += &answers_nothing_text(&home);
     }
-    if let Some(off) = json["clock"].as_str() {
-        text += &format!(
-            "This node answers nothing: {}. Set this computer's clock right, then start the node again.\n",
-            plain(off)
-        );
-    }
+    text += &clock_text(&json);
     text += &super::inbox::waiting_text(&json["inbox"]);
     if json["datasets"].as_array().is_none_or(Vec::is_empty) {
         text += "No data yet: datacoop import FILE --as NAME\n";
@@ -273,6 +268,16 @@ pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {
         text += &format!("open: {} {}\n", &words(&open["query"])[..8], words(&open["stage"]));
     }
     Ok(Printed::new(json, text))
+}
+
+/// That our clock is off; nothing where it is not.
+fn clock_text(json: &Value) -> String {
+    json["clock"].as_str().map_or_else(String::new, |off| {
+        format!(
+            "This node answers nothing: {}. Set this computer's clock right, then start the node again.\n",
+            plain(off)
+        )
+    })
 }
 
 /// Which of its own files keeps a node from answering.

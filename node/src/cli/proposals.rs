@@ -171,10 +171,13 @@ fn blocked_text(one: &Value) -> String {
     let blocked = &one["blocked"];
     if one["what"] == "question" {
         return format!(
-            "{} objects since {}: {} before you ask it or answer it",
+            "{} objects since {}: {}",
             words(&blocked["name"]),
             words(&blocked["since"]),
-            if blocked["answered"] == true { "read why, and the answer," } else { "read why" }
+            match blocked["answered"] == true {
+                true => "read why, and the answer, before you ask it or answer it",
+                false => "asked before its author answers, it waits at every other node for a person's yes",
+            }
         );
     }
     let answer = if blocked["awaits_answer"] == true { ", nor before its author answers" } else { "" };

@@ -17,7 +17,7 @@ use datacoop_protocol::wire::{Bytes, Request, Section, encode};
 use datacoop_sim::coop::{Founder, charter_draft, textless_charter, vocabularies};
 use datacoop_sim::world::World;
 
-use super::unresponsive_text;
+use super::{clock_text, unresponsive_text};
 use crate::home::SHIPPED_VOCABULARIES;
 use crate::view::status_json;
 
@@ -75,5 +75,24 @@ fn who_does_not_show_for_a_day_what_another_holds_is_named_with_who_says_so() {
             "unresponsive: {silent}; {teller} says since a day ago that it holds 900 entries of its log, which are \
              not what is here; no proof of anything: ask both\n"
         )
+    );
+}
+
+/// A clock that is a day off is told of in words that say what to do.
+#[test]
+fn a_clock_that_is_off_is_said_in_status() {
+    let mut world = world(Day::parse("2025-12-01").unwrap());
+    let clock = |world: &World| clock_text(&status_json(world.member(0).unwrap(), world.now()));
+    world.run_until(world.now() + Span(2_000));
+    assert_eq!(clock(&world), "");
+    for site in [1, 2] {
+        world.set_clock(site, 86_400_000);
+        world.give_charters(site, []);
+    }
+    world.run_until(world.now() + Span(2 * 3_600_000));
+    let said = clock(&world);
+    assert!(
+        said.contains("minutes slow beside those of 2 of 2 members") && said.contains("start the node again"),
+        "{said}"
     );
 }
