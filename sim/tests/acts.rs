@@ -1,5 +1,4 @@
 //! Members propose, support, object, review, report and restrict. Source: CHARTER sections 3 and 4.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
