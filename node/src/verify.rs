@@ -73,7 +73,7 @@ fn read_earlier(folder: &Path) -> Result<Vec<String>, StoreError> {
 
 /// Reads the entries of an export, one bundle at a time, each into `take`, and says what is wrong with its
 /// files: each tile, bundle and line must be what the entries give, and its head theirs. Entries up to the
-/// first unreadable bundle are taken. Errors: the machine cannot read it.
+/// first unreadable bundle, or one of another length than its path says, are taken. Errors: the machine cannot read it.
 fn read_entries(export: &Export, take: &mut dyn FnMut(Arc<[u8]>)) -> Result<Option<String>, StoreError> {
     let is_other = |name: &str| format!("{name} is not what the entries give");
     let (mut problem, mut tiles, mut edge) = (None, TileStream::default(), Edge::default());
@@ -83,7 +83,9 @@ fn read_entries(export: &Export, take: &mut dyn FnMut(Arc<[u8]>)) -> Result<Opti
         let Some(entries) = bundle.as_deref().and_then(read_bundle) else {
             return Ok(Some(format!("{name} is absent or no bundle of entries")));
         };
-        if entries.len() as u64 != width {
+        // What follows one of another length is at another place than its path says.
+        let is_last = entries.len() as u64 != width;
+        if is_last {
             problem = problem.or_else(|| Some(is_other(&name)));
         }
         for entry in entries {
@@ -99,6 +101,9 @@ fn read_entries(export: &Export, take: &mut dyn FnMut(Arc<[u8]>)) -> Result<Opti
                 problem = Some(is_other(LINES));
             }
             take(entry);
+        }
+        if is_last {
+            return Ok(problem);
         }
     }
     for (name, bytes) in tiles.finish() {
@@ -229,22 +234,7 @@ pub fn verify(
         let heads = copies.iter().flat_map(|copy| std::iter::once(&copy.note).chain(&copy.earlier));
         notes.insert(owner.clone(), heads.cloned().collect());
     }
-    for path in given.seen {
-        let note = read_head(path)?;
-        let origin = note.lines().next().unwrap_or_default();
-        let owner = fold.member_by_origin(origin).ok_or_else(|| {
-            StoreError::Wrong(format!("{}: no head of a log of this charter", path.display()))
-        })?;
-        // Else nobody would say that a log which somebody saw is not here at all.
-        if !trees.contains_key(owner) {
-            return Err(StoreError::Wrong(format!(
-                "{}: a head of `{origin}`, and none of these folders is of that log; name its export too, or \
-                 leave the head out",
-                path.display()
-            )));
-        }
-        notes.entry(owner.clone()).or_default().push(note);
-    }
+    add_seen(&fold, given.seen, &mut notes)?;
     let refused = RefCell::new(None);
     let source = |hash: &Digest| match read_blob(folders, hash) {
         Ok(found) => found,
@@ -266,6 +256,28 @@ pub fn verify(
     let conflicts = conflicts(&fold, &notes);
     let charter = fold.charter().clone();
     Ok(Verified { reports, charter, charter_notes, heads: notes, fold, books, conflicts })
+}
+
+/// Adds heads that were shown earlier to those of the logs that are here. Errors: one cannot be read, or is of a
+/// log that is not here.
+fn add_seen(fold: &Fold, seen: &[&Path], notes: &mut Notes) -> Result<(), StoreError> {
+    for path in seen {
+        let note = read_head(path)?;
+        let origin = note.lines().next().unwrap_or_default();
+        let owner = fold.member_by_origin(origin).ok_or_else(|| {
+            StoreError::Wrong(format!("{}: no head of a log of this charter", path.display()))
+        })?;
+        // Else nobody would say that a log which somebody saw is not here at all.
+        let Some(heads) = notes.get_mut(owner) else {
+            return Err(StoreError::Wrong(format!(
+                "{}: a head of `{origin}`, and none of these folders is of that log; name its export too, or \
+                 leave the head out",
+                path.display()
+            )));
+        };
+        heads.push(note);
+    }
+    Ok(())
 }
 
 /// The longest chain of charter versions among exports: a member that was away may hold fewer. `first` is the

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use datacoop_policy::{MemberId, Time};
 
-use super::{BlobSource, LogChecks, LogReport, Notes, Step, steps};
+use super::{BlobSource, LogChecks, LogReport, Notes, Step};
 use crate::fold::{Entries, Fold, Log, Places, Vanished};
-use crate::rounds::Round;
+use crate::rounds::{Kind, Logged, Round};
 
 /// Audits the logs of these members in a fold for audit, whose entries are read again; otherwise as
 /// `audit_one_from`. `proved` says of each log up to where its range proofs were recomputed earlier, and `seen`
@@ -70,10 +70,51 @@ struct Sweep<'a> {
     members: &'a [MemberId],
     entries: &'a mut dyn Entries,
     places: Places,
-    /// Rounds that are held, by when they were last used, and when each was.
+    /// Rounds that are held, and their numbers by when they were last used.
+    held: BTreeMap<u32, Held>,
     used: BTreeMap<u64, u32>,
-    held: BTreeMap<u32, u64>,
     clock: u64,
+}
+
+/// A round that is held.
+struct Held {
+    used: u64,
+    round: Arc<Round>,
+    /// Where each step is in it: whoever says the same a thousand times makes nobody look through all of it for
+    /// each.
+    steps: Arc<Steps>,
+}
+
+/// Where a step is in its round.
+#[derive(Clone, Copy)]
+enum Where {
+    Asked,
+    Said(Kind),
+    Repeat(usize),
+    Alert(usize),
+}
+
+/// Steps of a round, by who took each and in which entry of its log.
+type Steps = BTreeMap<(MemberId, u64), Where>;
+
+fn steps_of(round: &Round) -> Steps {
+    let asked = round.asked().map(|asked| ((asked.asker.clone(), asked.at.index), Where::Asked));
+    let place = |by: &MemberId, logged: &Logged| (by.clone(), logged.at.index);
+    let said = round.firsts().map(|(kind, by, logged)| (place(by, logged), Where::Said(kind)));
+    let repeats = round.repeats().iter().enumerate();
+    let repeats = repeats.map(|(n, (by, logged))| (place(by, logged), Where::Repeat(n)));
+    let alerts = round.alerts().iter().enumerate();
+    let alerts = alerts.map(|(n, (by, logged))| (place(by, logged), Where::Alert(n)));
+    asked.into_iter().chain(said).chain(repeats).chain(alerts).collect()
+}
+
+fn step_at<'a>(round: &'a Round, by: &MemberId, at: Where) -> Option<Step<'a>> {
+    Some(match at {
+        Where::Asked => Step::Asked(round.asked()?),
+        Where::Said(kind) => Step::Said(kind, round.said(kind, by)?),
+        Where::Repeat(n) => Step::Repeat(&round.repeats().get(n)?.1),
+        Where::Alert(n) => Step::Alert(&round.alerts().get(n)?.1),
+    })
 }
 
 impl<'a> Sweep<'a> {
@@ -91,7 +132,7 @@ impl<'a> Sweep<'a> {
         while let Some((_, which, index)) = queue.pop_first() {
             let member = &self.members[which];
             let Some(number) = self.fold.shelved_round(member, index) else { continue };
-            let round = self.hold(number)?;
+            let (round, steps) = self.hold(number)?;
             // What it corrects is asked about.
             let old = round.query().and_then(|query| self.fold.number_of(&query.supersedes?));
             if let Some(old) = old {
@@ -101,7 +142,8 @@ impl<'a> Sweep<'a> {
             let is_new = u64::from(*count) == self.places.count(number);
             *count -= 1;
             let is_last = *count == 0;
-            let step = steps(&round, member).find(|(at, _)| *at == index).map(|(_, step)| step);
+            let place = steps.get(&(member.clone(), index));
+            let step = place.and_then(|place| step_at(&round, member, *place));
             if let Some((step, log)) = step.zip(self.fold.log(member)) {
                 each(At { fold: self.fold, which, log, round: &round, step, is_new });
             }
@@ -123,29 +165,31 @@ impl<'a> Sweep<'a> {
         Some((log.time(index).unwrap_or(Time(0)), which, index))
     }
 
-    /// A round, which then is in the fold.
-    fn hold(&mut self, number: u32) -> Result<Arc<Round>, Vanished> {
+    /// A round, which then is in the fold, and where its steps are.
+    fn hold(&mut self, number: u32) -> Result<(Arc<Round>, Arc<Steps>), Vanished> {
         self.clock += 1;
-        let known = self.held.insert(number, self.clock);
-        if let Some(before) = known {
-            self.used.remove(&before);
+        if let Some(held) = self.held.get_mut(&number) {
+            self.used.remove(&held.used);
+            held.used = self.clock;
+            self.used.insert(self.clock, number);
+            return Ok((Arc::clone(&held.round), Arc::clone(&held.steps)));
         }
-        self.used.insert(self.clock, number);
-        let id = self.places.id(number);
-        if let Some(round) = known.and_then(|_| self.fold.round(&id)) {
-            return Ok(Arc::clone(round));
-        }
-        while self.held.len() > self.entries.rounds_held().max(2)
+        while self.held.len() + 1 > self.entries.rounds_held().max(2)
             && let Some((_, oldest)) = self.used.first_key_value()
         {
             self.let_go(*oldest);
         }
-        self.fold.load(&self.places, number, self.entries)
+        let round = self.fold.load(&self.places, number, self.entries)?;
+        let steps = Arc::new(steps_of(&round));
+        self.used.insert(self.clock, number);
+        self.held
+            .insert(number, Held { used: self.clock, round: Arc::clone(&round), steps: Arc::clone(&steps) });
+        Ok((round, steps))
     }
 
     fn let_go(&mut self, number: u32) {
-        if let Some(used) = self.held.remove(&number) {
-            self.used.remove(&used);
+        if let Some(held) = self.held.remove(&number) {
+            self.used.remove(&held.used);
         }
         self.fold.unload(&self.places.id(number));
     }
