@@ -81,7 +81,10 @@ fn a_member_asks_for_a_coordinator_until_it_takes_that_back() {
     assert!(shown.contains("Cells of one answer: at most 8") && shown.contains("--under ID"), "{shown}");
     let plan = [&ASK[..5], &["--plan"]].concat();
     assert!(text(&coop.ok(4, &plan)).contains("under the delegation by School 0"));
-    let limits = json(&coop.ok(4, &["charter", "limits", "--under", &id[..8], "--json"]));
+    // Read from the folder, where others' entries come a little after.
+    let limits = ["charter", "limits", "--under", &id[..8], "--json"];
+    wait_for("the delegation in the folder", || coop.run(4, &limits).status.success());
+    let limits = json(&coop.ok(4, &limits));
     let cells = limits["limits"].as_array().unwrap().iter().find(|one| one["limit"] == "max_cells").unwrap();
     assert_eq!((&cells["value"], &cells["set_by"][0]), (&8.into(), &"delegation".into()), "{cells}");
     let plan = [&plan[..], &["--under", &id[..8], "--json"]].concat();
