@@ -428,7 +428,9 @@ fn a_version_whose_note_is_nowhere_fails_its_files() {
     made_up(&mut logs[2]);
     let (_, verified, text) = Exports::of(&logs).verify(&[]);
     assert!(text.contains("charter/2.note is absent, and entry"), "{text}");
-    (0..MEMBERS).filter(|n| *n != 2).for_each(|n| assert!(codes(&verified, n, "fail").is_empty(), "{n}: {text}"));
+    (0..MEMBERS)
+        .filter(|n| *n != 2)
+        .for_each(|n| assert!(codes(&verified, n, "fail").is_empty(), "{n}: {text}"));
 }
 
 #[test]
