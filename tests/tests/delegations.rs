@@ -101,7 +101,9 @@ fn a_member_asks_for_a_coordinator_until_it_takes_that_back() {
     let other = ["ask", "--question", "mean.toml", "--period", "2026-09-01..2026-12-11", "--yes"];
     coop.fails(4, &other, 6, "no right to ask");
     coop.fails(4, &[&other[..], &["--under", id]].concat(), 6, "took the delegation back");
-    coop.fails(4, &["charter", "limits", "--under", id], 6, "it was taken back");
+    let limits = ["charter", "limits", "--under", id];
+    wait_for("the revocation in the folder", || coop.run(4, &limits).status.code() == Some(6));
+    coop.fails(4, &limits, 6, "it was taken back");
 
     assert_eq!(coop.verify_all()["result"], "pass");
     assert_eq!(json(&coop.ok(3, &["audit", "--json"]))["result"], "pass");

@@ -12,7 +12,7 @@ use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Mode;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, Digest, Span};
-use datacoop_protocol::acts::{Act, Outcome, Subject, Target, text_blob};
+use datacoop_protocol::acts::{Act, Findings, Grade, Outcome, Subject, Target, findings_hash, text_blob};
 use datacoop_protocol::certificate::check;
 use datacoop_protocol::entry::{Body, Entry, Ref};
 use datacoop_protocol::fold::Fold;
@@ -148,7 +148,7 @@ fn proposals_pauses_and_leave_to_ask_are_told_without_their_reasons() {
     for said in [
         "The purpose lateness".to_owned(),
         cell("Supported by", &name(3)),
-        cell("Objections", "1, of them 1 answered"),
+        cell("Objections", "1, answered"),
         cell("Reviews shown", "0 of 2"),
         cell("Until", "<time datetime=\"2026-01-03\">3 January 2026</time>"),
         cell("Who said so", &format!("{}; {}", name(1), name(2))),
@@ -174,6 +174,59 @@ fn proposals_pauses_and_leave_to_ask_are_told_without_their_reasons() {
     assert!(on("2025-12-04")["decided.html"].contains("Nothing is paused"));
     assert!(on("2025-12-07")["decided.html"].contains(&cell("Now", "taken back")));
     assert!(on("2026-01-05")["decided.html"].contains("Nothing is paused"));
+}
+
+/// What reviewers found is told of the purpose that they reviewed, and of no other wording of it.
+#[test]
+fn what_reviewers_found_is_told_of_that_wording() {
+    let story = Story::tell_with(Scene { seed: 85, ..SCENE }, 1, &|_| ());
+    let charter = &story.charter;
+    let from = story.charter_note.find("[[purpose]]").unwrap();
+    let to = story.charter_note.find("\n[asset_lock]").unwrap();
+    let as_agreed = &story.charter_note[from..to];
+    let other = as_agreed.replacen("title = \"", "title = \"Another: ", 1);
+    let told = |wording: &str, both: bool| {
+        let mut fold = story.fold(&[]).0;
+        let text = sha256(&[&blob(wording).unwrap()]);
+        let reviewers = charter.fields().purposes[0].reviewers.clone();
+        let places: Vec<usize> = reviewers
+            .iter()
+            .map(|id| charter.members().iter().position(|member| member.id == *id).unwrap())
+            .collect();
+        let author = (0..5).find(|n| !places.contains(n)).unwrap();
+        let subject = Subject::Purpose("demo".into());
+        let draft = sha256(&[wording.as_bytes()]);
+        let proposal =
+            Act::Proposal { subject, draft, text, charter: charter.hash(), replaces: None, reviewers };
+        let at = say(&mut fold, charter, author, "2025-12-02", proposal);
+        let findings = Findings { benefit: Grade::Good, harm: Grade::Doubtful, least_data: Grade::Bad, text };
+        for (n, place) in places.into_iter().enumerate() {
+            let salt = [u8::try_from(n).unwrap(); 32];
+            let bound = Act::Review { proposal: at.clone(), hash: findings_hash(&salt, &findings) };
+            say(&mut fold, charter, place, "2025-12-03", bound);
+            if both || n == 0 {
+                let shown = Act::Opened { proposal: at.clone(), salt, findings: findings.clone() };
+                say(&mut fold, charter, place, "2025-12-04", shown);
+            }
+        }
+        let held = blob(wording).unwrap();
+        let (_, notes) = story.fold(&[]);
+        let heads = notes.into_iter().map(|(member, note)| (member, vec![note])).collect();
+        let made = files(&Source {
+            fold: &fold,
+            charter_notes: std::slice::from_ref(&story.charter_note),
+            heads: &heads,
+            vocabulary: &|_| Some(VOCABULARY.to_owned()),
+            blob: &|hash| Some(held.clone()).filter(|blob| sha256(&[blob]) == *hash),
+            as_of: Day::parse("2025-12-05").unwrap(),
+        });
+        assert_eq!(made["decided.html"].contains("\"Reviews shown\">2 of 2<"), both);
+        let page = &made["purpose-1.html"];
+        page.matches("benefit good, care against harm doubtful, least data bad").count()
+    };
+    assert_eq!(told(as_agreed, true), 2);
+    assert_eq!(told(&other, true), 0);
+    assert_eq!(told(as_agreed, false), 0, "blind until both are shown");
 }
 
 /// The same logs with a second version of the charter, in force from this day on.

@@ -290,9 +290,12 @@ fn printed(
     let opens = |purpose: &&Purpose| own.as_ref().is_ok_and(|own| own.purposes.holds(&purpose.id));
     let open: Vec<&str> =
         charter.fields().purposes.iter().filter(opens).map(|purpose| purpose.id.as_str()).collect();
+    // Which purposes nothing is asked for while members paused it, or all data that is open to it.
     let paused = |purpose: &Purpose| {
-        let mut layers = all.iter().filter(|source| source.code == "restriction");
-        layers.any(|source| !source.limits.purposes.holds(&purpose.id))
+        let met = all.iter().fold(Limits::top(), |met, source| met.meet(&source.limits));
+        let has_data = charter.fields().datasets.iter().any(|dataset| met.datasets.holds(&dataset.id));
+        let stopped = all.iter().find(|source| source.code == "restriction");
+        stopped.is_some_and(|by| !by.limits.purposes.holds(&purpose.id) || !has_data)
     };
     let mut text = String::new();
     if let Err(problem) = &own {
@@ -305,7 +308,7 @@ fn printed(
             &format!("THIS NODE ANSWERS NOTHING FOR `{}`: its limits.toml does not open it.\n\n", shut.id);
     } else if let Some(shut) = purpose.filter(|purpose| paused(purpose)) {
         text += &format!(
-            "NOTHING IS ASKED FOR `{}` NOW: members paused it. See: datacoop proposals\n\n",
+            "NOTHING IS ASKED FOR `{}` NOW: members paused it, or its data. See: datacoop proposals\n\n",
             shut.id
         );
     }

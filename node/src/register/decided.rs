@@ -138,15 +138,17 @@ fn proposals(register: &Register<'_>) -> String {
         return "<p>Nothing was proposed.</p>\n".into();
     }
     let rows = register.said.proposals.iter().map(|proposal| {
-        let Proposal { said, subject, state, supporters, objections, answered, reviews } = proposal;
+        let Proposal { said, subject, state, supporters, objections, answered, reviews, .. } = proposal;
         let shown = reviews.iter().filter(|(_, found)| found.is_some()).count();
         let reviewed = match reviews.len() {
             0 => "not needed".to_owned(),
             of => format!("{shown} of {of}"),
         };
-        let against = match objections {
-            0 => "none".to_owned(),
-            n => format!("{n}, of them {answered} answered"),
+        let against = match (*objections, *answered) {
+            (0, _) => "none".to_owned(),
+            (n, 0) => format!("{n}, not answered"),
+            (n, answered) if n == answered => format!("{n}, answered"),
+            (n, answered) => format!("{n}, of them {answered} answered"),
         };
         vec![
             match subject {

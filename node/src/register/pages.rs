@@ -7,7 +7,7 @@ use datacoop_policy::Day;
 use datacoop_policy::charter::{Publish, Purpose, Role};
 use datacoop_policy::limits::Set;
 use datacoop_policy::refusal::Rule;
-use datacoop_protocol::acts::{State, Subject, Target};
+use datacoop_protocol::acts::Target;
 use datacoop_protocol::log::cosignature::quorum;
 
 use super::decided::{capital, decided, findings_words, learnt};
@@ -278,11 +278,10 @@ fn funders(purpose: &Purpose) -> String {
     }
 }
 
-/// Who reviewed a purpose, and what they found where a proposal of it was adopted; HTML.
+/// Who reviewed a purpose, and what they found of it as the charter has it, as far as that is here; HTML.
 fn reviewers(register: &Register<'_>, purpose: &Purpose) -> String {
-    let adopted = register.said.proposals.iter().find(|proposal| {
-        proposal.state == State::Adopted && *proposal.subject == Subject::Purpose(purpose.id.clone())
-    });
+    let mut proposals = register.said.proposals.iter();
+    let adopted = proposals.find(|proposal| proposal.purpose.as_ref() == Some(purpose));
     let one = |id| {
         let found = adopted.and_then(|proposal| proposal.reviews.iter().find(|(by, _)| *by == id)?.1);
         let name = register.member_name(id);

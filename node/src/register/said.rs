@@ -11,6 +11,7 @@ use datacoop_policy::{Day, MemberId, Time};
 use datacoop_protocol::acts::{
     Act, Done, Findings, Outcome, Restriction, State, Subject, blob_text, is_entitled,
 };
+use datacoop_protocol::charter_text::parse_purpose_text;
 use datacoop_protocol::entry::Ref;
 
 use super::Source;
@@ -43,6 +44,9 @@ pub(super) struct Proposal<'a> {
     pub(super) supporters: Vec<&'a MemberId>,
     pub(super) objections: usize,
     pub(super) answered: usize,
+    /// Of a purpose, what its text says, where that was handed in: for the register to tell whether it is that of
+    /// the charter, not to be shown.
+    pub(super) purpose: Option<Purpose>,
     /// Who reviews it, and what they found, once both show it.
     pub(super) reviews: Vec<(&'a MemberId, Option<&'a Findings>)>,
 }
@@ -132,7 +136,7 @@ fn is_public(source: &Source<'_>, done: &Done, purpose: &str, releases: &[Ref]) 
 }
 
 fn proposal<'a>(source: &'a Source<'a>, done: &'a Done, end: Time) -> Option<Proposal<'a>> {
-    let Act::Proposal { subject, reviewers, .. } = &done.act else { return None };
+    let Act::Proposal { subject, reviewers, text, .. } = &done.act else { return None };
     let (fold, acts) = (source.fold, source.fold.acts());
     let state = acts.state(fold, done, end)?;
     let by_now = |said: &&Done| said.time.day() <= source.as_of;
@@ -149,7 +153,11 @@ fn proposal<'a>(source: &'a Source<'a>, done: &'a Done, end: Time) -> Option<Pro
         let of = reviews.iter().find(|review| review.by == reviewer).filter(|_| is_reviewed)?;
         of.opened.map(|(_, findings)| findings)
     };
+    let is_purpose = matches!(subject, Subject::Purpose(_));
+    let blob = is_purpose.then(|| (source.blob)(text)).flatten();
+    let purpose = blob.as_deref().and_then(blob_text).and_then(|text| parse_purpose_text(text).ok());
     Some(Proposal {
+        purpose,
         said: done,
         subject,
         state,
