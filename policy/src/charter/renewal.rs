@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Charter, CharterError, Lacking, Purpose, Role, refuse};
+use super::{Charter, CharterError, Lacking, Purpose, refuse};
 use crate::id::{Digest, MemberId};
 use crate::limits::Limits;
 use crate::time::Day;
@@ -57,7 +57,7 @@ pub(super) fn check_reviewers(old: &Charter, new: &Charter) -> Result<(), Charte
     for purpose in unreviewed(old, new) {
         let mut bodies = BTreeSet::new();
         for reviewer in &purpose.reviewers {
-            let Some(member) = old.member(reviewer).filter(|member| member.has(Role::Voting)) else {
+            let Some(member) = old.member(reviewer).filter(|member| member.votes()) else {
                 let text = format!(
                     "purpose `{}` is new, and its reviewer `{reviewer}` is no voting member of version {}; name one",
                     purpose.id,
@@ -141,7 +141,7 @@ pub fn endings(charter: &Charter, today: Day) -> Vec<(Day, Option<&Purpose>)> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::sample;
-    use super::super::{CharterDraft, lacking, succeed};
+    use super::super::{CharterDraft, Role, lacking, succeed};
     use super::*;
     use crate::limits::Set;
 

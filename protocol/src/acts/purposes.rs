@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use datacoop_policy::charter::{REVIEWERS, Role};
+use datacoop_policy::charter::REVIEWERS;
 use datacoop_policy::{Digest, MemberId};
 
 use super::{Act, Acts, Done, is_entitled, parse_member};
@@ -36,7 +36,7 @@ impl Acts {
         let author = charter.member(&proposal.by).map(|member| member.body.as_str());
         let mut bodies: BTreeSet<&str> = author.into_iter().collect();
         for reviewer in reviewers {
-            let Some(member) = charter.member(reviewer).filter(|member| member.has(Role::Voting)) else {
+            let Some(member) = charter.member(reviewer).filter(|member| member.votes()) else {
                 return Err(format!("its reviewer `{reviewer}` is no voting member"));
             };
             if author == Some(member.body.as_str()) {
