@@ -9,7 +9,6 @@
 //! CHARTER.md section 3, "clock 10 minutes off the median of peers' signed times". We differ: nobody's clock is
 //! asked, and a fast one shows only once witnesses signed what was written by it.
 
-use datacoop_policy::charter::Role;
 use datacoop_policy::limits::Layer;
 use datacoop_policy::refusal::{Refusal, Rule};
 use datacoop_policy::verdict::CLOCK_SKEW_MAX;
@@ -72,7 +71,7 @@ pub fn disagreement(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time
 /// Others' words that are dated later than now.
 fn slow(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<Disagreement> {
     let charter = fold.charter_at(me, now);
-    let voting = charter.members().iter().filter(|member| member.has(Role::Voting)).count();
+    let voting = charter.members().iter().filter(|member| member.votes()).count();
     let others = charter.members().iter().map(|member| &member.id).filter(|id| *id != me);
     let newest = others.filter_map(|id| {
         let wrote = fold.log(id).and_then(|log| log.time(log.size().checked_sub(1)?));

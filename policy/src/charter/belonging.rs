@@ -116,9 +116,7 @@ fn check_stays(new: &Charter, before: &Member, now: &Member) -> Result<(), Chart
         let text = format!("`{id}` is given notice by this version; write `notice = {made}`, its day");
         return refuse("C14", text);
     }
-    if now.dormant && now.notice != before.notice {
-        return refuse("C14", format!("`{id}` was given no notice by an earlier version, or by another one"));
-    }
+    // That an earlier version gave it follows: this one's own notice is of its day, and none stands long enough.
     // Whoever was woken is told anew before it can be marked again.
     if before.dormant && !now.dormant && now.notice.is_some_and(|notice| notice != made) {
         return refuse("C14", format!("`{id}` is woken by this version; remove its `notice`"));

@@ -1,5 +1,5 @@
 use super::super::tests::sample;
-use super::super::{Role, amend_min, class_of, lacking, succeed};
+use super::super::{Role, amend_min, class_of, lacking, name_witnesses, succeed};
 use super::*;
 use crate::charter::{Class, Lacking, NamedKey};
 use crate::id::Digest;
@@ -228,6 +228,19 @@ fn a_dormant_member_is_not_counted_until_a_version_wakes_it() {
     let dormant = silent.member(&id(5)).unwrap();
     assert!(!dormant.votes() && !dormant.takes_part() && !silent.may_ask(&id(5)));
     assert!(!dormant.may_act_for_others() && silent.may_ask(&id(4)));
+    // Nor does it speak for others, lead anybody to it, or watch logs, whatever else it is.
+    let address = vec!["/dns4/a.example/tcp/1".to_owned()];
+    let looks_on = |dormant| Member {
+        roles: [Role::Observer].into(),
+        addresses: address.clone(),
+        dormant,
+        ..candidate()
+    };
+    assert!(looks_on(false).may_act_for_others() && looks_on(false).is_meeting_point());
+    assert!(!looks_on(true).may_act_for_others() && !looks_on(true).is_meeting_point());
+    let mut members = silent.members().to_vec();
+    name_witnesses(&mut members);
+    assert!(members.iter().all(|member| member.witnesses.len() >= 4 && !member.witnesses.contains(&id(5))));
     // Five count where six did, and it is the old quorum of six that agreed to it.
     assert_eq!(silent.fields().amend, amend_min(5));
     let counted = |old, new, signed: &[usize]| lacking(old, new, &signed.iter().map(|n| id(*n)).collect());

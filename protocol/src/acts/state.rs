@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datacoop_policy::charter::{Charter, Role};
+use datacoop_policy::charter::Charter;
 use datacoop_policy::limits::Restricted;
 use datacoop_policy::query::Query;
 use datacoop_policy::verdict::CLOCK_SKEW_MAX;
@@ -477,7 +477,7 @@ pub fn is_entitled(fold: &Fold, done: &Done) -> bool {
 
 /// Whether whoever did it had a vote, under the same versions.
 pub(crate) fn has_vote(fold: &Fold, done: &Done) -> bool {
-    under_each(fold, done, |charter| charter.member(&done.by).is_some_and(|member| member.has(Role::Voting)))
+    under_each(fold, done, |charter| charter.member(&done.by).is_some_and(|member| member.votes()))
 }
 
 fn under_each(fold: &Fold, done: &Done, holds: impl Fn(&Charter) -> bool) -> bool {
