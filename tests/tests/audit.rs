@@ -416,6 +416,23 @@ fn a_log_begun_otherwise_fails_its_charter_check() {
     );
 }
 
+/// Else whoever makes up a version, or leaves one out of its export, is not judged by any from there on.
+#[test]
+fn a_version_whose_note_is_nowhere_fails_its_files() {
+    let made_up = |log: &mut Log| {
+        let (hash, at) = (Digest([9; 32]), log.entries.last().unwrap().at);
+        log.push(Body::Charter { version: 2, hash, note: hash, from: at });
+    };
+    check_entries(2, made_up, "A03");
+    let mut logs = story().logs.clone();
+    made_up(&mut logs[2]);
+    let (_, verified, text) = Exports::of(&logs).verify(&[]);
+    assert!(text.contains("charter/2.note is absent, and entry"), "{text}");
+    (0..MEMBERS)
+        .filter(|n| *n != 2)
+        .for_each(|n| assert!(codes(&verified, n, "fail").is_empty(), "{n}: {text}"));
+}
+
 #[test]
 fn an_entry_in_anothers_name_fails_its_grammar() {
     check_entries(0, |log| log.entries[2].by = story().logs[1].id.clone(), "A05");
