@@ -35,7 +35,7 @@ use crate::certificate::{Shelf, write_certificate};
 use crate::cli::{audit_json, audit_text, goes_on_json, goes_on_text, releases_json};
 use crate::driver::{AskReply, Handle};
 use crate::error::{CommandError, Exit};
-use crate::export::{snapshot, write_export_aside};
+use crate::export::{snapshot, snapshot_of, write_export_aside};
 use crate::folder::{StoreError, write_durably};
 use crate::follow::{news, prove_entry};
 use crate::home::Home;
@@ -129,6 +129,9 @@ impl FromRef<Shared> for Handle {
 pub struct ExportRequest {
     /// The folder.
     pub folder: PathBuf,
+    /// The origin of an earlier log of this node's, if not of the one that it writes.
+    #[serde(default)]
+    pub log: Option<String>,
 }
 
 /// Which entry to prove.
@@ -314,6 +317,7 @@ struct Held {
 
 struct HeldLog {
     member: MemberId,
+    origin: String,
     entries: Vec<Arc<[u8]>>,
     /// The signed head, and the size it covers.
     note: Option<(u64, String)>,
@@ -323,11 +327,11 @@ struct HeldLog {
 
 /// Entries that are in memory, once more.
 #[derive(Default)]
-struct InMemory(BTreeMap<MemberId, Vec<Arc<[u8]>>>);
+struct InMemory(BTreeMap<String, Vec<Arc<[u8]>>>);
 
 impl Entries for InMemory {
-    fn entry(&mut self, member: &MemberId, index: u64) -> Option<Arc<[u8]>> {
-        self.0.get(member)?.get(usize::try_from(index).ok()?).cloned()
+    fn entry(&mut self, log: &str, index: u64) -> Option<Arc<[u8]>> {
+        self.0.get(log)?.get(usize::try_from(index).ok()?).cloned()
     }
 }
 
@@ -336,6 +340,7 @@ impl Held {
         let (fold, witnessed) = (member.fold(), member.witnessed());
         let logs = fold.logs().map(|log| HeldLog {
             member: log.member.clone(),
+            origin: log.origin.clone(),
             entries: log.entries().to_vec(),
             note: log.note().map(|(size, note)| (size, note.to_owned())),
             heads: witnessed.shown(log),
@@ -354,26 +359,32 @@ impl Held {
         }
         let mut notes = Notes::new();
         let mut held = InMemory::default();
-        for HeldLog { member, entries, note, heads } in self.logs {
-            notes.insert(member.clone(), heads);
+        // Of a log that goes on from another the first entry says where that one ends.
+        for log in &self.logs {
+            if let Some(first) = log.entries.first() {
+                fold.foretell(&log.origin, first);
+            }
+        }
+        for HeldLog { member, origin, entries, note, heads } in self.logs {
+            notes.entry(member).or_default().extend(heads);
             for entry in &entries {
-                fold.append(&member, Arc::clone(entry));
+                fold.append_of(&origin, Arc::clone(entry));
             }
             if let Some((size, note)) = note {
-                fold.set_note(&member, size, note);
+                fold.set_note_named(&origin, size, note);
             }
-            held.0.insert(member, entries);
+            held.0.insert(origin, entries);
         }
         let blobs = Blobs::kept(&home.join("blobs"));
         let blobs = |hash: &Digest| blobs.get(hash).ok().flatten();
         // Not one that is gone, if it was there.
         let known = |log: &&Log| remembered.is_some_and(|remembered| remembered.log(&log.origin).is_some());
         let logs = fold.logs().filter(|log| log.size() > 0 || known(log));
-        let members: Vec<MemberId> = logs.map(|log| log.member.clone()).collect();
+        let origins: Vec<String> = logs.map(|log| log.origin.clone()).collect();
         let (mut books, trees) = (Books::default(), BTreeMap::new());
         let seen = &mut |round: &Round| books.take(round);
         let again = Some(&mut held as &mut dyn Entries);
-        let reports = audit_on(&mut fold, &members, again, &blobs, &mut notes, trees, remembered, seen);
+        let reports = audit_on(&mut fold, &origins, again, &blobs, &mut notes, trees, remembered, seen);
         let reports = reports.map_err(|error| StoreError::Wrong(error.to_string()))?;
         let continued = remembered.map(|remembered| remembered.continued(&reports)).unwrap_or_default();
         let result = if reports.iter().all(|report| report.passed()) { "pass" } else { "fail" };
@@ -591,7 +602,19 @@ async fn import(State(shared): State<Shared>, Json(wish): Json<Wish>) -> Answer 
 }
 
 async fn export(State(handle): State<Handle>, Json(request): Json<ExportRequest>) -> Answer {
-    let taken = handle.view(snapshot).await.flatten().ok_or_else(stopped)?;
+    let wanted = request.log.clone();
+    let taken = handle.view(move |member| match &wanted {
+        None => snapshot(member).map(Some),
+        Some(origin) => {
+            let log = member.fold().log_named(origin).filter(|log| log.member == *member.me());
+            Some(log.and_then(|log| snapshot_of(member, log)))
+        }
+    });
+    let taken = taken.await.flatten().ok_or_else(stopped)?.ok_or_else(|| {
+        CommandError::usage(format!("`{}` is no log of this node's", request.log.clone().unwrap_or_default()))
+            .hint("`datacoop status --json` lists the logs that it holds, by origin")
+    });
+    let taken = taken.map_err(Failed)?;
     write_export_aside(taken, handle.home().clone(), request.folder.clone()).await?;
     Ok(Json(json!({ "schema": "datacoop.export/1", "folder": request.folder.display().to_string() })))
 }

@@ -1,19 +1,19 @@
 //! The loop: wait, one input, drain in order. Must not know what anything means: every decision is
 //! the Member's.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datacoop_policy::charter::Charter;
+use datacoop_policy::charter::{Charter, Member as Listed, MemberKeys};
 use datacoop_policy::limits::Limits;
 use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::{Day, Digest, MemberId, QueryId, Span};
 use datacoop_protocol::acts::Act;
 use datacoop_protocol::bounds::PIECE_BYTES_MAX;
 use datacoop_protocol::entry::{QueryBody, Ref};
+use datacoop_protocol::fold::Fold;
 use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Event, Input, Noise, Output, Tally};
@@ -257,7 +257,8 @@ impl Node {
         let config = home.config()?;
         let folder = Folder::open(home.path())?;
         engine::remove_unfinished(&home.join("tables"))?;
-        let (charters, keys) = admitted(&home, &config, &run)?;
+        let (charters, mut later_keys) = admitted(&home, &config, &run)?;
+        let keys = later_keys.remove(0);
         let chain: Vec<Arc<Charter>> = charters.iter().map(|(_, charter)| charter.clone()).collect();
         let (mut storage, mut found) = Storage::open(home.path())?;
         if found.cut > 0 {
@@ -282,12 +283,13 @@ impl Node {
             answer_grid: Span(config.answer_grid),
             asks_first: true,
         };
-        let transport = *keys.transport();
         let vocabularies =
             home.vocabularies()?.into_iter().map(|(hash, (_, vocabulary))| (hash, vocabulary)).collect();
         let start = Start {
             entropy: entropy::seed(),
             keys,
+            later_keys,
+            carried: home.carried()?,
             settings,
             charters: charters
                 .into_iter()
@@ -312,10 +314,10 @@ impl Node {
         let index = Arc::new(open_index(&home, storage.position(), &member)?);
         let (net_events, network) = mpsc::unbounded_channel();
         let carrier_config = CarrierConfig {
-            secret: transport,
+            secret: *member.transport(),
             charter: chain[0].id().0,
             listen: config.listen.clone(),
-            allowed: peers(met, member.me()),
+            allowed: peers(member.fold(), met, member.me()),
             nodes: run.nodes,
             recorder: run.recorder.clone(),
         };
@@ -355,7 +357,7 @@ impl Node {
 /// Every version of the charter with its note, and our keys.
 ///
 /// Errors: there is none, it is not for this program run, or it does not hold our keys.
-fn admitted(home: &Home, config: &Config, run: &Run) -> Result<(Versions, Keys), NodeError> {
+fn admitted(home: &Home, config: &Config, run: &Run) -> Result<(Versions, Vec<Keys>), NodeError> {
     let wrong = |text: &str| Err(NodeError::Wrong(text.to_owned()));
     let charters = home.charters()?;
     let Some((_, charter)) = charters.last() else {
@@ -367,9 +369,10 @@ fn admitted(home: &Home, config: &Config, run: &Run) -> Result<(Versions, Keys),
     if config.answer_grid == 0 && !run.demo {
         return wrong("answer_grid = 0 is for made-up data only; remove it from config.toml");
     }
-    let keys = home.keys(config)?;
+    let keys = home.all_keys(config)?;
     // Who left has its time to, and exports its log afterwards; who joins is heard before all go by that version.
-    let names_us = |charter: &Charter| charter.member(&config.id.0).is_some_and(|m| m.keys == *keys.public());
+    let is_ours = |listed: &MemberKeys| keys.iter().any(|keys| keys.public() == listed);
+    let names_us = |charter: &Charter| charter.member(&config.id.0).is_some_and(|m| is_ours(&m.keys));
     if !charters.iter().any(|(_, charter)| names_us(charter)) {
         return Err(NodeError::Wrong(format!(
             "no version of the charter holds `{}` with this node's keys",
@@ -392,13 +395,22 @@ async fn tally_of(
     engine::tabulate(&sources, question, me).await.ok()
 }
 
-/// The other members of these versions of the charter, with their transport keys.
-fn peers(met: &[Arc<Charter>], me: &MemberId) -> Vec<(MemberId, [u8; 32])> {
+/// The other members of these versions of the charter, with their transport keys: of one whose keys are replaced the
+/// older too, until its next log has begun here.
+fn peers(fold: &Fold, met: &[Arc<Charter>], me: &MemberId) -> Vec<(MemberId, [u8; 32])> {
     let others = met.iter().flat_map(|charter| charter.members()).filter(|member| member.id != *me);
-    // A member keeps its keys from version to version (C13).
-    let others: BTreeMap<MemberId, [u8; 32]> =
-        others.map(|member| (member.id.clone(), member.keys.peer)).collect();
-    others.into_iter().collect()
+    let counts = |member: &&Listed| {
+        let listed = fold.log_named(&member.keys.log.name).map(|log| log.order(0));
+        listed >= fold.log(&member.id).map(|log| log.order(0))
+    };
+    let mut all: Vec<(MemberId, [u8; 32])> = vec![];
+    for member in others.filter(counts) {
+        let pair = (member.id.clone(), member.keys.peer);
+        if !all.contains(&pair) {
+            all.push(pair);
+        }
+    }
+    all
 }
 
 /// Opens the index and fills it if it is not built to the journal's end.
@@ -510,6 +522,10 @@ impl Driver {
             Output::Draw { query, noise_std, cells } => self.draw(query, noise_std, cells),
             Output::Compute(work) => self.compute(work),
             Output::Tell(Event::Halted(text)) => return Err(StoreError::Wrong(text)),
+            Output::Tell(Event::Rekeyed) => {
+                tracing::info!("this member's keys are replaced: the node starts again with the new ones");
+                self.renewed = true;
+            }
             Output::Tell(Event::Version { by, note }) => self.take_version(&by, &note),
             Output::Tell(event) => self.tell(event),
             Output::Store(_)
@@ -614,6 +630,7 @@ impl Driver {
                 tracing::warn!(query = %id.short(), "a question waits for this node's yes: datacoop inbox")
             }
             Event::Version { .. }
+            | Event::Rekeyed
             | Event::Asked { .. }
             | Event::Acted { .. }
             | Event::Decided { .. }

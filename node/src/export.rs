@@ -8,6 +8,7 @@ use std::sync::Arc;
 use datacoop_policy::Digest;
 use datacoop_policy::charter::Charter;
 use datacoop_protocol::audit::public_blobs;
+use datacoop_protocol::fold::Log;
 use datacoop_protocol::log::cosignature::policy_text;
 use datacoop_protocol::log::note::{KIND_ED25519, vkey};
 use datacoop_protocol::log::tile::{entry_bundles, hash_tiles};
@@ -33,12 +34,16 @@ pub struct Snapshot {
     blobs: Vec<Digest>,
 }
 
-/// Takes a snapshot of the member's own log; `None` before it has signed anything.
+/// Takes a snapshot of the log that the member writes; `None` before it has signed anything.
 pub fn snapshot(member: &Member) -> Option<Snapshot> {
-    let log = member.fold().log(member.me())?;
+    snapshot_of(member, member.fold().log(member.me())?)
+}
+
+/// Takes a snapshot of this log of the member's own: it may have gone on in another since.
+pub fn snapshot_of(member: &Member, log: &Log) -> Option<Snapshot> {
     let (size, _) = log.note()?;
     let entries = log.entries().get(..usize::try_from(size).ok()?)?.to_vec();
-    let witnessed = member.witnessed().daily().chain(member.witnessed().witnessed(log));
+    let witnessed = member.witnessed().daily(log).chain(member.witnessed().witnessed(log));
     let witnessed: BTreeMap<u64, String> = witnessed.map(|(size, note)| (size, note.to_owned())).collect();
     Some(Snapshot {
         charters: member.fold().charters().to_vec(),
@@ -48,7 +53,7 @@ pub fn snapshot(member: &Member) -> Option<Snapshot> {
         tree: log.tree().clone(),
         note: member.witnessed().newest(log)?,
         witnessed: witnessed.into_iter().collect(),
-        policy: policy_text(member.fold().charter_of_log(member.me())?, member.me())?,
+        policy: policy_text(member.fold().charter_of_log(log)?, member.me())?,
         blobs: public_blobs(member.fold(), member.me()).into_keys().collect(),
     })
 }

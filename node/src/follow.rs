@@ -255,14 +255,14 @@ pub fn prove_entry(member: &Member, index: u64, named: Option<&str>) -> Result<V
     let fold = member.fold();
     let log = match named {
         None => fold.log(member.me()),
-        Some(text) => fold.logs().find(|log| log.origin == text || log.member.as_str() == text),
+        Some(text) => fold.log_named(text).or_else(|| fold.log(&text.parse().ok()?)),
     };
     let log = log.ok_or_else(|| {
         CommandError::usage(format!("`{}` is the log of no member here", named.unwrap_or_default()))
             .hint("name the member's id, as `datacoop charter show` lists it, or its log's origin")
     })?;
     let newest = || Some((log.note()?.0, member.witnessed().newest(log)?));
-    let charter = fold.charter_of_log(&log.member);
+    let charter = fold.charter_of_log(log);
     let witnessed = charter.and_then(|charter| member.witnessed().note_under(log, charter.version()));
     let witnessed = witnessed.map(|(size, note)| (size, note.to_owned()));
     let head = witnessed.filter(|(size, _)| *size > index).or_else(newest);

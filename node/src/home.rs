@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use datacoop_policy::charter::{Charter, Member, Role};
 use datacoop_policy::inbox::InboxRules;
+use datacoop_policy::ledger::{Account, Ledger};
 use datacoop_policy::limits::Limits;
 use datacoop_policy::vocabulary::Vocabulary;
-use datacoop_policy::{Day, Digest, MemberId};
+use datacoop_policy::{AcademicYear, Day, Digest, MemberId, PrivacyLoss};
 use datacoop_protocol::charter_text::{parse_inbox, parse_limits};
 use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::tree::sha256;
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::local::LocalTable;
 use crate::engine::{Sources, newest_table, people_vocabulary};
-use crate::folder::{StoreError, at, list, write_durably};
+use crate::folder::{StoreError, at, list, read_optional, write_durably};
 use crate::{keyfile, objections};
 
 /// Vocabularies compiled in: their texts.
@@ -32,6 +33,9 @@ pub const SHIPPED_VOCABULARIES: [&str; 8] = [
     include_str!("vocab/vcse_participation.toml"),
     include_str!("vocab/vcse_outcomes.toml"),
 ];
+/// Identities of one member: one a year would last a working life.
+const IDENTITIES_MAX: u32 = 64;
+
 /// `config.toml`: who this node is. No secret.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -137,10 +141,86 @@ impl Home {
         toml::from_str(&text).map_err(|error| StoreError::Wrong(format!("{}: {error}", path.display())))
     }
 
-    /// Its keys.
+    /// Its first keys.
     pub fn keys(&self, config: &Config) -> Result<Keys, StoreError> {
         let seed = keyfile::read(&self.join("keys/identity"))?;
         Ok(Keys::from_seed(*seed, &config.host, 1))
+    }
+
+    /// All its keys, the first first: `keys/identity`, and those that replace them, `keys/identity-2` and so on. The
+    /// first may have been lost with an older folder, if there are later ones.
+    pub fn all_keys(&self, config: &Config) -> Result<Vec<Keys>, StoreError> {
+        let mut found = vec![];
+        for n in 1..=IDENTITIES_MAX {
+            let path = self.identity_path(n);
+            if path.exists() {
+                found.push(Keys::from_seed(*keyfile::read(&path)?, &config.host, n));
+            }
+        }
+        if found.is_empty() {
+            found.push(self.keys(config)?);
+        }
+        Ok(found)
+    }
+
+    /// Where the identity of this number lies.
+    fn identity_path(&self, n: u32) -> PathBuf {
+        let name = if n == 1 { "keys/identity".to_owned() } else { format!("keys/identity-{n}") };
+        self.join(&name)
+    }
+
+    /// What the next log of this member carries over at least, beside what its own shows: of a log with two histories
+    /// what the other one had spent, as `charter rotate --history` wrote it down. Nothing where that file is not.
+    pub fn carried(&self) -> Result<Ledger, StoreError> {
+        let path = self.join("carried.toml");
+        let Some(bytes) = read_optional(&path)? else { return Ok(Ledger::default()) };
+        let wrong = |what: &str| StoreError::Wrong(format!("{}: {what}", path.display()));
+        let text = String::from_utf8(bytes).map_err(|_| wrong("it is not text"))?;
+        let spent: BTreeMap<String, u64> =
+            toml::from_str(&text).map_err(|error| wrong(&error.to_string()))?;
+        let mut ledger = Ledger::default();
+        for (name, nano) in spent {
+            let account = name.rsplit_once('/').and_then(|(dataset, year)| {
+                Some(Account { dataset: dataset.to_owned(), year: AcademicYear(year.parse().ok()?) })
+            });
+            let account =
+                account.ok_or_else(|| wrong(&format!("`{name}` is no account such as pupils/2025")))?;
+            ledger.carry(&account, PrivacyLoss::from_nano(nano));
+        }
+        Ok(ledger)
+    }
+
+    /// Writes down what the next log carries over at least, durably.
+    pub fn write_carried(&self, ledger: &Ledger) -> Result<(), StoreError> {
+        let lines = ledger.accounts().map(|(account, spent)| {
+            format!("\"{}/{}\" = {}\n", account.dataset, account.year.0, spent.nano())
+        });
+        let head = "# What the next log of this member carries over at least, in billionths of rho.\n";
+        write_durably(&self.join("carried.toml"), (head.to_owned() + &lines.collect::<String>()).as_bytes())
+    }
+
+    /// Makes an identity that is to replace the newest that the charter lists, beside it, durably; one that was made
+    /// for that before stays. Returns its keys.
+    ///
+    /// Errors: this member is in no charter yet, or the disk's.
+    pub fn make_next_identity(&self, config: &Config, identity: &[u8; 32]) -> Result<Keys, StoreError> {
+        let charters = self.charters()?;
+        let listed = charters.iter().rev().find_map(|(_, charter)| charter.member(&config.id.0));
+        let Some(listed) = listed else {
+            return wrong(
+                "no charter lists this member, so it can still change its card: set up a new folder",
+            );
+        };
+        let number = listed.keys.log.name.rsplit_once('/').and_then(|(_, n)| n.parse::<u32>().ok());
+        let next = number.and_then(|n| n.checked_add(1)).filter(|next| *next <= IDENTITIES_MAX);
+        let Some(next) = next else {
+            return wrong(format!("{}: no number follows", listed.keys.log.name));
+        };
+        let path = self.identity_path(next);
+        if !path.exists() {
+            keyfile::create(&path, identity)?;
+        }
+        Ok(Keys::from_seed(*keyfile::read(&path)?, &config.host, next))
     }
 
     /// Its place in a charter, as its card says it.

@@ -78,7 +78,7 @@ pub struct CarrierConfig {
     pub charter: [u8; 32],
     /// Where to listen, as multiaddresses; empty for a node that only dials.
     pub listen: Vec<String>,
-    /// Members and their transport public keys, ourselves aside.
+    /// Members and their transport public keys, ourselves aside; of one whose keys are replaced the older ones first.
     pub allowed: Vec<(MemberId, [u8; 32])>,
     /// Nodes in this process: memory is counted for all of it.
     pub nodes: usize,
@@ -277,11 +277,13 @@ impl Carrier {
         let transport = transport(&key, &config.charter)?;
         let mut net = behaviour(&key, &config);
         let mut member_by_peer = HashMap::new();
+        let mut peers_by_member: BTreeMap<MemberId, Vec<PeerId>> = BTreeMap::new();
         for (member, public) in &config.allowed {
             let peer = peer_of(public)
                 .ok_or_else(|| NetError(format!("the transport key of `{member}` is none")))?;
             net.members.allow_peer(peer);
             member_by_peer.insert(peer, member.clone());
+            peers_by_member.entry(member.clone()).or_default().insert(0, peer);
         }
         let swarm_config =
             libp2p::swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_MAX);
@@ -295,12 +297,12 @@ impl Carrier {
         }
         let addresses = listening(&mut swarm, config.listen.len()).await?;
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
-        let peer_by_member = member_by_peer.iter().map(|(peer, member)| (member.clone(), *peer)).collect();
+
         let carrier = Loop {
             swarm,
             events,
             member_by_peer,
-            peer_by_member,
+            peers_by_member,
             asked: HashMap::new(),
             sending: HashMap::new(),
             buckets: HashMap::new(),
@@ -398,7 +400,8 @@ struct Loop {
     swarm: Swarm<Gate>,
     events: mpsc::UnboundedSender<NetEvent>,
     member_by_peer: HashMap<PeerId, MemberId>,
-    peer_by_member: BTreeMap<MemberId, PeerId>,
+    /// By newest transport key first.
+    peers_by_member: BTreeMap<MemberId, Vec<PeerId>>,
     asked: HashMap<OutboundRequestId, u64>,
     sending: HashMap<PeerId, Sending>,
     buckets: HashMap<PeerId, Bucket>,
@@ -426,29 +429,18 @@ impl Loop {
     fn on_command(&mut self, command: Command) {
         match command {
             Command::Dial(member, addresses) => {
-                let Some(peer) = self.peer_by_member.get(&member) else { return };
                 let addresses: Vec<Multiaddr> =
                     addresses.iter().filter_map(|text| text.parse().ok()).collect();
-                let dial = DialOpts::peer_id(*peer)
-                    .condition(PeerCondition::DisconnectedAndNotDialing)
-                    .addresses(addresses)
-                    .build();
-                if let Err(error) = self.swarm.dial(dial) {
-                    tracing::debug!(%member, %error, "not dialled");
-                    if !matches!(error, libp2p::swarm::DialError::DialPeerConditionFalse(_)) {
-                        self.tell(NetEvent::DialFailed(member));
-                    }
-                }
+                self.dial(&member, &addresses);
             }
             Command::Hangup(member) => {
-                if let Some(peer) = self.peer_by_member.get(&member) {
+                for peer in self.peers_by_member.get(&member).into_iter().flatten() {
                     let _not_connected = self.swarm.disconnect_peer_id(*peer);
                 }
             }
             Command::Request(member, exchange, frame) => {
                 // `send_request` would dial a peer that is gone, past our own dialler.
-                let peer = self.peer_by_member.get(&member).filter(|peer| self.swarm.is_connected(peer));
-                match peer.copied() {
+                match self.connected(&member) {
                     Some(peer) if self.has_room(&peer) => {
                         self.sending.entry(peer).or_default().waiting.push_back((exchange, frame));
                         self.send_waiting(peer);
@@ -459,6 +451,31 @@ impl Loop {
             Command::Reply(exchange, frame) => {
                 if let Some(channel) = self.to_answer.remove(&exchange) {
                     let _asker_left = self.swarm.behaviour_mut().frames.send_response(channel, frame);
+                }
+            }
+        }
+    }
+
+    /// The peer that a member is connected as.
+    fn connected(&self, member: &MemberId) -> Option<PeerId> {
+        let mut peers = self.peers_by_member.get(member)?.iter();
+        peers.find(|peer| self.swarm.is_connected(peer)).copied()
+    }
+
+    /// Dials a member under each of its transport keys: which of two it goes by, only it knows.
+    fn dial(&mut self, member: &MemberId, addresses: &[Multiaddr]) {
+        if self.connected(member).is_some() {
+            return;
+        }
+        for peer in self.peers_by_member.get(member).cloned().unwrap_or_default() {
+            let dial = DialOpts::peer_id(peer)
+                .condition(PeerCondition::DisconnectedAndNotDialing)
+                .addresses(addresses.to_vec())
+                .build();
+            if let Err(error) = self.swarm.dial(dial) {
+                tracing::debug!(%member, %error, "not dialled");
+                if !matches!(error, libp2p::swarm::DialError::DialPeerConditionFalse(_)) {
+                    self.tell(NetEvent::DialFailed(member.clone()));
                 }
             }
         }
@@ -498,7 +515,9 @@ impl Loop {
         for (exchange, _) in waiting.into_iter().flatten() {
             self.tell_of(peer, |member| NetEvent::NoReply(member, exchange));
         }
-        self.tell_of(peer, NetEvent::Disconnected);
+        if self.member_by_peer.get(&peer).is_some_and(|member| self.connected(member).is_none()) {
+            self.tell_of(peer, NetEvent::Disconnected);
+        }
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "libp2p's events are many and grow")]
@@ -518,7 +537,7 @@ impl Loop {
             }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 tracing::debug!(%peer, %error, "dial failed");
-                if !self.swarm.is_connected(&peer) {
+                if self.member_by_peer.get(&peer).is_some_and(|member| self.connected(member).is_none()) {
                     self.tell_of(peer, NetEvent::DialFailed);
                 }
             }

@@ -47,7 +47,7 @@ fn is_waiting(records: &[Record]) -> bool {
 pub fn look(home: &Home) -> Result<Option<Restore>, StoreError> {
     let config = home.config()?;
     // A start needs them; so does whoever asks others for the log of these keys.
-    home.keys(&config)?;
+    home.all_keys(&config)?;
     let charters: Vec<_> = home.charters()?.into_iter().map(|(_, charter)| charter).collect();
     if charters.is_empty() {
         return Err(StoreError::Wrong(

@@ -136,7 +136,7 @@ fn find(member: &Member, id: &MemberId, item: &Item) -> Option<Found> {
             let key = NamedKey { name: log.origin.clone(), key: log.key() };
             text(format!("{}\n", vkey(&key, KIND_ED25519)))
         }
-        Item::Policy => policy_text(fold.charter_of_log(id)?, id).and_then(text),
+        Item::Policy => policy_text(fold.charter_of_log(log)?, id).and_then(text),
         Item::Charter(version) => {
             let held = fold.charters().iter().any(|charter| charter.version() == version);
             held.then_some(Found::Charter(version))
@@ -158,7 +158,11 @@ fn list(member: &Member) -> String {
         let size = log.note().map_or(0, |(size, _)| size);
         format!("/{}/ {} {size}\n", log.member, log.origin)
     };
-    member.fold().logs().map(line).collect()
+    // Under a member's name the log that it writes now; of an earlier one its author has the export.
+    let current = |log: &&datacoop_protocol::fold::Log| {
+        member.fold().log(&log.member).is_some_and(|now| now.origin == log.origin)
+    };
+    member.fold().logs().filter(current).map(line).collect()
 }
 
 /// Whose logs are served, and where.

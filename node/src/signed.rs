@@ -29,13 +29,19 @@ fn parse(bytes: &[u8]) -> Option<(u64, String)> {
     Some((u64::from_le_bytes(*size), String::from_utf8(note.to_vec()).ok()?))
 }
 
+/// Which of two heads is newer: of a member's logs the one whose name has the larger number goes on from the other.
+fn order((size, note): &(u64, String)) -> (u32, u64) {
+    let number = note.lines().next().and_then(|origin| origin.rsplit_once('/'));
+    (number.and_then(|(_, n)| n.parse().ok()).unwrap_or(0), *size)
+}
+
 /// The newest valid slot, read only.
 pub fn newest(folder: &Path) -> Result<Option<(u64, String)>, StoreError> {
     let mut found = vec![];
     for name in NAMES {
         found.extend(read_optional(&folder.join(name))?.and_then(|bytes| parse(&bytes)));
     }
-    Ok(found.into_iter().max_by_key(|(size, _)| *size))
+    Ok(found.into_iter().max_by_key(order))
 }
 
 impl Slots {
@@ -49,9 +55,9 @@ impl Slots {
         let open = |path: &Path| disk::open(path, OpenOptions::new().write(true)).map_err(at(path));
         let files = [open(&paths[0])?, open(&paths[1])?];
         sync_dir(folder)?;
-        let size = |slot: &Option<(u64, String)>| slot.as_ref().map(|(size, _)| *size);
-        let next = usize::from(size(&found[0]) > size(&found[1]));
-        let newest = found.into_iter().flatten().max_by_key(|(size, _)| *size);
+        let place = |slot: &Option<(u64, String)>| slot.as_ref().map(order);
+        let next = usize::from(place(&found[0]) > place(&found[1]));
+        let newest = found.into_iter().flatten().max_by_key(order);
         Ok((Self { folder: folder.to_owned(), files, next }, newest))
     }
 
@@ -99,5 +105,17 @@ mod tests {
         assert_eq!(newest.unwrap().0, 4);
         slots.write(6, "note 6").unwrap();
         assert_eq!(Slots::open(dir.path()).unwrap().1.unwrap().0, 6);
+    }
+
+    #[test]
+    fn a_head_of_the_next_log_is_newer_however_small() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut slots, _) = Slots::open(dir.path()).unwrap();
+        let note = |n: u32, size: u64| format!("m.example/datacoop/{n}\n{size}\n");
+        for (n, size) in [(1, 40), (1, 41), (2, 2), (2, 3), (2, 4), (10, 1)] {
+            slots.write(size, &note(n, size)).unwrap();
+            assert_eq!(newest(dir.path()).unwrap(), Some((size, note(n, size))));
+            (slots, _) = Slots::open(dir.path()).unwrap();
+        }
     }
 }

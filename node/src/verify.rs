@@ -223,18 +223,21 @@ pub fn verify(
     }
     let begin = if given.whole { Fold::with_chain } else { Fold::for_audit };
     let mut fold = begin(chain.clone(), read_vocabularies(folders, &chain)?);
-    let copies_by_owner = copies_by_owner(&fold, exports)?;
+    let copies_by_log = copies_by_log(&fold, exports)?;
+    foretell(&mut fold, &copies_by_log)?;
     let mut notes = Notes::new();
     let mut trees = BTreeMap::new();
-    for (owner, copies) in &copies_by_owner {
-        trees.insert(owner.clone(), read_copies(&mut fold, owner, copies, progress)?);
-        let log = fold.log(owner).expect("INVARIANT: every owner is a member with a log");
-        let (size, note) = (log.size(), bare_note(&copies[0].note, &copies[0].origin, &log.key()));
-        fold.set_note(owner, size, note);
+    for copies in &copies_by_log {
+        let origin = &copies[0].origin;
+        trees.insert(origin.clone(), read_copies(&mut fold, copies, progress)?);
+        let log = fold.log_named(origin).expect("INVARIANT: every export is of a log of the fold");
+        let (owner, size) = (log.member.clone(), log.size());
+        let note = bare_note(&copies[0].note, origin, &log.key());
+        fold.set_note_named(origin, size, note);
         let heads = copies.iter().flat_map(|copy| std::iter::once(&copy.note).chain(&copy.earlier));
-        notes.insert(owner.clone(), heads.cloned().collect());
+        notes.entry(owner).or_default().extend(heads.cloned());
     }
-    add_seen(&fold, given.seen, &mut notes)?;
+    add_seen(&fold, given.seen, &trees, &mut notes)?;
     let refused = RefCell::new(None);
     let source = |hash: &Digest| match read_blob(folders, hash) {
         Ok(found) => found,
@@ -243,12 +246,12 @@ pub fn verify(
             None
         }
     };
-    let members: Vec<MemberId> = copies_by_owner.keys().cloned().collect();
-    let mut again = Bundles::new(copies_by_owner.iter().map(|(owner, copies)| (owner, &copies[0])));
+    let origins: Vec<String> = copies_by_log.iter().map(|copies| copies[0].origin.clone()).collect();
+    let mut again = Bundles::new(copies_by_log.iter().map(|copies| &copies[0]));
     let mut books = Books::default();
     let again: Option<&mut dyn Entries> = if given.whole { None } else { Some(&mut again) };
     let seen = &mut |round: &Round| books.take(round);
-    let reports = audit_on(&mut fold, &members, again, &source, &mut notes, trees, remembered, seen);
+    let reports = audit_on(&mut fold, &origins, again, &source, &mut notes, trees, remembered, seen);
     let reports = reports.map_err(|error| StoreError::Wrong(error.to_string()))?;
     if let Some(error) = refused.into_inner() {
         return Err(error);
@@ -260,7 +263,12 @@ pub fn verify(
 
 /// Adds heads that were shown earlier to those of the logs that are here. Errors: one cannot be read, or is of a
 /// log that is not here.
-fn add_seen(fold: &Fold, seen: &[&Path], notes: &mut Notes) -> Result<(), StoreError> {
+fn add_seen<T>(
+    fold: &Fold,
+    seen: &[&Path],
+    trees: &BTreeMap<String, T>,
+    notes: &mut Notes,
+) -> Result<(), StoreError> {
     for path in seen {
         let note = read_head(path)?;
         let origin = note.lines().next().unwrap_or_default();
@@ -268,14 +276,14 @@ fn add_seen(fold: &Fold, seen: &[&Path], notes: &mut Notes) -> Result<(), StoreE
             StoreError::Wrong(format!("{}: no head of a log of this charter", path.display()))
         })?;
         // Else nobody would say that a log which somebody saw is not here at all.
-        let Some(heads) = notes.get_mut(owner) else {
+        if !trees.contains_key(origin) {
             return Err(StoreError::Wrong(format!(
                 "{}: a head of `{origin}`, and none of these folders is of that log; name its export too, or \
                  leave the head out",
                 path.display()
             )));
-        };
-        heads.push(note);
+        }
+        notes.entry(owner.clone()).or_default().push(note);
     }
     Ok(())
 }
@@ -342,25 +350,32 @@ fn read_head(path: &Path) -> Result<String, StoreError> {
 /// Who signed two histories: proven by an alert, or by a head that does not fit the entries here.
 fn conflicts(fold: &Fold, all: &Notes) -> Vec<SplitView> {
     let by_alert = fold.logs().filter_map(|log| {
-        let (_, evidence) = fold.split(&log.member)?;
-        Some(SplitView { member: log.member.clone(), evidence: (**evidence).clone() })
+        let (_, evidence) = fold.split_of(&log.origin)?;
+        let (member, log) = (log.member.clone(), log.origin.clone());
+        Some(SplitView { member, log, evidence: (**evidence).clone() })
     });
     let mut found: Vec<SplitView> = by_alert.collect();
     for (owner, notes) in all {
-        let Some(log) = fold.log(owner) else { continue };
-        let heads = notes.iter().filter_map(|note| {
-            let note = bare_note(note, &log.origin, &log.key());
-            let head = fold.open_head(owner, &note).ok()?;
-            match fold.compare_head(owner, &note, &head) {
-                Err(SectionError::SplitView(split)) => Some(*split),
-                Ok(()) | Err(SectionError::Gap | SectionError::Apart | SectionError::Bad(_)) => None,
+        for log in fold.logs_of(owner).iter().filter(|log| log.size() > 0) {
+            let heads = notes.iter().filter_map(|note| {
+                let note = bare_note(note, &log.origin, &log.key());
+                let head = fold.open_head(log, &note).ok()?;
+                match fold.compare_head(log, &note, &head) {
+                    Err(SectionError::SplitView(split)) => Some(*split),
+                    Ok(()) | Err(SectionError::Gap | SectionError::Apart | SectionError::Bad(_)) => None,
+                }
+            });
+            // Only what stands by itself: the entries here may not be what their head covers.
+            let proven = |split: &SplitView| split.evidence.check(&log.origin, &log.key()).is_ok();
+            if !found.iter().any(|split| split.log == log.origin) {
+                let two = two_heads(log, all);
+                let two = two.map(|evidence| SplitView {
+                    member: owner.clone(),
+                    log: log.origin.clone(),
+                    evidence,
+                });
+                found.extend(two.into_iter().chain(heads).find(proven));
             }
-        });
-        // Only what stands by itself: the entries here may not be what their head covers.
-        let proven = |split: &SplitView| split.evidence.check(&log.origin, &log.key()).is_ok();
-        if !found.iter().any(|split| split.member == *owner) {
-            let two = two_heads(log, all).map(|evidence| SplitView { member: owner.clone(), evidence });
-            found.extend(two.into_iter().chain(heads).find(proven));
         }
     }
     found
@@ -378,22 +393,24 @@ fn rank(log: &Log, export: &Export) -> Result<(bool, bool, u64), StoreError> {
     Ok((true, (edge.size(), edge.root()) == (head.size, head.root), head.size))
 }
 
-/// The exports by whose log they are, that which counts first: the longest of those that its key signed and that
-/// are whole.
-fn copies_by_owner(fold: &Fold, exports: Vec<Export>) -> Result<BTreeMap<MemberId, Vec<Export>>, StoreError> {
-    let mut copies_by_owner: BTreeMap<MemberId, Vec<Export>> = BTreeMap::new();
+/// The exports by whose log they are, of one member in the order in which its logs follow each other; of each that
+/// first which counts: the longest of those that its key signed and that are whole.
+fn copies_by_log(fold: &Fold, exports: Vec<Export>) -> Result<Vec<Vec<Export>>, StoreError> {
+    let mut copies_by_log: BTreeMap<(MemberId, usize), Vec<Export>> = BTreeMap::new();
     for export in exports {
-        let owner = fold.member_by_origin(&export.origin).cloned().ok_or_else(|| {
-            StoreError::Wrong(format!(
+        let Some(owner) = fold.member_by_origin(&export.origin).cloned() else {
+            return Err(StoreError::Wrong(format!(
                 "{}: `{}` is the log of no member of the charter",
                 export.folder.display(),
                 export.origin.escape_debug()
-            ))
-        })?;
-        copies_by_owner.entry(owner).or_default().push(export);
+            )));
+        };
+        let place = fold.logs_of(&owner).iter().position(|log| log.origin == export.origin);
+        copies_by_log.entry((owner, place.unwrap_or(0))).or_default().push(export);
     }
-    for (owner, copies) in copies_by_owner.iter_mut().filter(|(_, copies)| copies.len() > 1) {
-        let log = fold.log(owner).expect("INVARIANT: every owner is a member with a log");
+    for copies in copies_by_log.values_mut().filter(|copies| copies.len() > 1) {
+        let origin = &copies[0].origin;
+        let log = fold.log_named(origin).expect("INVARIANT: every export is of a log of the fold");
         let mut ranked = vec![];
         for export in copies.drain(..) {
             ranked.push((rank(log, &export)?, export));
@@ -401,7 +418,27 @@ fn copies_by_owner(fold: &Fold, exports: Vec<Export>) -> Result<BTreeMap<MemberI
         ranked.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
         copies.extend(ranked.into_iter().map(|(_, export)| export));
     }
-    Ok(copies_by_owner)
+    Ok(copies_by_log.into_values().collect())
+}
+
+/// Of a log that goes on from another its first entry says where that one ends, which is folded before it.
+fn foretell(fold: &mut Fold, copies_by_log: &[Vec<Export>]) -> Result<(), StoreError> {
+    for export in copies_by_log.iter().filter_map(|copies| copies.first()) {
+        let follows =
+            fold.member_by_origin(&export.origin).is_some_and(|owner| fold.logs_of(owner).len() > 1);
+        if !follows {
+            continue;
+        }
+        let mut first = None;
+        // What is wrong with it is told when it is read to be folded.
+        let _told_then = read_entries(export, &mut |entry| {
+            first.get_or_insert(entry);
+        })?;
+        if let Some(first) = first {
+            fold.foretell(&export.origin, &first);
+        }
+    }
+    Ok(())
 }
 
 fn check(code: &'static str, name: &'static str, problem: Option<String>, good: &str) -> Check {
@@ -412,7 +449,6 @@ fn check(code: &'static str, name: &'static str, problem: Option<String>, good: 
 /// Reads all copies of a log and folds the first. Returns A03 of all of them.
 fn read_copies(
     fold: &mut Fold,
-    owner: &MemberId,
     copies: &[Export],
     progress: &mut dyn FnMut(u64),
 ) -> Result<Check, StoreError> {
@@ -420,7 +456,7 @@ fn read_copies(
     for (n, export) in copies.iter().enumerate() {
         let problem = read_entries(export, &mut |entry| {
             if n == 0 {
-                fold.append(owner, entry);
+                fold.append_of(&export.origin, entry);
                 let held = fold.entries_held();
                 if held.is_multiple_of(PROGRESS_EVERY) {
                     progress(held);

@@ -146,9 +146,11 @@ pub fn status_json(member: &Member, now: Time) -> Value {
     let today = now.day();
     let fold = member.fold();
     let charter = fold.charter_at(member.me(), now);
-    let later =
-        fold.log(member.me()).map_or(&[][..], |log| log.adopted()).iter().filter(|later| later.from > now);
+    let mut later: Vec<_> = fold.adopted(member.me()).map(|(_, later)| later).collect();
+    later.reverse();
     let later: Vec<Value> = later
+        .into_iter()
+        .filter(|later| later.from > now)
         .map(|later| json!({ "version": later.version, "from": later.from.day().to_string() }))
         .collect();
     let unheard = fold.unheard_since(member.me(), now).map(|day| day.to_string());
@@ -214,6 +216,8 @@ pub fn status_json(member: &Member, now: Time) -> Value {
         "superseded": released().filter(|round| superseded_by(member.fold(), round).is_some()).count(),
         "logs": logs,
         "unresponsive": unresponsive,
+        "next_log": member.next_log().map(|(log, from)| json!({ "log": log, "from": from.day().to_string() })),
+        "refused_logs": fold.refused().map(|(log, why)| json!({ "log": log, "why": why })).collect::<Vec<_>>(),
     })
 }
 

@@ -10,7 +10,7 @@ mod witnesses;
 
 pub use belonging::{NOTICE_DAYS, SILENT_DAYS, SPONSORS};
 pub use change::{
-    Change, Class, LOOSENING_WAITS, Lacking, VERSIONS_MAX, acts_from, class_of, keys_stay, lacking, succeed,
+    Change, Class, LOOSENING_WAITS, Lacking, VERSIONS_MAX, acts_from, class_of, keys_follow, lacking, succeed,
 };
 pub use form::{deceives, is_line};
 pub use purpose::{FUNDERS_MAX, Licence, NOT_FOR_MAX, PUBLIC_AFTER_DAYS_MAX, Publish, Purpose, REVIEWERS};

@@ -69,6 +69,18 @@ impl Ledger {
         }
     }
 
+    /// What a log before this one had spent: no account starts lower.
+    pub fn carry(&mut self, account: &Account, spent: PrivacyLoss) {
+        let held = self.spent_by_account.entry(account.clone()).or_default();
+        *held = spent.max(*held);
+    }
+
+    /// The first account of another Ledger of which less is spent here, with both sums.
+    pub fn falls_short(&self, of: &Self) -> Option<(Account, PrivacyLoss, PrivacyLoss)> {
+        let mut all = of.accounts().map(|(account, spent)| (account.clone(), self.spent(account), spent));
+        all.find(|(_, here, there)| here < there)
+    }
+
     /// Every account with what it has spent.
     pub fn accounts(&self) -> impl Iterator<Item = (&Account, PrivacyLoss)> {
         self.spent_by_account.iter().map(|(account, spent)| (account, *spent))

@@ -200,26 +200,40 @@ pub fn audit_one_with(
     blobs: BlobSource<'_>,
     notes: &Notes,
 ) -> Option<LogReport> {
-    audit_one_from(fold, member, blobs, notes, 0)
+    fold.log(member).map(|log| audit_one_from(fold, log, blobs, notes, 0))
 }
 
-/// As `audit_one_with`, for an auditor that had recomputed the range proofs of all rounds that closed within
-/// the first `proved` entries of the log, and has seen that they are still the same entries.
+/// As `audit_one_with`, of one log of a member, for an auditor that had recomputed the range proofs of all rounds that
+/// closed within the first `proved` entries of it, and has seen that they are still the same entries.
 pub fn audit_one_from(
     fold: &Fold,
-    member: &MemberId,
+    log: &Log,
     blobs: BlobSource<'_>,
     notes: &Notes,
     proved: u64,
-) -> Option<LogReport> {
-    fold.log(member).map(|log| audit_log(fold, log, blobs, notes, proved))
+) -> LogReport {
+    audit_log(fold, log, blobs, notes, proved)
 }
 
 fn audit_log(fold: &Fold, log: &Log, blobs: BlobSource<'_>, notes: &Notes, proved: u64) -> LogReport {
-    let mut checks = LogChecks::new(log, proved);
+    let logs = fold.logs_of(&log.member);
+    let before = logs.iter().take_while(|before| before.origin != log.origin && before.size() > 0);
+    let mut checks: Option<LogChecks> = None;
+    for log in before.chain([log]) {
+        let mut next = LogChecks::new(log, proved);
+        if let Some(before) = &checks {
+            next.go_on_from(before, log);
+        }
+        take_all(&mut next, fold, log, blobs);
+        checks = Some(next);
+    }
+    checks.expect("INVARIANT: at least of this log").finish(fold, log, blobs, notes)
+}
+
+fn take_all(checks: &mut LogChecks, fold: &Fold, log: &Log, blobs: BlobSource<'_>) {
     let mut all: Vec<(u64, &Arc<Round>, Step<'_>)> = vec![];
     for round in fold.rounds().values() {
-        all.extend(steps(round, &log.member).map(|(index, step)| (index, round, step)));
+        all.extend(steps(round, log).map(|(index, step)| (index, round, step)));
     }
     all.sort_by_key(|(index, ..)| *index);
     for (_, round, step) in &all {
@@ -228,7 +242,6 @@ fn audit_log(fold: &Fold, log: &Log, blobs: BlobSource<'_>, notes: &Notes, prove
     if checks.references.asks_again() {
         all.iter().for_each(|(.., step)| checks.references.look_again(fold, step));
     }
-    checks.finish(fold, log, blobs, notes)
 }
 
 /// What a member said in a round: an entry of its own log.
@@ -243,15 +256,16 @@ enum Step<'a> {
     Alert(&'a Logged),
 }
 
-/// A member's steps in a round, each with the entry that it is.
-fn steps<'a>(round: &'a Round, by: &'a MemberId) -> impl Iterator<Item = (u64, Step<'a>)> {
-    let asked = round.asked().filter(move |asked| asked.asker == *by);
+/// A member's steps in a round that stand in this log, each with the entry that it is.
+fn steps<'a>(round: &'a Round, log: &'a Log) -> impl Iterator<Item = (u64, Step<'a>)> {
+    let (by, is_here) = (&log.member, move |at: &Ref| *at.log == *log.origin);
+    let asked = round.asked().filter(move |asked| asked.asker == *by && is_here(&asked.at));
     let asked = asked.map(|asked| (asked.at.index, Step::Asked(asked)));
-    let said = round.firsts().filter(move |(_, author, _)| *author == by);
+    let said = round.firsts().filter(move |(_, author, logged)| *author == by && is_here(&logged.at));
     let said = said.map(|(kind, _, logged)| (logged.at.index, Step::Said(kind, logged)));
-    let repeats = round.repeats().iter().filter(move |(author, _)| author == by);
+    let repeats = round.repeats().iter().filter(move |(author, logged)| author == by && is_here(&logged.at));
     let repeats = repeats.map(|(_, logged)| (logged.at.index, Step::Repeat(logged)));
-    let alerts = round.alerts().iter().filter(move |(author, _)| author == by);
+    let alerts = round.alerts().iter().filter(move |(author, logged)| author == by && is_here(&logged.at));
     let alerts = alerts.map(|(_, logged)| (logged.at.index, Step::Alert(logged)));
     asked.into_iter().chain(said).chain(repeats).chain(alerts)
 }
@@ -276,7 +290,7 @@ impl LogChecks {
     fn new(log: &Log, proved: u64) -> Self {
         Self {
             proved,
-            conduct: conduct::Conduct::new(),
+            conduct: conduct::Conduct::new(log),
             rounds: Findings::new("A09", "rounds"),
             releases: Findings::new("A10", "releases"),
             proofs: Findings::new("A11", "proofs"),
@@ -285,6 +299,12 @@ impl LogChecks {
             repeats: repeats::Repeats::new(),
             alerts: alerts::begin(),
         }
+    }
+
+    /// The log goes on from another of its author's, of which these are the checks: the Ledger and what repeats go on.
+    fn go_on_from(&mut self, before: &Self, log: &Log) {
+        self.conduct.go_on_from(&before.conduct, log);
+        self.repeats.go_on_from(&before.repeats);
     }
 
     fn take(&mut self, fold: &Fold, log: &Log, blobs: BlobSource<'_>, round: &Arc<Round>, step: &Step<'_>) {
@@ -308,7 +328,7 @@ impl LogChecks {
         if self.proved_earlier > 0 {
             proofs.text += &format!("; {} more were by an earlier audit", self.proved_earlier);
         }
-        let (verdicts, books, ledger) = self.conduct.finish();
+        let (verdicts, books, ledger) = self.conduct.finish(fold, log, notes);
         let checks = vec![
             check_signature(log),
             history::check_witnesses(fold, log, notes),
@@ -372,8 +392,9 @@ fn check_grammar(log: &Log) -> Check {
 /// Whether an entry is read at all: what follows an unreadable one of its log counts for nothing, and
 /// nobody else is to blame for that.
 fn counts(fold: &Fold, reference: &Ref) -> bool {
-    let log = fold.member_by_origin(&reference.log).and_then(|member| fold.log(member));
-    log.and_then(Log::stopped).is_none_or(|stopped| reference.index < stopped)
+    let log = fold.log_named(&reference.log);
+    let ends = log.and_then(|log| log.stopped().into_iter().chain(log.ends()).min());
+    ends.is_none_or(|ends| reference.index < ends)
 }
 
 /// Whether everything that an entry rests on is here: what it cites in its round, what that cites,

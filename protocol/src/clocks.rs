@@ -73,9 +73,10 @@ fn slow(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<
     let charter = fold.charter_at(me, now);
     let voting = charter.members().iter().filter(|member| member.votes()).count();
     let others = charter.members().iter().map(|member| &member.id).filter(|id| *id != me);
+    let own = fold.log(me)?;
     let newest = others.filter_map(|id| {
         let wrote = fold.log(id).and_then(|log| log.time(log.size().checked_sub(1)?));
-        let signed = witnessed.said(me, id).map(|said| Time::from_seconds(said.cosignature.time));
+        let signed = witnessed.said(own, id).map(|said| Time::from_seconds(said.cosignature.time));
         wrote.max(signed)
     });
     let heard = newest.filter(|at| now < *at + HEARD_FOR);
@@ -87,7 +88,7 @@ fn slow(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<
 fn fast(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<Disagreement> {
     let log = fold.log(me)?;
     let witnesses = &fold.charter_at(me, now).member(me)?.witnesses;
-    let said = witnesses.iter().filter_map(|id| witnessed.said(me, id)).filter_map(|said| {
+    let said = witnesses.iter().filter_map(|id| witnessed.said(log, id)).filter_map(|said| {
         let wrote = log.time(said.checkpoint.size.checked_sub(1)?)?;
         (wrote <= now).then_some((wrote, Time::from_seconds(said.cosignature.time)))
     });

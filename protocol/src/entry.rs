@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datacoop_policy::charter::is_line;
-use datacoop_policy::ledger::{Account, Debit};
+use datacoop_policy::ledger::{Account, Debit, Ledger};
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::{AcademicYear, Digest, MemberId, Period, PrivacyLoss, QueryId, Time};
 
@@ -103,6 +103,35 @@ pub struct SealedShare {
     pub blob: Digest,
 }
 
+/// Where the log ended that another goes on from, and what it carries over (LOG.md section 3).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Previous {
+    /// Its head.
+    pub head: Checkpoint,
+    /// Every account with what was spent; after a fork the larger of the two.
+    pub ledger: Ledger,
+}
+
+/// Where an entry stands among all that its author wrote: by the log's name, of which those of one author differ in
+/// a number alone, and the index.
+pub type Order<'a> = (usize, &'a str, u64);
+
+/// After every entry.
+pub const LAST: Order<'static> = (usize::MAX, "", u64::MAX);
+
+/// The order of the entry at this index of a log.
+pub fn order_of(origin: &str, index: u64) -> Order<'_> {
+    // A number without leading zeros is the larger the longer it is.
+    (origin.len(), origin, index)
+}
+
+impl Ref {
+    /// Where it stands among all that its author wrote.
+    pub fn order(&self) -> Order<'_> {
+        order_of(&self.log, self.index)
+    }
+}
+
 /// What an entry says, by kind.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Body {
@@ -116,6 +145,8 @@ pub enum Body {
         keys: BTreeMap<String, String>,
         /// A signature of each signing key over the key list, by label, base64.
         proofs: BTreeMap<String, String>,
+        /// Of a log that goes on from another of its author's, whose keys were replaced: where that one ended.
+        previous: Option<Box<Previous>>,
     },
     /// A charter version this member put in force.
     Charter {
@@ -504,6 +535,17 @@ fn head(value: &Checkpoint) -> Value {
     Value::Array(vec![text(&value.origin), int(value.size), digest(&value.root)])
 }
 
+fn previous_value(previous: &Previous) -> Value {
+    let ledger =
+        previous.ledger.accounts().map(|(account, spent)| (account_name(account), int(spent.nano())));
+    Value::object([
+        ("ledger", Value::Object(ledger.collect())),
+        ("origin", text(&previous.head.origin)),
+        ("root", digest(&previous.head.root)),
+        ("size", int(previous.head.size)),
+    ])
+}
+
 fn digests(values: &[Digest]) -> Value {
     Value::Array(values.iter().map(digest).collect())
 }
@@ -518,12 +560,16 @@ fn integers(values: &[i64]) -> Value {
 
 fn body_fields(body: &Body) -> Vec<(&'static str, Value)> {
     let mut fields = match body {
-        Body::Genesis { origin, charter, keys, proofs } => vec![
-            ("charter", digest(charter)),
-            ("keys", strings(keys)),
-            ("origin", text(origin)),
-            ("proofs", strings(proofs)),
-        ],
+        Body::Genesis { origin, charter, keys, proofs, previous } => {
+            let mut fields = vec![
+                ("charter", digest(charter)),
+                ("keys", strings(keys)),
+                ("origin", text(origin)),
+                ("proofs", strings(proofs)),
+            ];
+            fields.extend(previous.as_ref().map(|previous| ("previous", previous_value(previous))));
+            fields
+        }
         Body::Charter { version, hash, note, from } => vec![
             ("from", int(from.seconds())),
             ("hash", digest(hash)),
@@ -640,6 +686,7 @@ fn parse_body(kind: &str, fields: &mut Fields) -> Result<Body, JsonError> {
             charter: fields.digest("charter")?,
             keys: parse_strings(fields, "keys")?,
             proofs: parse_strings(fields, "proofs")?,
+            previous: fields.optional_object("previous")?.map(parse_previous).transpose()?.map(Box::new),
         }),
         "charter" => Ok(Body::Charter {
             version: small(fields, "version")?,
@@ -656,6 +703,45 @@ fn parse_body(kind: &str, fields: &mut Fields) -> Result<Body, JsonError> {
             None => Err(JsonError::new("`query` is missing")),
         },
     }
+}
+
+fn parse_previous(value: Value) -> Result<Previous, JsonError> {
+    let mut fields = Fields::new(value)?;
+    let Value::Object(accounts) = fields.object("ledger")? else {
+        return Err(JsonError::new("`ledger` is not an object"));
+    };
+    if accounts.len() > REFS_MAX {
+        return Err(JsonError::new("`ledger` has too many accounts"));
+    }
+    let mut ledger = Ledger::default();
+    for (name, spent) in accounts {
+        let account = account_of(&name)?;
+        let spent = match spent {
+            Value::Int(nano) if account_name(&account) == name => u64::try_from(nano).ok(),
+            Value::Int(_) | Value::Str(_) | Value::Array(_) | Value::Object(_) => None,
+        };
+        let spent =
+            spent.ok_or_else(|| JsonError::new("`ledger` is of accounts and what they have spent"))?;
+        ledger.carry(&account, PrivacyLoss::from_nano(spent));
+    }
+    let origin = fields.string("origin")?;
+    if !is_key_name(&origin) {
+        return Err(JsonError::new("`origin` is no name of a log"));
+    }
+    let head = Checkpoint { origin, size: unsigned(&mut fields, "size")?, root: fields.digest("root")? };
+    fields.finish()?;
+    Ok(Previous { head, ledger })
+}
+
+/// An account as entries name it.
+fn account_of(name: &str) -> Result<Account, JsonError> {
+    let parts = name.rsplit_once('/').and_then(|(dataset, year)| Some((dataset, year.parse().ok()?)));
+    let (dataset, year) = parts.ok_or_else(|| JsonError::new("`account` is dataset/year"))?;
+    Ok(Account { dataset: dataset.to_owned(), year: AcademicYear(year) })
+}
+
+fn account_name(account: &Account) -> String {
+    format!("{}/{}", account.dataset, account.year.0)
 }
 
 fn parse_heads(fields: &mut Fields) -> Result<Body, JsonError> {
@@ -774,11 +860,7 @@ fn parse_debit(query: QueryId, fields: &mut Fields) -> Result<Body, JsonError> {
     let roster = parse_ref_field(fields, "roster")?;
     let nonce = exact(&fields.bytes("nonce")?, "nonce")?;
     let mut ledger = Fields::new(fields.object("ledger")?)?;
-    let account = ledger.string("account")?;
-    let (dataset, year) =
-        account.rsplit_once('/').ok_or_else(|| JsonError::new("`account` is dataset/year"))?;
-    let year: i64 = year.parse().map_err(|_| JsonError::new("`account` is dataset/year"))?;
-    let account = Account { dataset: dataset.to_owned(), year: AcademicYear(year) };
+    let account = account_of(&ledger.string("account")?)?;
     let mut loss = |name| unsigned(&mut ledger, name).map(PrivacyLoss::from_nano);
     let (before, cost, after) = (loss("before")?, loss("loss")?, loss("after")?);
     ledger.finish()?;

@@ -3,13 +3,15 @@
 //! Entries of one log come in order; logs interleave in any way, and the result is the same: a round
 //! is a bag of what each member said first, and everything else is computed from the bag.
 
+mod follow;
 mod question;
 mod shelf;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datacoop_policy::charter::{Charter, Member};
+use datacoop_policy::charter::{Charter, Member, NamedKey};
+use datacoop_policy::ledger::Debit;
 use datacoop_policy::query::Query;
 use datacoop_policy::verdict::CLOCK_SKEW_MAX;
 use datacoop_policy::vocabulary::Vocabulary;
@@ -24,7 +26,7 @@ pub use shelf::{Entries, Vanished};
 use crate::acts::{Acts, Done};
 use crate::bounds::{ADOPTED_MAX, FRESH_FOR, LOGS_MAX, MET_FOR};
 use crate::cited::references_mut;
-use crate::entry::{Body, Entry, EntryError, Lay, QueryBody, Ref};
+use crate::entry::{Body, Entry, EntryError, LAST, Lay, Order, Previous, QueryBody, Ref, order_of};
 use crate::heads::{Claim, Heads};
 use crate::json::{ENTRY_BYTES_MAX, Value};
 use crate::log::note::Checkpoint;
@@ -61,9 +63,58 @@ pub struct Log {
     /// The first entry that is none: it counts for nothing anywhere.
     malformed: Option<u64>,
     adopted: Vec<Adopted>,
+    /// Where the log ended that this one goes on from, as its genesis says.
+    previous: Option<Box<Previous>>,
+    /// Entries from here on count for nothing: another log goes on from here.
+    ends: Option<u64>,
+    /// Debits among those.
+    beyond: Vec<(u64, Debit)>,
 }
 
 impl Log {
+    fn new(member: &MemberId, key: &NamedKey) -> Self {
+        Self {
+            member: member.clone(),
+            origin: key.name.clone(),
+            cited_as: Arc::from(key.name.as_str()),
+            head: sha256(&[key.name.as_bytes()]).0,
+            key: key.key,
+            entries: vec![],
+            times: vec![],
+            shelved: vec![],
+            tree: Tree::default(),
+            note: None,
+            told: 0,
+            hurried: 0,
+            stopped: None,
+            malformed: None,
+            adopted: vec![],
+            previous: None,
+            ends: None,
+            beyond: vec![],
+        }
+    }
+
+    /// Where the log ended that this one goes on from, and what it carries over.
+    pub fn previous(&self) -> Option<&Previous> {
+        self.previous.as_deref()
+    }
+
+    /// Entries from here on count for nothing, as another log of the same author goes on from here.
+    pub fn ends(&self) -> Option<u64> {
+        self.ends
+    }
+
+    /// Debits that count for nothing, as another log of the same author goes on from before them.
+    pub fn beyond(&self) -> &[(u64, Debit)] {
+        &self.beyond
+    }
+
+    /// Where its entry at this index stands among all that its author wrote.
+    pub fn order(&self, index: u64) -> Order<'_> {
+        order_of(&self.origin, index)
+    }
+
     /// Entries held.
     pub fn size(&self) -> u64 {
         self.tree.size()
@@ -199,6 +250,8 @@ pub enum SectionError {
 pub struct SplitView {
     /// Whose log.
     pub member: MemberId,
+    /// Its origin.
+    pub log: String,
     /// The head of what we hold, and the other.
     pub evidence: Evidence,
 }
@@ -212,13 +265,19 @@ pub struct Fold {
     rivals: BTreeSet<Digest>,
     /// Whether some log put in force, since this was last asked, what is not held here.
     unknown_versions: bool,
-    logs: BTreeMap<MemberId, Log>,
-    member_by_origin: BTreeMap<String, MemberId>,
-    member_by_head: BTreeMap<[u8; 32], MemberId>,
+    /// Of each member every log that some version lists, in that order; never none.
+    logs: BTreeMap<MemberId, Vec<Log>>,
+    by_origin: BTreeMap<String, (MemberId, usize)>,
+    by_head: BTreeMap<[u8; 32], (MemberId, usize)>,
+    /// Logs that were shown and not taken, by their origin, and why.
+    refused: BTreeMap<String, String>,
+    /// Up to where a log is waited for, as one that was shown goes on from there.
+    awaited: BTreeMap<String, u64>,
     vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
     rounds: BTreeMap<QueryId, Arc<Round>>,
     touched: BTreeSet<QueryId>,
-    splits: BTreeMap<MemberId, (Ref, Box<Evidence>)>,
+    /// By the log that was split.
+    splits: BTreeMap<String, (Ref, Box<Evidence>)>,
     false_splits: BTreeSet<Ref>,
     heads: Heads,
     acts: Acts,
@@ -239,41 +298,31 @@ impl Fold {
     /// Empty logs of every member of these versions of a charter, the first first: whoever left is still
     /// cited, and a member keeps its log key from version to version. At least one version.
     pub fn with_chain(charters: Vec<Arc<Charter>>, vocabularies: BTreeMap<Digest, Arc<Vocabulary>>) -> Self {
-        let members: BTreeMap<&MemberId, &Member> = charters
-            .iter()
-            .flat_map(|charter| charter.members())
-            .map(|member| (&member.id, member))
-            .collect();
-        let logs = members.into_values().take(LOGS_MAX).map(|member| {
-            let log = Log {
-                member: member.id.clone(),
-                origin: member.keys.log.name.clone(),
-                cited_as: Arc::from(member.keys.log.name.as_str()),
-                head: sha256(&[member.keys.log.name.as_bytes()]).0,
-                key: member.keys.log.key,
-                entries: vec![],
-                times: vec![],
-                shelved: vec![],
-                tree: Tree::default(),
-                note: None,
-                told: 0,
-                hurried: 0,
-                stopped: None,
-                malformed: None,
-                adopted: vec![],
-            };
-            (member.id.clone(), log)
-        });
-        let logs: BTreeMap<_, _> = logs.collect();
-        let member_by_origin = logs.values().map(|log| (log.origin.clone(), log.member.clone())).collect();
-        let member_by_head = logs.values().map(|log| (log.head, log.member.clone())).collect();
+        let mut logs: BTreeMap<MemberId, Vec<Log>> = BTreeMap::new();
+        for member in charters.iter().flat_map(|charter| charter.members()) {
+            if !logs.contains_key(&member.id) && logs.len() == LOGS_MAX {
+                continue;
+            }
+            let listed = logs.entry(member.id.clone()).or_default();
+            if listed.iter().all(|log| log.origin != member.keys.log.name) {
+                listed.push(Log::new(&member.id, &member.keys.log));
+            }
+        }
+        let places = || {
+            let all = logs.values().flat_map(|listed| listed.iter().enumerate());
+            all.map(|(at, log)| (log, (log.member.clone(), at)))
+        };
+        let by_origin = places().map(|(log, place)| (log.origin.clone(), place)).collect();
+        let by_head = places().map(|(log, place)| (log.head, place)).collect();
         Self {
             charters,
             rivals: BTreeSet::new(),
             unknown_versions: false,
             logs,
-            member_by_origin,
-            member_by_head,
+            by_origin,
+            by_head,
+            refused: BTreeMap::new(),
+            awaited: BTreeMap::new(),
             vocabularies,
             rounds: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -295,7 +344,7 @@ impl Fold {
         let mut fold = Self::with_chain(chain, vocabularies);
         fold.shelf = Some(Box::default());
         fold.heads.be_brief();
-        fold.logs.values_mut().for_each(|log| log.tree = Tree::sparse());
+        fold.logs.values_mut().flatten().for_each(|log| log.tree = Tree::sparse());
         fold
     }
 
@@ -324,14 +373,12 @@ impl Fold {
     /// The version that a member goes by at a time: the highest that its log had put in force by then. Before
     /// that, the first.
     pub fn charter_at(&self, member: &MemberId, time: Time) -> &Arc<Charter> {
-        self.charter_of_entry(member, time, u64::MAX)
+        self.charter_of_entry(member, time, LAST)
     }
 
-    /// As `charter_at`, for an entry of the member's log: only entries before it count, whatever their times
-    /// say.
-    pub fn charter_of_entry(&self, member: &MemberId, time: Time, index: u64) -> &Arc<Charter> {
-        let adopted = self.logs.get(member).map_or(&[][..], |log| &log.adopted);
-        let before = adopted.iter().rev().filter(|adopted| adopted.index < index);
+    /// As `charter_at`, for an entry of the member's: only entries before it count, whatever their times say.
+    pub fn charter_of_entry(&self, member: &MemberId, time: Time, at: Order<'_>) -> &Arc<Charter> {
+        let before = self.adopted(member).filter(|(order, _)| *order < at).map(|(_, adopted)| adopted);
         let in_force = before.filter(|adopted| adopted.from <= time);
         let held = in_force.filter_map(|adopted| self.charter_named(&adopted.hash)).next();
         held.unwrap_or(&self.charters[0])
@@ -339,9 +386,9 @@ impl Fold {
 
     /// As `charter_of_entry`, for whoever judges another: `None` where the member went by a version that is not
     /// here, so that nothing can be said of what it was allowed.
-    pub fn charter_gone_by(&self, member: &MemberId, time: Time, index: u64) -> Option<&Arc<Charter>> {
-        let adopted = self.logs.get(member).map_or(&[][..], |log| &log.adopted);
-        let mut in_force = adopted.iter().rev().filter(|said| said.index < index && said.from <= time);
+    pub fn charter_gone_by(&self, member: &MemberId, time: Time, at: Order<'_>) -> Option<&Arc<Charter>> {
+        let before = self.adopted(member).filter(|(order, _)| *order < at).map(|(_, adopted)| adopted);
+        let mut in_force = before.filter(|said| said.from <= time);
         // A rival that was condemned is as if it had never been.
         let known = |hash: &Digest| self.charter_named(hash).is_some() || !self.condemns(hash);
         match in_force.find(|adopted| known(&adopted.hash)) {
@@ -366,12 +413,15 @@ impl Fold {
         &self.charters[at.unwrap_or(0)..]
     }
 
-    /// The version that a log is read by: the one that its member went by when it last wrote; before it put any
-    /// in force, the one that it joined with.
-    pub fn charter_of_log(&self, member: &MemberId) -> Option<&Arc<Charter>> {
-        let last = self.logs.get(member)?.last_time(Time(u64::MAX)).unwrap_or(Time(0));
-        let names = |charter: &&Arc<Charter>| charter.member(member).is_some();
-        Some(self.charter_at(member, last)).filter(names).or_else(|| self.charters.iter().find(names))
+    /// The version that a log is read by: the one that its member went by when it last wrote there; before it put
+    /// any in force, the first that lists the log.
+    pub fn charter_of_log(&self, log: &Log) -> Option<&Arc<Charter>> {
+        let last = log.last_time(Time(u64::MAX)).unwrap_or(Time(0));
+        let lists = |charter: &&Arc<Charter>| {
+            charter.member(&log.member).is_some_and(|member| member.keys.log.name == log.origin)
+        };
+        let then = self.charter_of_entry(&log.member, last, log.order(log.size()));
+        Some(then).filter(lists).or_else(|| self.charters.iter().find(lists))
     }
 
     /// The version that a member left with: the next after its own that does not name it, once so many go by
@@ -436,7 +486,7 @@ impl Fold {
         let colluding = voting.saturating_sub(1) / 3;
         let ours = |id: &MemberId| self.charter_at(id, now).hash() == charter.hash();
         let others = charter.members().iter().map(|member| &member.id).filter(|id| *id != me && ours(id));
-        let last = |id: &MemberId| self.logs.get(id).and_then(|log| log.last_time(now + CLOCK_SKEW_MAX));
+        let last = |id: &MemberId| self.log(id).and_then(|log| log.last_time(now + CLOCK_SKEW_MAX));
         let mut heard: Vec<Time> = others.filter_map(last).collect();
         heard.sort_unstable_by(|a, b| b.cmp(a));
         match heard.get(colluding) {
@@ -444,31 +494,6 @@ impl Fold {
             Some(at) => Some(at.day()),
             None => Some(charter.fields().effective),
         }
-    }
-
-    /// The log of a member of the charter.
-    pub fn log(&self, member: &MemberId) -> Option<&Log> {
-        self.logs.get(member)
-    }
-
-    /// All logs, by member.
-    pub fn logs(&self) -> impl Iterator<Item = &Log> {
-        self.logs.values()
-    }
-
-    /// Entries of all logs together.
-    pub fn entries_held(&self) -> u64 {
-        self.logs.values().map(Log::size).sum()
-    }
-
-    /// Whose log has this origin.
-    pub fn member_by_origin(&self, origin: &str) -> Option<&MemberId> {
-        self.member_by_origin.get(origin)
-    }
-
-    /// Whose log has this SHA-256 of its origin.
-    pub fn member_by_head(&self, head: &[u8; 32]) -> Option<&MemberId> {
-        self.member_by_head.get(head)
     }
 
     /// All rounds, by Query. Of a fold for audit those that were released, each with what is told of a Release
@@ -484,24 +509,27 @@ impl Fold {
 
     /// What we hold of every log, sorted.
     pub fn heads(&self) -> Vec<Head> {
-        let heads = self.member_by_head.iter();
-        let head = |(log, member): (&[u8; 32], &MemberId)| {
-            let tree = self.logs.get(member)?.tree();
-            Some(Head { log: *log, size: tree.size(), root: tree.root().0 })
-        };
-        heads.filter_map(head).collect()
+        let logs = self.by_head.values().filter_map(|place| self.at(place));
+        let head = |log: &Log| Head { log: log.head, size: log.size(), root: log.tree.root().0 };
+        logs.filter(|log| self.has_begun(log)).map(head).collect()
     }
 
     /// Whether a reference resolves to the entry it names.
     pub fn resolves(&self, reference: &Ref) -> bool {
-        let log = self.member_by_origin(&reference.log).and_then(|member| self.logs.get(member));
-        log.and_then(|log| log.tree.leaf(reference.index)) == Some(reference.leaf)
+        let leaf = self.log_named(&reference.log).and_then(|log| log.tree.leaf(reference.index));
+        leaf == Some(reference.leaf)
     }
 
-    /// Adds an entry to a log, proved or our own, and folds it. Returns its reference; `None` of no log here, and in
-    /// a fold for audit of the 2^32nd of a log.
+    /// Adds an entry to a member's log, proved or our own, and folds it. A genesis that goes on from the log begins
+    /// the next. Returns its reference; `None` of no log here, and in a fold for audit of the 2^32nd of a log.
     pub fn append(&mut self, member: &MemberId, bytes: Arc<[u8]>) -> Option<Ref> {
-        let log = self.logs.get_mut(member)?;
+        let at = self.place_of(member, &bytes)?;
+        self.append_to(member, at, bytes)
+    }
+
+    /// As `append`, to the log at this place among the member's.
+    fn append_to(&mut self, member: &MemberId, place: usize, bytes: Arc<[u8]>) -> Option<Ref> {
+        let log = self.logs.get_mut(member)?.get_mut(place)?;
         let index = log.size();
         if self.shelf.is_some() && u32::try_from(index).is_err() {
             // Places are kept in 32 bits: some 200 GB of memory, and hours, from here.
@@ -517,10 +545,16 @@ impl Fold {
             log.shelved.push(shelf::NO_ROUND);
         }
         let at = Ref { log: Arc::clone(&log.cited_as), index, leaf };
-        self.heads.grown(member, &log.tree);
+        self.heads.grown(&log.cited_as, &log.tree);
         let parsed = Entry::parse(&bytes);
         if let (Ok(entry), Some(time)) = (&parsed, log.times.last_mut()) {
             *time = shelf::seconds(entry.at);
+        }
+        if log.ends.is_some_and(|ends| index >= ends) {
+            if let Ok(Entry { body: Body::Debit { debit, .. }, .. }) = parsed {
+                log.beyond.push((index, debit));
+            }
+            return Some(at);
         }
         if !parsed.as_ref().is_ok_and(|entry| matches!(entry.body, Body::Head { .. })) {
             log.told = index + 1;
@@ -535,6 +569,11 @@ impl Fold {
                 }
                 // Its author's name as the log has it: every entry shares that.
                 let by = log.member.clone();
+                if let Body::Genesis { previous: Some(previous), .. } = &entry.body
+                    && index == 0
+                {
+                    self.begin_after(member, place, previous.clone());
+                }
                 self.fold_entry(at.clone(), Entry { by, ..entry });
             }
             Err(EntryError::Newer) => log.stopped = Some(index),
@@ -544,9 +583,21 @@ impl Fold {
         Some(at)
     }
 
-    /// Sets the newest signed head of a log.
+    /// Sets the newest signed head of a member's log.
     pub fn set_note(&mut self, member: &MemberId, size: u64, note: String) {
-        if let Some(log) = self.logs.get_mut(member) {
+        let place = self.current(member);
+        self.set_note_of(member, place, size, note);
+    }
+
+    /// As `set_note`, of whichever of a member's logs this head names.
+    pub(crate) fn set_signed(&mut self, member: &MemberId, size: u64, note: String) {
+        let origin = note.lines().next().unwrap_or_default();
+        let place = self.logs_of(member).iter().position(|log| log.origin == origin);
+        self.set_note_of(member, place.unwrap_or(0), size, note);
+    }
+
+    fn set_note_of(&mut self, member: &MemberId, place: usize, size: u64, note: String) {
+        if let Some(log) = self.logs.get_mut(member).and_then(|listed| listed.get_mut(place)) {
             log.note = Some((size, note));
         }
     }
@@ -557,8 +608,8 @@ impl Fold {
     pub fn take(&mut self, section: &Section) -> Result<Option<Section>, SectionError> {
         let bad = |text: &str| SectionError::Bad(text.to_owned());
         // Of no version that we hold: whoever sends it may hold a later one.
-        let Some(member) = self.member_by_head(&section.log).cloned() else { return Ok(None) };
-        let log = self.logs.get(&member).expect("INVARIANT: every head has its log");
+        let Some((member, place)) = self.by_head.get(&section.log).cloned() else { return Ok(None) };
+        let log = &self.logs[&member][place];
         if section.entries.iter().any(|entry| entry.0.len() > ENTRY_BYTES_MAX) {
             return Err(bad("an entry longer than an entry may be"));
         }
@@ -575,9 +626,9 @@ impl Fold {
         if same && new.is_empty() && !section.entries.is_empty() && section.from > 0 {
             return Ok(None);
         }
-        let checkpoint = self.open_head(&member, &section.note)?;
+        let checkpoint = self.open_head(log, &section.note)?;
         if !same || log.tree.root_at(checkpoint.size).is_some_and(|root| root != checkpoint.root) {
-            return Err(self.contradiction(&member, section, &checkpoint));
+            return Err(self.contradiction(log, section, &checkpoint));
         }
         if new.is_empty() {
             return Ok(None);
@@ -587,36 +638,34 @@ impl Fold {
             edge.push(leaf_hash(&entry.0));
         }
         if !covers(&checkpoint, &edge, &section.proof) {
-            return Err(self.contradiction(&member, section, &checkpoint));
+            return Err(self.contradiction(log, section, &checkpoint));
+        }
+        if !self.may_take(&member, place, new) {
+            return Ok(None);
         }
         let taken = Section { from: size, entries: new.to_vec(), ..section.clone() };
+        let (size, note) = (edge.size(), section.note.clone());
         for entry in new {
-            self.append(&member, Arc::from(entry.0.as_slice()));
+            self.append_to(&member, place, Arc::from(entry.0.as_slice()));
         }
-        if checkpoint.size == edge.size() {
-            self.set_note(&member, checkpoint.size, section.note.clone());
+        if checkpoint.size == size {
+            self.set_note_of(&member, place, size, note);
         }
         Ok(Some(taken))
     }
 
-    /// A signed head of a member's log: the log's own signature and no other line.
-    pub fn open_head(&self, member: &MemberId, note: &str) -> Result<Checkpoint, SectionError> {
-        let log = &self.logs[member];
+    /// A signed head of a log: the log's own signature and no other line.
+    pub fn open_head(&self, log: &Log, note: &str) -> Result<Checkpoint, SectionError> {
         signed_alone(note, &log.origin, &log.key).map_err(|error| SectionError::Bad(error.to_string()))
     }
 
     /// Whether a signed head fits what we hold, as far as that can be told. Errors: its log's owner
     /// signed two histories, or it cannot yet be told who is at fault.
-    pub fn compare_head(
-        &self,
-        member: &MemberId,
-        note: &str,
-        checkpoint: &Checkpoint,
-    ) -> Result<(), SectionError> {
-        match self.logs[member].tree.root_at(checkpoint.size) {
+    pub fn compare_head(&self, log: &Log, note: &str, checkpoint: &Checkpoint) -> Result<(), SectionError> {
+        match log.tree.root_at(checkpoint.size) {
             Some(root) if root != checkpoint.root => {
                 let prefix = (checkpoint.size, checkpoint.root);
-                Err(self.split_view(member, note, prefix, vec![]).unwrap_or(SectionError::Apart))
+                Err(self.split_view(log, note, prefix, vec![]).unwrap_or(SectionError::Apart))
             }
             _ => Ok(()),
         }
@@ -626,8 +675,8 @@ impl Fold {
     /// and the head covers them, or the head is no longer than what we hold, its owner signed two
     /// histories. If it shows them from the first on and the head does not cover them, its sender
     /// made them up. Else it cannot be told yet.
-    fn contradiction(&self, member: &MemberId, section: &Section, checkpoint: &Checkpoint) -> SectionError {
-        if let Err(split) = self.compare_head(member, &section.note, checkpoint) {
+    fn contradiction(&self, log: &Log, section: &Section, checkpoint: &Checkpoint) -> SectionError {
+        if let Err(split) = self.compare_head(log, &section.note, checkpoint) {
             return split;
         }
         if section.from > 0 || section.entries.is_empty() {
@@ -638,7 +687,7 @@ impl Fold {
         if !covers(checkpoint, &shown.edge(), &section.proof) {
             return SectionError::Bad("entries that its signed head does not cover".into());
         }
-        let signed = self.logs[member].note().map_or(0, |(size, _)| size);
+        let signed = log.note().map_or(0, |(size, _)| size);
         let size = signed.min(shown.size());
         let proof = match size == shown.size() {
             true => Some(section.proof.iter().map(|hash| Digest(*hash)).collect()),
@@ -647,7 +696,7 @@ impl Fold {
             false => None,
         };
         let split = shown.root_at(size).zip(proof);
-        let split = split.and_then(|(root, p)| self.split_view(member, &section.note, (size, root), p));
+        let split = split.and_then(|(root, p)| self.split_view(log, &section.note, (size, root), p));
         split.unwrap_or(SectionError::Apart)
     }
 
@@ -655,12 +704,11 @@ impl Fold {
     /// `None` where our own head does not reach so far.
     fn split_view(
         &self,
-        member: &MemberId,
+        log: &Log,
         note: &str,
         (size, root): (u64, Digest),
         proof: Vec<Digest>,
     ) -> Option<SectionError> {
-        let log = &self.logs[member];
         let (signed, ours) = log.note()?;
         let own = log.tree.root_at(size).filter(|own| *own != root)?;
         let own_proof = if size == signed { vec![] } else { log.tree.consistency_proof(size, signed)? };
@@ -670,12 +718,21 @@ impl Fold {
             roots: [own, root],
             proofs: [own_proof, proof],
         };
-        Some(SectionError::SplitView(Box::new(SplitView { member: member.clone(), evidence })))
+        Some(SectionError::SplitView(Box::new(SplitView {
+            member: log.member.clone(),
+            log: log.origin.clone(),
+            evidence,
+        })))
     }
 
-    /// The proof, as some log holds it, that a member signed two histories of its own.
+    /// The proof, as some log holds it, that a member signed two histories of the log that it writes now.
     pub fn split(&self, member: &MemberId) -> Option<&(Ref, Box<Evidence>)> {
-        self.splits.get(member)
+        self.split_of(&self.log(member)?.origin)
+    }
+
+    /// As `split`, of the log with this origin: one that another goes on from may have two, and its author came back.
+    pub fn split_of(&self, origin: &str) -> Option<&(Ref, Box<Evidence>)> {
+        self.splits.get(origin)
     }
 
     /// What members say of each other's logs.
@@ -699,12 +756,12 @@ impl Fold {
     }
 
     fn fold_split(&mut self, at: Ref, origin: &str, evidence: Box<Evidence>) {
-        let accused = self.member_by_origin(origin).cloned();
-        match accused.filter(|member| evidence.check(origin, &self.logs[member].key).is_ok()) {
+        let accused = self.log_named(origin);
+        match accused.filter(|log| evidence.check(origin, &log.key).is_ok()) {
             // Which of several alerts stands here must not depend on which came first.
-            Some(member) => match self.splits.get(&member) {
+            Some(_) => match self.splits.get(origin) {
                 Some((known, _)) if *known <= at => {}
-                _ => drop(self.splits.insert(member, (at, evidence))),
+                _ => drop(self.splits.insert(origin.to_owned(), (at, evidence))),
             },
             None => drop(self.false_splits.insert(at)),
         }
@@ -713,10 +770,10 @@ impl Fold {
     fn fold_heads(&mut self, at: &Ref, time: Time, by: &MemberId, heads: Vec<Checkpoint>) {
         for Checkpoint { origin, size, root } in heads {
             // Of its own log, and of one that is no member's any more, it says nothing here.
-            let owner = self.member_by_origin.get(&origin).filter(|owner| *owner != by);
-            if let Some((owner, log)) = owner.and_then(|owner| Some((owner, self.logs.get(owner)?))) {
+            let place = self.by_origin.get(&origin).filter(|(owner, _)| owner != by);
+            if let Some(log) = place.and_then(|(owner, at)| self.logs.get(owner)?.get(*at)) {
                 let claim = Claim { by: by.clone(), at: at.clone(), time, size, root };
-                self.heads.claim(owner, &log.tree, claim);
+                self.heads.claim(&log.cited_as, &log.tree, claim);
             }
         }
     }
@@ -741,7 +798,9 @@ impl Fold {
         if let Body::Charter { version, hash, note, from } = body {
             let unknown = self.charter_named(&hash).is_none() && !self.condemns(&hash);
             // More than a chain has, with a rival of each, its author makes up: they would all be searched for ever.
-            if let Some(log) = self.logs.get_mut(&by).filter(|log| log.adopted.len() < ADOPTED_MAX) {
+            let place = self.by_origin.get(&*at.log);
+            let log = place.and_then(|(owner, at)| self.logs.get_mut(owner)?.get_mut(*at));
+            if let Some(log) = log.filter(|log| log.adopted.len() < ADOPTED_MAX) {
                 self.unknown_versions |= unknown;
                 log.adopted.push(Adopted { index: at.index, at: time, version, hash, note, from });
             }
@@ -774,7 +833,7 @@ impl Fold {
         held: u64,
     ) -> bool {
         for cited in references_mut(&mut body) {
-            let log = self.member_by_origin.get(&*cited.log).and_then(|member| self.logs.get(member));
+            let log = self.by_origin.get(&*cited.log).and_then(|(owner, at)| self.logs.get(owner)?.get(*at));
             cited.log = log.map_or_else(|| Arc::clone(&cited.log), |log| Arc::clone(&log.cited_as));
         }
         let Body::Query(mut query) = body else {
@@ -803,8 +862,7 @@ impl Fold {
     /// How far the author of a Query had said, in entries before it, that it held the log of whoever delegates.
     fn said_to_hold(&self, by: &MemberId, body: &Body) -> u64 {
         let Body::Query(query) = body else { return 0 };
-        let owner = query.delegation.as_ref().and_then(|cited| self.member_by_origin(&cited.log));
-        owner.map_or(0, |owner| self.heads.said(by, owner))
+        query.delegation.as_ref().map_or(0, |cited| self.heads.said(by, &cited.log))
     }
 
     /// Rounds that got an entry since this was last asked.

@@ -4,6 +4,7 @@
 //! made it up or that log has two histories. It convicts nobody; a note that the log's own key signed does.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use datacoop_policy::{Digest, MemberId, Time};
 
@@ -44,7 +45,8 @@ struct OfLog {
 /// Every `head` entry, held against the logs that are here. The same in whatever order logs come.
 #[derive(Clone, Default, Debug)]
 pub struct Heads {
-    logs: BTreeMap<MemberId, OfLog>,
+    /// By origin.
+    logs: BTreeMap<Arc<str>, OfLog>,
     /// When each member last spoke, or began its log.
     spoke: BTreeMap<MemberId, Time>,
     /// Whether of what each member claims of a log one claim is kept that differs, and one that is ahead.
@@ -58,8 +60,8 @@ impl Heads {
     }
 
     /// A member says that it holds so many entries of a log.
-    pub(crate) fn say(&mut self, owner: &MemberId, by: &MemberId, size: u64) {
-        let of = self.logs.entry(owner.clone()).or_default();
+    pub(crate) fn say(&mut self, log: &Arc<str>, by: &MemberId, size: u64) {
+        let of = self.logs.entry(Arc::clone(log)).or_default();
         let most = of.said.entry(by.clone()).or_default();
         *most = size.max(*most);
     }
@@ -70,9 +72,9 @@ impl Heads {
     }
 
     /// Takes a claim about a log of which we hold this.
-    pub(crate) fn claim(&mut self, owner: &MemberId, tree: &Tree, claim: Claim) {
-        self.say(owner, &claim.by, claim.size);
-        let of = self.logs.entry(owner.clone()).or_default();
+    pub(crate) fn claim(&mut self, log: &Arc<str>, tree: &Tree, claim: Claim) {
+        self.say(log, &claim.by, claim.size);
+        let of = self.logs.entry(Arc::clone(log)).or_default();
         let by = claim.by.clone();
         of.ahead.insert((claim.size, claim.at.clone()), claim);
         of.compare(tree);
@@ -82,43 +84,43 @@ impl Heads {
     }
 
     /// A log grew.
-    pub(crate) fn grown(&mut self, owner: &MemberId, tree: &Tree) {
-        if let Some(of) = self.logs.get_mut(owner) {
+    pub(crate) fn grown(&mut self, log: &str, tree: &Tree) {
+        if let Some(of) = self.logs.get_mut(log) {
             of.compare(tree);
         }
     }
 
     /// Claims of another root than our copy of this log has at that size.
-    pub fn differing(&self, owner: &MemberId) -> impl Iterator<Item = &Claim> {
-        self.logs.get(owner).into_iter().flat_map(|of| of.differing.values())
+    pub fn differing(&self, log: &str) -> impl Iterator<Item = &Claim> {
+        self.logs.get(log).into_iter().flat_map(|of| of.differing.values())
     }
 
     /// Claims of more entries of this log than are here.
-    pub fn ahead(&self, owner: &MemberId) -> impl Iterator<Item = &Claim> {
-        self.logs.get(owner).into_iter().flat_map(|of| of.ahead.values())
+    pub fn ahead(&self, log: &str) -> impl Iterator<Item = &Claim> {
+        self.logs.get(log).into_iter().flat_map(|of| of.ahead.values())
     }
 
     /// Claims of a day ago about this log that nothing here bears out. Its owner may be unresponsive, or the
     /// claim, or its time, made up: suspicion, never evidence, so it is shown and no entry is written.
-    pub fn unanswered(&self, owner: &MemberId, now: Time) -> impl Iterator<Item = &Claim> {
-        let open = self.differing(owner).chain(self.ahead(owner));
+    pub fn unanswered(&self, log: &str, now: Time) -> impl Iterator<Item = &Claim> {
+        let open = self.differing(log).chain(self.ahead(log));
         open.filter(move |claim| claim.time + UNRESPONSIVE_AFTER <= now)
     }
 
     /// How many claims about this log our copy of it bears out.
-    pub fn agreed(&self, owner: &MemberId) -> u64 {
-        self.logs.get(owner).map_or(0, |of| of.agreed)
+    pub fn agreed(&self, log: &str) -> u64 {
+        self.logs.get(log).map_or(0, |of| of.agreed)
     }
 
     /// How many entries of this log a member said that it held as they stand in our copy: none as long as it said
     /// nothing.
-    pub fn agreed_to(&self, by: &MemberId, owner: &MemberId) -> u64 {
-        self.logs.get(owner).and_then(|of| of.agreed_to.get(by)).copied().unwrap_or(0)
+    pub fn agreed_to(&self, by: &MemberId, log: &str) -> u64 {
+        self.logs.get(log).and_then(|of| of.agreed_to.get(by)).copied().unwrap_or(0)
     }
 
     /// The most entries of a log that a member said it held: none as long as it said nothing.
-    pub fn said(&self, by: &MemberId, owner: &MemberId) -> u64 {
-        self.logs.get(owner).and_then(|of| of.said.get(by)).copied().unwrap_or(0)
+    pub fn said(&self, by: &MemberId, log: &str) -> u64 {
+        self.logs.get(log).and_then(|of| of.said.get(by)).copied().unwrap_or(0)
     }
 
     /// When a member last wrote a `head` entry, or began its log.

@@ -330,7 +330,7 @@ impl Round {
 
     /// Whether this is a contribution whose debit its author had voided before.
     pub(crate) fn is_taken_back(&self, by: &MemberId, logged: &Logged) -> bool {
-        let void = self.said(Kind::Void, by).filter(|void| void.at.index < logged.at.index);
+        let void = self.said(Kind::Void, by).filter(|void| void.at.order() < logged.at.order());
         matches!(Kind::of(&logged.body), Some(Kind::Contribution)) && void.is_some()
     }
 

@@ -15,8 +15,8 @@ use datacoop_policy::step::{MemberSet, PastRound, largest_lawful, smallest_step}
 use datacoop_policy::verdict::{Facts, Layers, judge, member_sets};
 use datacoop_policy::{Digest, MemberId, Period, PrivacyLoss, QueryId, Time};
 
-use crate::entry::Body;
-use crate::fold::Fold;
+use crate::entry::{Body, LAST, Order, order_of};
+use crate::fold::{Fold, Log};
 use crate::rounds::{Ending, Kind, Logged, Plan, Round};
 
 /// What `Standing::apply` says of a debit whose Query stands in a log that is not here: it is booked,
@@ -109,8 +109,10 @@ pub struct Room {
 #[derive(Clone, Default, Debug)]
 pub struct Standing {
     ledger: Ledger,
-    /// Rounds that were accepted and not debited, by the place of the acceptance in the log.
+    /// Rounds that were accepted and not debited, by how many had been before.
     promises: BTreeMap<QueryId, u64>,
+    /// How many were accepted.
+    accepted: u64,
     debits: BTreeMap<QueryId, Spent>,
     /// Of debits whose Query was here when they were booked, those that stand.
     attempts: BTreeMap<Attempt, u32>,
@@ -127,11 +129,11 @@ pub struct Standing {
 
 /// What a judgement is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Judged {
+pub enum Judged<'a> {
     /// What to do now: a stored Release counts as an answer, and accepted sets as seen.
     Now,
-    /// What a member wrote in the entry at this index of its log, of which only its own log tells what it knew.
-    Entry(u64),
+    /// What a member wrote in the entry at this place, of which only its own log tells what it knew.
+    Entry(Order<'a>),
 }
 
 impl Standing {
@@ -144,7 +146,7 @@ impl Standing {
     /// Takes a close or a release of our own, with its whole round.
     pub(crate) fn add_up(&mut self, round: &Round, me: &MemberId, logged: &Logged) {
         let Some(plan) = round.plan() else { return };
-        if let Some(past) = whole_round(round, plan, me, logged.at.index + 1) {
+        if let Some(past) = whole_round(round, plan, me, order_of(&logged.at.log, logged.at.index + 1)) {
             self.added_up.insert(round.id, past);
         }
     }
@@ -152,6 +154,11 @@ impl Standing {
     /// The Ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// A log goes on from another, of which it carries this over: no account starts lower.
+    pub(crate) fn carry(&mut self, ledger: &Ledger) {
+        ledger.accounts().for_each(|(account, spent)| self.ledger.carry(account, spent));
     }
 
     /// Takes one entry of the member's own log. Returns what is wrong with it as bookkeeping: a
@@ -163,7 +170,8 @@ impl Standing {
         match &logged.body {
             Body::Accept { .. } if self.audits => Ok(()),
             Body::Accept { .. } => {
-                self.promises.insert(id, logged.at.index);
+                self.promises.insert(id, self.accepted);
+                self.accepted += 1;
                 Ok(())
             }
             Body::Debit { debit, .. } => self.debit(id, debit, query.map(AsRef::as_ref)),
@@ -302,7 +310,7 @@ impl Standing {
         roster: Option<&[MemberId]>,
         own: Option<&Limits>,
         declared: bool,
-        judged: Judged,
+        judged: Judged<'_>,
         now: Time,
     ) -> Result<(), Refusal> {
         let fresh = judged == Judged::Now;
@@ -319,7 +327,7 @@ impl Standing {
         let answer = if fresh { answer(fold, query) } else { named_answer(fold, query) };
         let charter = match judged {
             Judged::Now => fold.charter_at(me, now),
-            Judged::Entry(index) => fold.charter_of_entry(me, now, index),
+            Judged::Entry(at) => fold.charter_of_entry(me, now, at),
         };
         // Whether a member had heard of a restriction by then is in no log.
         let restricted = if fresh { fold.acts().restricted(fold, me, now) } else { Restricted::default() };
@@ -362,7 +370,7 @@ impl Standing {
     fn own_past_rounds(&self, fold: &Fold, me: &MemberId, query: &Query) -> Vec<PastRound> {
         let key = repeat_key(query);
         let debit = fold.round(&query.id).and_then(|round| round.said(Kind::Debit, me));
-        let end = debit.map_or(u64::MAX, |debit| debit.at.index);
+        let end = debit.map_or(LAST, |debit| debit.at.order());
         let past = self.repeats(fold, key).filter(|id| **id != query.id).filter_map(|id| {
             if self.audits {
                 return self.added_up.get(id).cloned();
@@ -482,7 +490,7 @@ pub(crate) fn compared(round: &Round) -> Option<PastRound> {
 
 /// A round that a member debited itself, once its own entries before `end` show that it knew that the whole Roster
 /// was added up.
-fn whole_round(round: &Round, plan: &Plan, me: &MemberId, end: u64) -> Option<PastRound> {
+fn whole_round(round: &Round, plan: &Plan, me: &MemberId, end: Order<'_>) -> Option<PastRound> {
     round.debit(plan, me)?;
     let whole = known_sum(round, plan, me, end)? == plan.members;
     if whole { past_round(round, Some(plan.members.clone())) } else { None }
@@ -490,8 +498,8 @@ fn whole_round(round: &Round, plan: &Plan, me: &MemberId, end: u64) -> Option<Pa
 
 /// Whose contributions a member had seen added up, as its own entries before `end` say: by a close, or by the
 /// release that stands.
-fn known_sum(round: &Round, plan: &Plan, me: &MemberId, end: u64) -> Option<Vec<MemberId>> {
-    let before = |kind| round.said(kind, me).filter(|said| said.at.index < end);
+fn known_sum(round: &Round, plan: &Plan, me: &MemberId, end: Order<'_>) -> Option<Vec<MemberId>> {
+    let before = |kind| round.said(kind, me).filter(|said| said.at.order() < end);
     if let Some(Logged { body: Body::Close { accepted, .. }, .. }) = before(Kind::Close) {
         return round.lawful_set(plan, accepted);
     }
@@ -618,13 +626,17 @@ pub fn superseded_by(fold: &Fold, round: &Round) -> Option<QueryId> {
     (answer.corrects && answer.query != round.id).then_some(answer.query)
 }
 
-/// Replays a whole log of a member. Returns its standing and each entry that is wrong.
+/// Replays what a member wrote, in all its logs. Returns its standing and each entry that is wrong.
 pub fn replay(fold: &Fold, member: &MemberId) -> (Standing, Vec<(Logged, &'static str)>) {
-    replay_until(fold, member, u64::MAX)
+    replay_until(fold, member, LAST)
 }
 
 /// As `replay`, up to this entry and without it.
-pub fn replay_until(fold: &Fold, member: &MemberId, end: u64) -> (Standing, Vec<(Logged, &'static str)>) {
+pub fn replay_until(
+    fold: &Fold,
+    member: &MemberId,
+    end: Order<'_>,
+) -> (Standing, Vec<(Logged, &'static str)>) {
     let mut standing = Standing::default();
     let mut wrong = vec![];
     let mut entries: Vec<&Logged> = fold
@@ -636,12 +648,33 @@ pub fn replay_until(fold: &Fold, member: &MemberId, end: u64) -> (Standing, Vec<
             said.chain(round.repeats().iter().filter(|(by, _)| by == member).map(|(_, logged)| logged))
         })
         .collect();
-    entries.retain(|logged| logged.at.index < end);
-    entries.sort_by_key(|logged| logged.at.index);
+    entries.retain(|logged| logged.at.order() < end);
+    entries.sort_by_key(|logged| logged.at.order());
+    let mut carried = Carried::of(fold, member);
     for logged in entries {
+        carried.until(&mut standing, logged.at.order());
         if let Err(what) = standing.apply(fold, logged) {
             wrong.push((logged.clone(), what));
         }
     }
+    carried.until(&mut standing, end);
     (standing, wrong)
+}
+
+/// What a member's logs carry over from those before them, for a replay to take up in its place.
+pub(crate) struct Carried<'a>(Vec<&'a Log>);
+
+impl<'a> Carried<'a> {
+    pub(crate) fn of(fold: &'a Fold, member: &MemberId) -> Self {
+        Self(fold.logs_of(member).iter().rev().filter(|log| log.previous().is_some()).collect())
+    }
+
+    /// Carries over what logs that begin before this place carry.
+    pub(crate) fn until(&mut self, standing: &mut Standing, end: Order<'_>) {
+        while let Some(log) = self.0.pop_if(|log| log.order(0) < end) {
+            if let Some(previous) = log.previous() {
+                standing.carry(&previous.ledger);
+            }
+        }
+    }
 }

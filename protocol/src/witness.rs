@@ -35,10 +35,12 @@ pub struct Said {
 }
 
 struct OfLog {
+    member: MemberId,
     head: [u8; 32],
-    /// Of any version of the charter, the newest version's first.
+    /// Of any version of the charter, the newest version's first; of one whose keys were replaced each that it had.
     witnesses: Vec<(MemberId, NamedKey)>,
-    said: BTreeMap<MemberId, Said>,
+    /// The newest word of each, and the key that it is by.
+    said: BTreeMap<MemberId, (Said, NamedKey)>,
     /// A set for each different list of witnesses, that of the newest version last.
     sets: Vec<WitnessSet>,
     /// Of our own log: the last such head of each day, by days since 1970.
@@ -48,7 +50,7 @@ struct OfLog {
 /// The witnesses that some versions of the charter name for a log.
 struct WitnessSet {
     versions: BTreeSet<u32>,
-    names: BTreeSet<MemberId>,
+    keys: BTreeMap<MemberId, NamedKey>,
     /// The largest head that a quorum of them cosigned, and its note with all lines.
     witnessed: Option<(Checkpoint, String)>,
 }
@@ -56,7 +58,8 @@ struct WitnessSet {
 /// What witnesses said, by log.
 pub struct Witnessed {
     me: MemberId,
-    logs: BTreeMap<MemberId, OfLog>,
+    /// Of each member every log that some version lists, in that order.
+    logs: BTreeMap<MemberId, Vec<OfLog>>,
     member_by_head: BTreeMap<[u8; 32], MemberId>,
 }
 
@@ -64,63 +67,80 @@ impl Witnessed {
     /// Nothing said yet, about the logs of these versions of a charter: what witnesses of an earlier one said
     /// still proves what stands under it. Of the log of `me` earlier heads are kept too.
     pub fn new(charters: &[Arc<Charter>], me: &MemberId) -> Self {
-        let mut logs: BTreeMap<MemberId, OfLog> = BTreeMap::new();
+        let mut logs: BTreeMap<MemberId, Vec<OfLog>> = BTreeMap::new();
         for charter in charters.iter().rev() {
             for member in charter.members() {
                 let head = sha256(&[member.keys.log.name.as_bytes()]).0;
-                let log = logs.entry(member.id.clone()).or_insert_with(|| OfLog::new(head));
+                let listed = logs.entry(member.id.clone()).or_default();
+                let at = listed.iter().position(|of| of.head == head).unwrap_or_else(|| {
+                    listed.push(OfLog::new(member.id.clone(), head));
+                    listed.len() - 1
+                });
                 let named = member.witnesses.iter().filter_map(|id| charter.member(id));
-                log.name(
+                listed[at].name(
                     charter.version(),
                     named.map(|named| (named.id.clone(), named.keys.witness.clone())),
                 );
             }
         }
         // From the newest on they came.
-        logs.values_mut().for_each(|log| log.sets.reverse());
-        let member_by_head = logs.iter().map(|(member, log)| (log.head, member.clone())).collect();
+        for listed in logs.values_mut() {
+            listed.reverse();
+            listed.iter_mut().for_each(|log| log.sets.reverse());
+        }
+        let heads = logs.values().flatten().map(|log| (log.head, log.member.clone()));
+        let member_by_head = heads.collect();
         Self { me: me.clone(), logs, member_by_head }
     }
 
+    fn of(&self, head: &[u8; 32]) -> Option<&OfLog> {
+        self.logs.get(self.member_by_head.get(head)?)?.iter().find(|of| of.head == *head)
+    }
+
     /// A witness's newest word about a log.
-    pub fn said(&self, log: &MemberId, witness: &MemberId) -> Option<&Said> {
-        self.logs.get(log)?.said.get(witness)
+    pub fn said(&self, log: &Log, witness: &MemberId) -> Option<&Said> {
+        self.of(&log.head())?.said.get(witness).map(|(said, _)| said)
+    }
+
+    /// A member's name in frames about witnesses: that of its first log, whichever it writes now.
+    pub fn name(&self, witness: &MemberId) -> Option<[u8; 32]> {
+        Some(self.logs.get(witness)?.first()?.head)
     }
 
     /// How many witnesses that a version names for a log cosigned its newest witnessed head, how many must, and
     /// how many there are.
     pub fn counts(&self, log: &MemberId, version: u32) -> (usize, usize, usize) {
-        let found = self.logs.get(log).and_then(|of| Some((of, of.set(version)?)));
+        let listed = self.logs.get(log).into_iter().flatten();
+        let found = listed.filter_map(|of| Some((of, of.set(version)?))).next();
         let Some((of, set)) = found else { return (0, 0, 0) };
-        let at = set.witnessed.as_ref().map(|(head, _)| head);
-        let named = of.said.iter().filter(|(id, _)| set.names.contains(*id));
-        let same = named.filter(|(_, said)| Some(&said.checkpoint) == at).count();
-        (same, quorum(set.names.len()), set.names.len())
+        let same = set.witnessed.as_ref().map_or(0, |(head, _)| of.valid(set, head));
+        (same, quorum(set.keys.len()), set.keys.len())
     }
 
     /// The largest head of a log that a quorum cosigned, of the witnesses that any one version names, and that
     /// covers what we hold of it: entries, and the note with the witnesses' lines. `None` also where no witnesses
     /// are named.
     pub fn note(&self, log: &Log) -> Option<(u64, &str)> {
-        let sets = self.logs.get(&log.member)?.sets.iter();
+        let sets = self.of(&log.head())?.sets.iter();
         sets.filter_map(|set| set.note(log)).max_by_key(|(size, _)| *size)
     }
 
     /// As `note`, of the witnesses that this version names.
     pub fn note_under(&self, log: &Log, version: u32) -> Option<(u64, &str)> {
-        self.logs.get(&log.member)?.set(version)?.note(log)
+        self.of(&log.head())?.set(version)?.note(log)
     }
 
-    /// Heads of our own log that a quorum cosigned: the last of each day.
-    pub fn daily(&self) -> impl Iterator<Item = (u64, &str)> {
-        let own = self.logs.get(&self.me).into_iter().flat_map(|of| of.daily.values());
-        own.map(|(size, note)| (*size, note.as_str()))
+    /// Heads of a log of our own that a quorum cosigned: the last of each day.
+    pub fn daily(&self, log: &Log) -> impl Iterator<Item = (u64, &str)> {
+        let own = self.of(&log.head()).filter(|of| of.member == self.me);
+        let daily = own.into_iter().flat_map(|of| of.daily.values());
+        daily.map(|(size, note)| (*size, note.as_str()))
     }
 
     /// The newest head of a log, with the lines of all witnesses that cosigned it: perhaps none.
     pub fn newest(&self, log: &Log) -> Option<String> {
         let (checkpoint, note) = own_copy(log)?;
-        let lines = self.logs.get(&log.member).map(|of| of.lines(&checkpoint)).unwrap_or_default();
+        let lines = self.of(&log.head()).map(|of| of.lines(&checkpoint)).unwrap_or_default();
         Some(note.to_owned() + &lines.concat())
     }
 
@@ -128,13 +148,13 @@ impl Witnessed {
     /// witnesses, and of our own log the last of each day.
     pub fn shown(&self, log: &Log) -> Vec<String> {
         let witnessed = self.witnessed(log).map(|(_, note)| note.to_owned());
-        let daily = self.daily().filter(|_| log.member == self.me).map(|(_, note)| note.to_owned());
+        let daily = self.daily(log).map(|(_, note)| note.to_owned());
         self.newest(log).into_iter().chain(witnessed).chain(daily).collect()
     }
 
     /// The largest head of a log that a quorum cosigned of each version's witnesses, with its size.
     pub fn witnessed<'a>(&'a self, log: &'a Log) -> impl Iterator<Item = (u64, &'a str)> {
-        let sets = self.logs.get(&log.member).into_iter().flat_map(|of| &of.sets);
+        let sets = self.of(&log.head()).into_iter().flat_map(|of| &of.sets);
         let notes: BTreeSet<(u64, &str)> = sets.filter_map(|set| set.note(log)).collect();
         notes.into_iter().rev()
     }
@@ -148,52 +168,57 @@ impl Witnessed {
         let (Some(member), Some(witness)) = (by_head(&cosigned.log), by_head(&cosigned.witness)) else {
             return Ok(false);
         };
-        let of = self.logs.get_mut(&member).expect("INVARIANT: every head has its log");
-        let Some((_, key)) = of.witnesses.iter().find(|(id, _)| *id == witness) else { return Ok(false) };
-        let key = key.key;
-        let held = of.said.get(&witness).map_or(0, |said| said.checkpoint.size);
+        let of = self.logs.get_mut(&member).and_then(|all| all.iter_mut().find(|of| of.head == cosigned.log));
+        let of = of.expect("INVARIANT: every head has its log");
+        let Some(log) = fold.log_by_head(&cosigned.log) else { return Ok(false) };
+        let mut keys = of.witnesses.iter().filter(|(id, _)| *id == witness).map(|(_, key)| key).peekable();
+        if keys.peek().is_none() {
+            return Ok(false);
+        }
+        let held = of.said.get(&witness).map_or(0, |(said, _)| said.checkpoint.size);
         if cosigned.size <= held {
             return Ok(false);
         }
-        let checkpoint = fold.open_head(&member, &cosigned.note)?;
+        let checkpoint = fold.open_head(log, &cosigned.note)?;
         let signature: [u8; SIGNATURE_BYTES] =
             cosigned.signature.0.as_slice().try_into().map_err(|_| bad("a cosignature of another length"))?;
         let cosignature = Cosignature { time: cosigned.time, signature };
-        if checkpoint.size != cosigned.size || !cosignature.holds(&checkpoint, &key) {
-            return Err(bad("a cosignature that does not fit its head"));
-        }
-        fold.compare_head(&member, &cosigned.note, &checkpoint)?;
-        if fold.log(&member).is_none_or(|log| log.size() < checkpoint.size) {
+        let key = keys.find(|key| cosignature.holds(&checkpoint, &key.key)).cloned();
+        let key = key.filter(|_| checkpoint.size == cosigned.size);
+        let key = key.ok_or_else(|| bad("a cosignature that does not fit its head"))?;
+        fold.compare_head(log, &cosigned.note, &checkpoint)?;
+        if log.size() < checkpoint.size {
             return Ok(false);
         }
         let note = cosigned.note.clone();
-        of.said.insert(witness, Said { checkpoint: checkpoint.clone(), note, cosignature });
+        of.said.insert(witness, (Said { checkpoint: checkpoint.clone(), note, cosignature }, key));
         of.count(&checkpoint, member == self.me);
         Ok(true)
     }
 
     /// Everything that a witness said, as it is passed on.
     pub fn by_witness(&self, witness: &MemberId) -> Vec<Cosigned> {
-        self.logs.keys().filter_map(|log| self.one(log, witness)).collect()
+        self.logs.values().flatten().filter_map(|of| self.one(&of.head, witness)).collect()
     }
 
-    /// What a witness said about a log, as it is passed on.
-    pub fn one(&self, log: &MemberId, witness: &MemberId) -> Option<Cosigned> {
-        let (of, said) = (self.logs.get(log)?, self.said(log, witness)?);
-        Some(cosigned(of.head, self.logs.get(witness)?.head, said))
+    /// What a witness said about a log, by its name in frames, as it is passed on.
+    pub fn one(&self, log: &[u8; 32], witness: &MemberId) -> Option<Cosigned> {
+        let (said, _) = self.of(log)?.said.get(witness)?;
+        Some(cosigned(*log, self.name(witness)?, said))
     }
 
     /// For each witness what was heard of it, as one hash: who hears the same has nothing to tell.
     pub fn heard(&self) -> BTreeMap<[u8; 32], [u8; 32]> {
-        let witnesses = self.logs.iter().filter_map(|(witness, own)| {
-            let said = self.logs.values().filter_map(|of| Some((of.head, of.said.get(witness)?)));
+        let witnesses = self.logs.keys().filter_map(|witness| {
+            let said = self.logs.values().flatten();
+            let said = said.filter_map(|of| Some((of.head, of.said.get(witness)?)));
             let mut bytes = vec![];
-            for (log, said) in said {
+            for (log, (said, _)) in said {
                 bytes.extend(log);
                 bytes.extend(said.checkpoint.size.to_be_bytes());
                 bytes.extend(said.checkpoint.root.0);
             }
-            (!bytes.is_empty()).then(|| (own.head, sha256(&[&bytes]).0))
+            (!bytes.is_empty()).then(|| Some((self.name(witness)?, sha256(&[&bytes]).0)))?
         });
         witnesses.collect()
     }
@@ -212,27 +237,34 @@ impl WitnessSet {
 }
 
 impl OfLog {
-    fn new(head: [u8; 32]) -> Self {
-        Self { head, witnesses: vec![], said: BTreeMap::new(), sets: vec![], daily: BTreeMap::new() }
+    fn new(member: MemberId, head: [u8; 32]) -> Self {
+        Self { member, head, witnesses: vec![], said: BTreeMap::new(), sets: vec![], daily: BTreeMap::new() }
     }
 
     /// A version names these witnesses.
     fn name(&mut self, version: u32, named: impl Iterator<Item = (MemberId, NamedKey)>) {
-        let mut names = BTreeSet::new();
+        let mut keys = BTreeMap::new();
         for (id, key) in named {
-            names.insert(id.clone());
-            // A member keeps its keys from version to version (C13).
-            if self.witnesses.iter().all(|(known, _)| *known != id) {
+            keys.insert(id.clone(), key.clone());
+            if !self.witnesses.contains(&(id.clone(), key.clone())) {
                 self.witnesses.push((id, key));
             }
         }
-        match self.sets.iter_mut().find(|set| set.names == names) {
+        match self.sets.iter_mut().find(|set| set.keys == keys) {
             Some(set) => drop(set.versions.insert(version)),
             None => {
                 let versions = BTreeSet::from([version]);
-                self.sets.push(WitnessSet { versions, names, witnessed: None });
+                self.sets.push(WitnessSet { versions, keys, witnessed: None });
             }
         }
+    }
+
+    /// How many of a version's witnesses have this head as their newest word, by the key that it lists for them.
+    fn valid(&self, set: &WitnessSet, checkpoint: &Checkpoint) -> usize {
+        let said = |(id, key): &(&MemberId, &NamedKey)| {
+            self.said.get(*id).is_some_and(|(said, by)| said.checkpoint == *checkpoint && by == *key)
+        };
+        set.keys.iter().filter(said).count()
     }
 
     fn set(&self, version: u32) -> Option<&WitnessSet> {
@@ -242,8 +274,8 @@ impl OfLog {
     /// The lines of the witnesses whose newest word is about this head, in the charter's order.
     fn lines(&self, checkpoint: &Checkpoint) -> Vec<String> {
         let lines = self.witnesses.iter().filter_map(|(id, key)| {
-            let said = self.said.get(id).filter(|said| said.checkpoint == *checkpoint)?;
-            Some(said.cosignature.line(key))
+            let said = self.said.get(id).filter(|(said, by)| said.checkpoint == *checkpoint && by == key);
+            Some(said?.0.cosignature.line(key))
         });
         lines.collect()
     }
@@ -251,14 +283,13 @@ impl OfLog {
     /// Somebody cosigned this head: are there enough for it now, of those that any version names?
     fn count(&mut self, checkpoint: &Checkpoint, keep: bool) {
         let lines = self.lines(checkpoint).concat();
-        let same = self.said.iter().filter(|(_, said)| said.checkpoint == *checkpoint);
-        let same: BTreeMap<&MemberId, &Said> = same.collect();
-        let Some(said) = same.values().next() else { return };
+        let same = self.said.values().map(|(said, _)| said).find(|said| said.checkpoint == *checkpoint);
+        let Some(said) = same.cloned() else { return };
         let note = said.note.clone() + &lines;
-        for set in &mut self.sets {
+        let valid: Vec<usize> = self.sets.iter().map(|set| self.valid(set, checkpoint)).collect();
+        for (set, valid) in self.sets.iter_mut().zip(valid) {
             let newest = set.witnessed.as_ref().is_none_or(|(head, _)| head.size <= checkpoint.size);
-            let valid = set.names.iter().filter(|id| same.contains_key(id)).count();
-            if !newest || valid == 0 || valid < quorum(set.names.len()) {
+            if !newest || valid == 0 || valid < quorum(set.keys.len()) {
                 continue;
             }
             let day = said.cosignature.time / DAY_SECONDS;

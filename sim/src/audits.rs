@@ -9,11 +9,11 @@ use datacoop_protocol::audit::{BlobSource, LogReport, Notes, audit_one_from, aud
 use datacoop_protocol::fold::{Entries, Fold};
 
 /// Entries of logs that are in memory.
-pub struct InMemory(BTreeMap<MemberId, Vec<Arc<[u8]>>>);
+pub struct InMemory(BTreeMap<String, Vec<Arc<[u8]>>>);
 
 impl Entries for InMemory {
-    fn entry(&mut self, member: &MemberId, index: u64) -> Option<Arc<[u8]>> {
-        self.0.get(member)?.get(usize::try_from(index).ok()?).cloned()
+    fn entry(&mut self, log: &str, index: u64) -> Option<Arc<[u8]>> {
+        self.0.get(log)?.get(usize::try_from(index).ok()?).cloned()
     }
 
     /// As few as can be: what is read again must say the same.
@@ -30,13 +30,18 @@ pub fn shelved(fold: &Fold) -> (Fold, InMemory) {
     let mut shelved = fold.emptied_for_audit();
     let mut entries = BTreeMap::new();
     for log in fold.logs() {
+        if let Some(first) = log.entries().first() {
+            shelved.foretell(&log.origin, first);
+        }
+    }
+    for log in fold.logs() {
         for entry in log.entries() {
-            assert!(shelved.append(&log.member, Arc::clone(entry)).is_some());
+            assert!(shelved.append_of(&log.origin, Arc::clone(entry)).is_some());
         }
         if let Some((size, note)) = log.note() {
-            shelved.set_note(&log.member, size, note.to_owned());
+            shelved.set_note_named(&log.origin, size, note.to_owned());
         }
-        entries.insert(log.member.clone(), log.entries().to_vec());
+        entries.insert(log.origin.clone(), log.entries().to_vec());
     }
     (shelved, InMemory(entries))
 }
@@ -48,8 +53,8 @@ pub fn audit(fold: &Fold, blobs: BlobSource<'_>) -> Vec<LogReport> {
 
 /// As `audit`, with heads to hold the logs against.
 pub fn audit_with(fold: &Fold, blobs: BlobSource<'_>, notes: &Notes) -> Vec<LogReport> {
-    let members = fold.logs().filter(|log| log.size() > 0).map(|log| log.member.clone());
-    both(fold, &members.collect::<Vec<_>>(), blobs, notes)
+    let logs = fold.logs().filter(|log| log.size() > 0).map(|log| log.origin.clone());
+    both(fold, &logs.collect::<Vec<_>>(), blobs, notes)
 }
 
 /// Audits one member's log.
@@ -64,15 +69,18 @@ pub fn audit_one_with(
     blobs: BlobSource<'_>,
     notes: &Notes,
 ) -> Option<LogReport> {
-    both(fold, std::slice::from_ref(member), blobs, notes).pop()
+    let log = fold.log(member)?.origin.clone();
+    both(fold, &[log], blobs, notes).pop()
 }
 
-fn both(fold: &Fold, members: &[MemberId], blobs: BlobSource<'_>, notes: &Notes) -> Vec<LogReport> {
-    let once: Vec<LogReport> =
-        members.iter().filter_map(|member| audit_one_from(fold, member, blobs, notes, 0)).collect();
+fn both(fold: &Fold, logs: &[String], blobs: BlobSource<'_>, notes: &Notes) -> Vec<LogReport> {
+    let once: Vec<LogReport> = logs
+        .iter()
+        .filter_map(|log| Some(audit_one_from(fold, fold.log_named(log)?, blobs, notes, 0)))
+        .collect();
     let (mut shelved, mut entries) = shelved(fold);
     let mut seen: BTreeMap<Digest, usize> = BTreeMap::new();
-    let twice = audit_twice(&mut shelved, members, &mut entries, blobs, notes, &|_| 0, &mut |round| {
+    let twice = audit_twice(&mut shelved, logs, &mut entries, blobs, notes, &|_| 0, &mut |round| {
         *seen.entry(round.id).or_default() += 1;
     });
     let twice = twice.expect("INVARIANT: what is in memory does not change");

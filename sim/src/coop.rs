@@ -28,6 +28,8 @@ pub struct Founder {
     pub addresses: Vec<String>,
     /// Its identity seed.
     pub identity: [u8; 32],
+    /// Those that replace it, one after the other.
+    pub later: Vec<[u8; 32]>,
     /// The host its key names begin with.
     pub host: String,
 }
@@ -47,6 +49,7 @@ impl Founder {
             people_max,
             addresses,
             identity,
+            later: vec![],
             host: format!("m{:03}.demo", n + 1),
         }
     }
@@ -54,6 +57,12 @@ impl Founder {
     /// Its keys.
     pub fn keys(&self) -> Keys {
         Keys::from_seed(self.identity, &self.host, 1)
+    }
+
+    /// The keys that replace those, one set after the other.
+    pub fn later_keys(&self) -> Vec<Keys> {
+        let all = self.later.iter().zip(2..);
+        all.map(|(identity, n)| Keys::from_seed(*identity, &self.host, n)).collect()
     }
 
     /// Its place in a charter.

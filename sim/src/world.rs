@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use datacoop_policy::charter::Charter;
 use datacoop_policy::inbox::InboxRules;
+use datacoop_policy::ledger::Ledger;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::vocabulary::Vocabulary;
@@ -198,6 +199,8 @@ struct Site {
     disk: Box<dyn Store>,
     limits: Limits,
     inbox: InboxRules,
+    /// What its next log carries over at least.
+    carried: Ledger,
     /// Milliseconds by which its clock is ahead of the world's.
     ahead: i64,
     starts: u32,
@@ -270,6 +273,7 @@ impl World {
                 disk: Box::new(Disk::default()),
                 limits: Limits::top(),
                 inbox: InboxRules::default(),
+                carried: Ledger::default(),
                 ahead: 0,
                 starts: 0,
                 executed: 0,
@@ -349,6 +353,17 @@ impl World {
     /// Standing rules of a member's own, from its next start on.
     pub fn set_inbox(&mut self, site: usize, inbox: InboxRules) {
         self.sites[site].inbox = inbox;
+    }
+
+    /// Gives a member a new identity beside those it has, from its next start on: what a version of the charter has to
+    /// list first.
+    pub fn give_identity(&mut self, site: usize, identity: [u8; 32]) {
+        self.sites[site].founder.later.push(identity);
+    }
+
+    /// What the next log of a member carries over at least, from its next start on.
+    pub fn carry_over(&mut self, site: usize, ledger: Ledger) {
+        self.sites[site].carried = ledger;
     }
 
     /// A version that was validly signed: whoever hears of it from another member takes it.
@@ -482,6 +497,8 @@ impl World {
         let start = Start {
             entropy,
             keys: site.founder.keys(),
+            later_keys: site.founder.later_keys(),
+            carried: site.carried.clone(),
             settings: Settings {
                 me: site.founder.id.clone(),
                 limits: Some(site.limits.clone()),
@@ -607,7 +624,11 @@ impl World {
             }
             Output::Tell(event) => {
                 let note = if let Event::Version { note, .. } = &event { Some(note.clone()) } else { None };
+                let rekeyed = matches!(event, Event::Rekeyed);
                 self.events.push((from, event));
+                if rekeyed {
+                    self.crash(site);
+                }
                 if let Some(note) = note {
                     self.take_version(site, &note);
                 }

@@ -10,7 +10,7 @@ mod common;
 
 use common::{LOSS, PERIOD, Story};
 use datacoop_policy::query::Mode;
-use datacoop_policy::{Digest, Span};
+use datacoop_policy::{Digest, MemberId, Span};
 use datacoop_protocol::audit::Outcome;
 use datacoop_protocol::bounds::{HEAD_EVERY, UNRESPONSIVE_AFTER};
 use datacoop_protocol::entry::{Body, Entry};
@@ -120,12 +120,13 @@ fn a_head_that_differs_is_a_warning_and_convicts_nobody() {
     assert_eq!(suspected(&story), [(one.id.clone(), liar.id.clone()), (two.id.clone(), liar.id.clone())]);
     let fold = held(&story, 0);
     let said = fold.said_heads();
+    let log = |member: &MemberId| &*fold.log(member).unwrap().origin;
     assert_eq!(
-        said.differing(&one.id).map(|claim| (&claim.by, claim.size)).collect::<Vec<_>>(),
+        said.differing(log(&one.id)).map(|claim| (&claim.by, claim.size)).collect::<Vec<_>>(),
         [(&liar.id, 2)]
     );
     assert_eq!(
-        said.ahead(&two.id).map(|claim| (&claim.by, claim.size)).collect::<Vec<_>>(),
+        said.ahead(log(&two.id)).map(|claim| (&claim.by, claim.size)).collect::<Vec<_>>(),
         [(&liar.id, 900)]
     );
     assert!(fold.split(&one.id).is_none(), "it is no proof");
@@ -138,8 +139,8 @@ fn a_head_that_differs_is_a_warning_and_convicts_nobody() {
         entries.into_iter().for_each(|entry| drop(other.append(member, entry)));
     }
     for member in [&one.id, &two.id] {
-        assert!(other.said_heads().differing(member).eq(said.differing(member)));
-        assert!(other.said_heads().ahead(member).eq(said.ahead(member)));
+        assert!(other.said_heads().differing(log(member)).eq(said.differing(log(member))));
+        assert!(other.said_heads().ahead(log(member)).eq(said.ahead(log(member))));
     }
 
     let history = |notes: &[String]| {

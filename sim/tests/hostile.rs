@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datacoop_policy::inbox::InboxRules;
+use datacoop_policy::ledger::Ledger;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::{Day, MemberId, Period, PrivacyLoss, Span, Time};
@@ -53,6 +54,8 @@ fn started(asks_first: bool) -> Victim {
     let start = Start {
         entropy: seed.derive("victim"),
         keys: founders[0].keys(),
+        later_keys: vec![],
+        carried: Ledger::default(),
         settings: Settings {
             me: founders[0].id.clone(),
             limits: Some(Limits::top()),
@@ -128,7 +131,13 @@ impl Victim {
         for author in [3, 4] {
             let origin = self.founders[author].keys().public().log.name.clone();
             let (keys, proofs) = (BTreeMap::new(), BTreeMap::new());
-            let body = Body::Genesis { origin, charter: self.member.fold().charter().id(), keys, proofs };
+            let body = Body::Genesis {
+                origin,
+                charter: self.member.fold().charter().id(),
+                keys,
+                proofs,
+                previous: None,
+            };
             let by = self.founders[author].id.clone();
             self.push(author, author, &[Entry { at: self.now, by, seq: 0, body }.to_bytes()]);
         }

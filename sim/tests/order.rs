@@ -16,7 +16,7 @@ use datacoop_policy::limits::Limits;
 use datacoop_policy::query::{Mode, Query};
 use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::{Digest, MemberId, PrivacyLoss, QueryId, Span, Time};
-use datacoop_protocol::entry::{Body, Entry, Ref};
+use datacoop_protocol::entry::{Body, Entry, LAST, Ref};
 use datacoop_protocol::fold::{Fold, question_value};
 use datacoop_protocol::member::port::Output;
 use datacoop_protocol::member::work::Work;
@@ -454,7 +454,7 @@ fn a_debit_is_of_its_querys_loss_and_account_and_counts_as_an_attempt() {
     let judged = |standing: &Standing| {
         let own = Limits::top();
         let verdict =
-            standing.judge(fold, &me, &again, None, Some(&own), true, Judged::Entry(u64::MAX), again.at);
+            standing.judge(fold, &me, &again, None, Some(&own), true, Judged::Entry(LAST), again.at);
         verdict.map_err(|refusal| refusal.rule.code())
     };
     let mut standing = Standing::default();

@@ -17,7 +17,7 @@ use common::{LOSS, PERIOD, Story};
 use datacoop_policy::query::{Mode, Query};
 use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::{Digest, MemberId, Span, Time};
-use datacoop_protocol::entry::{Body, QueryBody, Ref};
+use datacoop_protocol::entry::{Body, LAST, QueryBody, Ref};
 use datacoop_protocol::fold::{Fold, question_value};
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::rounds::{Kind, Logged};
@@ -197,7 +197,7 @@ fn an_auditor_finds_a_debit_for_a_roster_too_near_an_earlier_one_of_its_author()
     let fold = told.logs.fold();
     let judged = |fold: &Fold, standing: &Standing, query: &Query, members: &[MemberId]| {
         let verdict =
-            standing.judge(fold, by, query, Some(members), None, true, Judged::Entry(u64::MAX), query.at);
+            standing.judge(fold, by, query, Some(members), None, true, Judged::Entry(LAST), query.at);
         verdict.map_err(|refusal| refusal.rule.code())
     };
     let near: Vec<MemberId> = told.plan.members.iter().filter(|id| *id != told.asker()).cloned().collect();
@@ -215,7 +215,7 @@ fn an_auditor_finds_a_debit_for_a_roster_too_near_an_earlier_one_of_its_author()
     // Nor that it came to a sum, unless it closed with it, or released it, before.
     let bystander = applied(&fold, &told, told.bystander(), &[Kind::Verdict, Kind::Debit]);
     let verdict = |standing: &Standing, by: &MemberId| {
-        standing.judge(&fold, by, &again, Some(&near), None, true, Judged::Entry(u64::MAX), again.at).is_ok()
+        standing.judge(&fold, by, &again, Some(&near), None, true, Judged::Entry(LAST), again.at).is_ok()
     };
     assert!(verdict(&bystander, told.bystander()));
     assert!(!verdict(&applied(&fold, &told, told.asker(), &[Kind::Verdict, Kind::Debit]), told.asker()));

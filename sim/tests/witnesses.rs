@@ -56,7 +56,15 @@ fn a_witness_remembers_what_it_cosigned() {
     story.meet();
     settle(&mut story);
     let (me, log) = (story.founder(4).id, story.founder(0).id);
-    let said = |story: &Story| story.world.member(4).unwrap().witnessed().said(&log, &me).cloned();
+    let said = |story: &Story| {
+        story
+            .world
+            .member(4)
+            .unwrap()
+            .witnessed()
+            .said(story.world.member(4).unwrap().fold().log(&log).unwrap(), &me)
+            .cloned()
+    };
     let before = said(&story).unwrap();
     story.world.crash_before(4, story.world.executed(4) + 1);
     settle(&mut story);
@@ -81,7 +89,7 @@ fn two_histories_become_one_alert_that_everybody_holds() {
         evidence.check(&log.origin, &log.key()).unwrap();
         assert_eq!(*at.log, *member.fold().log(&story.founder(4).id).unwrap().origin);
         for witness in (0..5).filter(|n| *n != 2).map(|n| story.founder(n).id) {
-            let said = member.witnessed().said(&two, &witness).expect("it cosigned before");
+            let said = member.witnessed().said(log, &witness).expect("it cosigned before");
             assert_eq!(log.tree().root_at(said.checkpoint.size), Some(said.checkpoint.root));
         }
     }

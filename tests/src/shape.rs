@@ -209,6 +209,7 @@ pub fn round(data: Data, making: &Making) -> Seen {
                 | Event::Decided { .. }
                 | Event::Waits(_)
                 | Event::Version { .. }
+                | Event::Rekeyed
                 | Event::Answered { .. }
                 | Event::Denied { .. }
                 | Event::Aborted(..)

@@ -10,6 +10,7 @@ use datacoop_protocol::charter_text::{
     Amendment, TextError, bare_text, charter_toml, lack_text, open_amendment, open_charter, parse_charter,
     sign_charter,
 };
+use datacoop_protocol::keys::Keys;
 use serde_json::{Value, json};
 
 use super::belonging;
@@ -214,7 +215,7 @@ pub(super) fn diff(common: &Common, file: Option<&PathBuf>) -> Result<Printed, C
 /// Signs a next version. The folder is locked.
 pub(super) fn sign(common: &Common, home: &Home, file: &PathBuf) -> Result<Printed, CommandError> {
     let config = home.config().map_err(store_error)?;
-    let keys = home.keys(&config).map_err(store_error)?;
+    let all_keys = home.all_keys(&config).map_err(store_error)?;
     let Opened { parent, text, amendment } = open(home, file)?;
     let (seen, now) = (Seen::read(home, None)?, clock::now());
     blocked::check(home, &seen, &amendment.charter, now)?;
@@ -238,7 +239,7 @@ pub(super) fn sign(common: &Common, home: &Home, file: &PathBuf) -> Result<Print
         }
     }
     // What will be signed is tried first, so that a text that cannot be signed binds nobody.
-    let note = sign_charter(&text, Some(&parent), &keys)
+    let note = sign_with_all(&text, &parent, &all_keys)
         .map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
     home.sign_one(&parent.hash(), &amendment.charter.hash()).map_err(store_error)?;
     write(file, &note)?;
@@ -254,6 +255,19 @@ pub(super) fn sign(common: &Common, home: &Home, file: &PathBuf) -> Result<Print
         false => format!("Signed. {}", lacking_text(&amendment)),
     };
     Ok(Printed::new(json, said))
+}
+
+/// Our signature by each of our keys that either version lists: where a version replaces them, the old ones speak among
+/// the old members and the new ones among the new.
+fn sign_with_all(text: &str, parent: &Charter, all_keys: &[Keys]) -> Result<String, TextError> {
+    let (mut note, mut signed) = (text.to_owned(), Err(TextError("this node holds no keys".into())));
+    for keys in all_keys {
+        match sign_charter(&note, Some(parent), keys) {
+            Ok(with) => (note, signed) = (with, Ok(())),
+            Err(error) => signed = signed.or(Err(error)),
+        }
+    }
+    signed.map(|()| note)
 }
 
 /// What is left to do once a version is held.

@@ -131,6 +131,7 @@ fn conflicts(all: &[Read], exports: Option<&Verified>) -> Vec<SplitView> {
     let split =
         |charter: &Charter, head: &SignedHead, other: &str, root: Digest, proof: Vec<Digest>| SplitView {
             member: head.member.clone(),
+            log: head.checkpoint.origin.clone(),
             evidence: Evidence {
                 notes: [head.note.as_str(), other]
                     .map(|note| bare_note(note, &head.checkpoint.origin, &log_key(charter, &head.member))),

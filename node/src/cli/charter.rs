@@ -26,6 +26,7 @@ use super::join::{self, JoinArgs};
 use super::limits::{LimitsArgs, limits};
 use super::node::{confirm, home_of, store_error};
 use super::purpose::{PurposeArgs, day};
+use super::rotate::{RotateArgs, rotate};
 use super::show::plain_lines;
 use super::try_limits::{TryArgs, try_limits};
 use super::why::{WhyArgs, why};
@@ -66,6 +67,8 @@ pub(super) enum CharterCommand {
     Invite(InviteArgs),
     /// Join a co-operative by the words in your letter of admission
     Join(JoinArgs),
+    /// Make new keys for this member and write the card that puts them into the charter
+    Rotate(RotateArgs),
     /// Take later versions of our charter that others signed, in order
     Adopt {
         /// Their notes
@@ -129,6 +132,7 @@ pub(super) fn charter(common: &Common, command: CharterCommand) -> Result<Printe
         CharterCommand::Fingerprint { file } => fingerprint::fingerprint(common, file.as_ref()),
         CharterCommand::Invite(args) => invite::invite(common, &args),
         CharterCommand::Join(args) => join::join(common, &args),
+        CharterCommand::Rotate(args) => rotate(common, &args),
         CharterCommand::Adopt { files } => amend::adopt(common, &files),
         CharterCommand::Sign { file } => sign(common, &file),
         CharterCommand::Show { file } => show(common, file),

@@ -28,6 +28,9 @@ pub(super) enum LogCommand {
 pub(super) struct ExportArgs {
     /// The folder to write
     folder: PathBuf,
+    /// The origin of an earlier log of this node's, from before its keys were replaced [default: the one it writes]
+    #[arg(long, value_name = "ORIGIN")]
+    log: Option<String>,
 }
 
 #[derive(Args)]
@@ -52,8 +55,9 @@ pub(super) fn log(common: &Common, command: LogCommand) -> Result<Printed, Comma
 fn export(common: &Common, args: &ExportArgs) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
     let folder = std::path::absolute(&args.folder).map_err(|error| CommandError::usage(error.to_string()))?;
-    let json =
-        tokio::task::block_in_place(|| Client::new(&home)?.post(&home, "export", &ExportRequest { folder }))?;
+    let json = tokio::task::block_in_place(|| {
+        Client::new(&home)?.post(&home, "export", &ExportRequest { folder, log: args.log.clone() })
+    })?;
     let text = format!("Exported. Check it anywhere with: datacoop verify {}\n", args.folder.display());
     Ok(Printed::new(json, text))
 }

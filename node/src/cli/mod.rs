@@ -35,6 +35,7 @@ mod restore;
 mod results;
 mod review;
 mod reviewed;
+mod rotate;
 mod show;
 mod sql;
 mod try_limits;

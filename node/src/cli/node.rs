@@ -253,6 +253,7 @@ pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {
             witnesses["witnessed"], witnesses["entries"], witnesses["cosigned"], witnesses["needed"]
         ),
     };
+    text += &logs_text(&json);
     text += &unresponsive_text(&json);
     if json["answers"] != true {
         text += &answers_nothing_text(&home);
@@ -286,6 +287,23 @@ fn answers_nothing_text(home: &Home) -> String {
         Some(why) => format!("This node answers nothing: {}. Mend it, then start the node again.\n", plain(&why)),
         None => "This node answers nothing: when it started limits.toml or inbox.toml did not read. They do now: start it again.\n".to_owned(),
     }
+}
+
+/// Logs that follow others, as their authors' keys are replaced: our own next one, and those that nobody may take.
+fn logs_text(json: &Value) -> String {
+    let words = |value: &Value| plain(value.as_str().unwrap_or(""));
+    let mut text = String::new();
+    if let Some(next) = json.get("next_log").filter(|next| !next.is_null()) {
+        let (log, from) = (words(&next["log"]), words(&next["from"]));
+        text += &format!("This node's keys are replaced: from {from} on its log goes on as {log}\n");
+    }
+    for refused in json["refused_logs"].as_array().into_iter().flatten() {
+        let (log, why) = (words(&refused["log"]), words(&refused["why"]));
+        text += &format!(
+            "not taken: the log {log}, for {why}; ask its author, who has to be listed with another log\n"
+        );
+    }
+    text
 }
 
 /// Whose logs are said to hold what is not here: suspicion, so it says whom to ask and accuses nobody.

@@ -219,7 +219,7 @@ pub(super) fn conflicts_text(conflicts: &[SplitView]) -> String {
 fn write_evidence(verified: &Verified, folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     for report in &verified.reports {
-        let Some(log) = verified.fold.log(&report.member) else { continue };
+        let Some(log) = verified.fold.log_named(&report.origin) else { continue };
         for check in report.checks.iter().filter(|check| check.outcome == Outcome::Fail) {
             let Some(proof) = check.entry.and_then(|entry| entry_proof(log, entry)) else { continue };
             let name = format!("{}-{}.tlog-proof", report.member, check.entry.unwrap_or_default());

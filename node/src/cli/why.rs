@@ -11,6 +11,7 @@ use datacoop_policy::refusal::{Refusal, Rule, told};
 use datacoop_policy::verdict::Layers;
 use datacoop_policy::{MemberId, PrivacyLoss, QueryId};
 use datacoop_protocol::entry::Body;
+use datacoop_protocol::entry::Order;
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::hindsight::{Hindsight, Judge, Judged, hindsight};
 use datacoop_protocol::rounds::{Kind, Round};
@@ -153,7 +154,7 @@ fn verdict_of(seen: &Seen, round: &Round, member: &MemberId, name: &str) -> Said
     };
     let Some(logged) = round.said(Kind::Verdict, member) else { return of("none", "No verdict.") };
     let Body::Refuse { rule, layer, .. } = &logged.body else {
-        let refusal = again(seen, round, member, logged.at.index, logged.time);
+        let refusal = again(seen, round, member, logged.at.order(), logged.time);
         let text = match refusal {
             Some(refusal) => format!("Accepted, and should not have. {} See: datacoop audit", refusal.told()),
             None => "Accepted.".to_owned(),
@@ -167,7 +168,7 @@ fn verdict_of(seen: &Seen, round: &Round, member: &MemberId, name: &str) -> Said
         "delegation" => Layer::Delegation.to_string(),
         _ => plain(layer),
     };
-    let same = again(seen, round, member, logged.at.index, logged.time).filter(|no| no.rule.code() == rule);
+    let same = again(seen, round, member, logged.at.order(), logged.time).filter(|no| no.rule.code() == rule);
     let unread = round.asked().and_then(|asked| asked.query.as_ref().err());
     let sentence = match (same, unread, Rule::from_code(rule)) {
         (Some(refusal), _, _) => refusal.sentence,
@@ -185,12 +186,12 @@ fn again(
     seen: &Seen,
     round: &Round,
     member: &MemberId,
-    index: u64,
+    place: Order<'_>,
     at: datacoop_policy::Time,
 ) -> Option<Refusal> {
-    let standing = replay_until(&seen.fold, member, index).0;
+    let standing = replay_until(&seen.fold, member, place).0;
     standing
-        .judge(&seen.fold, member, round.query()?, None, None, true, standing::Judged::Entry(index), at)
+        .judge(&seen.fold, member, round.query()?, None, None, true, standing::Judged::Entry(place), at)
         .err()
 }
 

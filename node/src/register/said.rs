@@ -114,7 +114,7 @@ fn report<'a>(source: &'a Source<'a>, done: &'a Done) -> Option<Report<'a>> {
 
 /// A purpose as whoever reports on it went by it.
 fn purpose_of<'a>(source: &'a Source<'a>, done: &Done, id: &str) -> Option<&'a Purpose> {
-    source.fold.charter_of_entry(&done.by, done.time, done.at.index).purpose(id)
+    source.fold.charter_of_entry(&done.by, done.time, done.at.order()).purpose(id)
 }
 
 /// Whether a report's text is for everybody by now: no sooner than the results of its purpose that it could

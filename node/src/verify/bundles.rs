@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use datacoop_policy::MemberId;
 use datacoop_protocol::fold::Entries;
 use datacoop_protocol::log::tile::{TILE_WIDTH, bundle_path, read_bundle};
 
@@ -19,7 +18,7 @@ type Place = (usize, u64);
 
 /// See the module.
 pub(super) struct Bundles {
-    folders: BTreeMap<MemberId, (usize, PathBuf, u64)>,
+    folders: BTreeMap<String, (usize, PathBuf, u64)>,
     held: BTreeMap<Place, Held>,
     by_use: BTreeMap<u64, Place>,
     clock: u64,
@@ -34,10 +33,10 @@ struct Held {
 
 impl Bundles {
     /// Of these logs, each by the copy that was folded.
-    pub(super) fn new<'a>(copies: impl Iterator<Item = (&'a MemberId, &'a Export)>) -> Self {
+    pub(super) fn new<'a>(copies: impl Iterator<Item = &'a Export>) -> Self {
         let folders = copies
             .enumerate()
-            .map(|(n, (member, export))| (member.clone(), (n, export.folder.clone(), export.size)));
+            .map(|(n, export)| (export.origin.clone(), (n, export.folder.clone(), export.size)));
         Self {
             folders: folders.collect(),
             held: BTreeMap::new(),
@@ -71,10 +70,10 @@ impl Bundles {
 }
 
 impl Entries for Bundles {
-    fn entry(&mut self, member: &MemberId, index: u64) -> Option<Arc<[u8]>> {
-        let (log, folder, size) = self.folders.get(member)?;
+    fn entry(&mut self, log: &str, index: u64) -> Option<Arc<[u8]>> {
+        let (number, folder, size) = self.folders.get(log)?;
         let (bundle, at) = (index / TILE_WIDTH, usize::try_from(index % TILE_WIDTH).ok()?);
-        let place = (*log, bundle);
+        let place = (*number, bundle);
         if self.held.contains_key(&place) {
             self.use_again(place);
         } else {

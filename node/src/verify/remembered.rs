@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use datacoop_policy::{Digest, MemberId};
+use datacoop_policy::Digest;
 use datacoop_protocol::audit::{BlobSource, Check, LogReport, Notes, Outcome, audit_one_from, audit_twice};
 use datacoop_protocol::fold::{Entries, Fold, Log, Vanished};
 use datacoop_protocol::log::tree::sha256;
@@ -119,7 +119,7 @@ impl Audited {
     pub fn after(old: Option<&Self>, fold: &Fold, reports: &[LogReport]) -> Self {
         let mut logs = old.map(|old| old.logs.clone()).unwrap_or_default();
         for report in reports {
-            let note = fold.log(&report.member).and_then(|log| log.note()).map(|(_, note)| note);
+            let note = fold.log_named(&report.origin).and_then(|log| log.note()).map(|(_, note)| note);
             let new = AuditedLog::of(report, note.unwrap_or_default());
             let merged = match logs.remove(&report.origin) {
                 Some(old) => old.followed_by(new, report),
@@ -143,16 +143,16 @@ impl Audited {
 )]
 pub fn audit_on(
     fold: &mut Fold,
-    members: &[MemberId],
+    logs: &[String],
     entries: Option<&mut dyn Entries>,
     blobs: BlobSource<'_>,
     notes: &mut Notes,
-    mut trees: BTreeMap<MemberId, Check>,
+    mut trees: BTreeMap<String, Check>,
     remembered: Option<&Audited>,
     seen: &mut dyn FnMut(&Round),
 ) -> Result<Vec<LogReport>, Vanished> {
     let known = |origin: &str| remembered.and_then(|remembered| remembered.log(origin));
-    for log in members.iter().filter_map(|member| fold.log(member)) {
+    for log in logs.iter().filter_map(|log| fold.log_named(log)) {
         if let Some(head) = known(&log.origin).and_then(AuditedLog::note) {
             notes.entry(log.member.clone()).or_default().push(head.to_owned());
         }
@@ -160,16 +160,16 @@ pub fn audit_on(
     let proved =
         |log: &Log| known(&log.origin).map_or(0, |known| known.proved(|size| log.tree().root_at(size)));
     let mut reports = match entries {
-        Some(entries) => audit_twice(fold, members, entries, blobs, notes, &proved, seen)?,
+        Some(entries) => audit_twice(fold, logs, entries, blobs, notes, &proved, seen)?,
         None => {
             fold.rounds().values().for_each(|round| seen(round));
-            let logs = members.iter().filter_map(|member| fold.log(member));
-            logs.filter_map(|log| audit_one_from(fold, &log.member, blobs, notes, proved(log))).collect()
+            let logs = logs.iter().filter_map(|log| fold.log_named(log));
+            logs.map(|log| audit_one_from(fold, log, blobs, notes, proved(log))).collect()
         }
     };
     for report in &mut reports {
         let at = report.checks.iter().position(|check| check.code > "A03").unwrap_or(0);
-        report.checks.splice(at..at, trees.remove(&report.member));
+        report.checks.splice(at..at, trees.remove(&report.origin));
         if let Some(known) = known(&report.origin) {
             known.remind(&mut report.checks);
         }

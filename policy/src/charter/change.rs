@@ -2,12 +2,12 @@
 //!
 //! Nobody declares whether a change tightens: it is worked out here, from the two texts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::belonging::{NOTICE_DAYS, check_step};
 use super::renewal::{check_reviewers, renewals_reported, reviewers_lacking};
-use super::{Charter, CharterError, Member, Purpose, refuse};
+use super::{Charter, CharterError, Member, NamedKey, Purpose, refuse};
 use crate::id::MemberId;
 use crate::limits::{Limits, Set};
 use crate::time::{Span, Time};
@@ -86,10 +86,17 @@ pub enum Lacking {
     },
 }
 
-/// What an amendment signed by these members lacks: `amend` of the old and of the new voting members (C2), both
-/// sponsors of everybody who joins (C13), and the reviewers of each purpose that is new.
-pub fn lacking(old: &Charter, new: &Charter, signed: &BTreeSet<MemberId>) -> Vec<Lacking> {
-    let side = |side, charter: &Charter| {
+/// What an amendment lacks: `amend` of the old and of the new voting members (C2), both sponsors of everybody who
+/// joins (C13), and the reviewers of each purpose that is new. `signed_old` signed with the
+/// keys that the old version lists for them, `signed_new` with those of the new one: whoever's keys are replaced
+/// speaks among the old with the old ones and among the new with the new ones, and need not speak at all.
+pub fn lacking(
+    old: &Charter,
+    new: &Charter,
+    signed_old: &BTreeSet<MemberId>,
+    signed_new: &BTreeSet<MemberId>,
+) -> Vec<Lacking> {
+    let side = |side, charter: &Charter, signed: &BTreeSet<MemberId>| {
         let voting = charter.members().iter().filter(|member| member.votes());
         let (have, missing): (Vec<_>, Vec<_>) = voting.partition(|member| signed.contains(&member.id));
         let count = u32::try_from(have.len()).unwrap_or(u32::MAX);
@@ -97,14 +104,20 @@ pub fn lacking(old: &Charter, new: &Charter, signed: &BTreeSet<MemberId>) -> Vec
         let missing = missing.into_iter().map(|member| member.id.clone()).collect();
         (count < needed).then_some(Lacking::Quorum { side, signed: count, needed, missing })
     };
+    let signed: BTreeSet<MemberId> = signed_old.union(signed_new).cloned().collect();
     let joining = new.members().iter().filter(|member| old.member(&member.id).is_none());
     let unsponsored = joining.filter_map(|member| {
         let missing: Vec<MemberId> =
             member.sponsors.iter().filter(|id| !signed.contains(*id)).cloned().collect();
         (!missing.is_empty()).then(|| Lacking::Sponsors { joins: member.id.clone(), missing })
     });
-    let reviewers = reviewers_lacking(old, new, signed);
-    [side("old", old), side("new", new)].into_iter().flatten().chain(unsponsored).chain(reviewers).collect()
+    let reviewers = reviewers_lacking(old, new, &signed);
+    [side("old", old, signed_old), side("new", new, signed_new)]
+        .into_iter()
+        .flatten()
+        .chain(unsponsored)
+        .chain(reviewers)
+        .collect()
 }
 
 /// What a version changes of the one before it.
@@ -133,7 +146,7 @@ pub fn succeed(old: &Charter, new: &Charter) -> Result<Vec<Change>, CharterError
             format!("it is dated before version {}; date it when it was made", before.version),
         );
     }
-    keys_stay([old], new)?;
+    keys_follow([old], new)?;
     check_step(old, new)?;
     check_reviewers(old, new)?;
     renewals_reported([old], new)?;
@@ -156,29 +169,49 @@ pub fn acts_from(old: &Charter, new: &Charter, held: Time) -> Time {
     waits.max(new.fields().effective.start())
 }
 
-/// A member keeps its keys, also if it left and comes back: another log would be another Ledger. And nobody
-/// takes over what belonged to another number: logs and signatures are told apart by names and keys.
+/// A member keeps its keys, also if it left and comes back, or has all five replaced by new ones whose names count
+/// one on: `<host>/datacoop/2` after `<host>/datacoop/1`. Its next log then carries the Ledger of the last over;
+/// any other log would be another Ledger. And nobody takes over what belonged to another number, or was its own
+/// before: logs and signatures are told apart by names and keys.
 ///
-/// `earlier` are all versions before it that are at hand.
-pub fn keys_stay<'a>(
+/// `earlier` are all versions before it that are at hand, the first first. Nobody declares that keys were stolen, so
+/// whoever's keys are replaced need not sign: an amendment is the members' (C2).
+pub fn keys_follow<'a>(
     earlier: impl IntoIterator<Item = &'a Charter>,
     new: &Charter,
 ) -> Result<(), CharterError> {
-    for held in earlier.into_iter().flat_map(Charter::members) {
-        if let Some(member) = new.member(&held.id) {
-            if held.keys != member.keys {
-                let text =
-                    format!("`{}` has other keys; a log cannot be replaced yet, so leave them", member.id);
-                return refuse("C13", text);
-            }
-            continue;
+    let mut last: BTreeMap<&MemberId, &Member> = BTreeMap::new();
+    let held: Vec<&Member> = earlier.into_iter().flat_map(Charter::members).collect();
+    for held in &held {
+        last.insert(&held.id, held);
+    }
+    for member in new.members() {
+        let before = last.get(&member.id).filter(|before| before.keys != member.keys);
+        if let Some(before) = before.filter(|before| !counts_on(before, member)) {
+            let text = format!(
+                "`{}` has other keys and not the next ones after {}; all five are replaced together, under names \
+                 that end in the next number",
+                member.id, before.keys.log.name
+            );
+            return refuse("C13", text);
         }
-        if let Some(member) = new.members().iter().find(|member| shares_keys(member, held)) {
+        let is_own = |held: &&Member| held.id == member.id && held.keys == member.keys;
+        if let Some(held) = held.iter().find(|held| !is_own(held) && shares_keys(member, held)) {
             let text = format!("`{}` has a key, or a key's name, that was `{}`'s", member.id, held.id);
             return refuse("C13", text);
         }
     }
     Ok(())
+}
+
+/// Whether a member's three key names are those that it had, counted one on.
+fn counts_on(old: &Member, new: &Member) -> bool {
+    let next = |old: &NamedKey, new: &NamedKey| {
+        let number = |(of, n): (&str, &str)| Some(format!("{of}/{}", n.parse::<u32>().ok()?.checked_add(1)?));
+        old.name.rsplit_once('/').and_then(number).as_ref() == Some(&new.name)
+    };
+    let (old, new) = (&old.keys, &new.keys);
+    next(&old.log, &new.log) && next(&old.charter, &new.charter) && next(&old.witness, &new.witness)
 }
 
 fn shares_keys(one: &Member, other: &Member) -> bool {
@@ -292,6 +325,8 @@ fn differs(old: &Member, new: &Member) -> String {
         (old.name != new.name).then(|| format!("its name was {}", old.name)),
         (old.body != new.body).then(|| format!("its body is {}, not {}", new.body, old.body)),
         (old.roles != new.roles).then(|| format!("its roles are {}, not {}", roles(new), roles(old))),
+        (old.keys != new.keys)
+            .then(|| format!("all its keys are replaced, and its log goes on as {}", new.keys.log.name)),
         (old.addresses != new.addresses).then(|| "its addresses".to_owned()),
         (old.witnesses != new.witnesses).then(|| "the witnesses of its log".to_owned()),
         ((old.people_min, old.people_max) != (new.people_min, new.people_max)).then(|| {

@@ -73,10 +73,11 @@ fn only_the_next_version_of_the_same_cooperative_follows() {
         change(&mut draft);
         let new = Charter::admit(draft).unwrap();
         succeed(&without, &new).unwrap();
-        keys_stay([&first(), &without], &new).map_err(|error| error.rule)
+        keys_follow([&first(), &without], &new).map_err(|error| error.rule)
     };
     assert_eq!(back(&|_| ()), Ok(()));
     assert_eq!(back(&|d| d.members[5].keys.log.key = [78; 32]), Err("C13"));
+    assert_eq!(back(&|d| d.members[5].keys = fresh_keys(&held, 2, 90)), Ok(()), "nor with none of its own");
     // The floor is no matter of votes.
     assert_eq!(said(|d| d.asset_lock.clause.push_str(" Or so.")), Err("F15"));
     assert_eq!(said(|d| d.limits.rho_query = PrivacyLoss::from_nano(50_000_001)), Err("F4"));
@@ -181,7 +182,7 @@ fn an_amendment_needs_the_old_quorum_and_the_new_one() {
         places.iter().map(|place| format!("GB-EDU-{place:06}").parse().unwrap()).collect()
     };
     let lacks = |new: &Charter, places: &[usize]| -> Vec<(&'static str, u32, u32)> {
-        let lacks = lacking(&old, new, &ids(places));
+        let lacks = lacking(&old, new, &ids(places), &ids(places));
         let quorum = |lack| match lack {
             Lacking::Quorum { side, signed, needed, .. } => Some((side, signed, needed)),
             Lacking::Sponsors { .. } | Lacking::Reviewers { .. } => None,
@@ -204,7 +205,7 @@ fn an_amendment_needs_the_old_quorum_and_the_new_one() {
     assert_eq!(lacks(&new, &[1, 2, 3, 4]), []);
     let expected = ids(&[0, 4, 5]).into_iter().collect();
     assert_eq!(
-        lacking(&old, &new, &ids(&[1, 2, 3, 9])),
+        lacking(&old, &new, &ids(&[1, 2, 3, 9]), &ids(&[1, 2, 3, 9])),
         [Lacking::Quorum { side: "old", signed: 3, needed: 4, missing: expected }]
     );
 }
@@ -222,4 +223,80 @@ fn a_tightening_acts_at_once_and_a_loosening_after_a_fortnight() {
     assert_eq!(of(|d| (d.limits.max_cells, d.effective) = (100, Day(d.effective.0 + 3))), 3 * DAY);
     assert_eq!(of(|d| (d.amend, d.effective) = (5, Day(d.effective.0 + 3))), 14 * DAY);
     assert_eq!(of(|d| (d.amend, d.effective) = (5, Day(d.effective.0 + 30))), 30 * DAY);
+}
+
+/// Five keys that nobody had, under the names of these with this number.
+fn fresh_keys(old: &MemberKeys, n: u32, first: u8) -> MemberKeys {
+    let named = |old: &NamedKey, key| {
+        let (of, _) = old.name.rsplit_once('/').unwrap();
+        NamedKey { name: format!("{of}/{n}"), key: [key; 32] }
+    };
+    MemberKeys {
+        charter: named(&old.charter, first),
+        log: named(&old.log, first + 1),
+        witness: named(&old.witness, first + 2),
+        peer: [first + 3; 32],
+        seal: Digest([first + 4; 32]),
+    }
+}
+
+#[test]
+fn all_keys_are_replaced_together_by_new_ones_that_count_on() {
+    let held = first().members()[2].keys.clone();
+    let two = fresh_keys(&held, 2, 90);
+    let replaced = |change: &dyn Fn(&mut MemberKeys)| {
+        said(|d| {
+            d.members[2].keys = two.clone();
+            change(&mut d.members[2].keys);
+        })
+    };
+    assert_eq!(
+        replaced(&|_| ()).unwrap(),
+        format!(
+            "loosening: School 2 (GB-EDU-000002): all its keys are replaced, and its log goes on as {}",
+            two.log.name
+        )
+    );
+    // One old key left, a number skipped, or another name's next.
+    let wrong: [&dyn Fn(&mut MemberKeys); 7] = [
+        &|keys| keys.charter.key = held.charter.key,
+        &|keys| keys.peer = held.peer,
+        &|keys| keys.seal = held.seal,
+        &|keys| keys.witness = held.witness.clone(),
+        &|keys| keys.log.name = fresh_keys(&held, 3, 90).log.name,
+        &|keys| keys.charter.name = held.charter.name.clone(),
+        &|keys| keys.log.name = "other.example/datacoop/2".into(),
+    ];
+    for change in wrong {
+        assert_eq!(replaced(change), Err("C13"));
+    }
+    // Once replaced, the first ones never come back, and the third follow the second.
+    let second = Charter::admit(next(|d| d.members[2].keys = two.clone())).unwrap();
+    let third = |keys: MemberKeys| {
+        let mut draft = sample(6);
+        (draft.version, draft.prev, draft.hash) = (3, Some(second.hash()), Digest([11; 32]));
+        draft.members[2].keys = keys;
+        keys_follow([&first(), &second], &Charter::admit(draft).unwrap()).map_err(|error| error.rule)
+    };
+    assert_eq!(third(two.clone()), Ok(()));
+    assert_eq!(third(fresh_keys(&held, 3, 100)), Ok(()));
+    assert_eq!(third(held.clone()), Err("C13"));
+    let with_old = MemberKeys { seal: held.seal, ..fresh_keys(&held, 3, 100) };
+    assert_eq!(third(with_old), Err("C13"), "one key of the first comes back");
+}
+
+#[test]
+fn whose_keys_are_replaced_signs_for_the_old_with_the_old_and_for_the_new_with_the_new() {
+    let new = Charter::admit(next(|d| {
+        d.members[2].keys = fresh_keys(&first().members()[2].keys, 2, 90);
+    }))
+    .unwrap();
+    let ids = |places: &[usize]| -> BTreeSet<MemberId> {
+        places.iter().map(|place| format!("GB-EDU-{place:06}").parse().unwrap()).collect()
+    };
+    // Of 6, 4 sign (C3). A stolen key counts among the old alone.
+    let lacks = |old: &[usize], new_ones: &[usize]| lacking(&first(), &new, &ids(old), &ids(new_ones)).len();
+    assert_eq!(lacks(&[0, 1, 2, 3], &[0, 1, 3]), 1);
+    assert_eq!(lacks(&[0, 1, 2, 3], &[0, 1, 2, 3]), 0);
+    assert_eq!(lacks(&[0, 1, 3, 4], &[0, 1, 3, 4]), 0, "it need not sign");
 }

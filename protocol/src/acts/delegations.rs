@@ -109,7 +109,8 @@ impl Acts {
     pub(crate) fn revocation<'a>(&'a self, delegation: &'a Ref) -> Option<&'a Done> {
         let by = &self.get(&delegation.leaf)?.by;
         let said = self.on(delegation).filter(|said| said.by == *by);
-        said.filter(|said| matches!(said.act, Act::Revocation { .. })).min_by_key(|said| said.at.index)
+        said.filter(|said| matches!(said.act, Act::Revocation { .. }))
+            .min_by(|one, other| one.at.order().cmp(&other.at.order()))
     }
 
     /// What a Query cites as its delegation, if that is one.
@@ -126,8 +127,11 @@ impl Acts {
     /// Whether a Query cites what somebody may still write: its author's log is not here so far.
     pub(crate) fn awaits_delegation(&self, fold: &Fold, query: &Query) -> bool {
         let Some(cited) = &query.delegation else { return false };
-        let log = cited.by.as_ref().and_then(|by| fold.log(by));
-        log.is_some_and(|log| log.size() <= cited.index)
+        let Some(log) = cited.by.as_ref().and_then(|by| fold.log(by)) else { return false };
+        // In an earlier log of its author's nothing more comes.
+        let stands =
+            fold.logs_of(&log.member).iter().any(|log| log.tree().leaf(cited.index) == Some(cited.leaf));
+        log.size() <= cited.index && !stands
     }
 
     /// The delegations that a member may ask under now, those that end last first.

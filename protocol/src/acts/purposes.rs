@@ -32,7 +32,7 @@ impl Acts {
         let Act::Proposal { reviewers, .. } = &proposal.act else {
             return Err("it is no proposal".to_owned());
         };
-        let charter = fold.charter_of_entry(&proposal.by, proposal.time, proposal.at.index);
+        let charter = fold.charter_of_entry(&proposal.by, proposal.time, proposal.at.order());
         let author = charter.member(&proposal.by).map(|member| member.body.as_str());
         let mut bodies: BTreeSet<&str> = author.into_iter().collect();
         for reviewer in reviewers {

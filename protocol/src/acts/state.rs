@@ -163,7 +163,7 @@ impl Acts {
         let mut firsts: BTreeMap<&MemberId, &Done> = BTreeMap::new();
         for done in self.on(at).filter(|done| is(&done.act) && is_entitled(fold, done)) {
             let first = firsts.entry(&done.by).or_insert(done);
-            if done.at.index < first.at.index {
+            if done.at.order() < first.at.order() {
                 *first = done;
             }
         }
@@ -407,7 +407,7 @@ impl Acts {
         }
         let mut wanted: BTreeMap<&Target, Vec<(&str, &Done)>> = BTreeMap::new();
         for ((target, by), mut all) in said {
-            all.sort_by_key(|done| done.at.index);
+            all.sort_by(|a, b| a.at.order().cmp(&b.at.order()));
             let holds =
                 |done: &&&Done| done.time <= now + CLOCK_SKEW_MAX && now < done.time + RESTRICTION_HOLDS;
             // Those that hold are within a year of each other: no more than so many of them can count.
@@ -481,7 +481,7 @@ pub(crate) fn has_vote(fold: &Fold, done: &Done) -> bool {
 }
 
 fn under_each(fold: &Fold, done: &Done, holds: impl Fn(&Charter) -> bool) -> bool {
-    let own = fold.charter_of_entry(&done.by, done.time, done.at.index);
+    let own = fold.charter_of_entry(&done.by, done.time, done.at.order());
     let later = fold.charters().iter().filter(|charter| charter.version() > own.version());
     let mut acting = later.filter(|charter| fold.is_gone_by(charter, done.time));
     holds(own) && acting.all(|charter| holds(charter))

@@ -48,8 +48,8 @@ fn check_delegated(fold: &Fold, charter: &Charter, asked: &Asked, at: &Ref) -> S
         return Said::Not(text);
     }
     if !fold.resolves(at) {
-        let owner = by.and_then(|by| fold.log(by));
-        return match owner.is_some_and(|log| log.size() > at.index && fold.split(&log.member).is_none()) {
+        let owner = fold.log_named(&at.log);
+        return match owner.is_some_and(|log| log.size() > at.index && fold.split_of(&log.origin).is_none()) {
             true => Said::Doubtful(format!(
                 "cites entry {} of {} as another than stands here: its author made that up, or that log has two histories",
                 at.index, at.log
@@ -65,12 +65,10 @@ fn check_delegated(fold: &Fold, charter: &Charter, asked: &Asked, at: &Ref) -> S
     }
     // Whoever saw another history of that log may never have seen what stands in this one: its word counts as far
     // as it says that it held these very entries.
-    let other = |by| {
-        let mut differing = fold.said_heads().differing(by);
-        fold.split(by).is_some() || differing.any(|claim| claim.by == asked.asker)
-    };
-    let borne_out = |by| if other(by) { 0 } else { fold.said_heads().agreed_to(&asked.asker, by) };
-    let heard = asked.held.min(by.map_or(0, borne_out));
+    let is_other = fold.split_of(&at.log).is_some()
+        || fold.said_heads().differing(&at.log).any(|claim| claim.by == asked.asker);
+    let borne_out = if is_other { 0 } else { fold.said_heads().agreed_to(&asked.asker, &at.log) };
+    let heard = asked.held.min(borne_out);
     match fold.acts().revocation(at) {
         // Its own log says that it had heard. What another's log says of a time alone is no proof.
         Some(taken_back) if heard > taken_back.at.index => Said::Not(format!(

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use datacoop_policy::MemberId;
-use datacoop_policy::ledger::Ledger;
+use datacoop_policy::ledger::{Account, Ledger};
 use datacoop_policy::limits::Limits;
 use datacoop_policy::query::{Mode, Query};
+use datacoop_policy::{MemberId, PrivacyLoss};
 
-use super::{Check, Findings, Step};
-use crate::entry::Body;
+use super::{Check, Findings, Notes, Step};
+use crate::entry::{Body, Previous};
 use crate::fold::{Adopted, Fold, Log};
 use crate::log::tree::sha256;
 use crate::rounds::{Kind, Logged, Plan, Round, commitment};
@@ -19,14 +19,30 @@ pub(super) struct Conduct {
     standing: Standing,
     verdicts: Findings,
     ledger: Findings,
+    /// What had been spent by the end of the log that this one goes on from.
+    spent_before: Option<Ledger>,
 }
 
 impl Conduct {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(log: &Log) -> Self {
+        let mut standing = Standing::for_audit();
+        if let Some(previous) = log.previous() {
+            standing.carry(&previous.ledger);
+        }
         Self {
-            standing: Standing::for_audit(),
+            standing,
+            spent_before: None,
             verdicts: Findings::new("A07", "verdicts"),
             ledger: Findings::new("A08", "ledger"),
+        }
+    }
+
+    /// The log goes on from one of which that is told: nothing that its author did there is forgotten.
+    pub(super) fn go_on_from(&mut self, before: &Self, log: &Log) {
+        self.spent_before = Some(before.standing.ledger().clone());
+        self.standing = before.standing.clone();
+        if let Some(previous) = log.previous() {
+            self.standing.carry(&previous.ledger);
         }
     }
 
@@ -104,7 +120,13 @@ impl Conduct {
         self.ledger.note(Some(at), result.map_err(|what| format!("entry {at}: {what}")));
     }
 
-    pub(super) fn finish(self) -> (Check, Check, Ledger) {
+    pub(super) fn finish(mut self, fold: &Fold, log: &Log, notes: &Notes) -> (Check, Check, Ledger) {
+        if let Some(previous) = log.previous() {
+            match &self.spent_before {
+                Some(spent) => check_carried(&mut self.ledger, fold, log, (previous, spent), notes),
+                None => self.ledger.skip(),
+            }
+        }
         let ledger = self.standing.ledger().clone();
         let verdicts = self.verdicts.finish("queries, acceptances and debits replayed");
         (verdicts, self.ledger.finish("debits and voids add up"), ledger)
@@ -125,7 +147,7 @@ fn judge_again(
         // Asked under one of two rivals, before anybody knew of the other.
         return findings.skip();
     }
-    if fold.charter_gone_by(&log.member, logged.time, logged.at.index).is_none() {
+    if fold.charter_gone_by(&log.member, logged.time, logged.at.order()).is_none() {
         return match by_another(fold, log, query, logged) {
             Some(text) => findings.note(Some(logged.at.index), Err(text)),
             None => findings.skip(),
@@ -138,7 +160,7 @@ fn judge_again(
         roster,
         None,
         true,
-        Judged::Entry(logged.at.index),
+        Judged::Entry(logged.at.order()),
         logged.time,
     );
     let text = |refusal| format!("entry {} should have been refused: {refusal}", logged.at.index);
@@ -165,6 +187,47 @@ fn by_another(fold: &Fold, log: &Log, query: &Query, logged: &Logged) -> Option<
     })
 }
 
+/// A08: what a log carries over is no less than its author had spent by the head that it cites. What the last log says
+/// beyond that head counts for nothing, unless its witnesses cosigned it: then its author hid it. Whoever stole
+/// the old key may go on writing with it, and convicts nobody by that.
+fn check_carried(
+    findings: &mut Findings,
+    fold: &Fold,
+    log: &Log,
+    (previous, spent): (&Previous, &Ledger),
+    notes: &Notes,
+) {
+    let last = fold.log_named(&previous.head.origin).filter(|last| last.member == log.member);
+    let Some(last) = last.filter(|last| last.size() >= previous.head.size) else { return findings.skip() };
+    let short = |spent: &Ledger| previous.ledger.falls_short(spent);
+    let text = |(account, carried, spent): (Account, PrivacyLoss, PrivacyLoss)| {
+        let (account, origin) = (format!("{}/{}", account.dataset, account.year.0), &last.origin);
+        format!(
+            "entry 0 carries {} of {account} over, and {origin} had spent {}",
+            carried.nano(),
+            spent.nano()
+        )
+    };
+    findings.note(Some(0), short(spent).map_or(Ok(()), |short| Err(text(short))));
+    let vouched = super::history::witnessed_size(fold, last, notes);
+    let mut shown = spent.clone();
+    for (_, debit) in last.beyond().iter().filter(|(index, _)| *index < vouched) {
+        shown.book(debit);
+    }
+    if let Some(short) = short(&shown) {
+        findings.note(Some(0), Err(format!("{}, as its witnesses saw", text(short))));
+    } else if last.size() > previous.head.size && fold.split_of(&last.origin).is_none() {
+        let (more, origin) = (last.size() - previous.head.size, &last.origin);
+        findings.warn(
+            0,
+            format!(
+                "{origin} goes on for {more} entries after the head that entry 0 cites: they count for nothing; if \
+                 its author did not write them, whoever did has its old keys"
+            ),
+        );
+    }
+}
+
 /// What a debit says of itself: it needs no other log.
 fn check_sum(fold: &Fold, member: &MemberId, standing: &Standing, logged: &Logged) -> Result<(), String> {
     let Body::Debit { debit, .. } = &logged.body else { return Ok(()) };
@@ -172,7 +235,7 @@ fn check_sum(fold: &Fold, member: &MemberId, standing: &Standing, logged: &Logge
         return Err("a debit that does not add up".into());
     }
     let floor = Limits::floor().rho_year;
-    let charter = fold.charter_gone_by(member, logged.time, logged.at.index);
+    let charter = fold.charter_gone_by(member, logged.time, logged.at.order());
     let limit = charter.map_or(floor, |charter| floor.min(charter.fields().limits.rho_year));
     if debit.after > limit {
         let account = format!("{}/{}", debit.account.dataset, debit.account.year);
@@ -197,7 +260,7 @@ pub(super) fn check_round(findings: &mut Findings, fold: &Fold, log: &Log, round
     let Some(plan) = round.plan() else {
         // Once for a round.
         let firsts = PART.into_iter().filter_map(|kind| round.said(kind, member));
-        if firsts.map(|first| first.at.index).min() == Some(logged.at.index) {
+        if firsts.map(|first| first.at.order()).min() == Some(logged.at.order()) {
             findings.skip();
         }
         return;
@@ -292,7 +355,7 @@ fn check_open(findings: &mut Findings, fold: &Fold, round: &Round, plan: &Plan, 
 fn check_commitment(round: &Round, member: &MemberId, open: &Logged) -> Result<(), String> {
     let at = open.at.index;
     let Body::Open { share, salt, .. } = &open.body else { return Ok(()) };
-    let close = round.said(Kind::Close, member).filter(|close| close.at.index < at);
+    let close = round.said(Kind::Close, member).filter(|close| close.at.order() < open.at.order());
     let Some(Body::Close { commit, .. }) = close.map(|close| &close.body) else {
         return Err(format!("entry {at} opens what its author never closed"));
     };

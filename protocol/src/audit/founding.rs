@@ -13,7 +13,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use super::{BlobSource, Check, Findings};
 use crate::acts::NoReport;
 use crate::charter_text::open_amendment;
-use crate::entry::{Body, Entry};
+use crate::entry::{Body, Entry, Previous};
 use crate::fold::{Adopted, Fold, Log};
 use crate::keys::{genesis_text, listed_keys};
 use crate::log::tree::sha256;
@@ -21,12 +21,14 @@ use crate::log::tree::sha256;
 pub(super) fn check_charter(fold: &Fold, log: &Log, blobs: BlobSource<'_>) -> Check {
     let mut findings = Findings::new("A06", "charter");
     let body = |index: usize| Entry::parse(log.entries().get(index)?).ok().map(|entry| entry.body);
-    // As it was when it joined: it may have left since.
-    let joined = fold.charters().iter().find_map(|charter| charter.member(&log.member));
-    let genesis = match (body(0), joined) {
-        (Some(Body::Genesis { origin, charter, keys, proofs }), Some(member)) => {
+    // As it was when it joined, or when this log was first listed: it may have left since.
+    let lists = |charter: &&Arc<Charter>| lists(charter, log);
+    let listed = fold.charters().iter().find(lists).and_then(|charter| charter.member(&log.member));
+    let genesis = match (body(0), listed) {
+        (Some(Body::Genesis { origin, charter, keys, proofs, previous }), Some(member)) => {
             if origin == log.origin && charter == fold.charter().id() {
                 check_keys(member, &keys, &proofs)
+                    .and_then(|()| check_previous(&mut findings, fold, log, previous.as_deref()))
             } else {
                 Err("the log was begun under another charter or name".to_owned())
             }
@@ -42,7 +44,12 @@ pub(super) fn check_charter(fold: &Fold, log: &Log, blobs: BlobSource<'_>) -> Ch
     let mut before: Option<&Adopted> = None;
     // Of two rivals one is condemned later: who had followed it did no wrong.
     for adopted in log.adopted().iter().filter(|adopted| !fold.condemns(&adopted.hash)) {
-        match check_adopted(fold, log, before, adopted) {
+        let is_first = fold.logs_of(&log.member).first().is_some_and(|first| first.origin == log.origin);
+        let checked = match before {
+            None if !is_first => check_listed(fold, log, adopted),
+            _ => check_adopted(fold, log, before, adopted),
+        };
+        match checked {
             Some(result) => findings.note(Some(adopted.index), result),
             None => findings.warn(
                 adopted.index,
@@ -77,6 +84,86 @@ fn marked_too_soon(fold: &Fold, log: &Log) -> Option<(u64, String)> {
         let version = marks.version();
         (at, format!("version {version} of {made} marks it dormant, and it wrote on {wrote}, less than {SILENT_DAYS} days before"))
     })
+}
+
+/// Whether a version lists this log.
+fn lists(charter: &Charter, log: &Log) -> bool {
+    charter.member(&log.member).is_some_and(|member| member.keys.log.name == log.origin)
+}
+
+/// A log that is the first of its author's goes on from none; another goes on from the last that had begun, at a head
+/// that this one has. What it carries over is A08's.
+fn check_previous(
+    findings: &mut Findings,
+    fold: &Fold,
+    log: &Log,
+    previous: Option<&Previous>,
+) -> Result<(), String> {
+    let all = fold.logs_of(&log.member);
+    let place = all.iter().position(|other| other.origin == log.origin).unwrap_or(0);
+    let Some(previous) = previous else {
+        return match all[..place].iter().rev().find(|before| before.size() > 0) {
+            None => Ok(()),
+            Some(before) => {
+                Err(format!("it begins with a fresh Ledger, and {} is its author's too", before.origin))
+            }
+        };
+    };
+    let before = all[..place].iter().rposition(|before| before.origin == previous.head.origin);
+    let Some(before) = before else {
+        return Err(format!("it goes on from `{}`, no earlier log of its author's", previous.head.origin));
+    };
+    if let Some(between) = all[before + 1..place].iter().find(|between| between.size() > 0) {
+        return Err(format!(
+            "it goes on from {}, and {} came after that",
+            all[before].origin, between.origin
+        ));
+    }
+    match all[before].tree().root_at(previous.head.size) {
+        Some(root) if root == previous.head.root => Ok(()),
+        // Of two histories the other may stand here.
+        _ if fold.split_of(&all[before].origin).is_some() => Ok(()),
+        None => {
+            findings.skip();
+            Ok(())
+        }
+        Some(_) => Err(format!(
+            "it goes on from another head of {} entries than {} has",
+            previous.head.size, all[before].origin
+        )),
+    }
+}
+
+/// The version under which a log begins that goes on from another: one that lists it, in force by then. If its author
+/// had put it in force in the last log, from the day that it said there; else, as of somebody who joins, at once.
+fn check_listed(fold: &Fold, log: &Log, adopted: &Adopted) -> Option<Result<(), String>> {
+    let said = |text: String| Some(Err(format!("entry {}: {text}", adopted.index)));
+    let Some(charter) =
+        fold.charter_named(&adopted.hash).filter(|charter| charter.version() == adopted.version)
+    else {
+        // The chain that was given may end before it.
+        let is_later = adopted.version > fold.charter().version();
+        return if is_later { None } else { said(format!("there is no such version {}", adopted.version)) };
+    };
+    if !lists(charter, log) {
+        return said(format!("version {} does not list this log", adopted.version));
+    }
+    let earlier = fold.adopted(&log.member).filter(|(order, _)| *order < log.order(0)).map(|(_, said)| said);
+    let before = earlier.filter(|said| said.hash == adopted.hash).last();
+    let earliest = match before {
+        Some(before) => before.from,
+        None => charter.fields().effective.start(),
+    };
+    let is_kept = before.is_none_or(|before| before.from == adopted.from);
+    if !is_kept || adopted.from < earliest || adopted.at < adopted.from {
+        return said(format!(
+            "version {} lists this log from {} on, and the log was begun at {} (unix seconds)",
+            adopted.version,
+            earliest.seconds().max(adopted.from.seconds()),
+            adopted.at.seconds()
+        ));
+    }
+    Some(Ok(()))
 }
 
 /// A version that a member put in force: one of the chain, in its order, and not too soon. `None` when the

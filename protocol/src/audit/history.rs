@@ -2,8 +2,9 @@
 //! rewritten, and whether its clock can be believed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use datacoop_policy::charter::NamedKey;
+use datacoop_policy::charter::{Charter, NamedKey};
 use datacoop_policy::{Digest, Span, Time};
 
 use super::{Check, Findings, Notes};
@@ -33,9 +34,13 @@ impl Head {
 
 /// Who was to cosign a head: whom the version names that the log's owner went by when the last of them did.
 fn witnesses(fold: &Fold, log: &Log, size: u64, time: Time) -> Vec<NamedKey> {
-    let then = fold.charter_of_entry(&log.member, time, size);
-    let named = Some(then).filter(|charter| charter.member(&log.member).is_some());
-    let charter = named.or_else(|| fold.charter_of_log(&log.member));
+    let then = fold.charter_of_entry(&log.member, time, log.order(size));
+    let lists = |charter: &&Arc<Charter>| {
+        charter.member(&log.member).is_some_and(|member| member.keys.log.name == log.origin)
+    };
+    // Of a log that another goes on from, the last version that listed it.
+    let named = Some(then).filter(lists).or_else(|| fold.charters().iter().rev().find(lists));
+    let charter = named.or_else(|| fold.charter_of_log(log));
     charter.map(|charter| witness_keys(charter, &log.member)).unwrap_or_default()
 }
 
@@ -45,11 +50,29 @@ fn all_witnesses(fold: &Fold, log: &Log) -> Vec<NamedKey> {
     named.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
+/// What was shown of a log; what is another's of its author's aside.
+fn of_log<'a>(fold: &'a Fold, log: &'a Log, notes: &'a Notes) -> impl Iterator<Item = &'a String> {
+    let others = move |note: &&String| {
+        let origin = note.lines().next().unwrap_or_default();
+        origin != log.origin && fold.log_named(origin).is_some_and(|other| other.member == log.member)
+    };
+    notes.get(&log.member).into_iter().flatten().filter(move |note| !others(note))
+}
+
+/// Entries of a log under the largest head that a quorum of its witnesses cosigned: none as far as nothing is shown.
+pub(super) fn witnessed_size(fold: &Fold, log: &Log, notes: &Notes) -> u64 {
+    let heads = heads(fold, log, notes).unwrap_or_default();
+    let witnessed = heads.iter().filter(|head| head.is_witnessed());
+    // One that is not of these entries says nothing of them.
+    let here =
+        witnessed.filter(|head| log.tree().root_at(head.checkpoint.size) == Some(head.checkpoint.root));
+    here.map(|head| head.checkpoint.size).max().unwrap_or(0)
+}
+
 /// All heads that were shown of a log, smallest first. Errors: one that is none.
 fn heads(fold: &Fold, log: &Log, notes: &Notes) -> Result<Vec<Head>, NoteError> {
     let keys = all_witnesses(fold, log);
-    let shown = notes.get(&log.member).map(Vec::as_slice).unwrap_or_default();
-    let read = shown.iter().map(|note| {
+    let read = of_log(fold, log, notes).map(|note| {
         let checkpoint = open_checkpoint(note, &log.origin, &log.key())?;
         let found = cosignatures(note, &checkpoint, &keys)?;
         let last = found.iter().map(|(_, cosignature)| cosignature.time).max();
@@ -75,7 +98,7 @@ pub(super) fn check_witnesses(fold: &Fold, log: &Log, notes: &Notes) -> Check {
             .warn(newest, "the charter names no witnesses: only members that compare heads notice".into());
         return findings.finish("heads");
     }
-    if !notes.contains_key(&log.member) {
+    if of_log(fold, log, notes).next().is_none() {
         findings.skip();
         return findings.finish("heads");
     }
@@ -122,14 +145,14 @@ pub(super) fn check_history(fold: &Fold, log: &Log, notes: &Notes) -> Check {
         let text = format!("it signed two heads of {} entries", evidence.size);
         findings.note(evidence.size.checked_sub(1).filter(|last| *last < log.size()), Err(text));
     }
-    if let Some((at, evidence)) = fold.split(&log.member) {
+    if let Some((at, evidence)) = fold.split_of(&log.origin) {
         let text = format!(
             "it signed two histories, which differ within the first {} entries: proven by entry {} of {}",
             evidence.size, at.index, at.log
         );
         findings.note(evidence.size.checked_sub(1), Err(text));
     }
-    for note in notes.get(&log.member).into_iter().flatten() {
+    for note in of_log(fold, log, notes) {
         let head = match open_checkpoint(note, &log.origin, &log.key()) {
             Ok(head) => head,
             // Of the head of these entries A01 says it.
@@ -167,11 +190,11 @@ pub(super) fn check_history(fold: &Fold, log: &Log, notes: &Notes) -> Check {
 /// wrong of its: unless a head that it signed says the same, which is judged by itself.
 fn check_said(findings: &mut Findings, fold: &Fold, log: &Log) {
     let said = fold.said_heads();
-    findings.good += said.agreed(&log.member);
-    if fold.split(&log.member).is_some() {
+    findings.good += said.agreed(&log.origin);
+    if fold.split_of(&log.origin).is_some() {
         return;
     }
-    if let Some(claim) = said.differing(&log.member).next() {
+    if let Some(claim) = said.differing(&log.origin).next() {
         let text = format!(
             "entry {} of {} says that the first {} entries here were others: its author made that up, or this log \
              has two histories; ask its author for its copy of this log, and verify both",
@@ -179,7 +202,7 @@ fn check_said(findings: &mut Findings, fold: &Fold, log: &Log) {
         );
         findings.warn(claim.size - 1, text);
     }
-    if let Some(claim) = said.ahead(&log.member).last() {
+    if let Some(claim) = said.ahead(&log.origin).last() {
         let text = format!(
             "entry {} of {} says that {} entries were written; only {} are here",
             claim.at.index,

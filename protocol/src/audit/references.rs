@@ -12,7 +12,7 @@ use crate::fold::Fold;
 use crate::rounds::Logged;
 
 /// A place in somebody's log.
-type Place = (MemberId, u64);
+type Place = (String, u64);
 
 /// What is cited at a place and does not stand there.
 struct Absent {
@@ -49,8 +49,7 @@ impl References {
     }
 
     fn cite(&mut self, fold: &Fold, entry: u64, reference: &Ref) {
-        let held = fold.member_by_origin(&reference.log).and_then(|member| fold.log(member));
-        let Some(held) = held else {
+        let Some(held) = fold.log_named(&reference.log) else {
             return self.findings.note(Some(entry), Err(format!("entry {entry} cites a log of no member")));
         };
         let (index, origin) = (reference.index, &reference.log);
@@ -63,12 +62,12 @@ impl References {
                 .findings
                 .note(Some(entry), Err(format!("entry {entry} cites what is not in {origin}")));
         }
-        if fold.split(&held.member).is_some() {
+        if fold.split_of(&held.origin).is_some() {
             return self.findings.skip(); // Of the history that is not here.
         }
-        let place = (held.member.clone(), index);
+        let place = (held.origin.clone(), index);
         let other = self.absent.get(&place).is_some_and(|absent| absent.leaf != reference.leaf);
-        if other || fold.said_heads().agreed_to(&self.member, &held.member) > index {
+        if other || fold.said_heads().agreed_to(&self.member, &held.origin) > index {
             return self.findings.note(Some(entry), Err(contradiction(entry, index, origin)));
         }
         let absent = Absent { leaf: reference.leaf, by: entry };
@@ -93,8 +92,7 @@ impl References {
     pub(super) fn look_again(&mut self, fold: &Fold, step: &Step<'_>) {
         let Some(logged) = counted(step) else { return };
         for reference in references(&logged.body).into_iter().filter(|reference| fold.resolves(reference)) {
-            let Some(owner) = fold.member_by_origin(&reference.log) else { continue };
-            let place = (owner.clone(), reference.index);
+            let place = (reference.log.to_string(), reference.index);
             if let Some(absent) = self.absent.get(&place).filter(|_| self.differing.contains(&place)) {
                 let text = contradiction(absent.by, reference.index, &reference.log);
                 self.findings.note(Some(absent.by), Err(text));
@@ -113,7 +111,7 @@ impl References {
     fn misplaced(&self, fold: &Fold) -> Option<(u64, String)> {
         let mut found: Vec<(u64, String)> = vec![];
         for log in fold.logs() {
-            let cited = self.absent.range((log.member.clone(), 0)..).take_while(|(at, _)| at.0 == log.member);
+            let cited = self.absent.range((log.origin.clone(), 0)..).take_while(|(at, _)| at.0 == log.origin);
             let by_leaf: BTreeMap<Digest, (u64, u64)> =
                 cited.map(|((_, index), absent)| (absent.leaf, (absent.by, *index))).collect();
             if by_leaf.is_empty() {
@@ -121,9 +119,7 @@ impl References {
             }
             let leaves = (0..log.size()).filter_map(|index| Some((index, log.tree().leaf(index)?)));
             for (stands, leaf) in leaves {
-                if let Some((entry, index)) =
-                    by_leaf.get(&leaf).filter(|_| fold.is_in_round(&log.member, stands))
-                {
+                if let Some((entry, index)) = by_leaf.get(&leaf).filter(|_| fold.is_in_round(log, stands)) {
                     found.push((*entry, contradiction(*entry, *index, &log.origin)));
                 }
             }

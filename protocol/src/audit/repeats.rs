@@ -20,7 +20,7 @@ use crate::rounds::{Kind, Logged, Round};
 use crate::standing::{Attempt, Sameness, attempt, compared, repeat_key};
 
 /// What the entries so far show that their author knew.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Known {
     /// Where it released the answer.
     released: BTreeMap<Sameness, u64>,
@@ -37,6 +37,11 @@ pub(super) struct Repeats {
 impl Repeats {
     pub(super) fn new() -> Self {
         Self { findings: Findings::new("A14", "repeats"), known: Known::default() }
+    }
+
+    /// The log goes on from one of which that is told.
+    pub(super) fn go_on_from(&mut self, before: &Self) {
+        self.known = before.known.clone();
     }
 
     pub(super) fn finish(self) -> Check {

@@ -7,20 +7,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datacoop_policy::{MemberId, Time};
+use datacoop_policy::Time;
 
 use super::{BlobSource, LogChecks, LogReport, Notes, Step};
+use crate::entry::Ref;
 use crate::fold::{Entries, Fold, Log, Places, Vanished};
-use crate::rounds::{Kind, Logged, Round};
+use crate::rounds::{Kind, Round};
 
-/// Audits the logs of these members in a fold for audit, whose entries are read again; otherwise as
-/// `audit_one_from`. `proved` says of each log up to where its range proofs were recomputed earlier, and `seen`
+/// Audits the logs with these origins in a fold for audit, whose entries are read again; otherwise as
+/// `audit_one_from`. Of one member's they come one after the other, in the order in which they follow each other. `proved` says of each log up to where its range proofs were recomputed earlier, and `seen`
 /// is shown each round once, whole.
 ///
 /// Errors: an entry cannot be read again as it was.
 pub fn audit_twice(
     fold: &mut Fold,
-    members: &[MemberId],
+    logs: &[String],
     entries: &mut dyn Entries,
     blobs: BlobSource<'_>,
     notes: &Notes,
@@ -28,14 +29,16 @@ pub fn audit_twice(
     seen: &mut dyn FnMut(&Round),
 ) -> Result<Vec<LogReport>, Vanished> {
     fold.hear_heads(entries)?;
-    let members: Vec<MemberId> = members.iter().filter(|id| fold.log(id).is_some()).cloned().collect();
-    let begin = |id: &MemberId| fold.log(id).map(|log| LogChecks::new(log, proved(log)));
-    let mut checks: Vec<LogChecks> = members.iter().filter_map(begin).collect();
-    let mut sweep = Sweep::new(fold, &members, entries);
+    let logs: Vec<String> = logs.iter().filter(|log| fold.log_named(log).is_some()).cloned().collect();
+    let begin = |origin: &String| fold.log_named(origin).map(|log| LogChecks::new(log, proved(log)));
+    let mut checks: Vec<LogChecks> = logs.iter().filter_map(begin).collect();
+    let mut sweep = Sweep::new(fold, &logs, entries);
+    let mut follows: Vec<bool> = (0..logs.len()).map(|which| sweep.follows(which)).collect();
     sweep.run(&mut |at| {
         if at.is_new {
             seen(at.round);
         }
+        follow(&mut checks, &mut follows, at.which, at.log);
         checks[at.which].take(at.fold, at.log, blobs, at.round, &at.step);
     })?;
     let again: BTreeSet<usize> = (0..checks.len()).filter(|n| checks[*n].references.asks_again()).collect();
@@ -47,8 +50,27 @@ pub fn audit_twice(
         })?;
     }
     let fold = &*sweep.fold;
-    let reports = members.iter().zip(checks);
-    Ok(reports.filter_map(|(id, checks)| Some(checks.finish(fold, fold.log(id)?, blobs, notes))).collect())
+    for (which, log) in logs.iter().enumerate() {
+        if let Some(log) = fold.log_named(log) {
+            follow(&mut checks, &mut follows, which, log);
+        }
+    }
+    let reports = logs.iter().zip(checks);
+    Ok(reports
+        .filter_map(|(log, checks)| Some(checks.finish(fold, fold.log_named(log)?, blobs, notes)))
+        .collect())
+}
+
+/// A log begins that follows the one before it: what its author had done there goes on.
+fn follow(checks: &mut [LogChecks], follows: &mut [bool], which: usize, log: &Log) {
+    let first = (0..=which).rev().find(|n| !follows[*n]).unwrap_or(0);
+    for n in first + 1..=which {
+        let (before, now) = checks.split_at_mut(n);
+        if let (Some(before), Some(now)) = (before.last(), now.first_mut()) {
+            now.go_on_from(before, log);
+        }
+        follows[n] = false;
+    }
 }
 
 /// Where a sweep is.
@@ -67,7 +89,7 @@ struct At<'a> {
 /// their times, so that a round's steps come close together. What times say decides about work only.
 struct Sweep<'a> {
     fold: &'a mut Fold,
-    members: &'a [MemberId],
+    logs: &'a [String],
     entries: &'a mut dyn Entries,
     places: Places,
     /// Rounds that are held, and their numbers by when they were last used.
@@ -94,17 +116,17 @@ enum Where {
     Alert(usize),
 }
 
-/// Steps of a round, by who took each and in which entry of its log.
-type Steps = BTreeMap<(MemberId, u64), Where>;
+/// Steps of a round, by the log and the entry that each stands in.
+type Steps = BTreeMap<(Arc<str>, u64), Where>;
 
 fn steps_of(round: &Round) -> Steps {
-    let asked = round.asked().map(|asked| ((asked.asker.clone(), asked.at.index), Where::Asked));
-    let place = |by: &MemberId, logged: &Logged| (by.clone(), logged.at.index);
-    let said = round.firsts().map(|(kind, by, logged)| (place(by, logged), Where::Said(kind)));
+    let place = |at: &Ref| (Arc::clone(&at.log), at.index);
+    let asked = round.asked().map(|asked| (place(&asked.at), Where::Asked));
+    let said = round.firsts().map(|(kind, _, logged)| (place(&logged.at), Where::Said(kind)));
     let repeats = round.repeats().iter().enumerate();
-    let repeats = repeats.map(|(n, (by, logged))| (place(by, logged), Where::Repeat(n)));
+    let repeats = repeats.map(|(n, (_, logged))| (place(&logged.at), Where::Repeat(n)));
     let alerts = round.alerts().iter().enumerate();
-    let alerts = alerts.map(|(n, (by, logged))| (place(by, logged), Where::Alert(n)));
+    let alerts = alerts.map(|(n, (_, logged))| (place(&logged.at), Where::Alert(n)));
     asked.into_iter().chain(said).chain(repeats).chain(alerts).collect()
 }
 
@@ -118,9 +140,9 @@ fn step_at<'a>(round: &'a Round, by: &MemberId, at: Where) -> Option<Step<'a>> {
 }
 
 impl<'a> Sweep<'a> {
-    fn new(fold: &'a mut Fold, members: &'a [MemberId], entries: &'a mut dyn Entries) -> Self {
+    fn new(fold: &'a mut Fold, logs: &'a [String], entries: &'a mut dyn Entries) -> Self {
         let places = fold.places();
-        Self { fold, members, entries, places, used: BTreeMap::new(), held: BTreeMap::new(), clock: 0 }
+        Self { fold, logs, entries, places, used: BTreeMap::new(), held: BTreeMap::new(), clock: 0 }
     }
 
     fn run(&mut self, each: &mut dyn FnMut(At<'_>)) -> Result<(), Vanished> {
@@ -128,10 +150,11 @@ impl<'a> Sweep<'a> {
         let counts = (0..).zip(0..self.places.rounds()).map(|(number, _)| self.places.count(number));
         let mut left: Vec<u32> = counts.map(|count| u32::try_from(count).unwrap_or(u32::MAX)).collect();
         let mut queue: BTreeSet<(Time, usize, u64)> =
-            (0..self.members.len()).filter_map(|which| self.next(which, 0)).collect();
+            (0..self.logs.len()).filter(|n| !self.follows(*n)).filter_map(|n| self.next(n, 0)).collect();
         while let Some((_, which, index)) = queue.pop_first() {
-            let member = &self.members[which];
-            let Some(number) = self.fold.shelved_round(member, index) else { continue };
+            let origin = &self.logs[which];
+            let log = self.fold.log_named(origin);
+            let Some(number) = log.and_then(|log| Fold::shelved_round(log, index)) else { continue };
             let (round, steps) = self.hold(number)?;
             // What it corrects is asked about.
             let old = round.query().and_then(|query| self.fold.number_of(&query.supersedes?));
@@ -142,9 +165,10 @@ impl<'a> Sweep<'a> {
             let is_new = u64::from(*count) == self.places.count(number);
             *count -= 1;
             let is_last = *count == 0;
-            let place = steps.get(&(member.clone(), index));
-            let step = place.and_then(|place| step_at(&round, member, *place));
-            if let Some((step, log)) = step.zip(self.fold.log(member)) {
+            let log = self.fold.log_named(origin);
+            let place = steps.get(&(Arc::from(origin.as_str()), index));
+            let step = log.zip(place).and_then(|(log, place)| step_at(&round, &log.member, *place));
+            if let Some((step, log)) = step.zip(log) {
                 each(At { fold: self.fold, which, log, round: &round, step, is_new });
             }
             if is_last {
@@ -157,12 +181,20 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    /// The next step of a log, from this entry on.
+    /// Whether a log goes on from the one before it.
+    fn follows(&self, which: usize) -> bool {
+        let author = |n: usize| self.fold.member_by_origin(self.logs.get(n)?);
+        which.checked_sub(1).is_some_and(|before| author(before) == author(which))
+    }
+
+    /// The next step of a log, from this entry on, or of the one that goes on from it.
     fn next(&self, which: usize, from: u64) -> Option<(Time, usize, u64)> {
-        let member = &self.members[which];
-        let log = self.fold.log(member)?;
-        let index = (from..log.size()).find(|index| self.fold.shelved_round(member, *index).is_some())?;
-        Some((log.time(index).unwrap_or(Time(0)), which, index))
+        let log = self.fold.log_named(self.logs.get(which)?)?;
+        match (from..log.size()).find(|index| Fold::shelved_round(log, *index).is_some()) {
+            Some(index) => Some((log.time(index).unwrap_or(Time(0)), which, index)),
+            None if self.follows(which + 1) => self.next(which + 1, 0),
+            None => None,
+        }
     }
 
     /// A round, which then is in the fold, and where its steps are.

@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use datacoop_policy::charter::{Charter, NamedKey};
+use datacoop_policy::charter::{Charter, Member, NamedKey};
 use datacoop_policy::{Digest, MemberId};
 
 use super::check::{check, needed};
@@ -193,8 +193,10 @@ pub(super) fn canonical_chain<C: Borrow<Charter>>(
 fn canonical_charter(note: &str, charter: &Charter, before: Option<&Charter>) -> Result<String, FormError> {
     let (text, lines) = split_note(note).map_err(|error| FormError(error.to_string()))?;
     let mut again = format!("{text}\n");
+    // Who left, or signed with a key that this version replaces.
     let gone = before.into_iter().flat_map(|before| before.members());
-    let gone = gone.filter(|member| charter.member(&member.id).is_none());
+    let stays = |member: &Member| charter.members().iter().any(|now| now.keys.charter == member.keys.charter);
+    let gone = gone.filter(|member| !stays(member));
     for member in charter.members().iter().chain(gone) {
         let begin = format!("{DASH}{} ", member.keys.charter.name);
         match lines.iter().find(|line| line.starts_with(&begin)) {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datacoop_policy::MemberId;
 use datacoop_policy::charter::{
-    Change, Charter, Lacking, Member, NamedKey, VERSIONS_MAX, keys_stay, lacking, renewals_reported, succeed,
+    Change, Charter, Lacking, Member, NamedKey, VERSIONS_MAX, keys_follow, lacking, renewals_reported,
+    succeed,
 };
 
 use super::{TextError, parse_charter, said, wrong};
@@ -26,16 +27,17 @@ pub struct OpenedCharter {
 /// Opens a charter's note. Errors: no charter, or a member's signature does not fit.
 pub fn open_charter(note: &str) -> Result<OpenedCharter, TextError> {
     let charter = parse_charter(split_note(note).map_err(said)?.0)?;
-    let signed = signers(note, charter.members())?;
+    let signed: BTreeSet<MemberId> =
+        signers(note, charter.members())?.into_iter().map(|(_, id)| id).collect();
     let missing = charter.members().iter().map(|member| &member.id).filter(|id| !signed.contains(*id));
     Ok(OpenedCharter { missing: missing.cloned().collect(), signed, charter })
 }
 
-/// Whose signatures a note carries. Errors: one is nobody's of these, or does not fit.
+/// Whose signatures a note carries, and by which key. Errors: one is nobody's of these, or does not fit.
 fn signers<'a>(
     note: &str,
     members: impl IntoIterator<Item = &'a Member>,
-) -> Result<BTreeSet<MemberId>, TextError> {
+) -> Result<Vec<(NamedKey, MemberId)>, TextError> {
     let lines = split_note(note).map_err(said)?.1;
     let ids: BTreeMap<NamedKey, &MemberId> =
         members.into_iter().map(|member| (member.keys.charter.clone(), &member.id)).collect();
@@ -57,7 +59,7 @@ fn signers<'a>(
             "a signature line stands twice, or is by another key than its name's; remove it (rule C2)",
         );
     }
-    Ok(signed.into_iter().map(|at| ids[at].clone()).collect())
+    Ok(signed.into_iter().map(|at| (keys[at].clone(), ids[at].clone())).collect())
 }
 
 /// Opens a charter that founds a co-operative: every founder signed.
@@ -97,19 +99,26 @@ pub struct Amendment {
 /// Errors: no charter, not that one's next version, at odds with an earlier one, or a signature that does not
 /// fit; or the chain is empty.
 pub fn open_amendment<C: Borrow<Charter>>(text_or_note: &str, chain: &[C]) -> Result<Amendment, TextError> {
-    let (parent, earlier) = chain.split_last().ok_or_else(|| TextError("no version to follow".into()))?;
-    let parent = parent.borrow();
+    let parent = chain.last().ok_or_else(|| TextError("no version to follow".into()))?.borrow();
     let text = bare_text(text_or_note);
     let charter = parse_charter(text)?;
     let changes = succeed(parent, &charter).map_err(said)?;
-    keys_stay(earlier.iter().map(Borrow::borrow), &charter).map_err(said)?;
+    keys_follow(chain.iter().map(Borrow::borrow), &charter).map_err(said)?;
     renewals_reported(chain.iter().map(Borrow::borrow), &charter).map_err(said)?;
     let both = || charter.members().iter().chain(parent.members());
     let signed = match text.len() == text_or_note.len() {
-        true => BTreeSet::new(),
+        true => vec![],
         false => signers(text_or_note, both())?,
     };
-    let lacking = lacking(parent, &charter, &signed);
+    // A key that one of the two versions lists speaks for its member in that one alone.
+    let of = |version: &Charter| {
+        let lists = |(key, id): &&(NamedKey, MemberId)| {
+            version.member(id).is_some_and(|member| member.keys.charter == *key)
+        };
+        signed.iter().filter(lists).map(|(_, id)| id.clone()).collect::<BTreeSet<_>>()
+    };
+    let lacking = lacking(parent, &charter, &of(parent), &of(&charter));
+    let signed = signed.into_iter().map(|(_, id)| id).collect();
     Ok(Amendment { charter, changes, signed, lacking })
 }
 

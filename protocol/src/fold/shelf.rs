@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use datacoop_policy::{MemberId, QueryId, Time};
 
-use super::Fold;
+use super::{Fold, Log};
 use crate::entry::{Body, Entry, Ref};
 use crate::log::note::Checkpoint;
 use crate::log::tree::leaf_hash;
@@ -39,8 +39,8 @@ const ROUNDS_HELD: usize = 256;
 
 /// Gives entries of logs once more.
 pub trait Entries {
-    /// An entry that was folded before; `None` if it cannot be read any more.
-    fn entry(&mut self, member: &MemberId, index: u64) -> Option<Arc<[u8]>>;
+    /// An entry of the log with this origin that was folded before; `None` if it cannot be read any more.
+    fn entry(&mut self, log: &str, index: u64) -> Option<Arc<[u8]>>;
 
     /// How many rounds are held at a time, at least two; what is more is read again when it is asked for.
     fn rounds_held(&self) -> usize {
@@ -51,8 +51,8 @@ pub trait Entries {
 /// An entry that was folded, and when it was to be read again was gone, or another.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Vanished {
-    /// Whose log.
-    pub member: MemberId,
+    /// The log's origin.
+    pub log: String,
     /// Which entry.
     pub index: u64,
 }
@@ -61,8 +61,8 @@ impl fmt::Display for Vanished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "entry {} of the log of `{}` changed while it was read; see that nothing writes there, and begin again",
-            self.index, self.member
+            "entry {} of the log `{}` changed while it was read; see that nothing writes there, and begin again",
+            self.index, self.log
         )
     }
 }
@@ -83,8 +83,8 @@ pub(crate) struct Places {
     starts: Vec<u64>,
     /// The number of the log, and the entry, by both.
     of: Vec<(u32, u32)>,
-    /// Logs by their numbers.
-    logs: Vec<MemberId>,
+    /// Logs by their numbers: their authors and origins.
+    logs: Vec<(MemberId, Arc<str>)>,
 }
 
 impl Places {
@@ -101,7 +101,7 @@ impl Places {
         self.starts[number as usize + 1] - self.starts[number as usize]
     }
 
-    fn of(&self, number: u32) -> impl Iterator<Item = (&MemberId, u32)> {
+    fn of(&self, number: u32) -> impl Iterator<Item = (&(MemberId, Arc<str>), u32)> {
         let at = |n: usize| usize::try_from(self.starts[n]).expect("INVARIANT: an index of a list");
         let places = &self.of[at(number as usize)..at(number as usize + 1)];
         places.iter().map(|(log, index)| (&self.logs[*log as usize], *index))
@@ -110,7 +110,9 @@ impl Places {
 
 impl Fold {
     pub(super) fn shelve(&mut self, at: &Ref, by: &MemberId, id: QueryId, held: u64) {
-        let (Some(shelf), Some(log)) = (&mut self.shelf, self.logs.get_mut(by)) else { return };
+        let place = self.by_origin.get(&*at.log).map_or(0, |(_, place)| *place);
+        let log = self.logs.get_mut(by).and_then(|listed| listed.get_mut(place));
+        let (Some(shelf), Some(log)) = (&mut self.shelf, log) else { return };
         let next = u32::try_from(shelf.numbers.len()).unwrap_or(ROUNDS_MAX).min(ROUNDS_MAX);
         let number = *shelf.numbers.entry(id).or_insert(next);
         if let Some(last) = log.shelved.last_mut() {
@@ -125,33 +127,36 @@ impl Fold {
     /// known to what it writes next.
     pub(super) fn shelve_heads(&mut self, at: &Ref, by: &MemberId, heads: &[Checkpoint]) {
         for head in heads {
-            if let Some(owner) = self.member_by_origin.get(&head.origin).filter(|owner| *owner != by) {
-                self.heads.say(owner, by, head.size);
+            let place = self.by_origin.get(&head.origin).filter(|(owner, _)| owner != by);
+            if let Some(log) = place.and_then(|(owner, at)| self.logs.get(owner)?.get(*at)) {
+                self.heads.say(&log.cited_as, by, head.size);
             }
         }
-        let log = self.logs.get_mut(by).filter(|log| log.size() == at.index + 1);
+        let place = self.by_origin.get(&*at.log).map_or(0, |(_, place)| *place);
+        let log = self.logs.get_mut(by).and_then(|listed| listed.get_mut(place));
+        let log = log.filter(|log| log.size() == at.index + 1);
         if let Some(last) = log.and_then(|log| log.shelved.last_mut()) {
             *last = HEADS;
         }
     }
 
     /// Whether an entry of a log was taken into a round.
-    pub(crate) fn is_in_round(&self, member: &MemberId, index: u64) -> bool {
-        let Some((log, at)) = self.logs.get(member).zip(usize::try_from(index).ok()) else { return false };
+    pub(crate) fn is_in_round(&self, log: &Log, index: u64) -> bool {
+        let Ok(at) = usize::try_from(index) else { return false };
         if self.shelf.is_some() {
             return log.shelved.get(at).is_some_and(|number| *number < HEADS);
         }
         let read = log.entries.get(at).and_then(|bytes| Entry::parse(bytes).ok());
-        let is_before = log.stopped.is_none_or(|stopped| index < stopped);
+        let ends = log.stopped.into_iter().chain(log.ends).min();
+        let is_before = ends.is_none_or(|ends| index < ends);
         read.is_some_and(|entry| {
             let is_of_round = entry.body.query().is_some() || matches!(entry.body, Body::Query(_));
-            is_before && is_of_round && entry.by == *member && entry.seq == index
+            is_before && is_of_round && entry.by == log.member && entry.seq == index
         })
     }
 
     /// The number of the round that an entry is of.
-    pub(crate) fn shelved_round(&self, member: &MemberId, index: u64) -> Option<u32> {
-        let log = self.logs.get(member)?;
+    pub(crate) fn shelved_round(log: &Log, index: u64) -> Option<u32> {
         log.shelved.get(usize::try_from(index).ok()?).copied().filter(|number| *number < HEADS)
     }
 
@@ -160,9 +165,10 @@ impl Fold {
         let numbers = self.shelf.iter().flat_map(|shelf| &shelf.numbers);
         let mut ids = vec![QueryId::default(); self.shelf.as_ref().map_or(0, |shelf| shelf.numbers.len())];
         numbers.for_each(|(id, number)| ids[*number as usize] = *id);
-        let logs: Vec<MemberId> = self.logs.keys().cloned().collect();
+        let all = || self.logs.values().flatten();
+        let logs = all().map(|log| (log.member.clone(), Arc::clone(&log.cited_as))).collect();
         let entries = || {
-            let logs = (0..).zip(self.logs.values());
+            let logs = (0..).zip(all());
             logs.flat_map(|(log, held)| {
                 let entries = (0..).zip(&held.shelved).filter(|(_, number)| **number < HEADS);
                 entries.map(move |(index, number)| (*number as usize, (log, index)))
@@ -184,29 +190,26 @@ impl Fold {
         Places { ids, starts, of, logs }
     }
 
-    fn again(
-        &self,
-        entries: &mut dyn Entries,
-        member: &MemberId,
-        index: u64,
-    ) -> Result<(Ref, Entry), Vanished> {
-        let vanished = || Vanished { member: member.clone(), index };
-        let at = self.logs.get(member).and_then(|log| log.reference(index)).ok_or_else(vanished)?;
-        let bytes = entries.entry(member, index).filter(|bytes| leaf_hash(bytes) == at.leaf);
+    fn again(&self, entries: &mut dyn Entries, origin: &str, index: u64) -> Result<(Ref, Entry), Vanished> {
+        let vanished = || Vanished { log: origin.to_owned(), index };
+        let at = self.log_named(origin).and_then(|log| log.reference(index)).ok_or_else(vanished)?;
+        let bytes = entries.entry(origin, index).filter(|bytes| leaf_hash(bytes) == at.leaf);
         let entry = bytes.and_then(|bytes| Entry::parse(&bytes).ok()).ok_or_else(vanished)?;
         Ok((at, entry))
     }
 
     /// Holds what `head` entries say against the logs, which are here now.
     pub(crate) fn hear_heads(&mut self, entries: &mut dyn Entries) -> Result<(), Vanished> {
-        let members: Vec<MemberId> = self.logs.keys().cloned().collect();
-        for member in members {
-            for index in 0..self.logs[&member].size() {
-                let at = usize::try_from(index).expect("INVARIANT: an index of a list");
-                if self.logs[&member].shelved.get(at) != Some(&HEADS) {
-                    continue;
-                }
-                let (at, entry) = self.again(entries, &member, index)?;
+        let heads = |log: &Log| {
+            let told = (0u64..).zip(&log.shelved).filter(|(_, number)| **number == HEADS);
+            told.map(|(index, _)| index).collect::<Vec<_>>()
+        };
+        let all = self.logs.values().flatten();
+        let logs: Vec<_> =
+            all.map(|log| (log.member.clone(), Arc::clone(&log.cited_as), heads(log))).collect();
+        for (member, origin, told) in logs {
+            for index in told {
+                let (at, entry) = self.again(entries, &origin, index)?;
                 if let Body::Head { heads } = entry.body {
                     self.fold_heads(&at, entry.at, &member, heads);
                 }
@@ -224,11 +227,10 @@ impl Fold {
     ) -> Result<Arc<Round>, Vanished> {
         let id = places.id(number);
         let mut round = Round::new(id);
-        for (member, index) in places.of(number) {
-            let (at, entry) = self.again(entries, member, index.into())?;
+        for ((by, origin), index) in places.of(number) {
+            let (at, entry) = self.again(entries, origin, index.into())?;
             let held = self.shelf.as_ref().and_then(|shelf| shelf.held.get(&id)).copied().unwrap_or(0);
-            let by = self.logs[member].member.clone();
-            self.enter(&mut round, at, by, entry.at, entry.body, held);
+            self.enter(&mut round, at, by.clone(), entry.at, entry.body, held);
         }
         self.refresh(&mut round);
         let round = Arc::new(round);

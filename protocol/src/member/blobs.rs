@@ -16,9 +16,9 @@ use crate::bounds::{
     ACT_TEXTS_MAX, BLOB_BYTES_MAX, BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, CHARTER_NOTE_BYTES_MAX,
     PARTIAL_BYTES_MAX, RELAY_WAIT, VERSIONS_FETCHED_MAX,
 };
-use crate::entry::Body;
+use crate::entry::{Body, Ref};
 use crate::log::tree::sha256;
-use crate::rounds::{Kind, Plan, Round};
+use crate::rounds::{Kind, Logged, Plan, Round};
 
 /// Who a blob is from and for. One blob may be named by several: whoever copies another's blob name
 /// into an entry of its own takes nothing away from the first.
@@ -27,8 +27,8 @@ struct Need {
     /// The Query; of the text of an act, the entry that names it.
     round: QueryId,
     author: MemberId,
-    /// The author's entry that names it: a peer must hold that first.
-    index: u64,
+    /// The author's entry that names it, by its log's name in frames and its index: a peer must hold that first.
+    at: ([u8; 32], u64),
     addressees: Vec<MemberId>,
     /// Whether it is a share, for its addressee alone.
     sealed: bool,
@@ -194,7 +194,7 @@ impl Member {
         let mut found = vec![];
         for (author, logged) in round.all(Kind::Contribution).chain(round.all(Kind::Verify)) {
             if all || *author == me {
-                found.extend(named(&plan, author, &logged.body, logged.at.index, round.id));
+                found.extend(named(&plan, author, logged, round.id));
             }
         }
         for (hash, need) in found {
@@ -230,10 +230,12 @@ impl Member {
             let known = self.fold.charter_named(hash).is_some() || self.fold.condemns(hash);
             log.member != self.settings.me && adopted.version <= next && !known && !self.fold.is_rival(hash)
         });
-        let unknown: Vec<(MemberId, u64, Digest, Digest)> = unknown
-            .map(|(log, adopted)| (log.member.clone(), adopted.index, adopted.hash, adopted.note))
+        let unknown: Vec<_> = unknown
+            .map(|(log, adopted)| {
+                (log.member.clone(), (log.head(), adopted.index), adopted.hash, adopted.note)
+            })
             .collect();
-        for (author, index, hash, note) in unknown {
+        for (author, at, hash, note) in unknown {
             let said = (author.clone(), hash);
             let fetched = self.blobs.fetched.entry(author.clone()).or_default();
             let is_known = self.blobs.versions.get(&note).is_some_and(|known| known.contains(&said));
@@ -245,7 +247,7 @@ impl Member {
             self.blobs.versions.entry(note).or_default().insert(said);
             let addressees = vec![self.settings.me.clone()];
             let most = CHARTER_NOTE_BYTES_MAX;
-            let need = Need { round: hash, author: author.clone(), index, addressees, sealed: false, most };
+            let need = Need { round: hash, author: author.clone(), at, addressees, sealed: false, most };
             self.learn_need(note, need);
         }
     }
@@ -275,7 +277,7 @@ impl Member {
             let need = Need {
                 round: leaf,
                 author: done.by.clone(),
-                index: done.at.index,
+                at: place(&done.at),
                 addressees: members.filter(|id| *id != done.by).collect(),
                 sealed: false,
                 most: TEXT_BYTES_MAX,
@@ -295,12 +297,12 @@ impl Member {
                 let turn = need.author == me
                     || self.fold.log(&need.author).is_some_and(|log| self.passes_on(log, addressee));
                 let at = if turn { self.now } else { self.now + RELAY_WAIT };
-                let queued = self.peers.queue_put(addressee, *hash, &need.author, need.index, at);
+                let queued = self.peers.queue_put(addressee, *hash, &need.author, need.at, at);
                 left_over |= !queued;
             }
             if left_over && need.author == me {
                 for point in self.peers.meeting_points() {
-                    self.peers.queue_put(&point, *hash, &need.author, need.index, self.now);
+                    self.peers.queue_put(&point, *hash, &need.author, need.at, self.now);
                 }
             }
         }
@@ -387,12 +389,17 @@ impl Member {
     }
 }
 
+/// Where an entry stands, by the name of its log in frames.
+fn place(at: &Ref) -> ([u8; 32], u64) {
+    (sha256(&[at.log.as_bytes()]).0, at.index)
+}
+
 /// The blobs that an entry names, and for whom.
 #[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
-fn named(plan: &Plan, author: &MemberId, body: &Body, index: u64, round: QueryId) -> Vec<(Digest, Need)> {
-    let most = BLOB_BYTES_MAX;
-    let need = |addressees, sealed| Need { round, author: author.clone(), index, addressees, sealed, most };
-    match body {
+fn named(plan: &Plan, author: &MemberId, logged: &Logged, round: QueryId) -> Vec<(Digest, Need)> {
+    let (most, at) = (BLOB_BYTES_MAX, place(&logged.at));
+    let need = |addressees, sealed| Need { round, author: author.clone(), at, addressees, sealed, most };
+    match &logged.body {
         Body::Contribution { shares, .. } if plan.members.contains(author) => {
             let seats = shares.iter().zip(&plan.committee);
             seats.map(|(share, seat)| (share.blob, need(vec![seat.clone()], true))).collect()

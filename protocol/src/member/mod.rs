@@ -13,6 +13,7 @@ pub mod inbox;
 pub mod opening;
 pub mod port;
 mod recover;
+mod rekey;
 mod sync;
 mod witness;
 pub mod work;
@@ -25,6 +26,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use datacoop_policy::charter::{Charter, acts_from};
 use datacoop_policy::inbox::InboxRules;
+use datacoop_policy::ledger::Ledger;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::refusal::Rule;
 use datacoop_policy::vocabulary::Vocabulary;
@@ -32,7 +34,7 @@ use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
 use ed25519_dalek::Signer as _;
 
 use crate::entry::{Body, Entry, QueryBody, Ref};
-use crate::fold::Fold;
+use crate::fold::{Fold, Log};
 use crate::keys::{Keys, genesis_text, listed_keys};
 use crate::log::note::{Checkpoint, sign_checkpoint};
 use crate::rounds::{Ending, Kind, Logged, Round, Withheld, Withholding};
@@ -75,6 +77,12 @@ pub struct Start {
     pub entropy: Seed,
     /// Our keys.
     pub keys: Keys,
+    /// Those that are to replace them, oldest first: used once a version of the charter that lists them is in force
+    /// here.
+    pub later_keys: Vec<Keys>,
+    /// What the log that goes on from ours carries over at least, beside what ours shows: after a fork what the other
+    /// history of it shows.
+    pub carried: Ledger,
     /// What our person decided.
     pub settings: Settings,
     /// Every version of the charter, the first first, with the SHA-256 of its signed note: a chain that
@@ -121,7 +129,10 @@ pub struct Member {
     draws: u64,
     fold: Fold,
     standing: Standing,
-    signed: u64,
+    /// The log that we write, by its name in frames, and how many entries of it are signed.
+    signed: ([u8; 32], u64),
+    /// What the next log of ours carries over at least.
+    carried: Ledger,
     outputs: VecDeque<Output>,
     /// What waits until our new entries are on disk and signed.
     after: Vec<Output>,
@@ -165,6 +176,8 @@ impl Member {
         let Start {
             entropy,
             keys,
+            later_keys,
+            carried,
             settings,
             charters,
             rivals,
@@ -185,6 +198,7 @@ impl Member {
         for record in records {
             replay(&mut fold, &mut witnessed, &me, &mut lost, record)?;
         }
+        let (keys, others) = rekey::choose(&fold, &me, now, keys, later_keys)?;
         let unsure = settings.asks_first || lost.restored;
         let signed = check_last_signed(&fold, &me, last_signed.as_ref(), unsure, lost.restored)?;
         check_readable(&fold, &me)?;
@@ -193,8 +207,9 @@ impl Member {
         let unsigned = last_signed.is_none() && fold.log(&me).is_some_and(|log| log.size() > BEGIN_ENTRIES);
         let gate = unsure.then(|| Gate::new(fold.charters(), &me, lost.restored, unsigned, signed));
         if let Some((size, note)) = last_signed.filter(|_| signed.missing.is_none()) {
-            fold.set_note(&me, size, note);
+            fold.set_signed(&me, size, note);
         }
+        rekey::sign_ended(&mut fold, &me, &others);
         let standing = standing::replay(&fold, &me).0;
         let peers = Peers::new(now, &me, fold.met(&me, now));
         let watches = Self::watches(fold.met(&me, now), &me);
@@ -212,7 +227,8 @@ impl Member {
             draws: 0,
             fold,
             standing,
-            signed: signed.size,
+            signed: (signed.log, signed.size),
+            carried,
             outputs: VecDeque::new(),
             after: vec![],
             secrets,
@@ -242,7 +258,7 @@ impl Member {
     /// Something happened. What to do about it waits in `poll_output`.
     pub fn handle_input(&mut self, now: Time, input: Input) {
         self.now = self.now.max(now);
-        if self.halted {
+        if self.halted || self.rekeys() {
             return;
         }
         match input {
@@ -280,7 +296,8 @@ impl Member {
         let openings = self.opening_ends().map(|(_, at)| (at, "opening"));
         let cosign = self.cosign_timeouts().map(|at| (at, "cosign"));
         let heads = self.head_timeout().map(|at| (at, "head"));
-        let all = rounds.chain(peers).chain(blobs).chain(openings).chain(cosign).chain(heads);
+        let keys = self.rekey_timeout().map(|at| (at, "new keys"));
+        let all = rounds.chain(peers).chain(blobs).chain(openings).chain(cosign).chain(heads).chain(keys);
         // What is due was done, or waits for something else than time.
         all.filter(|(at, _)| *at > self.now).min()
     }
@@ -288,6 +305,11 @@ impl Member {
     /// Which member we are.
     pub fn me(&self) -> &MemberId {
         &self.settings.me
+    }
+
+    /// The transport's secret of the keys that we go by.
+    pub fn transport(&self) -> &[u8; 32] {
+        self.keys.transport()
     }
 
     /// What all logs say.
@@ -355,9 +377,11 @@ impl Member {
     /// Other members of whose logs somebody says, since a day ago, what is not here: but those that are proven to
     /// have signed two histories.
     pub fn unresponsive(&self) -> impl Iterator<Item = (&MemberId, &crate::heads::Claim)> {
-        let others = self.fold.logs().map(|log| &log.member).filter(|id| **id != self.settings.me);
-        let open = others.filter(|id| self.fold.split(id).is_none());
-        open.filter_map(|id| Some((id, self.fold.said_heads().unanswered(id, self.now).next()?)))
+        // Of a log that another goes on from nothing more comes.
+        let others = self.fold.logs().filter(|log| log.member != self.settings.me && log.ends().is_none());
+        let open = others.filter(|log| self.fold.split_of(&log.origin).is_none());
+        let unanswered = |log: &Log| self.fold.said_heads().unanswered(&log.origin, self.now).next();
+        open.filter_map(move |log| Some((&log.member, unanswered(log)?)))
     }
 
     /// Members we have a connection to.
@@ -387,7 +411,7 @@ impl Member {
     /// The bytes of our next entry; `None` when nobody could read them: signed, they would end our
     /// log for everyone.
     fn readable(&self, body: &Body) -> Option<Vec<u8>> {
-        let (by, seq) = (self.settings.me.clone(), self.own_size());
+        let (by, seq) = (self.settings.me.clone(), self.next_index(body));
         let bytes = Entry { at: self.now, by, seq, body: body.clone() }.to_bytes();
         Entry::parse(&bytes).is_ok_and(|entry| entry.body == *body).then_some(bytes)
     }
@@ -396,7 +420,7 @@ impl Member {
     fn append(&mut self, body: Body) {
         let me = self.settings.me.clone();
         let bytes = self.readable(&body).expect("INVARIANT: what we write of our own can be read");
-        let entry = Entry { at: self.now, by: me.clone(), seq: self.own_size(), body };
+        let entry = Entry { at: self.now, by: me.clone(), seq: self.next_index(&body), body };
         self.outputs.push_back(Output::Store(Record::Entry(Bytes(bytes.clone()))));
         // Crash here: the entry is on disk and unsigned. A restart signs it and goes on.
         let at =
@@ -480,8 +504,9 @@ impl Member {
 
     /// Signs the head of our log if it grew.
     fn sign_new(&mut self) {
+        self.note_signed_log();
         let size = self.own_size();
-        if size == self.signed {
+        if size == self.signed.1 {
             return;
         }
         let me = self.settings.me.clone();
@@ -489,27 +514,17 @@ impl Member {
         let checkpoint = Checkpoint { origin: log.origin.clone(), size, root: log.tree().root() };
         let note = sign_checkpoint(&checkpoint, self.keys.log());
         self.fold.set_note(&me, size, note.clone());
-        self.signed = size;
+        self.signed.1 = size;
         self.peers.attend_all();
         self.outputs.push_back(Output::Sign { size, note });
     }
 
     /// From here on our log may grow.
     fn begin(&mut self) {
-        if self.own_size() == 0 {
-            self.begin_log();
-        }
+        self.begin_log();
         self.adopt_charters();
         self.mark_past_rounds();
         self.leave_rounds();
-    }
-
-    /// The first two entries of a log: whose it is, and under which charter.
-    fn begin_log(&mut self) {
-        let id = self.fold.charter().id();
-        let (keys, proofs) = genesis_keys(&self.keys);
-        let origin = self.keys.public().log.name.clone();
-        self.append(Body::Genesis { origin, charter: id, keys, proofs });
     }
 
     /// Puts each version that we hold, are a member of and had not put in force yet into our log: at once if
@@ -517,9 +532,10 @@ impl Member {
     fn adopt_charters(&mut self) {
         let me = self.settings.me.clone();
         // A rival of the one we hold, that we had followed, is as if it had never been.
-        let adopted = self.fold.log(&me).map_or(&[][..], |log| log.adopted());
-        let last = adopted.iter().rev().find(|adopted| self.fold.charter_named(&adopted.hash).is_some());
+        let mut adopted = self.fold.adopted(&me).map(|(_, adopted)| adopted);
+        let last = adopted.find(|adopted| self.fold.charter_named(&adopted.hash).is_some());
         let (mut held, mut from) = last.map_or((0, Time(0)), |last| (last.version, last.from));
+        drop(adopted);
         let chain = self.fold.charters().to_vec();
         for (at, charter) in chain.iter().enumerate() {
             if charter.version() <= held || charter.member(&me).is_none() {

@@ -241,6 +241,8 @@ pub enum Event {
         /// The signed note, as it came.
         note: Vec<u8>,
     },
+    /// Our keys were replaced: nothing more is said with them, and this node is to start again with the new ones.
+    Rekeyed,
     /// This node is an old copy of itself: it says nothing more, and must be stopped.
     Halted(String),
 }

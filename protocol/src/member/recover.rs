@@ -43,12 +43,12 @@ pub(super) struct Gate {
     quorum: usize,
     /// Whether we signed anything.
     has_signed: bool,
-    /// Entries under the largest head of ours that anybody showed.
-    own_head: u64,
+    /// Entries under the largest head of each log of ours that anybody showed, by the log's name in frames.
+    own_heads: BTreeMap<[u8; 32], u64>,
     /// Whether somebody knew more of our log than our disk did, or the disk is known to have lost some.
     recovered: bool,
     /// The newest head that we signed, when the journal does not reach it any more.
-    missing: Option<(u64, Digest)>,
+    missing: Option<([u8; 32], u64, Digest)>,
     /// Proofs against others that wait for our log.
     splits: Vec<SplitView>,
 }
@@ -101,9 +101,9 @@ impl Gate {
             quorum: if points.is_empty() { quorum(named.len()).max(needed) } else { needed },
             points,
             has_signed: signed.size > 0,
-            own_head: signed.missing.map_or(0, |_| signed.size),
+            own_heads: signed.missing.map(|_| (signed.log, signed.size)).into_iter().collect(),
             recovered: restored,
-            missing: signed.missing.map(|root| (signed.size, root)),
+            missing: signed.missing.map(|root| (signed.log, signed.size, root)),
             splits: vec![],
         }
     }
@@ -124,7 +124,7 @@ impl Gate {
 
     /// Keeps a proof until our log may hold it; one against each member.
     pub(super) fn hold(&mut self, split: SplitView) {
-        if self.splits.iter().all(|held| held.member != split.member) {
+        if self.splits.iter().all(|held| held.log != split.log) {
             self.splits.push(split);
         }
     }
@@ -147,15 +147,23 @@ impl Member {
             return Some(left);
         }
         let gate = self.gate.as_ref()?;
-        let own = self.own_size();
-        if !gate.has_heard() || own >= gate.own_head {
+        let Some((held, signed)) = self.lacks(gate).filter(|_| gate.has_heard()) else {
             return Some(gate.to_string());
-        }
+        };
         Some(format!(
-            "this node signed {} entries and holds {own}; nobody who answered holds the others: start the \
-             member that does, or bring a newer copy of this folder back",
-            gate.own_head
+            "this node signed {signed} entries and holds {held}; nobody who answered holds the others: start the \
+             member that does, or bring a newer copy of this folder back"
         ))
+    }
+
+    /// How much is held of a log of ours of which a longer head was shown, and how much that covers. Of one that we go
+    /// on from nothing more is taken.
+    fn lacks(&self, gate: &Gate) -> Option<(u64, u64)> {
+        let own = self.fold.logs_of(&self.settings.me);
+        let current = own.iter().rposition(|log| log.size() > 0).unwrap_or(0);
+        let mut shown =
+            own[current..].iter().filter_map(|log| Some((log.size(), *gate.own_heads.get(&log.head())?)));
+        shown.find(|(held, shown)| held < shown)
     }
 
     /// A peer told all that it knows. When enough have, and we hold our log as far as anybody showed a head
@@ -176,13 +184,13 @@ impl Member {
     }
 
     fn try_gate(&mut self) {
-        let own = self.own_size();
-        if self.gate.as_ref().is_none_or(|gate| !gate.has_heard() || own < gate.own_head) {
+        let Some(gate) = &self.gate else { return };
+        if !gate.has_heard() || self.lacks(gate).is_some() {
             return;
         }
-        let Some(gate) = &self.gate else { return };
-        let tree = self.fold.log(&self.settings.me).map(crate::fold::Log::tree);
-        let other = gate.missing.is_some_and(|(size, root)| tree.and_then(|t| t.root_at(size)) != Some(root));
+        let other = gate.missing.is_some_and(|(log, size, root)| {
+            self.fold.log_by_head(&log).and_then(|log| log.tree().root_at(size)) != Some(root)
+        });
         if other {
             return self.halt();
         }
@@ -201,14 +209,24 @@ impl Member {
     }
 
     /// A head of our own log that somebody showed: one that we signed and that goes beyond what we hold
-    /// makes us an old copy. While nothing was written yet that can be mended.
-    pub(super) fn hear_own_head(&mut self, note: &str) {
-        let (own, me) = (self.own_size(), &self.settings.me);
-        let Ok(head) = self.fold.open_head(me, note) else { return };
-        let other = self.fold.log(me).and_then(|log| log.tree().root_at(head.size));
-        let other = other.is_some_and(|root| root != head.root);
+    /// makes us an old copy. While nothing was written yet that can be mended. Of a log that we go on from, or are
+    /// about to, as our keys were replaced, another history makes us nothing: whoever has its key may sign what it
+    /// likes.
+    pub(super) fn hear_own_head(&mut self, log: &[u8; 32], note: &str) {
+        let Some(log) = self.fold.log_by_head(log) else { return };
+        let Ok(head) = self.fold.open_head(log, note) else { return };
+        let is_last = self.fold.log(&self.settings.me).is_some_and(|own| own.order(0) <= log.order(0));
+        if !is_last {
+            return;
+        }
+        let other = log.tree().root_at(head.size).is_some_and(|root| root != head.root);
+        let (own, name, is_ours) = (log.size(), log.head(), log.origin == self.keys.public().log.name);
         match &mut self.gate {
-            Some(gate) if !other => gate.own_head = gate.own_head.max(head.size),
+            Some(_) if other && !is_ours => {}
+            Some(gate) if !other => {
+                let most = gate.own_heads.entry(name).or_default();
+                *most = head.size.max(*most);
+            }
             _ if other || head.size > own => self.halt(),
             _ => {}
         }
@@ -221,6 +239,9 @@ impl Member {
         let taken = match self.fold.take(section) {
             Ok(Some(taken)) => taken,
             Ok(None) => return,
+            Err(SectionError::SplitView(split)) if split.log != self.keys.public().log.name => {
+                return self.on_split(*split);
+            }
             Err(SectionError::SplitView(_)) => return self.halt(),
             Err(error) => return self.on_section_error(from, error),
         };
@@ -233,12 +254,15 @@ impl Member {
         for bytes in taken.entries {
             self.outputs.push_back(Output::Store(Record::Entry(bytes)));
         }
+        // The next log of ours may have begun with it.
+        self.note_signed_log();
         let log = self.fold.log(&me).expect("INVARIANT: we have a log in our own charter");
         // A page of a longer log has no head of its own size: the last page does.
-        if let Some((size, note)) = log.note().filter(|(size, _)| *size == log.size() && *size > self.signed)
+        if let Some((size, note)) =
+            log.note().filter(|(size, _)| *size == log.size() && *size > self.signed.1)
         {
             let note = note.to_owned();
-            self.signed = size;
+            self.signed.1 = size;
             self.outputs.push_back(Output::Sign { size, note });
         }
     }
@@ -286,6 +310,8 @@ pub(crate) struct Lost {
 /// The newest head that we signed.
 #[derive(Clone, Copy)]
 pub(crate) struct Signed {
+    /// The log that we write, by its name in frames.
+    pub(crate) log: [u8; 32],
     /// Entries under it.
     pub(crate) size: u64,
     /// Its root, when the journal does not reach it and the entries are to come from others.
@@ -340,19 +366,23 @@ pub(super) fn check_last_signed(
     asks_first: bool,
     restored: bool,
 ) -> Result<Signed, RestoreError> {
-    let log = fold.log(me).ok_or_else(|| RestoreError("the charter does not hold this node's log".into()))?;
+    let own = fold.log(me).ok_or_else(|| RestoreError("the charter does not hold this node's log".into()))?;
+    let none = Signed { log: own.head(), size: 0, missing: None };
     let Some((size, note)) = last else {
         // Only a log's first two entries are written before its first head is; or a start was cut off that took
         // our entries back, and the next takes the rest.
-        let begun = log.size() <= BEGIN_ENTRIES || asks_first;
+        let begun = own.size() <= BEGIN_ENTRIES && own.previous().is_none() || asks_first;
         let text = "the folder `signed` is gone, and it guards the journal: run `datacoop restore`";
-        let none = Signed { size: 0, missing: None };
         return if begun { Ok(none) } else { Err(RestoreError(text.into())) };
     };
+    // Of the log that we write, or of the one that it goes on from and no head of it was signed yet.
+    let origin = note.lines().next().unwrap_or_default();
+    let log = fold.log_named(origin).filter(|log| log.member == *me).unwrap_or(own);
     let checkpoint = open_checkpoint(note, &log.origin, &log.key())
         .map_err(|error| RestoreError(format!("the last signed head is not ours: {error}")))?;
+    let signed = Signed { log: log.head(), size: *size, missing: None };
     if restored && log.size() < *size && checkpoint.size == *size {
-        return Ok(Signed { size: *size, missing: Some(checkpoint.root) });
+        return Ok(Signed { missing: Some(checkpoint.root), ..signed });
     }
     if log.tree().root_at(*size) != Some(checkpoint.root) || checkpoint.size != *size {
         return Err(RestoreError(format!(
@@ -361,7 +391,7 @@ pub(super) fn check_last_signed(
             log.size()
         )));
     }
-    Ok(Signed { size: *size, missing: None })
+    Ok(if log.origin == own.origin { signed } else { none })
 }
 
 /// Whether a start from these records would be refused: it holds all that was signed, and can be read.
@@ -386,9 +416,9 @@ pub fn check_start(
 
 /// What our log says we put in force must be here, or we would go by an older version than the others.
 pub(super) fn check_versions(fold: &Fold, me: &MemberId) -> Result<(), RestoreError> {
-    let adopted = fold.log(me).map_or(&[][..], |log| log.adopted());
+    let mut adopted = fold.adopted(me).map(|(_, adopted)| adopted);
     let known = |hash| fold.charter_named(hash).is_some() || fold.condemns(hash) || fold.is_rival(hash);
-    match adopted.iter().find(|adopted| !known(&adopted.hash)) {
+    match adopted.find(|adopted| !known(&adopted.hash)) {
         None => Ok(()),
         Some(adopted) => Err(RestoreError(format!(
             "this node's log goes by version {} of the charter, and its folder `charter` holds only {}: bring {}.note back",

@@ -20,10 +20,13 @@ use crate::wire::{BlobPiece, Bytes, Head, Heard, Record, Reply, Request, Section
 /// A section's log, index and lengths, beside its entries, note and proof.
 const SECTION_HEAD_BYTES: usize = 64;
 
+/// A log's name in frames: SHA-256 of its origin.
+type LogHead = [u8; 32];
+
 /// What a request of ours was for.
 enum Pending {
     Pull,
-    Push(Vec<(MemberId, u64)>),
+    Push(Vec<(LogHead, u64)>),
     Put(Vec<Put>),
     Get(Digest),
     Cosign,
@@ -33,7 +36,8 @@ enum Pending {
 #[derive(Clone)]
 struct Put {
     hash: Digest,
-    author: MemberId,
+    /// The entry's log, and its index in there.
+    log: LogHead,
     index: u64,
     offset: u64,
     /// Not before this: the peer refused it, or did not answer.
@@ -46,7 +50,7 @@ struct Peer {
     we_dial: bool,
     connected: bool,
     /// Entries of each log that it is known to hold; `None` until it told us.
-    known: Option<BTreeMap<MemberId, u64>>,
+    known: Option<BTreeMap<LogHead, u64>>,
     /// Since when it lacks entries that it does not wait for.
     behind_since: Option<Time>,
     pushing: bool,
@@ -60,7 +64,7 @@ struct Peer {
     /// Blobs that were queued for it, by the author whose entry names them.
     queued: BTreeSet<(Digest, MemberId)>,
     /// What witnesses said that it has to hear, by log and witness, and since when.
-    cosigned: BTreeSet<(MemberId, MemberId)>,
+    cosigned: BTreeSet<(LogHead, MemberId)>,
     cosigned_since: Time,
     cosigning: bool,
     redial_at: Option<Time>,
@@ -149,19 +153,19 @@ impl Peers {
         to: &MemberId,
         hash: Digest,
         author: &MemberId,
-        index: u64,
+        (log, index): (LogHead, u64),
         at: Time,
     ) -> bool {
         let Some(peer) = self.peers.get_mut(to).filter(|peer| peer.connected) else { return false };
         self.attention.insert(to.clone());
         if peer.queued.insert((hash, author.clone())) {
-            peer.puts.push_back(Put { hash, author: author.clone(), index, offset: 0, at });
+            peer.puts.push_back(Put { hash, log, index, offset: 0, at });
         }
         true
     }
 
     /// What a witness said goes to connected peers: our own word from us, others' from meeting points.
-    pub(super) fn queue_cosigned(&mut self, me: &MemberId, log: &MemberId, witness: &MemberId, now: Time) {
+    pub(super) fn queue_cosigned(&mut self, me: &MemberId, log: LogHead, witness: &MemberId, now: Time) {
         if witness != me && !self.points.contains(me) {
             return;
         }
@@ -169,7 +173,7 @@ impl Peers {
             if peer.cosigned.is_empty() {
                 peer.cosigned_since = now;
             }
-            peer.cosigned.insert((log.clone(), witness.clone()));
+            peer.cosigned.insert((log, witness.clone()));
         }
     }
 
@@ -187,9 +191,9 @@ impl Peers {
         })
     }
 
-    fn note_known(&mut self, peer: &MemberId, log: &MemberId, size: u64) {
+    fn note_known(&mut self, peer: &MemberId, log: LogHead, size: u64) {
         if let Some(known) = self.peers.get_mut(peer).and_then(|peer| peer.known.as_mut()) {
-            let held = known.entry(log.clone()).or_default();
+            let held = known.entry(log).or_default();
             *held = size.max(*held);
         }
     }
@@ -306,25 +310,26 @@ impl Member {
     fn on_pull(&mut self, from: &MemberId, have: &[Head], heard: &[Heard]) -> Reply {
         let (mut known, mut apart) = (BTreeMap::new(), BTreeMap::new());
         for head in have.iter().take(SECTIONS_MAX) {
-            let Some(member) = self.fold.member_by_head(&head.log) else { continue };
-            let root = self.fold.log(member).and_then(|log| log.tree().root_at(head.size));
+            let Some(log) = self.fold.log_by_head(&head.log) else { continue };
+            let root = log.tree().root_at(head.size);
             // Another history than ours: it gets no more of it, but sees, last, how ours begins, with
             // the head that its owner signed.
             let is_apart = root.is_some_and(|root| root.0 != head.root);
             if is_apart {
-                apart.insert(member.clone(), head.size);
+                apart.insert(head.log, head.size);
             }
-            known.insert(member.clone(), if is_apart { u64::MAX } else { head.size });
+            known.insert(head.log, if is_apart { u64::MAX } else { head.size });
         }
         let (mut sections, more) = self.sections_beyond(&known, PIECE_BYTES_MAX, |_| true);
         if !more {
             // No further than it holds itself: then its own head and this one prove the two histories.
             let room = PIECE_BYTES_MAX / 4 / apart.len().max(1);
             let begin =
-                |(member, held): (&MemberId, &u64)| self.fold.log(member)?.section_within(0, *held, room);
+                |(log, held): (&LogHead, &u64)| self.fold.log_by_head(log)?.section_within(0, *held, room);
             sections.extend(apart.iter().filter_map(begin));
         }
-        let own = known.get(&self.settings.me).copied().unwrap_or(0);
+        let own = self.fold.log(&self.settings.me).and_then(|log| known.get(&log.head()));
+        let own = own.copied().unwrap_or(0);
         if let Some(peer) = self.peers.peers.get_mut(from) {
             peer.known = Some(known);
         }
@@ -337,13 +342,13 @@ impl Member {
     /// Sections of all logs that pass `wanted` and go beyond what is known, up to a page of `room`.
     fn sections_beyond(
         &self,
-        known: &BTreeMap<MemberId, u64>,
+        known: &BTreeMap<LogHead, u64>,
         mut room: usize,
         wanted: impl Fn(&MemberId) -> bool,
     ) -> (Vec<Section>, bool) {
         let mut sections = vec![];
         for log in self.fold.logs().filter(|log| wanted(&log.member)) {
-            let from = known.get(&log.member).copied().unwrap_or(0);
+            let from = known.get(&log.head()).copied().unwrap_or(0);
             let Some((signed, _)) = log.note() else { continue };
             if from >= signed {
                 continue;
@@ -373,23 +378,26 @@ impl Member {
 
     /// Takes a section from a peer; what we hold of that log afterwards.
     fn take_section(&mut self, from: &MemberId, section: &Section) -> Option<Head> {
-        let me = self.settings.me.clone();
-        if self.fold.member_by_head(&section.log) == Some(&me) {
-            self.hear_own_head(&section.note);
+        if self.fold.member_by_head(&section.log) == Some(&self.settings.me) {
+            self.hear_own_head(&section.log, &section.note);
             if self.gate.is_some() && !self.halted {
                 self.take_own(from, section);
             }
-            return self.head_of(&me);
+            return self.head_of(&section.log);
+        }
+        if self.is_closed(section) {
+            return self.head_of(&section.log);
         }
         match self.fold.take(section) {
             Ok(taken) => {
-                let log = self.fold.member_by_head(&section.log)?.clone();
-                self.peers.note_known(from, &log, section.from + section.entries.len() as u64);
+                let end = section.from + section.entries.len() as u64;
+                self.fold.log_by_head(&section.log)?;
+                self.peers.note_known(from, section.log, end);
                 if let Some(taken) = taken {
                     self.peers.attend_all();
                     self.outputs.push_back(Output::Keep(Record::Copied(taken)));
                 }
-                self.head_of(&log)
+                self.head_of(&section.log)
             }
             Err(error) => {
                 self.on_section_error(from, error);
@@ -414,8 +422,8 @@ impl Member {
         }
     }
 
-    fn head_of(&self, member: &MemberId) -> Option<Head> {
-        let log = self.fold.log(member)?;
+    fn head_of(&self, log: &LogHead) -> Option<Head> {
+        let log = self.fold.log_by_head(log)?;
         Some(Head { log: log.head(), size: log.size(), root: log.tree().root().0 })
     }
 
@@ -488,7 +496,7 @@ impl Member {
         }
     }
 
-    fn on_took(&mut self, from: &MemberId, sent: &[(MemberId, u64)], reply: Option<Reply>) {
+    fn on_took(&mut self, from: &MemberId, sent: &[(LogHead, u64)], reply: Option<Reply>) {
         let Some(Reply::Took { sizes }) = reply else {
             // The push may or may not have arrived: what is held already costs the peer nothing.
             let again = self.now + REDIAL_FIRST;
@@ -499,10 +507,9 @@ impl Member {
         };
         let took: BTreeMap<[u8; 32], u64> = sizes.iter().map(|head| (head.log, head.size)).collect();
         for (log, size) in sent {
-            let head = self.fold.log(log).map(|log| log.head());
-            let held = head.and_then(|head| took.get(&head).copied());
+            let held = took.get(log).copied();
             // What it did not take it is not offered again before it pulls, and says what it has.
-            self.peers.note_known(from, log, held.unwrap_or(0).max(*size));
+            self.peers.note_known(from, *log, held.unwrap_or(0).max(*size));
         }
     }
 
@@ -585,7 +592,7 @@ impl Member {
         let Some(known) = peer.known.as_ref().filter(|_| free) else { return };
         let (now, relays) = (self.now, self.peers.is_meeting_point(&self.settings.me));
         let ours = |log: &MemberId| (relays || *log == self.settings.me) && log != id;
-        let held = |log: &Log| known.get(&log.member).copied().unwrap_or(0);
+        let held = |log: &Log| known.get(&log.head()).copied().unwrap_or(0);
         let lacks =
             |log: &&Log| ours(&log.member) && log.note().is_some_and(|(signed, _)| held(log) < signed);
         let waits_for = |log: &Log| {
@@ -606,10 +613,7 @@ impl Member {
             }
             return;
         }
-        let sent = sections.iter().filter_map(|section| {
-            let log = self.fold.member_by_head(&section.log)?.clone();
-            Some((log, section.from + section.entries.len() as u64))
-        });
+        let sent = sections.iter().map(|section| (section.log, section.from + section.entries.len() as u64));
         let sent = sent.collect();
         if let Some(peer) = self.peers.peers.get_mut(id) {
             peer.pushing = true;
@@ -668,7 +672,7 @@ impl Member {
         let now = self.now;
         let Some(peer) = self.peers.peers.get_mut(id) else { return };
         let Some(known) = peer.known.as_ref().filter(|_| peer.connected && !peer.putting) else { return };
-        let ready = |put: &Put| put.at <= now && known.get(&put.author).is_some_and(|size| *size > put.index);
+        let ready = |put: &Put| put.at <= now && known.get(&put.log).is_some_and(|size| *size > put.index);
         let (mut puts, mut pieces, mut room) = (vec![], vec![], PIECE_BYTES_MAX);
         let mut left = VecDeque::new();
         for put in std::mem::take(&mut peer.puts) {

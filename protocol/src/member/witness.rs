@@ -21,6 +21,8 @@ use crate::witness::{Said, cosigned, own_copy};
 /// A log that we watch.
 #[derive(Default)]
 pub(super) struct Watch {
+    /// The name in frames of the log that its owner wrote when we last looked.
+    log: [u8; 32],
     /// Entries under its newest head when we last looked.
     size: u64,
     /// When that changed.
@@ -54,11 +56,15 @@ impl Member {
         let (now, me) = (self.now, self.settings.me.clone());
         let mut due = vec![];
         for (member, watch) in &mut self.watches {
-            let size = self.fold.log(member).and_then(|log| log.note()).map_or(0, |(size, _)| size);
+            let Some(log) = self.fold.log(member) else { continue };
+            if log.head() != watch.log {
+                *watch = Watch { log: log.head(), ..Watch::default() };
+            }
+            let size = log.note().map_or(0, |(size, _)| size);
             if size > watch.size {
                 (watch.size, watch.grown_at) = (size, now);
             }
-            let signed = self.witnessed.said(member, &me).map_or(0, |said| said.checkpoint.size);
+            let signed = self.witnessed.said(log, &me).map_or(0, |said| said.checkpoint.size);
             watch.since = (size > signed).then(|| watch.since.unwrap_or(now));
             if watch.due().is_some_and(|at| at <= now) {
                 watch.since = None;
@@ -73,17 +79,17 @@ impl Member {
     /// Cosigns a log's head, unless its owner shows two histories, or it does not extend what we cosigned.
     fn cosign(&mut self, member: &MemberId) {
         let me = &self.settings.me;
-        let (Some(log), Some(own)) = (self.fold.log(member), self.fold.log(me)) else { return };
-        let Some((checkpoint, note)) = own_copy(log).filter(|_| self.fold.split(member).is_none()) else {
-            return;
-        };
-        let before = self.witnessed.said(member, me);
+        let (Some(log), Some(own)) = (self.fold.log(member), self.witnessed.name(me)) else { return };
+        // Whoever goes on writing a log that the charter replaced may be a thief of its key.
+        let vouches = self.fold.split(member).is_none() && !self.is_replaced(log);
+        let Some((checkpoint, note)) = own_copy(log).filter(|_| vouches) else { return };
+        let before = self.witnessed.said(log, me);
         if before.is_some_and(|said| log.tree().root_at(said.checkpoint.size) != Some(said.checkpoint.root)) {
             return;
         }
         let cosignature = Cosignature::sign(&checkpoint, self.now.seconds(), self.keys.witness());
         let said = Said { note: note.to_owned(), cosignature, checkpoint };
-        let said = cosigned(log.head(), own.head(), &said);
+        let said = cosigned(log.head(), own, &said);
         if self.take_cosigned(&said).is_ok_and(|news| news) {
             self.outputs.push_back(Output::Store(Record::Cosigned(said)));
         }
@@ -92,10 +98,9 @@ impl Member {
     /// Takes what a witness said; whether it is news. What is news is passed on.
     fn take_cosigned(&mut self, said: &Cosigned) -> Result<bool, SectionError> {
         let news = self.witnessed.take(&self.fold, said)?;
-        let pair = self.witnessed.member(&said.log).zip(self.witnessed.member(&said.witness));
-        if let Some((log, witness)) = pair.filter(|_| news) {
-            let (log, witness) = (log.clone(), witness.clone());
-            self.peers.queue_cosigned(&self.settings.me, &log, &witness, self.now);
+        if let Some(witness) = self.witnessed.member(&said.witness).filter(|_| news) {
+            let witness = witness.clone();
+            self.peers.queue_cosigned(&self.settings.me, said.log, &witness, self.now);
         }
         Ok(news)
     }
@@ -104,7 +109,7 @@ impl Member {
     pub(super) fn on_cosigned(&mut self, from: &MemberId, cosigned: &[Cosigned]) {
         for said in cosigned.iter().take(COSIGNED_MAX) {
             if self.witnessed.member(&said.log) == Some(&self.settings.me) {
-                self.hear_own_head(&said.note);
+                self.hear_own_head(&said.log, &said.note);
             }
             if self.halted {
                 return;
@@ -141,8 +146,11 @@ impl Member {
     fn unsaid_heads(&self) -> impl Iterator<Item = Checkpoint> {
         let me = &self.settings.me;
         let news = self.fold.logs().filter(move |log| {
-            let said = self.fold.said_heads().said(me, &log.member);
-            log.member != *me && log.told() > said && log.note().is_some_and(|(size, _)| size > said)
+            let said = self.fold.said_heads().said(me, &log.origin);
+            log.member != *me
+                && log.ends().is_none()
+                && log.told() > said
+                && log.note().is_some_and(|(size, _)| size > said)
         });
         news.filter_map(|log| Some(own_copy(log)?.0))
     }
@@ -166,7 +174,10 @@ impl Member {
         let fits = |head: &Checkpoint| !cited.contains(head.origin.as_str());
         let mut heads: Vec<Checkpoint> = self.unsaid_heads().filter(fits).take(HEADS_MAX).collect();
         if heads.is_empty() && spoke.is_some_and(|spoke| self.now >= spoke + HEAD_AT_LEAST) {
-            let others = self.fold.logs().filter(|log| log.member != self.settings.me && log.size() > 0);
+            let others = self
+                .fold
+                .logs()
+                .filter(|log| log.member != self.settings.me && log.size() > 0 && log.ends().is_none());
             let held = others.filter_map(|log| Some(own_copy(log)?.0));
             heads = held.filter(fits).take(HEADS_MAX).collect();
         }
@@ -190,9 +201,8 @@ impl Member {
     pub(super) fn on_split(&mut self, split: SplitView) {
         if let Some(gate) = &mut self.gate {
             gate.hold(split);
-        } else if self.fold.split(&split.member).is_none()
-            && let Some(log) = self.fold.log(&split.member).map(|log| log.origin.clone())
-        {
+        } else if self.fold.split_of(&split.log).is_none() {
+            let log = split.log.clone();
             self.append(Body::Split { log, evidence: Box::new(split.evidence.clone()) });
             self.tell(Event::SplitView(split));
         }

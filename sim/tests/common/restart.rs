@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datacoop_policy::inbox::InboxRules;
+use datacoop_policy::ledger::Ledger;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
 use datacoop_protocol::entry::{Body, Entry};
@@ -73,6 +74,8 @@ impl<'a> Restart<'a> {
         let start = Start {
             entropy: Seed::new([77; 32]),
             keys: founder.keys(),
+            later_keys: vec![],
+            carried: Ledger::default(),
             settings: Settings {
                 me: self.by.clone(),
                 limits: self.limits.clone(),

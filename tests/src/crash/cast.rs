@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datacoop_policy::charter::{Charter, CharterDraft};
 use datacoop_policy::inbox::InboxRules;
+use datacoop_policy::ledger::Ledger;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::{BoundQuestion, QuestionDraft};
@@ -131,6 +132,8 @@ impl Cast {
         let start = Start {
             entropy: Seed::new([9; 32]),
             keys: founder.keys(),
+            later_keys: vec![],
+            carried: Ledger::default(),
             settings,
             charters: vec![(self.charter.clone(), self.charter.hash())],
             rivals: BTreeMap::new(),

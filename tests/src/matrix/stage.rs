@@ -358,6 +358,7 @@ impl Stage {
             | Event::Decided { .. }
             | Event::Waits(_)
             | Event::Version { .. }
+            | Event::Rekeyed
             | Event::Answered { .. }
             | Event::Denied { .. }
             | Event::Step { .. }

@@ -1,0 +1,140 @@
+//! A member's keys are replaced by the command line: its log goes on in the next one, with what it had spent. Source:
+//! LOG section 3, CHARTER section 2.
+
+use datacoop_tests::{Coop, json, wait_for};
+
+const ASK: [&str; 9] = [
+    "ask",
+    "--question",
+    "mean.toml",
+    "--period",
+    "2026-09-01..2026-11-20",
+    "--yes",
+    "--wait",
+    "60s",
+    "--json",
+];
+/// Whose keys are replaced.
+const SITE: usize = 3;
+
+/// A co-operative that has asked once, and a version that replaces the keys of one member: signed by the others.
+fn replaced(coop: &mut Coop, prepare: impl Fn(&mut Coop)) {
+    (0..5).for_each(|n| coop.start(n));
+    (0..5).for_each(|n| coop.wait_connected(n));
+    let asked = json(&coop.ok(0, &ASK));
+    assert_eq!(asked["release"]["roster"], 5, "{asked}");
+    (0..5).for_each(|n| coop.terminate(n));
+    prepare(coop);
+    let made = json(&coop.ok(SITE, &["charter", "rotate", "-o", "new.card", "--yes", "--json"]));
+    assert_eq!(made["log"], "s3.example/datacoop/2", "{made}");
+    let card = std::fs::read_to_string(coop.path("new.card")).unwrap();
+    coop.ok(SITE, &["charter", "rotate", "-o", "again.card", "--yes"]);
+    let again = std::fs::read_to_string(coop.path("again.card")).unwrap();
+    assert_eq!(card, again, "keys that were made and are not used yet stay");
+    coop.ok(0, &["charter", "propose", "--add", "new.card", "-o", "v2.txt"]);
+    let diff = json(&coop.ok(0, &["charter", "diff", "v2.txt", "--json"]));
+    assert!(diff.to_string().contains("its log goes on as s3.example/datacoop/2"), "{diff}");
+    for n in [0, 1, 2, 4] {
+        let signed = json(&coop.ok(n, &["charter", "sign", "v2.txt", "--yes", "--json"]));
+        assert_eq!(signed["held"], n == 4, "{signed}");
+    }
+}
+
+/// A node's status; one that starts again with another version says nothing for a moment.
+fn status(coop: &Coop, n: usize) -> serde_json::Value {
+    let mut said = serde_json::Value::Null;
+    wait_for("a status", || {
+        said = serde_json::from_slice(&coop.run(n, &["status", "--json"]).stdout).unwrap_or_default();
+        said["schema"] == "datacoop.status/1"
+    });
+    said
+}
+
+fn spent(coop: &Coop, n: usize) -> String {
+    status(coop, n)["ledger"][0]["spent"].to_string()
+}
+
+#[test]
+fn new_keys_wait_beside_the_old_until_the_version_that_lists_them_acts() {
+    let mut coop = Coop::found(5, 40);
+    let old = |coop: &Coop| std::fs::read(coop.node(SITE).join("keys/identity")).unwrap();
+    let before = old(&coop);
+    replaced(&mut coop, |_| ());
+    coop.ok(SITE, &["charter", "adopt", "v2.txt"]);
+    (0..5).for_each(|n| coop.start(n));
+    (0..5).for_each(|n| coop.wait_connected(n));
+    assert_eq!(old(&coop), before);
+    let status = coop.status(SITE);
+    assert_eq!(status["next_log"]["log"], "s3.example/datacoop/2", "{status}");
+    let told = String::from_utf8(coop.ok(SITE, &["status"]).stdout).unwrap();
+    assert!(told.contains("its log goes on as s3.example/datacoop/2"), "{told}");
+    // Until then it answers under the old ones.
+    let mut ask = ASK.to_vec();
+    ask[4] = "2026-09-01..2026-11-19";
+    let asked = json(&coop.ok(0, &ask));
+    assert_eq!(asked["release"]["roster"], 5, "{asked}");
+    let verified = coop.verify_all();
+    assert_eq!(verified["result"], "pass", "{verified:#}");
+}
+
+/// The worst of reasons to replace keys: the folder is gone, and there was no backup. The others hold the log.
+#[test]
+fn a_member_that_lost_its_folder_comes_back_with_its_ledger_under_new_keys() {
+    let mut coop = Coop::found(5, 40);
+    replaced(&mut coop, |coop| {
+        std::fs::remove_dir_all(coop.node(SITE)).unwrap();
+        let id = format!("GB-EDU-{SITE:06}");
+        coop.ok(
+            SITE,
+            &["init", "--id", &id, "--name", "School 3", "--host", "s3.example", "--people-max", "500"],
+        );
+        coop.ok(SITE, &["charter", "adopt", "charter.txt", "--yes"]);
+        coop.ok(SITE, &["import", "3.csv", "--vocabulary", "exam.toml"]);
+    });
+    coop.ok(SITE, &["charter", "adopt", "v2.txt"]);
+    (0..5).for_each(|n| coop.start(n));
+    let log = |coop: &Coop, n: usize| {
+        let status = status(coop, n);
+        let logs = status["logs"].as_array().cloned().unwrap_or_default();
+        let of = logs.iter().filter(|log| log["member"] == format!("GB-EDU-{SITE:06}")).cloned();
+        of.map(|log| (log["origin"].as_str().unwrap().to_owned(), log["entries"].as_u64().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    for n in 0..5 {
+        wait_for("the next log", || {
+            log(&coop, n).iter().any(|(origin, size)| origin.ends_with("/2") && *size >= 2)
+        });
+    }
+    let before = log(&coop, 0);
+    assert!(before[0].0.ends_with("/1") && before[0].1 > 4, "{before:?}");
+    assert_eq!(spent(&coop, SITE), spent(&coop, 0), "the first log's debit is carried over");
+    let old = ["log", "export", "old3", "--log", "s3.example/datacoop/1"];
+    coop.ok(SITE, &old);
+    coop.fails(
+        SITE,
+        &["log", "export", "none", "--log", "s2.example/datacoop/1"],
+        2,
+        "is no log of this node's",
+    );
+    let exports = ["out0", "out1", "out2", "out3", "out4"];
+    for (n, folder) in exports.iter().enumerate() {
+        coop.ok(n, &["log", "export", folder]);
+    }
+    let verify = |folders: &[&str]| {
+        let mut args = vec!["verify", "--json"];
+        args.extend(folders);
+        json(&coop.run(0, &args))
+    };
+    let both = verify(&["out0", "out1", "out2", "out3", "out4", "old3"]);
+    assert_eq!(both["result"], "pass", "{both:#}");
+    assert_eq!(both["logs"].as_array().unwrap().len(), 6, "{both:#}");
+    // Without the old one what it carries cannot be told, and nothing fails.
+    let alone = verify(&exports);
+    assert_eq!(alone["result"], "pass", "{alone:#}");
+    // A start finds the same again.
+    coop.terminate(SITE);
+    coop.start(SITE);
+    wait_for("its start", || status(&coop, SITE)["starting"].is_null());
+    assert_eq!(spent(&coop, SITE), spent(&coop, 0));
+    assert_eq!(log(&coop, SITE)[0], before[0]);
+}
