@@ -465,17 +465,17 @@ fn read_copies(
         })?;
         wrong = wrong.or_else(|| problem.map(|problem| format!("{}: {problem}", export.folder.display())));
     }
-    wrong = wrong.or_else(|| copies.first().and_then(|export| absent_version(fold, owner, export)));
+    wrong = wrong.or_else(|| copies.first().and_then(|export| absent_version(fold, export)));
     Ok(check("A03", "tree", wrong, "tiles, bundles and lines are what the entries give"))
 }
 
 /// A version of the charter that a log puts in force, and that neither its own export holds nor another here. A
 /// node exports every version that it goes by: its author left the note out, or made the version up, and would be
 /// judged by none.
-fn absent_version(fold: &Fold, owner: &MemberId, export: &Export) -> Option<String> {
+fn absent_version(fold: &Fold, export: &Export) -> Option<String> {
     let newest = fold.charter().version();
     let is_here = |hash: &Digest| fold.charter_named(hash).is_some() || fold.condemns(hash);
-    let mut adopted = fold.log(owner)?.adopted().iter();
+    let mut adopted = fold.log_named(&export.origin)?.adopted().iter();
     let said = adopted.find(|said| said.version > newest && !is_here(&said.hash))?;
     let (folder, version, index) = (export.folder.display(), said.version, said.index);
     Some(format!("{folder}: charter/{version}.note is absent, and entry {index} puts that version in force"))

@@ -87,9 +87,9 @@ pub enum Lacking {
 }
 
 /// What an amendment lacks: `amend` of the old and of the new voting members (C2), both sponsors of everybody who
-/// joins (C13), and the reviewers of each purpose that is new. `signed_old` signed with the
-/// keys that the old version lists for them, `signed_new` with those of the new one: whoever's keys are replaced
-/// speaks among the old with the old ones and among the new with the new ones, and need not speak at all.
+/// joins (C13), and the reviewers of each purpose that is new. `signed_old` signed with the keys that the old
+/// version lists for them, `signed_new` with those of the new one: whoever's keys are replaced speaks among the
+/// old with the old ones and among the new with the new ones, and need not speak at all.
 pub fn lacking(
     old: &Charter,
     new: &Charter,
@@ -104,7 +104,9 @@ pub fn lacking(
         let missing = missing.into_iter().map(|member| member.id.clone()).collect();
         (count < needed).then_some(Lacking::Quorum { side, signed: count, needed, missing })
     };
-    let signed: BTreeSet<MemberId> = signed_old.union(signed_new).cloned().collect();
+    // Who stays vouches with the keys that stay: those that are replaced may be stolen.
+    let leave = signed_old.iter().filter(|id| new.member(id).is_none());
+    let signed: BTreeSet<MemberId> = signed_new.iter().chain(leave).cloned().collect();
     let joining = new.members().iter().filter(|member| old.member(&member.id).is_none());
     let unsponsored = joining.filter_map(|member| {
         let missing: Vec<MemberId> =

@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(succeed(&old, &new).map(|changes| changes.len()), Ok(2));
         let lacks = |new: &Charter, places: &[usize]| {
             let signed = places.iter().map(|place| id(*place)).collect();
-            lacking(&old, new, &signed)
+            lacking(&old, new, &signed, &signed)
         };
         let reviewers = |places: &[usize]| {
             vec![Lacking::Reviewers { needed: 2, missing: places.iter().map(|place| id(*place)).collect() }]
@@ -211,7 +211,7 @@ mod tests {
         for (at, edit) in edits.into_iter().enumerate() {
             let new = after(&old, |d| edit(&mut d.purposes[0]));
             let signed = [2, 3, 4, 5].map(id).into();
-            let lacks = lacking(&old, &new, &signed);
+            let lacks = lacking(&old, &new, &signed, &signed);
             assert!(matches!(lacks.first(), Some(Lacking::Reviewers { .. })), "{at}");
         }
         let same = after(&old, |d| d.purposes[0].heard = "The council, again.".into());

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datacoop_policy::Time;
+use datacoop_policy::{MemberId, Time};
 
 use super::{BlobSource, LogChecks, LogReport, Notes, Step};
 use crate::entry::Ref;
