@@ -116,8 +116,6 @@ pub(super) fn names(folder: &Path, sub: &str, names_max: usize) -> Result<Vec<St
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
 
     #[test]
