@@ -527,7 +527,7 @@ async fn query(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
 async fn basis(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
     let seen = handle.view(move |member| {
         let round = find_round(member.fold(), &id)?;
-        let basis = BasisText::of(member.fold(), &round, member.me());
+        let basis = BasisText::of(member, &round);
         let text = || CommandError::usage(format!("query {} has no release: {}", round.id, stage(&round)));
         basis.ok_or_else(|| text().hint("list releases with their ids: datacoop results"))
     });

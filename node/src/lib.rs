@@ -23,6 +23,7 @@ pub mod engine;
 pub mod entropy;
 pub mod error;
 pub mod export;
+pub mod figure;
 pub mod folder;
 pub mod follow;
 pub mod generate;

@@ -47,11 +47,12 @@ pub(crate) use limits::limit_rows;
 pub(crate) use means::{meaning_text, releases_json};
 use serde_json::{Value, json};
 use show::plain_lines;
-pub(crate) use show::{audit_json, audit_text, figures_json, percent, plain, unit_of};
+pub(crate) use show::{audit_json, audit_text, figures_json, percent, plain, table_of, unit_of, wrapped};
 pub(crate) use verify::{goes_on_json, goes_on_text};
 
 use crate::engine::STACK_BYTES;
 use crate::error::{CommandError, Exit};
+use crate::figure::Terminal;
 
 /// What the program is, in the words of its help.
 const ABOUT: &str = "Benchmark together; keep your data at home.
@@ -90,6 +91,9 @@ pub(crate) struct Common {
     /// Print machine-readable output
     #[arg(long, global = true)]
     json: bool,
+    /// Draw with plain characters
+    #[arg(long, global = true)]
+    ascii: bool,
     /// Do not ask for confirmation
     #[arg(short, long, global = true)]
     yes: bool,
@@ -99,6 +103,13 @@ pub(crate) struct Common {
     /// Print more; repeat for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+}
+
+impl Common {
+    /// How figures are drawn.
+    fn terminal(&self) -> Terminal {
+        if self.ascii { Terminal::Ascii } else { Terminal::Drawn }
+    }
 }
 
 #[derive(Subcommand)]
