@@ -41,6 +41,7 @@ use crate::follow::{news, prove_entry};
 use crate::home::Home;
 use crate::load::Wish;
 use crate::own::basis::BasisText;
+use crate::pages::Pages;
 use crate::serve::{LogServer, serve_logs};
 use crate::verify::{Audited, audit_on};
 use crate::view::{default_mode, plan_json, release_json, round_json, stage, status_json, unanswerable};
@@ -109,6 +110,8 @@ struct Shared {
     reviewing: Reviewing,
     /// Where logs are served: nowhere, unless somebody asked for it.
     log_server: LogServers,
+    /// Where pages are, if anywhere.
+    pages: Option<Arc<Pages>>,
 }
 
 /// The one listener that serves logs, if there is one.
@@ -207,7 +210,12 @@ fn stopped() -> Failed {
 }
 
 /// Opens the door and writes where it is.
-pub async fn serve(handle: Handle, log_server: LogServers, reviewing: Reviewing) -> Result<(), StoreError> {
+pub async fn serve(
+    handle: Handle,
+    log_server: LogServers,
+    reviewing: Reviewing,
+    pages: Option<Arc<Pages>>,
+) -> Result<(), StoreError> {
     let wrong = |error: std::io::Error| StoreError::Wrong(format!("the command line's door: {error}"));
     let known = Arc::new(handle.home().vocabularies()?.into_keys().collect());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(wrong)?;
@@ -225,6 +233,7 @@ pub async fn serve(handle: Handle, log_server: LogServers, reviewing: Reviewing)
         .route("/v1/queries/{id}", get(query))
         .route("/v1/queries/{id}/basis", get(basis))
         .route("/v1/import", post(import))
+        .route("/v1/pages", post(open_pages))
         .route("/v1/export", post(export))
         .route("/v1/proof", post(prove))
         .route("/v1/entries", post(entries))
@@ -239,7 +248,7 @@ pub async fn serve(handle: Handle, log_server: LogServers, reviewing: Reviewing)
         .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
             guard(token.clone(), request, next)
         }))
-        .with_state(Shared { handle, known, importing: Arc::default(), reviewing, log_server });
+        .with_state(Shared { handle, known, importing: Arc::default(), reviewing, log_server, pages });
     axum::serve(listener, router).await.map_err(wrong)
 }
 
@@ -271,6 +280,16 @@ async fn status(State(handle): State<Handle>) -> Answer {
         json
     });
     seen.await.map(Json).ok_or_else(stopped)
+}
+
+/// A new address that opens the pages once. It is told to whoever holds the token, and logged nowhere.
+async fn open_pages(State(shared): State<Shared>) -> Answer {
+    let none =
+        || CommandError::usage("this node runs without pages".into()).hint("start it without --no-pages");
+    let pages = shared.pages.as_ref().ok_or_else(none)?;
+    let json = json!({ "schema": "datacoop.pages/1", "address": format!("http://{}/", pages.address),
+                       "link": pages.link(), "policy_reports": pages.reports() });
+    Ok(Json(json))
 }
 
 async fn results(State(handle): State<Handle>) -> Answer {
@@ -538,7 +557,7 @@ async fn basis(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
 }
 
 /// The round of a query id, or of the only one that begins like this.
-fn find_round(fold: &Fold, id: &str) -> Result<Arc<Round>, CommandError> {
+pub(crate) fn find_round(fold: &Fold, id: &str) -> Result<Arc<Round>, CommandError> {
     let hex = id.to_ascii_lowercase();
     if hex.len() < PREFIX_MIN || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(CommandError::usage(format!("a query id is hex, at least {PREFIX_MIN} digits of it"))

@@ -41,6 +41,7 @@ pub mod noise;
 pub mod objections;
 pub mod opening;
 pub mod own;
+pub mod pages;
 pub mod papers;
 pub mod pretend;
 pub mod questions;

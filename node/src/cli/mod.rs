@@ -125,8 +125,10 @@ enum Command {
     Charter(charter::CharterCommand),
     /// Load a data file into your node, or look at what it would be
     Import(Box<import::ImportArgs>),
-    /// Run the node
+    /// Run the node and its pages
     Run(node::RunArgs),
+    /// Get an address that opens the running node's pages in a browser
+    Open,
     /// Make a folder that refuses to start ready to take its log back from the other members
     Restore(restore::RestoreArgs),
     /// Say in a few lines how the node is
@@ -247,6 +249,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Charter(command) => charter::charter(&common, command),
         Command::Import(args) => import::import(&common, *args).await,
         Command::Run(args) => node::run(&common, &args).await,
+        Command::Open => node::open(&common),
         Command::Restore(args) => restore::restore(&common, &args),
         Command::Status => node::status(&common),
         Command::Ask(args) => ask::ask(&common, &args),
