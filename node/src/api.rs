@@ -42,6 +42,7 @@ use crate::home::Home;
 use crate::load::Wish;
 use crate::loss::Books;
 use crate::own::basis::BasisText;
+use crate::pages::Pages;
 use crate::serve::{LogServer, serve_logs};
 use crate::verify::{Audited, audit_on};
 use crate::view::{default_mode, plan_json, release_json, round_json, stage, status_json, unanswerable};
@@ -110,6 +111,8 @@ struct Shared {
     reviewing: Reviewing,
     /// Where logs are served: nowhere, unless somebody asked for it.
     log_server: LogServers,
+    /// Where pages are, if anywhere.
+    pages: Option<Arc<Pages>>,
 }
 
 /// The one listener that serves logs, if there is one.
@@ -211,7 +214,12 @@ pub(crate) fn stopped() -> Failed {
 }
 
 /// Opens the door and writes where it is.
-pub async fn serve(handle: Handle, log_server: LogServers, reviewing: Reviewing) -> Result<(), StoreError> {
+pub async fn serve(
+    handle: Handle,
+    log_server: LogServers,
+    reviewing: Reviewing,
+    pages: Option<Arc<Pages>>,
+) -> Result<(), StoreError> {
     let wrong = |error: std::io::Error| StoreError::Wrong(format!("the command line's door: {error}"));
     let known = Arc::new(handle.home().vocabularies()?.into_keys().collect());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(wrong)?;
@@ -229,6 +237,7 @@ pub async fn serve(handle: Handle, log_server: LogServers, reviewing: Reviewing)
         .route("/v1/queries/{id}", get(query))
         .route("/v1/queries/{id}/basis", get(basis))
         .route("/v1/import", post(import))
+        .route("/v1/pages", post(open_pages))
         .route("/v1/export", post(export))
         .route("/v1/proof", post(prove))
         .route("/v1/entries", post(entries))
@@ -244,7 +253,7 @@ pub async fn serve(handle: Handle, log_server: LogServers, reviewing: Reviewing)
         .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
             guard(token.clone(), request, next)
         }))
-        .with_state(Shared { handle, known, importing: Arc::default(), reviewing, log_server });
+        .with_state(Shared { handle, known, importing: Arc::default(), reviewing, log_server, pages });
     axum::serve(listener, router).await.map_err(wrong)
 }
 
@@ -277,6 +286,16 @@ async fn status(State(handle): State<Handle>) -> Answer {
         json
     });
     seen.await.map(Json).ok_or_else(stopped)
+}
+
+/// A new address that opens the pages once. It is told to whoever holds the token, and logged nowhere.
+async fn open_pages(State(shared): State<Shared>) -> Answer {
+    let none =
+        || CommandError::usage("this node runs without pages".into()).hint("start it without --no-pages");
+    let pages = shared.pages.as_ref().ok_or_else(none)?;
+    let json = json!({ "schema": "datacoop.pages/1", "address": format!("http://{}/", pages.address),
+                       "link": pages.link(), "policy_reports": pages.reports() });
+    Ok(Json(json))
 }
 
 async fn results(State(handle): State<Handle>) -> Answer {
@@ -560,7 +579,7 @@ async fn query(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
 async fn basis(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
     let seen = handle.view(move |member| {
         let round = find_round(member.fold(), &id)?;
-        let basis = BasisText::of(member.fold(), &round, member.me());
+        let basis = BasisText::of(member, &round);
         let text = || CommandError::usage(format!("query {} has no release: {}", round.id, stage(&round)));
         basis.ok_or_else(|| text().hint("list releases with their ids: datacoop results"))
     });

@@ -37,6 +37,17 @@ impl Shelf {
     }
 }
 
+/// Whether a quorum cosigned all that each log says of a round, so that its certificate can be written.
+pub fn is_witnessed(member: &Member, round: &Round) -> bool {
+    let Some(asked) = round.asked() else { return false };
+    let version = member.fold().charter_of(&asked.body.charter).version();
+    member.fold().logs().all(|log| {
+        let said = round.everything().filter(|(by, _)| **by == log.member).map(|(_, logged)| logged.at.index);
+        let witnessed = || member.witnessed().note_under(log, version).map_or(0, |(size, _)| size);
+        said.max().is_none_or(|last| witnessed() > last)
+    })
+}
+
 /// The head that a log's entries are proved by: the largest that a quorum cosigned of the witnesses that the
 /// round's version of the charter names, if all that the log says of the round lies under it; else the newest, with the lines of whoever cosigned that.
 fn head(member: &Member, round: &Round, log: &Log) -> Option<(u64, String)> {

@@ -253,6 +253,12 @@ impl Standing {
         })
     }
 
+    /// What promises that are still open hold of an account.
+    pub fn promised(&self, fold: &Fold, me: &MemberId, account: &Account, now: Time) -> PrivacyLoss {
+        let open = self.reserved(fold, me, now).filter(|query| query.account == *account);
+        open.fold(PrivacyLoss::ZERO, |sum, query| sum.plus(query.loss))
+    }
+
     /// What the Query's account holds in promises that are still open, and what debits and promises of
     /// its purpose come to; the Query's own promise aside.
     fn taken(&self, fold: &Fold, me: &MemberId, query: &Query, now: Time) -> (PrivacyLoss, PrivacyLoss) {

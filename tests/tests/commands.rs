@@ -211,7 +211,9 @@ fn plans_repeats_audits_and_limits_of_ones_own() {
     check_certificate(&coop, &id);
     assert!(coop.status(5)["ledger"].as_array().unwrap().is_empty(), "member 5 spent nothing");
     let text = String::from_utf8(coop.ok(0, &["results"]).stdout).unwrap();
-    assert!(text.contains(&id) && text.contains("1 in 20"), "{text}");
+    assert!(text.contains(&id) && text.contains("datacoop results QUERY"), "{text}");
+    let text = String::from_utf8(coop.ok(0, &["results", &id]).stdout).unwrap();
+    assert!(text.contains(&id) && text.contains("about 95 of the ranges"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 110), "{text}");
     wait_for("every log", || {
         let audit = json(&coop.ok(0, &["audit", "--json"]));

@@ -97,8 +97,13 @@ fn check_ours(coop: &Coop, id: &str) {
     assert!(text.contains("DOES NOT FOLLOW") && text.contains("an error in data or in a rule"), "{text}");
     import(coop, 1, "0");
     let text = String::from_utf8(coop.ok(0, &["results", id, "--ours", "--like-ours"]).stdout).unwrap();
-    assert!(text.contains("0.0*") && text.contains("fewer than 10 of our people"), "{text}");
-    assert!(text.contains("none of ours") && text.matches("Ours is exact").count() == 1, "{text}");
+    assert!(text.contains("exact, 0.0") && text.contains("fewer than 10 people"), "{text}");
+    assert!(
+        text.contains("ours")
+            && text.contains("nothing measured")
+            && text.matches("Ours is exact").count() == 1,
+        "{text}"
+    );
     assert!(text.lines().all(|line| line.chars().count() <= 110), "{text}");
     // A member without such data has a release all the same, and nobody to set beside it.
     fs::remove_dir_all(coop.node(1).join("tables")).unwrap();

@@ -14,7 +14,7 @@ use super::demo::{parse_params, parse_period, read};
 use super::means::{factor_text, loss_text};
 use super::node::{confirm, home_of};
 use super::questions::{compile_sql, figures_text, find, known_vocabularies, vocabulary_of, words_text};
-use super::results::release_text;
+use super::results::Told;
 use super::show::{lot_text, plain, plain_lines};
 use super::{Common, Printed, Progress};
 use crate::api::AskRequest;
@@ -372,7 +372,8 @@ fn follow(
         progress.say(&stage);
         if stage == "released" {
             progress.done();
-            let text = release_text(&seen["release"]);
+            let told = Told::get(client, home, id)?;
+            let text = told.release_text(&told.figures(), common);
             let json = json!({ "schema": "datacoop.release/1", "demo": false, "release": seen["release"] });
             return Ok(Printed::new(json, text));
         }

@@ -9,10 +9,13 @@ use datacoop_policy::{Period, PrivacyLoss};
 use serde_json::json;
 
 use super::means::meaning_text;
-use super::show::{audit_lines, clips_text, figures_json, figures_table, lot_text, plain, reading_text};
+use super::results::figures_text;
+use super::show::{audit_lines, figures_json, lot_text, plain};
 use super::{Common, Printed, Progress};
 use crate::demo::{Alone, Data, Exports, Options, Planted, Shown, Spreadsheet, run};
 use crate::error::{CommandError, Exit};
+use crate::figure::Terminal;
+use crate::figure::released::Released;
 use crate::loss::Meaning;
 use crate::questions::named;
 use crate::view::can_be_all_corrupt;
@@ -136,7 +139,7 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<Printed, Com
         shown.import.iter().for_each(|line| eprintln!("{}", plain(line)));
     }
     let passed = shown.audit.iter().all(|report| report.passed());
-    let mut printed = Printed::new(json_of(&shown), text_of(&shown, &origin));
+    let mut printed = Printed::new(json_of(&shown), text_of(&shown, &origin, common.terminal()));
     printed.code = if passed { 0 } else { Exit::Failed as u8 };
     Ok(printed)
 }
@@ -199,7 +202,7 @@ fn alone_json(alone: &[Alone]) -> serde_json::Value {
     schools.collect()
 }
 
-fn text_of(shown: &Shown, origin: &str) -> String {
+fn text_of(shown: &Shown, origin: &str, terminal: Terminal) -> String {
     let mut out = format!("{origin}\n\n{}\n", shown.question.question().title());
     let params = shown.question.params();
     if let Some(day) = params.get("event_day").filter(|_| !shown.alone.is_empty()) {
@@ -213,10 +216,8 @@ fn text_of(shown: &Shown, origin: &str) -> String {
     }
     out += &format!(
         "\nWhat the co-operative learned, and no member could have computed alone:\n{}\n",
-        figures_table(&shown.question, &shown.figures)
+        figures_text(&released(shown).figures(), terminal)
     );
-    out += &reading_text(&shown.question.question().draft().figure.kind);
-    out += &clips_text(&shown.question.clips());
     out += &planted_text(&shown.planted);
     out += &alone_text(shown);
     out += &loss_text(shown);
@@ -238,6 +239,23 @@ fn text_of(shown: &Shown, origin: &str) -> String {
         None => out += "Nothing was kept; --keep DIR keeps every member's folder and exported log.\n",
     }
     out
+}
+
+/// The answer as figures.
+fn released(shown: &Shown) -> Released<'_> {
+    Released {
+        question: &shown.question,
+        figures: &shown.figures,
+        accepted: shown.accepted,
+        roster: shown.roster,
+        query: shown.query.clone(),
+        certificate: match &shown.certificate {
+            Some(_) => shown.query.get(..16).unwrap_or_default().to_owned(),
+            None => "none was kept".into(),
+        },
+        demo: true,
+        own: &[],
+    }
 }
 
 /// What was planted beside the answer: the numbers a real co-operative can never see.

@@ -53,12 +53,13 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use limits::limit_rows;
 pub(crate) use means::{meaning_text, releases_json};
 use serde_json::{Value, json};
-pub(crate) use show::{audit_json, audit_text, figures_json, percent, plain, unit_of};
+pub(crate) use show::{audit_json, audit_text, figures_json, percent, plain, table_of, unit_of, wrapped};
 use show::{plain_json, plain_lines};
 pub(crate) use verify::{goes_on_json, goes_on_text};
 
 use crate::engine::STACK_BYTES;
 use crate::error::{CommandError, Exit};
+use crate::figure::Terminal;
 
 /// What the program is, in the words of its help.
 const ABOUT: &str = "Benchmark together; keep your data at home.
@@ -97,6 +98,9 @@ pub(crate) struct Common {
     /// Print machine-readable output
     #[arg(long, global = true)]
     json: bool,
+    /// Draw with plain characters
+    #[arg(long, global = true)]
+    ascii: bool,
     /// Do not ask for confirmation
     #[arg(short, long, global = true)]
     yes: bool,
@@ -106,6 +110,13 @@ pub(crate) struct Common {
     /// Print more; repeat for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+}
+
+impl Common {
+    /// How figures are drawn.
+    fn terminal(&self) -> Terminal {
+        if self.ascii { Terminal::Ascii } else { Terminal::Drawn }
+    }
 }
 
 #[derive(Subcommand)]
@@ -121,8 +132,10 @@ enum Command {
     Charter(charter::CharterCommand),
     /// Load a data file into your node, or look at what it would be
     Import(Box<import::ImportArgs>),
-    /// Run the node
+    /// Run the node and its pages
     Run(node::RunArgs),
+    /// Get an address that opens the running node's pages in a browser
+    Open,
     /// Make a folder that refuses to start ready to take its log back from the other members
     Restore(restore::RestoreArgs),
     /// Say in a few lines how the node is
@@ -250,6 +263,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Charter(command) => charter::charter(&common, command),
         Command::Import(args) => import::import(&common, *args).await,
         Command::Run(args) => node::run(&common, &args).await,
+        Command::Open => node::open(&common),
         Command::Restore(args) => restore::restore(&common, &args),
         Command::Status => node::status(&common),
         Command::Ask(args) => ask::ask(&common, &args),

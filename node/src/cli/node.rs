@@ -21,6 +21,7 @@ use crate::ending::endings_text;
 use crate::error::{CommandError, Exit};
 use crate::folder::{Folder, StoreError};
 use crate::home::{Config, Home, MemberIdText};
+use crate::pages::serve_pages;
 use crate::verify::Audited;
 use crate::{api, entropy, net};
 
@@ -57,6 +58,9 @@ pub(super) struct RunArgs {
     /// Serve the logs over read-only HTTP here from the start, such as 127.0.0.1:8090 [default: off]
     #[arg(long, value_name = "ADDRESS:PORT")]
     serve_logs: Option<SocketAddr>,
+    /// Show no pages
+    #[arg(long)]
+    no_pages: bool,
 }
 
 pub(super) fn store_error(error: StoreError) -> CommandError {
@@ -149,7 +153,7 @@ pub(super) fn init(common: &Common, args: InitArgs) -> Result<Printed, CommandEr
 
 pub(super) async fn run(common: &Common, args: &RunArgs) -> Result<Printed, CommandError> {
     let mut serve_logs = args.serve_logs;
-    while let (Ended::Renewed, serves) = run_once(common, serve_logs).await? {
+    while let (Ended::Renewed, serves) = run_once(common, serve_logs, !args.no_pages).await? {
         if !common.quiet {
             eprintln!("took another version of the charter; starting again with it");
         }
@@ -163,6 +167,7 @@ pub(super) async fn run(common: &Common, args: &RunArgs) -> Result<Printed, Comm
 async fn run_once(
     common: &Common,
     serve_logs: Option<SocketAddr>,
+    with_pages: bool,
 ) -> Result<(Ended, Option<SocketAddr>), CommandError> {
     let home = home_of(common)?;
     let door = home.join("run/api");
@@ -190,7 +195,15 @@ async fn run_once(
         *log_server.lock().await = Some(server);
     }
     let reviewing = api::Reviewing::default();
-    let served = tokio::spawn(api::serve(handle.clone(), Arc::clone(&log_server), reviewing.clone()));
+    let pages = match with_pages {
+        true => Some(Arc::new(serve_pages(handle.clone()).await?)),
+        false => None,
+    };
+    if let Some(pages) = pages.as_ref().filter(|_| !common.quiet) {
+        eprintln!("pages are at http://{}/ on this computer; to get in: datacoop open", pages.address);
+    }
+    let served = api::serve(handle.clone(), Arc::clone(&log_server), reviewing.clone(), pages);
+    let served = tokio::spawn(served);
     let showing = tokio::spawn(reviews::show_when_due(handle.clone(), reviewing));
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         .map_err(|error| CommandError::failed(error.to_string()))?;
@@ -206,6 +219,15 @@ async fn run_once(
     let serves = log_server.lock().await.take().map(|server| server.address);
     std::fs::remove_file(door).ok();
     Ok((ended.map_err(store_error)?, serves))
+}
+
+/// Prints an address that opens the running node's pages once.
+pub(super) fn open(common: &Common) -> Result<Printed, CommandError> {
+    let home = home_of(common)?;
+    let json = tokio::task::block_in_place(|| Client::new(&home)?.post(&home, "pages", &json!({})))?;
+    let link = json["link"].as_str().unwrap_or_default();
+    let text = format!("Open this within a minute, once, in a browser on this computer:\n{link}\n");
+    Ok(Printed::new(json, text))
 }
 
 pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {

@@ -1,10 +1,9 @@
 //! Our own figures beside a release, as text and JSON. Printed here and nowhere else.
 
-use datacoop_policy::derive::Status;
 use datacoop_policy::question::BoundQuestion;
 use serde_json::{Value, json};
 
-use super::show::{percent, plain, table_of, unit_of};
+use super::show::{plain, table_of, wrapped};
 use crate::own::PEOPLE_FEW;
 use crate::own::basis::Basis;
 use crate::own::beside::{Beside, Place};
@@ -17,8 +16,6 @@ const PART_MIN: f64 = 0.01;
 
 /// Most decimals of a number without a range.
 const DECIMALS_MAX: f64 = 6.0;
-/// Widest line of prose.
-const COLUMNS: usize = 100;
 
 /// What is true of an exact figure, and why it stays here.
 pub(super) fn exact_text(basis: &Basis) -> String {
@@ -34,21 +31,6 @@ pub(super) fn exact_text(basis: &Basis) -> String {
         );
     }
     wrapped(&text)
-}
-
-/// A paragraph in lines.
-fn wrapped(text: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => *line = word.to_owned(),
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= COLUMNS => {
-                *line += &format!(" {word}");
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines.join("\n") + "\n"
 }
 
 /// What the people of a question are called.
@@ -140,83 +122,6 @@ pub(super) fn beside_json(all: &[Beside]) -> Value {
         })
     });
     Value::Array(figures.collect())
-}
-
-/// The same for people, beside the cluster's estimates and ranges.
-pub(super) fn beside_text(basis: &Basis, all: &[Beside]) -> String {
-    let question = &basis.question;
-    let kind = &question.question().draft().figure.kind;
-    let by: Vec<&str> = question.groupings().iter().map(|by| by.name.as_str()).collect();
-    let mut header: Vec<String> = by.iter().map(|name| plain(&name.replace('_', " "))).collect();
-    header.extend(["", "cluster", "likely range (95 %)", "ours", "of", ""].map(str::to_owned));
-    let row = |one: &Beside| {
-        let value =
-            |name: &&str| one.key.iter().find(|(other, _)| other == name).map(|(_, value)| plain(value));
-        let key = by.iter().map(|name| value(name).unwrap_or_default());
-        key.chain(beside_row(one, unit_of(kind, &one.cluster.name))).collect()
-    };
-    let mut text = format!("{}\n\n", table_of(header, all.iter().map(row).collect()));
-    text += &wrapped(&places_text(all));
-    if all.iter().any(Beside::is_few) {
-        text += &wrapped(&format!(
-            "* fewer than {PEOPLE_FEW} of our {}: such a figure may point at one of them.",
-            people_word(question)
-        ));
-    }
-    text
-}
-
-fn beside_row(one: &Beside, unit: Option<&'static str>) -> [String; 6] {
-    let show = |text: &str| if unit.is_some() { percent(text) } else { plain(text) };
-    let unit_text = unit.unwrap_or("");
-    let cluster = &one.cluster;
-    let (estimate, range) = match cluster.status {
-        Status::Suppressed => ("suppressed".into(), "too few or too noisy".into()),
-        Status::Estimated => (
-            format!("{}{unit_text}", show(&cluster.value)),
-            format!("{} to {}", show(&cluster.low), show(&cluster.high)),
-        ),
-    };
-    let half = cluster.high.parse::<f64>().ok().zip(cluster.low.parse::<f64>().ok());
-    let ours = one.ours.map(|ours| {
-        // As finely as the cluster's; where that has no range, to a hundredth of itself.
-        let half = half.map_or_else(|| ours.abs() / 10.0, |(high, low)| (high - low) / 2.0);
-        let mark = if one.is_few() { "*" } else { "" };
-        format!("{}{unit_text}{mark}", number(ours, half, unit.is_some()))
-    });
-    let place = match one.place {
-        None => "",
-        Some(Place::Inside) => "inside",
-        Some(Place::Above) => "above",
-        Some(Place::Below) => "below",
-    };
-    [
-        plain(&cluster.name),
-        estimate,
-        range,
-        ours.unwrap_or_else(|| "none of ours".into()),
-        one.people.to_string(),
-        place.into(),
-    ]
-}
-
-/// Where our own figures lie, in a sentence.
-fn places_text(all: &[Beside]) -> String {
-    let count = |place: Place| all.iter().filter(|one| one.place == Some(place)).count();
-    let (above, inside, below) = (count(Place::Above), count(Place::Inside), count(Place::Below));
-    let lies = match (above + inside + below, above, below) {
-        (0, ..) => return "No figure of ours can be set beside a range of the cluster's.".into(),
-        (1, 0, 0) => "Ours lies inside the cluster's likely range.".to_owned(),
-        (1, 1, 0) => "Ours lies above the cluster's likely range.".to_owned(),
-        (1, 0, 1) => "Ours lies below the cluster's likely range.".to_owned(),
-        (all, ..) => format!(
-            "Of {all} figures of ours that have a range beside them {inside} lie inside it, {above} above and {below} below."
-        ),
-    };
-    format!(
-        "{lies} Outside is no proof of a difference: ours has ordinary chance of its own, the more the fewer \
-         people it is of, and other people. To compare like with like: --like-ours."
-    )
 }
 
 /// How our people compare with people like them, as scripts read it.
@@ -375,6 +280,8 @@ fn number(value: f64, half: f64, percent: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::results::figures_text;
+    use crate::figure::Terminal;
     use crate::own::beside::beside;
     use crate::own::like::like_ours;
     use crate::own::progress::tests::school;
@@ -383,7 +290,8 @@ mod tests {
     fn what_a_head_teacher_reads_says_what_it_is_and_fits_the_page() {
         let (basis, ours) = school();
         let progress = like_text(&basis, &like_ours(&basis, &ours).ok().unwrap());
-        let beside = beside_text(&basis, &beside(&basis, &ours));
+        let figures = basis.figures(&beside(&basis, &ours));
+        let beside = figures_text(&figures, Terminal::Drawn);
         for text in [&progress, &beside] {
             assert!(text.lines().all(|line| line.chars().count() <= 110), "{text}");
         }

@@ -1,17 +1,20 @@
 //! `datacoop results`: releases that this node holds.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::means::{loss_text, meaning_text};
 use super::node::home_of;
-use super::own::{beside_json, beside_text, exact_text, given_json, given_text, like_json, like_text};
-use super::show::{cells_table, clips_text, lot_text, plain, reading_text};
+use super::own::{beside_json, exact_text, given_json, given_text, like_json, like_text};
+use super::show::{lot_text, plain};
 use super::{Common, Printed};
 use crate::client::Client;
 use crate::error::CommandError;
+use crate::figure::{Figure, RANGE_NOTE, Terminal, csv_of, page_of};
 use crate::home::Home;
-use crate::own::basis::BasisText;
+use crate::own::basis::{Basis, BasisText};
 use crate::own::beside::beside;
 use crate::own::given::{Given, check_given};
 use crate::own::like::like_ours;
@@ -29,6 +32,12 @@ pub(super) struct ResultsArgs {
     /// A figure of ours that others printed, such as english=9.42: check it; repeat for more
     #[arg(long, value_name = "NAME=VALUE", requires = "like_ours")]
     given: Vec<Given>,
+    /// Also save the figures (.csv, .json, .html)
+    #[arg(short, long, value_name = "FILE", requires = "query")]
+    output: Option<PathBuf>,
+    /// Leave our own exact figures in what is saved
+    #[arg(long, requires = "output", requires = "ours")]
+    with_own: bool,
 }
 
 /// What a release answers, from its JSON.
@@ -53,81 +62,131 @@ fn head_text(release: &Value) -> String {
     text
 }
 
-/// A release as text, from its JSON.
-pub(super) fn release_text(release: &Value) -> String {
-    let words = |value: &Value| plain(value.as_str().unwrap_or(""));
-    let mut text = head_text(release);
-    let by: Vec<&str> = release["by"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let kind = release["figure"].as_str().unwrap_or("");
-    text += &format!("{}\n{}", cells_table(kind, &by, &release["cells"]), reading_text(kind));
-    let clips: Vec<String> = release["clips"].as_array().into_iter().flatten().map(words).collect();
-    text += &clips_text(&clips);
-    text += &meaning_text(&release["loss"]);
-    if release["committee_can_be_all_corrupt"] == true {
-        text += &format!("{}\n", lot_text(true).trim_start());
+/// What a release of this node shows, with its figures as this node works them out of the sums.
+pub(super) struct Told {
+    text: BasisText,
+    basis: Basis,
+}
+
+impl Told {
+    /// Asks the running node.
+    pub(super) fn get(client: &Client, home: &Home, query: &str) -> Result<Self, CommandError> {
+        let told = client.get(home, &format!("queries/{query}/basis"))?;
+        let text: BasisText =
+            serde_json::from_value(told).map_err(|error| CommandError::failed(error.to_string()))?;
+        let basis = text.read(home).map_err(CommandError::failed)?;
+        Ok(Self { text, basis })
     }
-    for line in release["cannot_tell"].as_array().into_iter().flatten() {
-        text += &format!("It cannot tell {}.\n", words(line));
+
+    /// For people: figures, and what they mean.
+    pub(super) fn release_text(&self, figures: &[Figure], common: &Common) -> String {
+        let release = &self.text.release;
+        let mut text = format!("{}\n{}", head_text(release), figures_text(figures, common.terminal()));
+        text += &meaning_text(&release["loss"]);
+        if release["committee_can_be_all_corrupt"] == true {
+            text += &format!("{}\n", lot_text(true).trim_start());
+        }
+        text
     }
-    text
+
+    /// The figures as every member has them.
+    pub(super) fn figures(&self) -> Vec<Figure> {
+        self.basis.figures(&[])
+    }
+}
+
+/// Figures one under the other, and how to read their ranges.
+pub(super) fn figures_text(figures: &[Figure], terminal: Terminal) -> String {
+    let each: String = figures.iter().map(|figure| figure.terminal(terminal) + "\n\n").collect();
+    let read = "Noise was added on purpose, for privacy; chance is that of which people there were.";
+    format!("{each}{RANGE_NOTE}\n{read}\n")
+}
+
+/// Figures as programs read them.
+fn all_json(figures: &[Figure]) -> Value {
+    figures.iter().map(Figure::json).collect()
 }
 
 pub(super) async fn results(common: &Common, args: &ResultsArgs) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
     match &args.query {
-        Some(query) if args.ours || args.like_ours => own(&home, query, args).await,
-        _ => held(&home, args),
+        Some(query) if args.ours || args.like_ours => own(common, &home, query, args).await,
+        _ => held(common, &home, args),
     }
 }
 
 /// What we know of a release that others do not: read here, from our own tables.
-async fn own(home: &Home, query: &str, args: &ResultsArgs) -> Result<Printed, CommandError> {
-    let told =
-        tokio::task::block_in_place(|| Client::new(home)?.get(home, &format!("queries/{query}/basis")))?;
-    let told: BasisText =
-        serde_json::from_value(told).map_err(|error| CommandError::failed(error.to_string()))?;
-    let basis = told.read(home).map_err(CommandError::failed)?;
+async fn own(common: &Common, home: &Home, query: &str, args: &ResultsArgs) -> Result<Printed, CommandError> {
+    let told = tokio::task::block_in_place(|| Told::get(&Client::new(home)?, home, query))?;
+    let (basis, release) = (&told.basis, &told.text.release);
     let ours = basis.count(home).await?;
-    let mut text = head_text(&told.release);
-    let mut json = json!({ "schema": "datacoop.own/1", "demo": told.demo, "release": told.release });
+    let mut text = head_text(release);
+    let mut json = json!({ "schema": "datacoop.own/1", "demo": told.text.demo, "release": release });
     if args.ours {
-        let all = beside(&basis, &ours);
-        text += &format!("\n{}", beside_text(&basis, &all));
+        let all = beside(basis, &ours);
+        let figures = basis.figures(&all);
+        text += &format!("\n{}", figures_text(&figures, common.terminal()));
         json["ours"] = beside_json(&all);
+        json["figures"] = all_json(&figures);
+        save(&figures, args)?;
     }
     if args.like_ours {
-        let likes = like_ours(&basis, &ours).map_err(|error| CommandError::usage(error.to_string()))?;
-        text += &format!("\n{}", like_text(&basis, &likes));
+        let likes = like_ours(basis, &ours).map_err(|error| CommandError::usage(error.to_string()))?;
+        text += &format!("\n{}", like_text(basis, &likes));
         json["like_ours"] = like_json(&basis.question, &likes);
         if !args.given.is_empty() {
-            let checked = check_given(&basis, home, &likes, &args.given).await?;
-            text += &format!("\n{}", given_text(&basis, &checked));
+            let checked = check_given(basis, home, &likes, &args.given).await?;
+            text += &format!("\n{}", given_text(basis, &checked));
             json["given"] = given_json(&checked);
         }
     }
-    text += &exact_text(&basis);
+    text += &exact_text(basis);
     Ok(Printed::new(json, text))
 }
 
 /// Releases as every member holds them.
-fn held(home: &Home, args: &ResultsArgs) -> Result<Printed, CommandError> {
+fn held(common: &Common, home: &Home, args: &ResultsArgs) -> Result<Printed, CommandError> {
     tokio::task::block_in_place(|| {
         let client = Client::new(home)?;
         if let Some(id) = &args.query {
-            let seen = client.get(home, &format!("queries/{id}"))?;
-            let text = match seen["release"].is_null() {
-                true => format!("No release: {}\n", seen["stage"].as_str().unwrap_or("")),
-                false => release_text(&seen["release"]),
-            };
-            return Ok(Printed::new(seen, text));
+            let mut seen = client.get(home, &format!("queries/{id}"))?;
+            if seen["release"].is_null() {
+                let text = format!("No release: {}\n", seen["stage"].as_str().unwrap_or(""));
+                return Ok(Printed::new(seen, text));
+            }
+            let told = Told::get(&client, home, id)?;
+            let figures = told.figures();
+            seen["figures"] = all_json(&figures);
+            save(&figures, args)?;
+            return Ok(Printed::new(seen, told.release_text(&figures, common)));
         }
         let json = client.get(home, "results")?;
         let releases = json["releases"].as_array().cloned().unwrap_or_default();
-        let text = if releases.is_empty() {
-            "No releases yet.\n".to_owned()
-        } else {
-            releases.iter().map(release_text).collect::<Vec<_>>().join("\n")
+        let text = match releases.is_empty() {
+            true => "No releases yet.\n".to_owned(),
+            false => {
+                let heads: Vec<String> = releases.iter().map(head_text).collect();
+                format!("{}\nShow one: datacoop results QUERY\n", heads.join("\n"))
+            }
         };
         Ok(Printed::new(json, text))
     })
+}
+
+/// Writes figures to the file that was asked for, in the form its name says.
+///
+/// Errors: another ending, or the file cannot be written.
+fn save(figures: &[Figure], args: &ResultsArgs) -> Result<(), CommandError> {
+    let Some(file) = &args.output else { return Ok(()) };
+    let text = match file.extension().and_then(|ending| ending.to_str()) {
+        Some("csv") => csv_of(figures, args.with_own),
+        Some("json") => format!("{:#}\n", all_json(figures)),
+        Some("html") => page_of(figures),
+        _ => {
+            let error =
+                CommandError::usage(format!("`{}` ends in none of .csv, .json, .html", file.display()));
+            return Err(error.hint("name the form by the file's ending: -o result.csv"));
+        }
+    };
+    std::fs::write(file, text).map_err(|error| CommandError::failed(format!("{}: {error}", file.display())))
 }

@@ -2,7 +2,6 @@
 
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use datacoop_policy::derive::{FigureValue, Figures};
-use datacoop_policy::question::BoundQuestion;
 use datacoop_protocol::audit::{LogReport, Outcome};
 use datacoop_protocol::fold::Fold;
 use serde_json::{Value, json};
@@ -98,64 +97,26 @@ pub(crate) fn percent(text: &str) -> String {
     format!("{:.*}", decimals, value * 100.0)
 }
 
-/// Figures as a table for people.
-pub(crate) fn figures_table(question: &BoundQuestion, figures: &Figures) -> String {
-    let by: Vec<&str> = question.groupings().iter().map(|by| by.name.as_str()).collect();
-    cells_table(&question.question().draft().figure.kind, &by, &figures_json(figures))
-}
+/// Widest line of prose.
+const COLUMNS: usize = 100;
 
-/// Cells, as JSON has them, as a table: the dimensions, then the figures.
-pub(crate) fn cells_table(kind: &str, by: &[&str], cells: &Value) -> String {
-    if let ("transition", [rows @ .., columns]) = (kind, by)
-        && !rows.is_empty()
-    {
-        return matrix(rows, columns, cells);
-    }
-    let mut header: Vec<String> = by.iter().map(|name| plain(&name.replace('_', " "))).collect();
-    header.extend(["", "estimate", "likely range (95 %)", "noise", "chance"].map(str::to_owned));
-    let mut rows = vec![];
-    for cell in cells.as_array().into_iter().flatten() {
-        for figure in cell["figures"].as_array().into_iter().flatten() {
-            let key = by.iter().map(|name| plain(cell["key"][*name].as_str().unwrap_or("")));
-            rows.push(key.chain(figure_row(kind, figure)).collect());
+/// A paragraph in lines.
+pub(crate) fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => *line = word.to_owned(),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= COLUMNS => {
+                *line += &format!(" {word}");
+            }
+            _ => lines.push(word.to_owned()),
         }
     }
-    table_of(header, rows)
-}
-
-/// A transition as people read one: a line a start, a column an end, the row's shares in percent.
-fn matrix(by: &[&str], across: &str, cells: &Value) -> String {
-    let word = |cell: &Value, name: &str| plain(cell["key"][name].as_str().unwrap_or(""));
-    let mut ends: Vec<String> = vec![];
-    let (mut starts, mut lines): (Vec<Vec<String>>, Vec<Vec<String>>) = (vec![], vec![]);
-    for cell in cells.as_array().into_iter().flatten() {
-        let start: Vec<String> = by.iter().map(|name| word(cell, name)).collect();
-        let end = word(cell, across);
-        if !ends.contains(&end) {
-            ends.push(end);
-        }
-        if starts.last() != Some(&start) {
-            lines.push(start.clone());
-            starts.push(start);
-        }
-        let mut figures = cell["figures"].as_array().into_iter().flatten();
-        let share = figures.find(|figure| figure["name"] == "share" && figure["status"] == "estimated");
-        let show = |text: &Value| percent(text.as_str().unwrap_or(""));
-        let share = share.map(|figure| format!("{}\u{b1}{}", show(&figure["value"]), show(&figure["noise"])));
-        if let Some(line) = lines.last_mut() {
-            line.push(share.unwrap_or_else(|| "\u{b7}".to_owned()));
-        }
-    }
-    let header = by.iter().map(|name| plain(&name.replace('_', " "))).chain(ends).collect();
-    let table = table_of(header, lines);
-    format!(
-        "{table}\n{} of each line, in percent, with the privacy noise (95 %); \u{b7} is too few or too noisy to show.\nCounts, chance and likely ranges: --json",
-        plain(&across.replace('_', " "))
-    )
+    lines.join("\n") + "\n"
 }
 
 /// Rows under a header and a line, without borders.
-pub(super) fn table_of(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
+pub(crate) fn table_of(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     let style = TableStyle::new().header_separator(LineStyle::none().fill('\u{2500}').junction('\u{2500}'));
     table.load_style(style).set_content_arrangement(ContentArrangement::Disabled);
@@ -165,44 +126,6 @@ pub(super) fn table_of(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
     });
     let text = table.to_string();
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
-}
-
-fn figure_row(kind: &str, figure: &Value) -> Vec<String> {
-    let name = figure["name"].as_str().unwrap_or("");
-    let unit = unit_of(kind, name);
-    let show = |field: &str| {
-        let text = figure[field].as_str().unwrap_or("");
-        if unit.is_some() { percent(text) } else { plain(text) }
-    };
-    if figure["status"] != "estimated" {
-        return vec![plain(name), "suppressed".into(), "too few or too noisy".into()];
-    }
-    vec![
-        plain(name),
-        format!("{}{}", show("value"), unit.unwrap_or("")),
-        format!("{} to {}", show("low"), show("high")),
-        format!("\u{b1}{}", show("noise")),
-        figure["chance"].as_str().map_or_else(String::new, |_| format!("\u{b1}{}", show("chance"))),
-    ]
-}
-
-/// What of a person is cut off, which no range holds; empty where nothing is.
-pub(crate) fn clips_text(clips: &[String]) -> String {
-    match clips {
-        [] => String::new(),
-        clips => format!("What lies beyond is cut, and in neither range: {}.\n", plain(&clips.join("; "))),
-    }
-}
-
-/// How to read the ranges of a table.
-pub(crate) fn reading_text(kind: &str) -> String {
-    let mut text = String::from(
-        "Noise was added for privacy; chance is that of which people there were. About 1 in 20 such ranges misses.",
-    );
-    if kind == "event" {
-        text += "\nWhat hits a whole school at once, such as a burst pipe, is not in the range of ordinary chance.";
-    }
-    text + "\n"
 }
 
 /// What a committee that could be all corrupt means. The chance: 0.3^7 = 2.2e-4 at the fewest seats
@@ -326,48 +249,5 @@ mod tests {
         let line = audit_lines(std::slice::from_ref(&report));
         assert_eq!(line.lines().count(), 1, "{line}");
         assert!(line.contains("`x\\nRESULT PASS\\u{9b}2J\\u{61c}`"), "{line}");
-    }
-
-    #[test]
-    fn a_transition_is_a_line_a_start_and_a_column_an_end() {
-        let cell = |band: &str, grade: &str, share: Option<(&str, &str)>| {
-            let share = match share {
-                Some((value, noise)) => {
-                    json!({ "name": "share", "value": value, "noise": noise, "status": "estimated" })
-                }
-                None => json!({ "name": "share", "status": "suppressed" }),
-            };
-            json!({ "key": { "band": band, "grade": grade }, "figures": [{ "name": "count", "status": "suppressed" }, share] })
-        };
-        let cells = json!([
-            cell("low", "1", Some(("0.30", "0.041"))),
-            cell("low", "2", None),
-            cell("high", "1", None),
-            cell("high", "2", Some(("0.6", "0.02"))),
-        ]);
-        let text = cells_table("transition", &["band", "grade"], &cells);
-        let lines: Vec<String> =
-            text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-        assert_eq!(lines[0], "band 1 2");
-        assert_eq!(lines[2..4], ["low 30\u{b1}4.1 \u{b7}", "high \u{b7} 60\u{b1}2"]);
-        assert!(text.contains("grade of each line, in percent"), "{text}");
-    }
-
-    #[test]
-    fn a_table_has_a_line_under_its_header_and_fits_100_columns() {
-        let figure = json!({ "name": "change", "value": "-0.0412", "low": "-0.0530", "high": "-0.0294",
-                             "noise": "0.0110", "chance": "0.0043", "status": "estimated" });
-        let hidden = json!({ "name": "change", "status": "suppressed" });
-        let cells = json!([
-            { "key": { "pupil_premium": "true", "took_part": "yes" }, "figures": [figure] },
-            { "key": { "pupil_premium": "false", "took_part": "no" }, "figures": [hidden] },
-        ]);
-        let text = cells_table("event", &["pupil_premium", "took_part"], &cells);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 4, "{text}");
-        assert!(lines[1].chars().all(|c| c == '\u{2500}'), "{text}");
-        assert!(lines.iter().all(|line| line.chars().count() <= 100), "{text}");
-        assert!(lines[2].contains("-4.12 pp") && lines[2].contains("-5.30 to -2.94"), "{text}");
-        assert!(lines[3].contains("suppressed"), "{text}");
     }
 }

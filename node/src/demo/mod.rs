@@ -78,6 +78,8 @@ pub enum Data {
 pub struct Shown {
     /// The question, bound.
     pub question: BoundQuestion,
+    /// The Query.
+    pub query: String,
     /// Members of the co-operative.
     pub members: usize,
     /// Of the Roster.
@@ -277,6 +279,7 @@ async fn play(
     let planted =
         cast.truth.as_ref().map_or_else(Vec::new, |truth| planted::compare(truth, &question, &figures));
     Ok(Shown {
+        query: id.to_string(),
         members: nodes.len(),
         roster: plan.members.len(),
         committee: plan.committee.len(),

@@ -4,15 +4,20 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
+use datacoop_policy::derive::derive;
 use datacoop_policy::query::NoiseScale;
 use datacoop_policy::question::{BoundQuestion, Question, QuestionDraft};
 use datacoop_policy::{Day, MemberId, Period};
-use datacoop_protocol::fold::Fold;
+use datacoop_protocol::member::Member;
 use datacoop_protocol::rounds::Round;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::certificate::is_witnessed;
+use crate::figure::Figure;
+use crate::figure::released::Released;
 use crate::home::{Home, MemberIdText};
+use crate::own::beside::Beside;
 use crate::view::release_json;
 
 /// What the running node tells its own command line about a released Query.
@@ -33,9 +38,29 @@ pub struct BasisText {
     noise_std: NonZeroU32,
     doublings: u32,
     accepted: u32,
+    roster: usize,
+    certificate: String,
     sums: Vec<i64>,
     /// The Release as programs read it.
     pub release: Value,
+}
+
+impl Basis {
+    /// The figures of the Release, and of ours beside it where they are given.
+    pub fn figures(&self, own: &[Beside]) -> Vec<Figure> {
+        let released = derive(&self.question, &self.noise, self.accepted, &self.sums);
+        Released {
+            question: &self.question,
+            figures: &released,
+            accepted: self.accepted as usize,
+            roster: self.roster,
+            query: self.query.clone(),
+            certificate: self.certificate.clone(),
+            demo: self.demo,
+            own,
+        }
+        .figures()
+    }
 }
 
 /// What a Release follows from.
@@ -55,13 +80,22 @@ pub struct Basis {
     pub noise: NoiseScale,
     /// How many contributions are in the sums.
     pub accepted: u32,
+    /// Of how many members that took part.
+    pub roster: usize,
+    /// The Query.
+    pub query: String,
+    /// The certificate's name, or that a quorum has not cosigned all of it yet.
+    pub certificate: String,
+    /// Whether the co-operative is a made-up one.
+    pub demo: bool,
     /// Noisy sums in scaled steps, groups row-major, measures innermost.
     pub sums: Vec<i64>,
 }
 
 impl BasisText {
     /// Of a round; `None` unless it was released.
-    pub fn of(fold: &Fold, round: &Round, me: &MemberId) -> Option<Self> {
+    pub fn of(member: &Member, round: &Round) -> Option<Self> {
+        let (fold, me) = (member.fold(), member.me());
         let plan = round.plan()?;
         let charter = fold.charter_of(&plan.query.charter);
         let (_, released) = round.released()?;
@@ -81,6 +115,11 @@ impl BasisText {
             noise_std: plan.noise.noise_std,
             doublings: plan.noise.doublings,
             accepted: u32::try_from(released.accepted.len()).ok()?,
+            roster: plan.members.len(),
+            certificate: match is_witnessed(member, round) {
+                true => round.id.to_string().get(..16)?.to_owned(),
+                false => "not yet witnessed".into(),
+            },
             sums: released.sums,
             release: release_json(fold, round)?,
         })
@@ -108,6 +147,10 @@ impl BasisText {
             asked: Day::parse(&self.asked).ok_or_else(|| format!("`{}` is no day", self.asked))?,
             noise: NoiseScale { noise_std: self.noise_std, doublings: self.doublings },
             accepted: self.accepted,
+            roster: self.roster,
+            query: self.release["query"].as_str().unwrap_or_default().to_owned(),
+            certificate: self.certificate.clone(),
+            demo: self.demo,
             sums: self.sums.clone(),
         })
     }

@@ -72,6 +72,10 @@ pub(in crate::own) fn basis(text: &str, sums: &[i64]) -> Basis {
         asked: Day(20_000),
         noise: NoiseScale { noise_std: NonZeroU32::new(512).unwrap(), doublings: 1 },
         accepted: 4,
+        roster: 4,
+        query: "ab".repeat(32),
+        certificate: "not yet witnessed".into(),
+        demo: false,
         sums: sums.iter().map(|sum| sum * 2).collect(),
     }
 }

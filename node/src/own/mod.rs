@@ -10,6 +10,7 @@
 
 pub mod basis;
 pub mod beside;
+pub mod compare;
 pub mod count;
 pub mod given;
 mod level;

@@ -59,6 +59,10 @@ pub(crate) fn school() -> (Basis, Ours) {
         asked: Day(20_000),
         noise: NoiseScale { noise_std: NonZeroU32::new(512).unwrap(), doublings: 0 },
         accepted: 4,
+        roster: 4,
+        query: "ab".repeat(32),
+        certificate: "not yet witnessed".into(),
+        demo: false,
         sums,
     };
     (basis, ours)

@@ -1,0 +1,337 @@
+//! Figures of a Release: one for each measure that it shows, ours beside the cluster's where we ask for
+//! it. Digits are the Release's own; only the point of a share moves, because people read percent.
+
+use datacoop_policy::derive::{FigureValue, Figures, Status};
+use datacoop_policy::question::{BoundQuestion, Measured};
+
+use super::{Cell, Figure, Form, Number, Row, Unit, Who};
+use crate::own::beside::Beside;
+use crate::own::compare::compare;
+
+/// A Release and what is told beside it.
+pub struct Released<'a> {
+    /// What was asked.
+    pub question: &'a BoundQuestion,
+    /// What it shows.
+    pub figures: &'a Figures,
+    /// How many members are counted.
+    pub accepted: usize,
+    /// Of how many that took part.
+    pub roster: usize,
+    /// The Query, as people name it.
+    pub query: String,
+    /// The certificate, or why there is none.
+    pub certificate: String,
+    /// Whether the people are made up.
+    pub demo: bool,
+    /// Our own figures of the same cells; empty where nobody asked for them.
+    pub own: &'a [Beside],
+}
+
+/// Which number of a cell, and how it is read.
+struct Measure<'a> {
+    name: &'a str,
+    unit: Unit,
+    percent: bool,
+}
+
+impl<'a> Measure<'a> {
+    fn of(question: &BoundQuestion, name: &'a str) -> Self {
+        let kind = question.question().draft().figure.kind.as_str();
+        let people = match question.question().draft().per.as_deref() {
+            Some("pupil") => "pupils",
+            Some("activity") => "activities",
+            _ => "people",
+        };
+        let (unit, percent) = match (kind, name) {
+            (_, "count") => (Unit::Count(people.into()), false),
+            ("event", _) | (_, "rate difference") => (Unit::PercentagePoints, true),
+            (_, "rate" | "share") => (Unit::Percent, true),
+            _ => (Unit::Of(own_unit(&question.question().draft().matters)), false),
+        };
+        Self { name, unit, percent }
+    }
+
+    fn number(&self, text: &str) -> Option<Number> {
+        if self.percent { Number::parse_percent(text) } else { Number::parse(text) }
+    }
+
+    fn cluster(&self, figure: &FigureValue) -> Cell {
+        let shown = || {
+            Some(Cell::Estimated {
+                value: self.number(&figure.value)?,
+                low: self.number(&figure.low)?,
+                high: self.number(&figure.high)?,
+                noise: self.number(&figure.noise)?,
+                chance: match &figure.chance {
+                    Some(chance) => Some(self.number(chance)?),
+                    None => None,
+                },
+            })
+        };
+        match figure.status {
+            Status::Suppressed => Cell::Suppressed,
+            Status::Estimated => shown().unwrap_or(Cell::Suppressed),
+        }
+    }
+
+    /// Ours, with as many digits as the cluster's; where that has none, with two.
+    fn ours(&self, one: &Beside, cluster: &Cell) -> Cell {
+        let Some(ours) = one.ours else { return Cell::Missing };
+        let decimals = cluster.value().map_or(2, Number::decimals);
+        let times = if self.percent { 100.0 } else { 1.0 };
+        let number = |value: f64| Number::of(value * times, decimals);
+        // Rounded up: half a last digit and a bit, so that a range is never told narrower than it is.
+        let chance = one.chance.map(|chance| {
+            let step = 10_f64.powi(-i32::try_from(decimals).unwrap_or(0));
+            Number::of((chance * times / step).ceil() * step, decimals)
+        });
+        Cell::Exact { value: number(ours), chance }
+    }
+
+    /// What is said of ours beside the cluster's.
+    fn says(&self, question: &BoundQuestion, one: &Beside) -> String {
+        let matters = question.question().matters();
+        if matters.measured == Measured::Percent || (matters.measured == Measured::Points) != self.percent {
+            return String::new();
+        }
+        #[expect(clippy::cast_precision_loss)]
+        let matters = matters.billionths as f64 / 1e9;
+        let Some(difference) = compare(one, matters) else { return String::new() };
+        let times = if self.percent { 100.0 } else { 1.0 };
+        let digits = decimals_of(difference.half * times);
+        let show = |value: f64| {
+            let number = Number::of(value * times, digits);
+            if number.value() > 0.0 { format!("+{number}") } else { number.to_string() }
+        };
+        let unit = if self.percent { " percentage points" } else { "" };
+        format!(
+            "{}: the difference is likely between {} and {}{unit}",
+            difference.comparison.words(),
+            show(difference.value - difference.half),
+            show(difference.value + difference.half)
+        )
+    }
+
+    /// What is measured, in words.
+    fn words(&self) -> String {
+        match self.name {
+            "rate" | "share" | "count" => capital(self.name),
+            "rate difference" => "Difference of the rates".into(),
+            name if name.starts_with("quantile ") => quantile_words(name),
+            name => capital(&name.replace('_', " ")),
+        }
+    }
+}
+
+/// The unit that a question states of itself, such as `points` of `3 points`.
+fn own_unit(matters: &str) -> String {
+    let unit = matters.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '/' | ' '));
+    if unit.is_empty() { "points of the scale".to_owned() } else { unit.to_owned() }
+}
+
+/// Decimals of a number whose half-width this is: down to its tenth.
+fn decimals_of(half: f64) -> usize {
+    if half <= 0.0 {
+        return 1;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let decimals = (1.0 - half.log10().floor() - 1.0).clamp(0.0, 6.0) as usize;
+    decimals
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// Such as `A quarter have at most`.
+fn quantile_words(name: &str) -> String {
+    match name.trim_start_matches("quantile ") {
+        "1/10" => "One in ten has at most".into(),
+        "1/4" => "A quarter have at most".into(),
+        "1/2" => "Half have at most (median)".into(),
+        "3/4" => "Three quarters have at most".into(),
+        "9/10" => "Nine in ten have at most".into(),
+        part => format!("{part} have at most"),
+    }
+}
+
+/// A grouping and one of its values as people name them.
+pub fn key_words(name: &str, value: &str) -> (String, String) {
+    let plain = capital(&name.replace('_', " "));
+    let yes_no = |value: &str| match value {
+        "true" => "yes".to_owned(),
+        "false" => "no".to_owned(),
+        other => other.replace('_', " "),
+    };
+    let value = match (name, value.split_once(" minus ")) {
+        ("nc_year", None) => return ("Year group".into(), format!("Year {value}")),
+        ("sen", None) => return ("Special needs".into(), sen_words(value).into()),
+        (_, Some((left, right))) => format!("{plain}: {} minus {}", yes_no(left), yes_no(right)),
+        (_, None) if matches!(value, "true" | "false" | "yes" | "no") => {
+            format!("{plain}: {}", yes_no(value))
+        }
+        (_, None) if value.starts_with(|c: char| c.is_ascii_digit()) => format!("{plain} {value}"),
+        (_, None) => capital(&yes_no(value)),
+    };
+    (plain, value)
+}
+
+/// The codes of the School Census for special educational needs.
+fn sen_words(value: &str) -> &str {
+    match value {
+        "N" => "No special needs",
+        "K" => "SEN support",
+        "E" => "Education, health and care plan",
+        other => other,
+    }
+}
+
+impl Released<'_> {
+    /// One figure for each measure, in the order in which the Release shows them.
+    pub fn figures(&self) -> Vec<Figure> {
+        let mut names: Vec<&str> = vec![];
+        for figure in self.figures.cells.iter().flat_map(|cell| &cell.figures) {
+            if !names.contains(&figure.name.as_str()) {
+                names.push(&figure.name);
+            }
+        }
+        let (quantiles, others): (Vec<&str>, Vec<&str>) =
+            names.into_iter().partition(|name| name.starts_with("quantile "));
+        let spread = (!quantiles.is_empty()).then(|| self.spread(&quantiles));
+        let rest = others.iter().enumerate().map(|(n, name)| self.measure(n, name));
+        let mut figures: Vec<Figure> = spread.into_iter().chain(rest).collect();
+        // Of the whole Release: said once, below the last.
+        if let Some(last) = figures.last_mut() {
+            last.notes.extend(self.notes());
+        }
+        figures
+    }
+
+    /// What no figure of the Release can say.
+    fn notes(&self) -> Vec<String> {
+        let draft = self.question.question().draft();
+        let clips = self.question.clips();
+        let mut notes = vec![];
+        if !clips.is_empty() {
+            notes.push(format!("What lies beyond is cut, and in no range: {}.", clips.join("; ")));
+        }
+        if !draft.cannot_tell.is_empty() {
+            notes.push(format!("It cannot tell {}.", draft.cannot_tell.join("; ")));
+        }
+        if draft.figure.kind == "event" {
+            notes.push(
+                "What hits a whole school at once, such as a burst pipe, is not in the range of ordinary chance."
+                    .into(),
+            );
+        }
+        notes
+    }
+
+    /// A figure without rows.
+    fn blank(&self, n: usize, measured: &str, unit: Unit, form: Form) -> Figure {
+        let draft = self.question.question().draft();
+        let narrowed: Vec<String> = self
+            .question
+            .narrowed()
+            .iter()
+            .map(|only| only.values.iter().map(|value| key_words(&only.column, value).1).collect::<Vec<_>>())
+            .map(|values| values.join(" or "))
+            .collect();
+        let who = if narrowed.is_empty() { String::new() } else { format!(", {}", narrowed.join(", ")) };
+        Figure {
+            id: format!("r-{}-{n}", self.query.get(..8).unwrap_or(&self.query)),
+            title: draft.title.clone(),
+            subtitle: format!(
+                "{measured}{who}, {}, {} of {} members counted; {}",
+                period_words(self.question.period().to_string()),
+                self.accepted,
+                self.roster,
+                unit.words()
+            ),
+            unit,
+            form,
+            rows: vec![],
+            notes: vec![],
+            source: format!("Release of query {}", self.query.get(..16).unwrap_or(&self.query)),
+            certificate: self.certificate.clone(),
+            demo: self.demo,
+        }
+    }
+
+    fn key(key: &[(String, String)]) -> Vec<(String, String)> {
+        key.iter().map(|(name, value)| key_words(name, value)).collect()
+    }
+
+    /// Ours of the same cell and measure.
+    fn ours(&self, key: &[(String, String)], name: &str) -> Option<&Beside> {
+        self.own.iter().find(|one| one.key == key && one.cluster.name == name)
+    }
+
+    fn measure(&self, n: usize, name: &str) -> Figure {
+        let measure = Measure::of(self.question, name);
+        let matrix = self.question.question().draft().figure.kind == "transition";
+        let form = if matrix { Form::Matrix } else { Form::IntervalRows };
+        let mut figure = self.blank(n, &measure.words(), measure.unit.clone(), form);
+        for cell in &self.figures.cells {
+            let Some(value) = cell.figures.iter().find(|figure| figure.name == name) else { continue };
+            let cluster = measure.cluster(value);
+            let ours = self.ours(&cell.key, name).filter(|_| !matrix).map(|one| {
+                let mut row = Row::new(Self::key(&cell.key), Who::Own, measure.ours(one, &cluster));
+                row.says = measure.says(self.question, one);
+                row
+            });
+            figure.rows.push(Row::new(Self::key(&cell.key), Who::Cluster, cluster));
+            figure.rows.extend(ours);
+        }
+        self.note_few(&mut figure, name);
+        figure
+    }
+
+    /// Quantiles stand together: as a spread where there is one group, else as rows.
+    fn spread(&self, names: &[&str]) -> Figure {
+        let measure = Measure::of(self.question, names[0]);
+        let one_group = self.figures.cells.len() == 1;
+        let at: Vec<f64> = names.iter().filter_map(|name| part_of(name)).collect();
+        let form = match one_group && at.len() == names.len() {
+            true => Form::Strip { at, counts: "people".into() },
+            false => Form::IntervalRows,
+        };
+        let mut figure = self.blank(0, "Spread", measure.unit.clone(), form);
+        for cell in &self.figures.cells {
+            for value in cell.figures.iter().filter(|value| names.contains(&value.name.as_str())) {
+                let words = Measure::of(self.question, &value.name).words();
+                let key = || Self::key(&cell.key).into_iter().chain([("Part".to_owned(), words.clone())]);
+                let cluster = measure.cluster(value);
+                let ours = self.ours(&cell.key, &value.name).map(|one| measure.ours(one, &cluster));
+                figure.rows.push(Row::new(key(), Who::Cluster, cluster));
+                figure.rows.extend(ours.map(|cell| Row::new(key(), Who::Own, cell)));
+            }
+        }
+        figure
+    }
+
+    /// Own figures of so few people that they may point at one.
+    fn note_few(&self, figure: &mut Figure, name: &str) {
+        let few = self.own.iter().filter(|one| one.cluster.name == name && one.is_few()).count();
+        if few > 0 {
+            figure.notes.push(format!(
+                "{few} of our own figures are of fewer than {} people: such a figure may point at one of them.",
+                crate::own::PEOPLE_FEW
+            ));
+        }
+    }
+}
+
+/// The part that a quantile's name states.
+fn part_of(name: &str) -> Option<f64> {
+    let (a, b) = name.strip_prefix("quantile ")?.split_once('/')?;
+    let (a, b): (f64, f64) = (a.parse().ok()?, b.parse().ok()?);
+    Some(a / b)
+}
+
+/// `2026-09-01..2026-10-23` as people say it.
+fn period_words(period: String) -> String {
+    period.replace("..", " to ")
+}

@@ -1,0 +1,250 @@
+//! The drawn part of each form. Places are percent of the width, so a drawing is right at any size; every
+//! number drawn here stands as text in the table beside it, and the drawing is hidden from screen readers
+//! unless it stands alone.
+
+use std::fmt::Write as _;
+
+use maud::{Markup, html};
+
+use super::scale::Scale;
+use super::{Cell, Row, Who};
+
+/// Height of a row's drawing, px: two bars and a mark of 10 px with air.
+const ROW_HEIGHT: u32 = 26;
+/// Height of a series, px.
+const SERIES_HEIGHT: u32 = 220;
+/// What of a series' width lies left of its plot, percent: labels of the scale.
+const SERIES_LEFT: f64 = 9.0;
+/// Labels under a series, at most, or they overlap.
+const SERIES_LABELS_MAX: usize = 8;
+
+/// A place in percent; two decimals are a hundredth of a pixel.
+fn pct(at: f64) -> String {
+    format!("{at:.2}%")
+}
+
+/// A mark at a place: shape as well as colour says whose it is.
+fn mark(who: Who, x: f64, y: &str) -> Markup {
+    html! {
+        svg x=(pct(x)) y=(y) overflow="visible" {
+            @match who {
+                Who::Own => path class="own" d="M0 -6.5 L6.5 0 L0 6.5 L-6.5 0 Z" {},
+                Who::Cluster | Who::Plain => circle class="cluster" r="5" {},
+            }
+        }
+    }
+}
+
+/// The ticks of a scale as the head of a column of rows.
+pub(super) fn axis(scale: &Scale) -> Markup {
+    let ticks = scale.ticks();
+    let last = ticks.len().saturating_sub(1);
+    // Neighbours of a narrow column would touch: every second label is enough to read a place.
+    let every = if ticks.len() > 6 { 2 } else { 1 };
+    html! {
+        svg class="axis" aria-hidden="true" focusable="false" width="100%" height="20" {
+            @for (n, (at, label)) in ticks.iter().enumerate() {
+                @if n % every == 0 {
+                    text class="tick" x=(pct(scale.at(*at))) y="14"
+                        text-anchor=(if n == 0 { "start" } else if n == last { "end" } else { "middle" }) { (label) }
+                }
+            }
+        }
+    }
+}
+
+/// One row: ordinary chance and noise together thin, noise alone thick, and the mark.
+pub(super) fn row(scale: &Scale, row: &Row) -> Markup {
+    let class = match row.who {
+        Who::Own => "own",
+        Who::Cluster | Who::Plain => "cluster",
+    };
+    html! {
+        svg class="marks" aria-hidden="true" focusable="false" width="100%" height=(ROW_HEIGHT) {
+            @for (at, _) in scale.ticks() { line class="grid" x1=(pct(scale.at(at))) x2=(pct(scale.at(at))) y1="0" y2="100%" {} }
+            @if scale.has_zero_inside() { line class="zero" x1=(pct(scale.at(0.0))) x2=(pct(scale.at(0.0))) y1="0" y2="100%" {} }
+            @if let Some((low, high)) = row.cell.ends() {
+                line class={ "chance " (class) } x1=(pct(scale.at(low))) x2=(pct(scale.at(high))) y1="50%" y2="50%" {}
+            }
+            @if let Cell::Estimated { value, noise, .. } = &row.cell {
+                line class="noise" x1=(pct(scale.at(value.value() - noise.value())))
+                    x2=(pct(scale.at(value.value() + noise.value()))) y1="50%" y2="50%" {}
+            }
+            @if let Some(value) = row.cell.value() { (mark(row.who, scale.at(value.value()), "50%")) }
+        }
+    }
+}
+
+/// A spread: bands between the outer and the inner pair, whose edges fade over their likely ranges.
+pub(super) fn strip(scale: &Scale, rows: &[&Row]) -> Markup {
+    let of = |who: Who| rows.iter().filter(move |row| row.who == who);
+    let edges: Vec<&&Row> = of(Who::Cluster).filter(|row| row.cell.value().is_some()).collect();
+    let place = |row: &Row| row.cell.value().map_or(0.0, |value| scale.at(value.value()));
+    let pairs = edges.len() / 2;
+    html! {
+        svg class="strip" aria-hidden="true" focusable="false" width="100%" height="64" {
+            @for (at, _) in scale.ticks() { line class="grid" x1=(pct(scale.at(at))) x2=(pct(scale.at(at))) y1="0" y2="100%" {} }
+            @for pair in 0..pairs {
+                @let (left, right) = (place(edges[pair]), place(edges[edges.len() - 1 - pair]));
+                rect class=(if pair == 0 { "outer" } else { "inner" }) x=(pct(left)) width=(pct((right - left).max(0.0)))
+                    y=(if pair == 0 { 22 } else { 16 }) height=(if pair == 0 { 20 } else { 32 }) {}
+            }
+            @for row in &edges {
+                @if let Some((low, high)) = row.cell.ends() {
+                    rect class="edge" x=(pct(scale.at(low))) width=(pct(scale.at(high) - scale.at(low))) y="16" height="32" {}
+                }
+            }
+            @if edges.len() % 2 == 1 {
+                @let middle = pct(place(edges[pairs]));
+                line class="median" x1=(middle) x2=(middle) y1="12" y2="52" {}
+            }
+            @for row in of(Who::Own) {
+                @if row.cell.value().is_some() {
+                    (mark(Who::Own, place(row), "32"))
+                    svg x=(pct(place(row))) y="10" overflow="visible" { text class="own" text-anchor="middle" { "Ours" } }
+                }
+            }
+        }
+    }
+}
+
+/// Points of a series as a path; a missing period ends one line and the next begins another.
+fn line_path(places: &[Option<(f64, f64)>]) -> String {
+    let mut path = String::new();
+    let mut pen_down = false;
+    for place in places {
+        match place {
+            Some((x, y)) => {
+                let _ = write!(path, "{}{x:.2} {y:.2} ", if pen_down { "L" } else { "M" });
+                pen_down = true;
+            }
+            None => pen_down = false,
+        }
+    }
+    path
+}
+
+/// The band between low and high, one closed piece for each stretch without a gap.
+fn band_path(ends: &[Option<(f64, f64, f64)>]) -> String {
+    let mut path = String::new();
+    for stretch in ends.split(Option::is_none) {
+        let known: Vec<(f64, f64, f64)> = stretch.iter().copied().flatten().collect();
+        if known.len() < 2 {
+            continue;
+        }
+        let over = known.iter().map(|(x, _, high)| format!("{x:.2} {high:.2}"));
+        let back = known.iter().rev().map(|(x, low, _)| format!("{x:.2} {low:.2}"));
+        let all: Vec<String> = over.chain(back).collect();
+        let _ = write!(path, "M{} Z ", all.join(" L"));
+    }
+    path
+}
+
+/// A line over periods with its 95 % band. `rows` are of one series in order; ours are marked, not joined
+/// to the cluster's.
+pub(super) fn series(
+    scale: &Scale,
+    rows: &[&Row],
+    period: usize,
+    breaks: &[usize],
+    name: &str,
+    desc: &str,
+) -> Markup {
+    let names: Vec<&str> = {
+        let mut names: Vec<&str> = vec![];
+        for row in rows {
+            let name = row.key.get(period).map_or("", |(_, value)| value.as_str());
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    };
+    #[expect(clippy::cast_precision_loss)]
+    let x_of = |n: usize| 100.0 * (n as f64 + 0.5) / names.len().max(1) as f64;
+    let of = |who: Who, name: &str| {
+        rows.iter().find(|row| row.who == who && row.key.get(period).is_some_and(|(_, value)| value == name))
+    };
+    let theirs: Vec<Option<&&Row>> =
+        names.iter().map(|name| of(Who::Cluster, name).or_else(|| of(Who::Plain, name))).collect();
+    let y = |value: f64| 100.0 - scale.at(value);
+    let points: Vec<Option<(f64, f64)>> = theirs
+        .iter()
+        .enumerate()
+        .map(|(n, row)| Some((x_of(n), y(row.as_ref()?.cell.value()?.value()))))
+        .collect();
+    let ends: Vec<Option<(f64, f64, f64)>> = theirs
+        .iter()
+        .enumerate()
+        .map(|(n, row)| row.as_ref()?.cell.ends().map(|(low, high)| (x_of(n), y(low), y(high))))
+        .collect();
+    let ours: Vec<Option<(f64, f64)>> = names
+        .iter()
+        .enumerate()
+        .map(|(n, name)| Some((x_of(n), y(of(Who::Own, name)?.cell.value()?.value()))))
+        .collect();
+    let width = 100.0 - SERIES_LEFT;
+    let outer = |x: f64| pct(SERIES_LEFT + x * width / 100.0);
+    let every = names.len().div_ceil(SERIES_LABELS_MAX).max(1);
+    html! {
+        svg class="series" role="img" aria-labelledby={ (name) "-t " (name) "-d" } width="100%" height=(SERIES_HEIGHT) {
+            title id={ (name) "-t" } { "Chart" }
+            desc id={ (name) "-d" } { (desc) }
+            svg x="0" y="12" width="100%" height=(SERIES_HEIGHT - 40) overflow="visible" {
+                @for (at, label) in scale.ticks() {
+                    line class="grid" x1=(pct(SERIES_LEFT)) x2="100%" y1=(pct(y(at))) y2=(pct(y(at))) {}
+                    text class="tick" x=(pct(SERIES_LEFT - 1.0)) y=(pct(y(at))) dy="4" text-anchor="end" { (label) }
+                }
+                @for at in breaks {
+                    @let x = outer((x_of(at.saturating_sub(1)) + x_of(*at)) / 2.0);
+                    line class="broken" x1=(x) x2=(x) y1="0" y2="100%" {}
+                }
+                svg x=(pct(SERIES_LEFT)) y="0" width=(pct(width)) height="100%" viewBox="0 0 100 100" preserveAspectRatio="none" {
+                    path class="band" d=(band_path(&ends)) {}
+                    path class="line" d=(line_path(&points)) vector-effect="non-scaling-stroke" {}
+                    path class="line own" d=(line_path(&ours)) vector-effect="non-scaling-stroke" {}
+                }
+                @for (x, y) in points.iter().flatten() {
+                    svg x=(outer(*x)) y=(pct(*y)) overflow="visible" { circle class="cluster" r="3.5" {} }
+                }
+                @for (x, y) in ours.iter().flatten() {
+                    svg x=(outer(*x)) y=(pct(*y)) overflow="visible" { path class="own" d="M0 -5 L5 0 L0 5 L-5 0 Z" {} }
+                }
+                @for (n, name) in names.iter().enumerate() {
+                    @if n % every == 0 {
+                        svg x=(outer(x_of(n))) y="100%" overflow="visible" { text class="tick" y="18" text-anchor="middle" { (name) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What of a budget is used and reserved; the rest of the bar is left.
+pub(super) fn meter(used: f64, reserved: f64, all: f64) -> Markup {
+    let part = |value: f64| pct(if all > 0.0 { (100.0 * value / all).clamp(0.0, 100.0) } else { 0.0 });
+    html! {
+        svg class="meter" aria-hidden="true" focusable="false" width="100%" height="22" {
+            rect class="left" x="0" y="1" width="100%" height="20" {}
+            rect class="used" x="0" y="1" width=(part(used)) height="20" {}
+            rect class="reserved" x=(part(used)) y="1" width=(part(reserved)) height="20" {}
+        }
+    }
+}
+
+/// Columns of counts, the tallest full.
+pub(super) fn ticks(rows: &[Row]) -> Markup {
+    let most = rows.iter().filter_map(|row| row.cell.value()).map(super::Number::value).fold(1.0, f64::max);
+    #[expect(clippy::cast_precision_loss)]
+    let wide = 100.0 / rows.len().max(1) as f64;
+    html! {
+        svg class="ticks" aria-hidden="true" focusable="false" width="100%" height="48" {
+            line class="grid" x1="0" x2="100%" y1="47.5" y2="47.5" {}
+            @for (n, row) in rows.iter().enumerate() {
+                @let high = row.cell.value().map_or(0.0, |value| 46.0 * value.value() / most);
+                @let x = { #[expect(clippy::cast_precision_loss)] let n = n as f64; n * wide };
+                rect class="used" x=(pct(x + wide * 0.15)) width=(pct(wide * 0.7)) y=(format!("{:.2}", 47.0 - high)) height=(format!("{high:.2}")) {}
+            }
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Who may see a page. In this order, outermost first: Host, time, headers, length, forgery, session. Host
+//! comes first because under DNS rebinding a page's Origin equals its Host, and a check of the Origin alone
+//! passes. Must not know what a page says.
+//!
+//! Source: UI section 5; Fetch Metadata (W3C); RFC 6265bis on cookies.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use datacoop_policy::{Digest, MemberId};
+use datacoop_protocol::log::tree::sha256;
+
+use crate::entropy;
+
+/// How long a code that was shown opens the door: time to click a link, not to find it later.
+pub const CODE_TIME: Duration = Duration::from_secs(60);
+/// A session that nobody uses ends: a screen left alone over a working day.
+pub const IDLE_TIME: Duration = Duration::from_secs(12 * 3600);
+/// Any session ends.
+pub const SESSION_TIME: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Sessions at a time: a few browsers of a few people; the oldest makes room.
+const SESSIONS_MAX: usize = 32;
+/// How long an answer may take.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// Nothing from elsewhere, nothing inline, no frame around us.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; report-uri /csp-report";
+
+/// A session: the hash of its cookie, never the cookie.
+struct Session {
+    hash: Digest,
+    began: Instant,
+    seen: Instant,
+}
+
+#[derive(Default)]
+struct Inside {
+    code: Option<(Digest, Instant)>,
+    sessions: VecDeque<Session>,
+}
+
+/// The door to a node's pages.
+pub struct Door {
+    hosts: [String; 3],
+    cookie: String,
+    inside: Mutex<Inside>,
+    reports: AtomicU64,
+}
+
+impl Door {
+    /// A door at a loopback address. Cookies do not tell ports apart, so the name tells nodes apart.
+    pub fn new(address: SocketAddr, member: &MemberId) -> Self {
+        let port = address.port();
+        let member = sha256(&[member.as_str().as_bytes()]).to_string();
+        Self {
+            hosts: [format!("127.0.0.1:{port}"), format!("[::1]:{port}"), format!("localhost:{port}")],
+            cookie: format!("datacoop_{}", member.get(..8).unwrap_or_default()),
+            inside: Mutex::default(),
+            reports: AtomicU64::new(0),
+        }
+    }
+
+    /// A code that opens the door once, within a minute. An older one is worth nothing from now on.
+    pub fn new_code(&self, now: Instant) -> String {
+        let code = Digest(entropy::bytes()).to_string();
+        self.inside().code = Some((sha256(&[code.as_bytes()]), now));
+        code
+    }
+
+    /// Whether the policy of our pages was broken, and how often a browser said so.
+    pub fn reports(&self) -> u64 {
+        self.reports.load(Ordering::Relaxed)
+    }
+
+    /// A browser says that a page broke the policy.
+    pub fn report(&self) {
+        self.reports.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn inside(&self) -> std::sync::MutexGuard<'_, Inside> {
+        // What it holds is whole after each statement.
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Burns a code. The cookie to set, if it was the one; a wrong one burns nothing, since it cannot be
+    /// guessed and whoever sends it must not lock us out.
+    pub fn enter(&self, code: &str, now: Instant) -> Option<String> {
+        let mut inside = self.inside();
+        let (hash, shown) = inside.code?;
+        if hash != sha256(&[code.as_bytes()]) || now.duration_since(shown) > CODE_TIME {
+            return None;
+        }
+        inside.code = None;
+        let secret = Digest(entropy::bytes()).to_string();
+        if inside.sessions.len() == SESSIONS_MAX {
+            inside.sessions.pop_front();
+        }
+        inside.sessions.push_back(Session { hash: sha256(&[secret.as_bytes()]), began: now, seen: now });
+        Some(format!("{}={secret}; HttpOnly; SameSite=Strict; Path=/", self.cookie))
+    }
+
+    /// Ends the session that a request comes with.
+    pub fn leave(&self, headers: &HeaderMap) -> String {
+        if let Some(hash) = self.secret(headers) {
+            self.inside().sessions.retain(|session| session.hash != hash);
+        }
+        format!("{}=; Max-Age=0; HttpOnly; SameSite=Strict; Path=/", self.cookie)
+    }
+
+    /// The hash of the cookie that a request comes with. Hashing first makes the comparison's time tell nothing.
+    fn secret(&self, headers: &HeaderMap) -> Option<Digest> {
+        let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+        let mut pairs =
+            cookies.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let (_, secret) = pairs.find(|(name, _)| *name == self.cookie)?;
+        Some(sha256(&[secret.as_bytes()]))
+    }
+
+    /// Whether a request comes from somebody who signed in; it keeps the session alive.
+    fn is_inside(&self, headers: &HeaderMap, now: Instant) -> bool {
+        let Some(hash) = self.secret(headers) else { return false };
+        let mut inside = self.inside();
+        inside.sessions.retain(|session| {
+            now.duration_since(session.seen) <= IDLE_TIME && now.duration_since(session.began) <= SESSION_TIME
+        });
+        let session = inside.sessions.iter_mut().find(|session| session.hash == hash);
+        session.is_some_and(|session| {
+            session.seen = now;
+            true
+        })
+    }
+
+    fn host<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        let mut hosts = headers.get_all(header::HOST).into_iter();
+        let host = hosts.next()?.to_str().ok()?;
+        (hosts.next().is_none() && self.hosts.iter().any(|ours| ours == host)).then_some(host)
+    }
+}
+
+/// Whether a request that may change something was sent by a page of ours.
+fn is_ours(method: &Method, headers: &HeaderMap, host: &str) -> bool {
+    if matches!(*method, Method::GET | Method::HEAD) {
+        return true;
+    }
+    let said = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    match said(&HeaderName::from_static("sec-fetch-site")) {
+        Some(site) => site == "same-origin",
+        None => said(&header::ORIGIN).is_some_and(|origin| origin.strip_prefix("http://") == Some(host)),
+    }
+}
+
+/// Paths that need no session: how to get one, how pages look, what browsers report.
+fn is_open(path: &str) -> bool {
+    path == "/enter" || path == "/csp-report" || path.starts_with("/assets/")
+}
+
+/// Lets a request in, or says no. Every answer carries the headers.
+pub async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    let Some(host) = door.host(request.headers()).map(str::to_owned) else {
+        return StatusCode::MISDIRECTED_REQUEST.into_response();
+    };
+    let answer = tokio::time::timeout(ANSWER_TIME, admit(&door, &host, request, next)).await;
+    let mut response = answer.unwrap_or_else(|_| {
+        (StatusCode::SERVICE_UNAVAILABLE, "This took too long. Try again.").into_response()
+    });
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn admit(door: &Door, host: &str, request: Request, next: Next) -> Response {
+    if !is_ours(request.method(), request.headers(), host) && request.uri().path() != "/csp-report" {
+        return (StatusCode::FORBIDDEN, "This form was sent from another page. Nothing was done.")
+            .into_response();
+    }
+    if !is_open(request.uri().path()) && !door.is_inside(request.headers(), Instant::now()) {
+        return Redirect::to("/enter").into_response();
+    }
+    next.run(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn door() -> Door {
+        Door::new("127.0.0.1:8471".parse().unwrap(), &"GB-EDU-000001".parse().unwrap())
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn a_code_opens_once_and_only_while_it_is_fresh() {
+        let (door, now) = (door(), Instant::now());
+        let code = door.new_code(now);
+        assert_eq!(door.enter("0", now), None);
+        assert_eq!(door.enter(&code, now + CODE_TIME + Duration::from_secs(1)), None);
+        let cookie = door.enter(&code, now + CODE_TIME).unwrap();
+        assert_eq!(door.enter(&code, now), None, "burnt");
+        for part in ["HttpOnly", "SameSite=Strict", "Path=/"] {
+            assert!(cookie.contains(part), "{cookie}");
+        }
+        let pair = cookie.split(';').next().unwrap();
+        let with = headers(&[("cookie", &format!("other=1; {pair}"))]);
+        assert!(door.is_inside(&with, now));
+        assert!(!door.is_inside(&headers(&[("cookie", "datacoop_00000000=1")]), now));
+        assert!(!door.is_inside(&HeaderMap::new(), now));
+        let (old, new) = (door.new_code(now), door.new_code(now));
+        assert_eq!(door.enter(&old, now), None, "the newer one counts");
+        assert!(door.enter(&new, now).is_some());
+        door.leave(&with);
+        assert!(!door.is_inside(&with, now));
+    }
+
+    #[test]
+    fn sessions_end_by_idleness_and_by_age() {
+        let (door, now) = (door(), Instant::now());
+        let session = || {
+            let code = door.new_code(now);
+            let cookie = door.enter(&code, now).unwrap();
+            headers(&[("cookie", cookie.split(';').next().unwrap())])
+        };
+        let idle = session();
+        assert!(door.is_inside(&idle, now + IDLE_TIME));
+        assert!(!door.is_inside(&idle, now + IDLE_TIME * 2 + Duration::from_secs(1)));
+        let busy = session();
+        let mut at = now;
+        while at <= now + SESSION_TIME {
+            assert!(door.is_inside(&busy, at), "{:?}", at.duration_since(now));
+            at += IDLE_TIME;
+        }
+        assert!(!door.is_inside(&busy, now + SESSION_TIME + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn only_our_own_names_are_a_host() {
+        let door = door();
+        for host in ["127.0.0.1:8471", "[::1]:8471", "localhost:8471"] {
+            assert_eq!(door.host(&headers(&[("host", host)])), Some(host));
+        }
+        for host in [
+            "evil.example",
+            "evil.example:8471",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "LOCALHOST:8471",
+            "127.0.0.1:8471.evil.example",
+            "",
+        ] {
+            assert_eq!(door.host(&headers(&[("host", host)])), None, "{host}");
+        }
+        assert_eq!(door.host(&headers(&[("host", "localhost:8471"), ("host", "evil.example")])), None);
+        assert_eq!(door.host(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_form_of_another_page_changes_nothing() {
+        let host = "localhost:8471";
+        let ours = |pairs: &[(&'static str, &str)]| is_ours(&Method::POST, &headers(pairs), host);
+        assert!(ours(&[("sec-fetch-site", "same-origin")]));
+        assert!(ours(&[("origin", "http://localhost:8471")]));
+        for pairs in [
+            &[][..],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "cross-site"), ("origin", "http://localhost:8471")],
+            &[("sec-fetch-site", "none")],
+            &[("origin", "http://localhost:9000")],
+            &[("origin", "https://localhost:8471")],
+            &[("origin", "null")],
+        ] {
+            assert!(!ours(pairs), "{pairs:?}");
+        }
+        assert!(is_ours(&Method::GET, &HeaderMap::new(), host));
+        assert!(!is_ours(&Method::DELETE, &HeaderMap::new(), host));
+    }
+}

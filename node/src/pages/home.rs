@@ -1,0 +1,75 @@
+//! The first page: what stands out, and how the node is.
+
+use axum::extract::State;
+use axum::response::Response;
+use maud::html;
+use serde_json::Value;
+
+use super::results::told;
+use super::{frame_of, stopped};
+use crate::clock;
+use crate::driver::Handle;
+use crate::figure::Figure;
+use crate::view::status_json;
+
+/// Releases that stand out: the newest.
+const NEWEST: usize = 3;
+/// Rows of a small figure.
+const ROWS_MAX: usize = 4;
+
+pub(super) async fn home(State(handle): State<Handle>) -> Response {
+    let frame = frame_of(&handle).await;
+    let released = handle.released();
+    let seen = handle.view(move |member| {
+        let rounds = released.iter().filter_map(|(id, _)| member.fold().round(id));
+        let mut ids: Vec<_> = rounds.filter_map(|round| Some((round.query()?.at, round.id))).collect();
+        ids.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        let ids: Vec<String> = ids.into_iter().take(NEWEST).map(|(_, id)| id.to_string()).collect();
+        (status_json(member, clock::now()), ids)
+    });
+    let Some((status, newest)) = seen.await else { return frame.error("/", &stopped()) };
+    let mut figures: Vec<(String, Figure)> = vec![];
+    for id in newest {
+        // What cannot be shown here says so on its own page.
+        if let Ok(told) = told(&handle, id.clone()).await
+            && let Some(mut figure) = told.basis.figures(&[]).into_iter().next_back()
+        {
+            figure.rows.truncate(ROWS_MAX);
+            figure.notes.clear();
+            figures.push((id, figure));
+        }
+    }
+    let body = html! {
+        h2 { "What stands out" }
+        @if figures.is_empty() { p { "No releases yet. Ask a question (" code { "datacoop questions" } "), or look at the demo (" code { "datacoop demo" } ")." } }
+        @for (id, figure) in &figures {
+            (figure.html())
+            p class="no-print" { a href={ "/results/" (id) } { "All of it, and ours beside it" } }
+        }
+        h2 { "Your node" }
+        (node(&status))
+    };
+    frame.page("/", "Home", &body)
+}
+
+/// How the node is, as pairs.
+fn node(status: &Value) -> maud::Markup {
+    let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let witnesses = &status["witnesses"];
+    let open = status["open"].as_array().map_or(0, Vec::len);
+    html! {
+        dl class="pairs" {
+            dt { "Charter" } dd { (words(&status["charter"]["name"])) ", version " (status["charter"]["version"]) ", until " (words(&status["charter"]["expires"])) }
+            dt { "Members" } dd { (status["members"]) }
+            dt { "Our records" } dd {
+                @match status["datasets"].as_array() {
+                    Some(datasets) if !datasets.is_empty() => (datasets.iter().map(words).collect::<Vec<_>>().join(", ")),
+                    _ => "none imported yet",
+                }
+            }
+            dt { "Questions under way" } dd { @if open == 0 { "none" } @else { (open) } }
+            dt { "Results held" } dd { (status["released"]) }
+            dt { "Our log" } dd { (witnesses["entries"]) " entries, " (witnesses["witnessed"]) " of them cosigned by " (witnesses["needed"]) " or more witnesses" }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The node's pages, on loopback only: what a person sees without the command line. Every page is whole
+//! without a script. A page shows what the command line shows: both render the same values.
+//!
+//! Where to start: [`serve_pages`] is the listener, [`door`] who gets in, [`frame`] what stands around a
+//! page; each other file is one place.
+
+pub mod door;
+mod frame;
+mod home;
+mod log;
+mod privacy;
+mod results;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{DefaultBodyLimit, Form, FromRef, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use maud::html;
+use serde::Deserialize;
+use tokio::net::TcpListener;
+
+use crate::clock;
+use crate::driver::Handle;
+use crate::error::{CommandError, Exit};
+use crate::figure::gallery::gallery;
+use crate::view::status_json;
+use door::{Door, guard};
+use frame::{Frame, outside, stylesheet};
+
+/// Where pages are, unless that port is taken: then wherever the system gives one.
+pub const PORT: u16 = 8471;
+/// Longest form that is read: a code, or a button.
+const FORM_BYTES_MAX: usize = 16 * 1024;
+
+/// What every page may use.
+#[derive(Clone)]
+struct Shared {
+    handle: Handle,
+    door: Arc<Door>,
+}
+
+impl FromRef<Shared> for Handle {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.handle.clone()
+    }
+}
+
+/// The pages, served until this is dropped.
+pub struct Pages {
+    /// Where.
+    pub address: SocketAddr,
+    door: Arc<Door>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Pages {
+    /// An address that opens the pages once, within a minute.
+    pub fn link(&self) -> String {
+        format!("http://{}/enter?code={}", self.address, self.door.new_code(Instant::now()))
+    }
+
+    /// How often a browser said that a page broke its policy.
+    pub fn reports(&self) -> u64 {
+        self.door.reports()
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Opens the pages on loopback, at [`PORT`] or, where that is taken, at a free one.
+///
+/// Errors: no port is to be had, or the node is stopping.
+pub async fn serve_pages(handle: Handle) -> Result<Pages, CommandError> {
+    let failed = |error: std::io::Error| CommandError::failed(format!("the pages: {error}"));
+    let usual = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await;
+    let listener = match usual {
+        Ok(listener) => listener,
+        Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?,
+    };
+    let address = listener.local_addr().map_err(failed)?;
+    let member = handle.view(|member| member.me().clone()).await.ok_or_else(stopped)?;
+    let door = Arc::new(Door::new(address, &member));
+    let router = router(Shared { handle, door: door.clone() });
+    let task = tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::warn!("pages are no longer served: {error}");
+        }
+    });
+    Ok(Pages { address, door, task })
+}
+
+fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/", get(home::home))
+        .route("/results", get(results::list))
+        .route("/results/{id}", get(results::one))
+        .route("/results/{id}/pack", get(results::pack))
+        .route("/results/{id}/figures.csv", get(results::csv))
+        .route("/privacy", get(privacy::privacy))
+        .route("/log", get(log::log))
+        .route("/help/figures", get(figures))
+        .route("/enter", get(show_enter).post(enter))
+        .route("/leave", post(leave))
+        .route("/assets/{hash}/pages.css", get(style))
+        .route("/csp-report", post(csp_report))
+        .fallback(nowhere)
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(shared.door.clone(), guard))
+        .with_state(shared)
+}
+
+fn stopped() -> CommandError {
+    CommandError { exit: Exit::NotRunning, text: "the node is stopping".into(), hint: None }
+}
+
+/// What stands around a page, as the node is now.
+async fn frame_of(handle: &Handle) -> Frame {
+    let config = handle.home().config();
+    let status = handle.view(|member| status_json(member, clock::now())).await.unwrap_or_default();
+    let connected = status["connected"].as_array().map_or(0, Vec::len);
+    let others = status["members"].as_u64().unwrap_or(1).saturating_sub(1);
+    let state = match status["starting"].as_bool() {
+        Some(true) => "Starting: asking other members how far our log is".to_owned(),
+        _ if status["answers"] == false => {
+            "Answers nothing: limits.toml is missing or cannot be read".to_owned()
+        }
+        _ => format!("Running, connected to {connected} of {others} other members"),
+    };
+    Frame {
+        name: config.map_or_else(|_| "This node".to_owned(), |config| config.name),
+        demo: status["demo"] == true,
+        state,
+    }
+}
+
+#[derive(Deserialize)]
+struct Code {
+    #[serde(default)]
+    code: String,
+}
+
+/// Opening a page changes nothing: the code is burnt by the button.
+async fn show_enter(Query(Code { code }): Query<Code>) -> Response {
+    let body = match code.is_empty() {
+        false => html! {
+            form method="post" action="/enter" {
+                input type="hidden" name="code" value=(code);
+                button type="submit" { "Open this node" }
+            }
+        },
+        true => html! {
+            p { "To see these pages, use this computer's command line:" }
+            pre { "datacoop open" }
+            p { "It shows an address that opens them once, within a minute." }
+        },
+    };
+    outside("Open this node", &body)
+}
+
+async fn enter(State(shared): State<Shared>, Form(Code { code }): Form<Code>) -> Response {
+    match shared.door.enter(&code, Instant::now()) {
+        Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
+        None => {
+            let body = html! { div class="error" role="alert" { p { "This link is used or too old." } p { "Get a new one: datacoop open" } } };
+            let mut response = outside("Error: the node was not opened", &body);
+            *response.status_mut() = StatusCode::FORBIDDEN;
+            response
+        }
+    }
+}
+
+async fn leave(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    ([(header::SET_COOKIE, shared.door.leave(&headers))], Redirect::to("/enter")).into_response()
+}
+
+/// Named by its hash, so it never changes at one address.
+async fn style(Path(_hash): Path<String>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CACHE_CONTROL, "private, max-age=31536000, immutable"),
+    ];
+    (headers, stylesheet()).into_response()
+}
+
+async fn csp_report(State(shared): State<Shared>) -> StatusCode {
+    shared.door.report();
+    StatusCode::NO_CONTENT
+}
+
+/// Every form of figure with how to read it.
+async fn figures(State(handle): State<Handle>) -> Response {
+    let body = html! {
+        p { "One figure of every kind, of made-up numbers. Every mark also stands as a number beside it or below." }
+        p { (crate::figure::RANGE_NOTE) }
+        @for figure in gallery() { (figure.html()) }
+    };
+    frame_of(&handle).await.page("/help/figures", "How to read our figures", &body)
+}
+
+async fn nowhere(State(handle): State<Handle>) -> Response {
+    let error = CommandError::usage("there is no such page".into()).hint("go on from Home");
+    let mut response = frame_of(&handle).await.error("", &error);
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}

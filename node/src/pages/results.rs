@@ -1,0 +1,173 @@
+//! Releases: the list, one with ours beside it, what a governor reads, and its numbers as CSV.
+
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use datacoop_protocol::member::Member;
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::{frame_of, stopped};
+use crate::api::find_round;
+use crate::cli::meaning_text;
+use crate::driver::Handle;
+use crate::error::CommandError;
+use crate::figure::{Figure, RANGE_NOTE, csv_of};
+use crate::own::basis::{Basis, BasisText};
+use crate::own::beside::{Beside, beside};
+use crate::view::{release_json, stage};
+
+/// A release with what it follows from.
+pub(super) struct Told {
+    pub(super) text: BasisText,
+    pub(super) basis: Basis,
+}
+
+/// What a release follows from. Errors: no such query here, or it has no release.
+pub(super) async fn told(handle: &Handle, id: String) -> Result<Told, CommandError> {
+    let seen = handle.view(move |member: &Member| {
+        let round = find_round(member.fold(), &id)?;
+        let none = || CommandError::usage(format!("this question has no release: {}", stage(&round)));
+        BasisText::of(member, &round).ok_or_else(none)
+    });
+    let text = seen.await.ok_or_else(stopped)??;
+    let home = handle.home().clone();
+    let read = tokio::task::spawn_blocking(move || text.read(&home).map(|basis| Told { text, basis }));
+    let told = read.await.map_err(|error| CommandError::failed(error.to_string()))?;
+    told.map_err(CommandError::failed)
+}
+
+/// Ours beside a release: counted here and shown here. Nothing where we have no such rows.
+async fn ours(handle: &Handle, basis: &Basis) -> Vec<Beside> {
+    match basis.count(handle.home()).await {
+        Ok(ours) => beside(basis, &ours),
+        Err(_) => vec![],
+    }
+}
+
+pub(super) async fn list(State(handle): State<Handle>) -> Response {
+    let frame = frame_of(&handle).await;
+    let released = handle.released();
+    let list = handle.view(move |member| {
+        let rounds = released.iter().filter_map(|(id, _)| member.fold().round(id));
+        let mut list: Vec<_> = rounds
+            .filter_map(|round| Some((round.query()?.at, release_json(member.fold(), round)?)))
+            .collect();
+        list.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        list.into_iter().map(|(_, json)| json).collect::<Vec<Value>>()
+    });
+    let Some(list) = list.await else { return frame.error("/results", &stopped()) };
+    let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let body = html! {
+        @if list.is_empty() { p { "Nothing has been released yet. Ask a question: " code { "datacoop questions" } } }
+        ul class="list" {
+            @for release in &list {
+                li {
+                    a href={ "/results/" (words(&release["query"])) } { (words(&release["title"])) }
+                    p class="meta" {
+                        (words(&release["period"]).replace("..", " to ")) ", "
+                        (release["accepted"]) " of " (release["roster"]) " members counted, for \"" (words(&release["purpose"])) "\""
+                        @if release["superseded_by"].is_string() { ", superseded" }
+                    }
+                }
+            }
+        }
+    };
+    frame.page("/results", "Results", &body)
+}
+
+pub(super) async fn one(State(handle): State<Handle>, Path(id): Path<String>) -> Response {
+    let frame = frame_of(&handle).await;
+    let told = match told(&handle, id).await {
+        Ok(told) => told,
+        Err(error) => return frame.error("/results", &error),
+    };
+    let own = ours(&handle, &told.basis).await;
+    let figures = told.basis.figures(&own);
+    let release = &told.text.release;
+    let query = release["query"].as_str().unwrap_or_default();
+    let body = html! {
+        @if let Some(newer) = release["superseded_by"].as_str() {
+            p class="alert" { "A later answer supersedes this one: " a href={ "/results/" (newer) } { "see it" } }
+        }
+        @for figure in &figures { (figure.html()) }
+        p { (RANGE_NOTE) }
+        @if own.is_empty() {
+            p { "Ours do not stand beside these: this node has no records that the question is about." }
+        } @else {
+            p { "Ours are exact, were counted here, and are neither sent nor logged. Do not publish them beside the release." }
+        }
+        (about(release))
+        p class="no-print" {
+            a href={ "/results/" (query) "/pack" } { "Print the governors' page" } " \u{b7} "
+            a href={ "/results/" (query) "/figures.csv" } { "Save the numbers (CSV)" } " \u{b7} "
+            "Certificate: " code { "datacoop certificate " (query.get(..8).unwrap_or_default()) }
+        }
+    };
+    let title = figures.first().map_or("Release", |figure| figure.title.as_str());
+    frame.page("/results", title, &body)
+}
+
+/// Who is in the cluster, how sure it is, what a person lost.
+fn about(release: &Value) -> Markup {
+    let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    html! {
+        h2 { "Who is in the cluster" }
+        p {
+            (release["accepted"]) " of the " (release["roster"]) " members that took part are counted. Asked by "
+            (words(&release["asker"])) " for the purpose \"" (words(&release["purpose"])) "\"."
+        }
+        h2 { "How sure we are, and what it cost" }
+        p { (meaning_text(&release["loss"])) }
+    }
+}
+
+/// Two pages for people who were not there: what was found, how sure, how it was done. Without our own
+/// figures where a group has too few of our people.
+pub(super) async fn pack(State(handle): State<Handle>, Path(id): Path<String>) -> Response {
+    let frame = frame_of(&handle).await;
+    let told = match told(&handle, id).await {
+        Ok(told) => told,
+        Err(error) => return frame.error("/results", &error),
+    };
+    let mut own = ours(&handle, &told.basis).await;
+    own.retain(|one| !one.is_few());
+    let figures = told.basis.figures(&own);
+    let release = &told.text.release;
+    let body = html! {
+        p class="no-print" { "Print this page with your browser, to paper or as a PDF." }
+        h2 { "What was found" }
+        @for figure in &figures { p { (figure.sentence()) } }
+        @for figure in figures.iter().take(2) { (figure.html()) }
+        div class="sheet" {
+            h2 { "How it was done" }
+            p {
+                "Each member counted its own records on its own computer, added privacy noise on purpose, and only the sum over "
+                (release["accepted"]) " members was ever opened. No record left a school."
+            }
+            (about(release))
+            h2 { "How to check it" }
+            p { "Certificate " (figures.first().map_or("", |figure| figure.certificate.as_str())) ". Anybody who knows the co-operative's fingerprint checks it without asking us: " code { "datacoop verify FILE.dcert" } }
+            p { (RANGE_NOTE) }
+        }
+    };
+    let title = figures.first().map_or("Release", |figure| figure.title.as_str());
+    frame.page("/results", title, &body)
+}
+
+/// The numbers that every member has; ours stay here.
+pub(super) async fn csv(State(handle): State<Handle>, Path(id): Path<String>) -> Response {
+    match told(&handle, id).await {
+        Ok(told) => {
+            let figures: Vec<Figure> = told.basis.figures(&[]);
+            let name =
+                format!("attachment; filename=\"release-{}.csv\"", told.basis.query.get(..8).unwrap_or("x"));
+            let headers = [
+                (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+                (header::CONTENT_DISPOSITION, name),
+            ];
+            (headers, csv_of(&figures, false)).into_response()
+        }
+        Err(error) => frame_of(&handle).await.error("/results", &error),
+    }
+}

@@ -1,0 +1,242 @@
+//! The node's pages as a browser, and as a hostile page, sees them: raw requests, so that nothing is
+//! helpfully added. Source: SECURITY, web cases; UI section 5.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use datacoop_tests::{Coop, json};
+use serde_json::Value;
+
+const MEMBERS: usize = 5;
+
+/// An answer of the pages.
+struct Answer {
+    code: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
+}
+
+/// A node's pages, with the cookie of whoever signed in.
+struct Browser {
+    address: String,
+    cookie: String,
+}
+
+impl Browser {
+    /// Signs in as a person would: `datacoop open`, the link, the button.
+    fn open(coop: &Coop, n: usize) -> Self {
+        let opened = json(&coop.ok(n, &["open", "--json"]));
+        let link = opened["link"].as_str().unwrap();
+        let (address, path) = link.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        let mut browser = Self { address: address.to_owned(), cookie: String::new() };
+        let code = path.strip_prefix("enter?code=").unwrap();
+        let shown = browser.get(&format!("/{path}"));
+        assert!(shown.code == 200 && shown.body.contains("Open this node"), "{}", shown.body);
+        assert_eq!(shown.header("set-cookie"), None, "looking changes nothing");
+        let entered = browser.post("/enter", &format!("code={code}"));
+        assert_eq!((entered.code, entered.header("location")), (303, Some("/")));
+        let again = browser.post("/enter", &format!("code={code}"));
+        assert!(again.code == 403 && again.header("set-cookie").is_none(), "{}", again.head);
+        browser.cookie = entered.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        browser
+    }
+
+    /// Sends exactly this, and reads to the end.
+    fn raw(&self, request: &str) -> Answer {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut all = vec![];
+        stream.read_to_end(&mut all).unwrap();
+        let all = String::from_utf8_lossy(&all).into_owned();
+        let (head, body) = all.split_once("\r\n\r\n").unwrap_or((&all, ""));
+        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        Answer { code, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        let (host, cookie) = (&self.address, &self.cookie);
+        self.raw(&format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
+        ))
+    }
+
+    fn post(&self, path: &str, form: &str) -> Answer {
+        self.post_as(path, form, &format!("Host: {}\r\nSec-Fetch-Site: same-origin\r\n", self.address))
+    }
+
+    fn post_as(&self, path: &str, form: &str, headers: &str) -> Answer {
+        self.raw(&format!(
+            "POST {path} HTTP/1.1\r\n{headers}Cookie: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{form}",
+            self.cookie,
+            form.len()
+        ))
+    }
+}
+
+/// Whose name resolves to us is not let in, whatever else it sends.
+fn check_hosts(browser: &Browser) {
+    let cookie = &browser.cookie;
+    for host in ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost"] {
+        let sent = format!(
+            "GET / HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nSec-Fetch-Site: same-origin\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
+        );
+        let answer = browser.raw(&sent);
+        assert_eq!((answer.code, answer.body.as_str()), (421, ""), "{host}");
+    }
+    let twice = format!(
+        "GET / HTTP/1.1\r\nHost: {}\r\nHost: evil.example\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n",
+        browser.address
+    );
+    assert!(browser.raw(&twice).code >= 400);
+}
+
+/// A form of another page, of another port too, does nothing.
+fn check_forgery(browser: &Browser) {
+    let host = format!("Host: {}\r\n", browser.address);
+    for from in [
+        "Origin: http://127.0.0.1:9\r\n",
+        "Origin: https://evil.example\r\n",
+        "Origin: null\r\n",
+        "",
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Sec-Fetch-Site: same-site\r\n",
+    ] {
+        let answer = browser.post_as("/leave", "", &format!("{host}{from}"));
+        assert_eq!(answer.code, 403, "{from}");
+    }
+    assert_eq!(browser.get("/").code, 200, "and so we are still signed in");
+    assert!(browser.get("/").header("access-control-allow-origin").is_none());
+}
+
+fn check_strangers(browser: &Browser) {
+    let stranger = Browser { address: browser.address.clone(), cookie: String::new() };
+    for path in
+        ["/", "/results", "/log", "/privacy", "/nowhere", "/results/../../keys/identity", "/%2e%2e/keys"]
+    {
+        let answer = stranger.get(path);
+        assert_eq!((answer.code, answer.header("location")), (303, Some("/enter")), "{path}");
+        assert!(answer.body.is_empty(), "{path}");
+    }
+    let forged = Browser { cookie: "datacoop_00000000=00".into(), ..stranger };
+    assert_eq!(forged.get("/").code, 303);
+    for path in ["/../keys/identity", "/assets/../../keys", "/results/..%2f..%2fkeys", "/results/00000000"] {
+        let answer = browser.get(path);
+        assert!(answer.code == 404 || answer.code == 422, "{path}: {}", answer.head);
+        assert!(answer.body.contains("Error"), "{path}");
+    }
+    let long = "code=".to_owned() + &"0".repeat(64 * 1024);
+    assert_eq!(browser.post("/enter", &long).code, 413);
+}
+
+fn check_page(browser: &Browser, path: &str) -> String {
+    let page = browser.get(path);
+    assert_eq!(page.code, 200, "{path}: {}", page.body);
+    let policy = page.header("content-security-policy").unwrap();
+    for part in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "form-action 'self'"] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("cache-control", "no-store"),
+        ("referrer-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+    ] {
+        assert_eq!(page.header(name), Some(value), "{path}");
+    }
+    let body = page.body;
+    assert_eq!(body.matches("<h1>").count(), 1, "{path}");
+    for banned in ["style=", "<script", "onclick", "javascript:", "<i>School"] {
+        assert!(!body.contains(banned), "{path} holds {banned}");
+    }
+    let ids: Vec<&str> = body.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let different: std::collections::BTreeSet<&&str> = ids.iter().collect();
+    assert_eq!(different.len(), ids.len(), "{path}: {ids:?}");
+    body
+}
+
+/// Every number that a page shows of a release is the command line's, digit by digit.
+fn check_numbers(coop: &Coop, page: &str, id: &str) {
+    let told = json(&coop.ok(0, &["results", id, "--ours", "--json"]));
+    let mut checked = 0;
+    for row in
+        told["figures"].as_array().unwrap().iter().flat_map(|figure| figure["rows"].as_array().unwrap())
+    {
+        for field in ["value", "low", "high"] {
+            let Some(number) = row[field].as_str() else { continue };
+            let shown = number.replace('-', "\u{2212}");
+            let shown = if row["status"] == "estimated" && number.starts_with('-') && page.contains(">0<") {
+                "0".into()
+            } else {
+                shown
+            };
+            assert!(page.contains(&shown), "{field} {number} of {row} is not on the page");
+            checked += 1;
+        }
+    }
+    assert!(checked >= 6, "{told:#}");
+}
+
+#[test]
+fn pages_show_what_the_command_line_shows_and_to_nobody_else() {
+    // A member's name is another's text.
+    let mut coop = Coop::found_under(MEMBERS, 200, &[], &|text| {
+        text.replace("name = \"School 1\"", "name = \"<i>School</i> & \\\"1\\\"\"")
+    });
+    for n in 0..MEMBERS {
+        coop.start(n);
+    }
+    for n in 0..MEMBERS {
+        coop.wait_connected(n);
+    }
+    let browser = Browser::open(&coop, 0);
+    let empty = check_page(&browser, "/");
+    assert!(empty.contains("No releases yet") && empty.contains("School 0"), "{empty}");
+    check_hosts(&browser);
+    check_forgery(&browser);
+    check_strangers(&browser);
+
+    let expires = coop.status(0)["charter"]["expires"].as_str().unwrap().to_owned();
+    let year = expires[..4].parse::<i64>().unwrap() - if expires[5..7] >= *"09" { 1 } else { 2 };
+    let days = format!("{year}-09-01..{year}-12-18");
+    let ask = ["ask", "--question", "mean.toml", "--period", &days, "--window", "20s", "--json", "--yes"];
+    let released = json(&coop.ok(0, &ask));
+    let id = released["release"]["query"].as_str().unwrap().to_owned();
+    let result = check_page(&browser, &format!("/results/{id}"));
+    check_numbers(&coop, &result, &id);
+    assert!(result.contains("ours") && result.contains("Likely range (95 %)"), "{result}");
+    for (path, said) in [
+        ("/", "What stands out"),
+        ("/results", "5 of 5 members counted"),
+        ("/privacy", "points are left"),
+        ("/log", "&lt;i&gt;School&lt;/i&gt; &amp; &quot;1&quot;"),
+        ("/help/figures", "made-up numbers"),
+    ] {
+        let page = check_page(&browser, path);
+        assert!(page.contains(said), "{path} does not say {said}: {page}");
+    }
+    assert!(check_page(&browser, &format!("/results/{id}/pack")).contains("How it was done"));
+    let csv = browser.get(&format!("/results/{id}/figures.csv"));
+    assert!(csv.body.starts_with("figure,group,whose") && !csv.body.contains(",own,"), "{}", csv.body);
+
+    let style = result.split("href=\"/assets/").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(browser.get(&format!("/assets/{style}")).code, 200);
+    assert_eq!(reports(&coop), 0);
+    let report = browser.post_as("/csp-report", "{}", &format!("Host: {}\r\n", browser.address));
+    assert_eq!((report.code, reports(&coop)), (204, 1));
+
+    assert_eq!(browser.post("/leave", "").header("location"), Some("/enter"));
+    assert_eq!(browser.get("/").code, 303, "signed out");
+}
+
+fn reports(coop: &Coop) -> u64 {
+    let opened: Value = json(&coop.ok(0, &["open", "--json"]));
+    opened["policy_reports"].as_u64().unwrap()
+}
