@@ -12,7 +12,7 @@ use crate::figure::CSS as FIGURE_CSS;
 const PAGE_CSS: &str = include_str!("pages.css");
 
 /// Where one can go: path and name.
-pub const PLACES: [(&str, &str); 5] = [
+pub(super) const PLACES: [(&str, &str); 5] = [
     ("/", "Home"),
     ("/results", "Results"),
     ("/privacy", "Privacy"),
@@ -21,30 +21,30 @@ pub const PLACES: [(&str, &str); 5] = [
 ];
 
 /// The one stylesheet.
-pub fn stylesheet() -> String {
+pub(super) fn stylesheet() -> String {
     format!("{PAGE_CSS}{FIGURE_CSS}")
 }
 
 /// Its address, which changes whenever it does.
-pub fn stylesheet_path() -> String {
+pub(super) fn stylesheet_path() -> String {
     let hash = sha256(&[stylesheet().as_bytes()]).to_string();
     format!("/assets/{}/pages.css", hash.get(..16).unwrap_or_default())
 }
 
 /// What every page says of the node.
 #[derive(Clone, Debug)]
-pub struct Frame {
+pub(super) struct Frame {
     /// The organisation's name.
-    pub name: String,
+    pub(super) name: String,
     /// Whether its data are made up.
-    pub demo: bool,
+    pub(super) demo: bool,
     /// How the node is, in a few words.
-    pub state: String,
+    pub(super) state: String,
 }
 
 impl Frame {
     /// A whole page. `here` is the path of the place it belongs to; `title` stands in its heading too.
-    pub fn page(&self, here: &str, title: &str, body: &Markup) -> Response {
+    pub(super) fn page(&self, here: &str, title: &str, body: &Markup) -> Response {
         let page = html! {
             (DOCTYPE)
             html lang="en-GB" {
@@ -78,7 +78,7 @@ impl Frame {
     }
 
     /// A page that says what went wrong and what to do.
-    pub fn error(&self, here: &str, error: &CommandError) -> Response {
+    pub(super) fn error(&self, here: &str, error: &CommandError) -> Response {
         let body = html! {
             div class="error" role="alert" tabindex="-1" {
                 p { (error.text) }
@@ -104,7 +104,7 @@ fn head(title: &str, name: &str) -> Markup {
 }
 
 /// A page for whoever has not come in yet: it says nothing of the node.
-pub fn outside(title: &str, body: &Markup) -> Response {
+pub(super) fn outside(title: &str, body: &Markup) -> Response {
     let page = html! {
         (DOCTYPE)
         html lang="en-GB" {
