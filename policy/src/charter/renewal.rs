@@ -225,7 +225,10 @@ mod tests {
         assert!(refused(&old, &after(&old, |d| add(d, [3, 4]))).is_ok());
         let looks_on = refused(&old, &after(&old, |d| add(d, [4, 5]))).unwrap_err();
         assert!(looks_on.contains("`GB-EDU-000005` is no voting member"), "{looks_on}");
-        let silent = after(&first(), |d| d.members[5].dormant = true);
+        let silent = after(&first(), |d| {
+            d.members[5].notice = Some(Day(d.made.0 - 60));
+            d.members[5].dormant = true;
+        });
         let dormant = refused(&silent, &after(&silent, |d| add(d, [4, 5]))).unwrap_err();
         assert!(dormant.contains("`GB-EDU-000005` is no voting member"), "{dormant}");
         let joins = |d: &mut CharterDraft| {

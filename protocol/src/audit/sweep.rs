@@ -64,12 +64,12 @@ pub fn audit_twice(
 /// A log begins that follows the one before it: what its author had done there goes on.
 fn follow(checks: &mut [LogChecks], follows: &mut [bool], which: usize, log: &Log) {
     let first = (0..=which).rev().find(|n| !follows[*n]).unwrap_or(0);
-    for n in first + 1..=which {
+    for (n, waits) in follows.iter_mut().enumerate().take(which + 1).skip(first + 1) {
         let (before, now) = checks.split_at_mut(n);
         if let (Some(before), Some(now)) = (before.last(), now.first_mut()) {
             now.go_on_from(before, log);
         }
-        follows[n] = false;
+        *waits = false;
     }
 }
 
