@@ -27,9 +27,9 @@ fn replaced(coop: &mut Coop, prepare: impl Fn(&mut Coop)) {
     prepare(coop);
     let made = json(&coop.ok(SITE, &["charter", "rotate", "-o", "new.card", "--yes", "--json"]));
     assert_eq!(made["log"], "s3.example/datacoop/2", "{made}");
-    let card = std::fs::read_to_string(coop.path("new.card")).unwrap();
+    let card = std::fs::read_to_string(coop.path("new.card")).expect("a card");
     coop.ok(SITE, &["charter", "rotate", "-o", "again.card", "--yes"]);
-    let again = std::fs::read_to_string(coop.path("again.card")).unwrap();
+    let again = std::fs::read_to_string(coop.path("again.card")).expect("a card");
     assert_eq!(card, again, "keys that were made and are not used yet stay");
     coop.ok(0, &["charter", "propose", "--add", "new.card", "-o", "v2.txt"]);
     let diff = json(&coop.ok(0, &["charter", "diff", "v2.txt", "--json"]));

@@ -123,7 +123,16 @@ impl Conduct {
     pub(super) fn finish(mut self, fold: &Fold, log: &Log, notes: &Notes) -> (Check, Check, Ledger) {
         if let Some(previous) = log.previous() {
             match &self.spent_before {
-                Some(spent) => check_carried(&mut self.ledger, fold, log, (previous, spent), notes),
+                Some(spent) => {
+                    // What it began with comes before what follows from that.
+                    let mut first = Findings::new("A08", "ledger");
+                    check_carried(&mut first, fold, log, (previous, spent), notes);
+                    let later = std::mem::replace(&mut self.ledger, first);
+                    self.ledger.good += later.good;
+                    self.ledger.skipped += later.skipped;
+                    self.ledger.warned = self.ledger.warned.take().or(later.warned);
+                    self.ledger.bad = self.ledger.bad.take().or(later.bad);
+                }
                 None => self.ledger.skip(),
             }
         }

@@ -38,7 +38,7 @@ pub fn audit_twice(
         if at.is_new {
             seen(at.round);
         }
-        follow(&mut checks, &mut follows, at.which, at.log);
+        follow(&mut checks, &mut follows, at.fold, &logs, at.which);
         checks[at.which].take(at.fold, at.log, blobs, at.round, &at.step);
     })?;
     let again: BTreeSet<usize> = (0..checks.len()).filter(|n| checks[*n].references.asks_again()).collect();
@@ -50,10 +50,8 @@ pub fn audit_twice(
         })?;
     }
     let fold = &*sweep.fold;
-    for (which, log) in logs.iter().enumerate() {
-        if let Some(log) = fold.log_named(log) {
-            follow(&mut checks, &mut follows, which, log);
-        }
+    for which in 0..logs.len() {
+        follow(&mut checks, &mut follows, fold, &logs, which);
     }
     let reports = logs.iter().zip(checks);
     Ok(reports
@@ -61,15 +59,17 @@ pub fn audit_twice(
         .collect())
 }
 
-/// A log begins that follows the one before it: what its author had done there goes on.
-fn follow(checks: &mut [LogChecks], follows: &mut [bool], which: usize, log: &Log) {
-    let first = (0..=which).rev().find(|n| !follows[*n]).unwrap_or(0);
-    for (n, waits) in follows.iter_mut().enumerate().take(which + 1).skip(first + 1) {
-        let (before, now) = checks.split_at_mut(n);
-        if let (Some(before), Some(now)) = (before.last(), now.first_mut()) {
-            now.go_on_from(before, log);
-        }
-        *waits = false;
+/// A log begins that follows the one before it: what its author had done there goes on, and before that what it had
+/// done in the one that that one follows.
+fn follow(checks: &mut [LogChecks], follows: &mut [bool], fold: &Fold, logs: &[String], which: usize) {
+    if !std::mem::replace(&mut follows[which], false) {
+        return;
+    }
+    follow(checks, follows, fold, logs, which - 1);
+    let (before, now) = checks.split_at_mut(which);
+    let log = fold.log_named(&logs[which]);
+    if let (Some(before), Some(now), Some(log)) = (before.last(), now.first_mut(), log) {
+        now.go_on_from(before, log);
     }
 }
 
