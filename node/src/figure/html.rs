@@ -7,6 +7,9 @@ use super::{CSS, Cell, DEMO_NOTE, Figure, Form, RANGE_NOTE, Row, Who, svg};
 /// Shades of a matrix: q0 to q6.
 const SHADES: usize = 7;
 
+/// A line of a matrix: what its people have in common, and its cells.
+type Line<'a> = (&'a [(String, String)], Vec<&'a Row>);
+
 impl Figure {
     /// The figure as HTML: caption, drawing, numbers, notes and where they come from. Ids begin with the
     /// figure's own, so that several stand on one page.
@@ -205,7 +208,7 @@ impl Figure {
     /// Shares as a table: a line a start, a column an end; darker is more.
     fn matrix(&self) -> Markup {
         let mut ends: Vec<&str> = vec![];
-        let mut lines: Vec<(&[(String, String)], Vec<&Row>)> = vec![];
+        let mut lines: Vec<Line<'_>> = vec![];
         for row in &self.rows {
             let Some(((_, end), start)) = row.key.split_last() else { continue };
             if !ends.contains(&end.as_str()) {
@@ -309,7 +312,12 @@ fn shade(value: f64, most: f64) -> &'static str {
     if most <= 0.0 {
         return CLASSES[0];
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a place on a drawing, not a count"
+    )]
     let step = (value / most * SHADES as f64).clamp(0.0, (SHADES - 1) as f64) as usize;
     CLASSES[step]
 }

@@ -48,7 +48,7 @@ impl Number {
     /// A whole number.
     pub fn whole(value: u64) -> Self {
         // A position on a page is no sum: the digits are in the text.
-        #[expect(clippy::cast_precision_loss)]
+        #[expect(clippy::cast_precision_loss, reason = "a place on a drawing, not a count")]
         let near = value as f64;
         Self { text: value.to_string(), value: near }
     }

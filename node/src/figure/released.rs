@@ -95,7 +95,7 @@ impl<'a> Measure<'a> {
         if matters.measured == Measured::Percent || (matters.measured == Measured::Points) != self.percent {
             return String::new();
         }
-        #[expect(clippy::cast_precision_loss)]
+        #[expect(clippy::cast_precision_loss, reason = "a place on a drawing, not a count")]
         let matters = matters.billionths as f64 / 1e9;
         let Some(difference) = compare(one, matters) else { return String::new() };
         let times = if self.percent { 100.0 } else { 1.0 };
@@ -135,7 +135,11 @@ fn decimals_of(half: f64) -> usize {
     if half <= 0.0 {
         return 1;
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a place on a drawing, not a count"
+    )]
     let decimals = (1.0 - half.log10().floor() - 1.0).clamp(0.0, 6.0) as usize;
     decimals
 }

@@ -41,7 +41,11 @@ impl Scale {
 
     /// The steps' ends with their labels, rising.
     pub fn ticks(&self) -> Vec<(f64, String)> {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a place on a drawing, not a count"
+        )]
         let decimals = (-self.step.log10().floor()).clamp(0.0, 9.0) as usize;
         let mut ticks = vec![];
         let mut at = self.low;

@@ -160,7 +160,7 @@ pub(super) fn series(
         }
         names
     };
-    #[expect(clippy::cast_precision_loss)]
+    #[expect(clippy::cast_precision_loss, reason = "a place on a drawing, not a count")]
     let x_of = |n: usize| 100.0 * (n as f64 + 0.5) / names.len().max(1) as f64;
     let of = |who: Who, name: &str| {
         rows.iter().find(|row| row.who == who && row.key.get(period).is_some_and(|(_, value)| value == name))
@@ -235,14 +235,16 @@ pub(super) fn meter(used: f64, reserved: f64, all: f64) -> Markup {
 /// Columns of counts, the tallest full.
 pub(super) fn ticks(rows: &[Row]) -> Markup {
     let most = rows.iter().filter_map(|row| row.cell.value()).map(super::Number::value).fold(1.0, f64::max);
-    #[expect(clippy::cast_precision_loss)]
+    #[expect(clippy::cast_precision_loss, reason = "a place on a drawing, not a count")]
     let wide = 100.0 / rows.len().max(1) as f64;
+    #[expect(clippy::cast_precision_loss, reason = "a place on a drawing, not a count")]
+    let place = |n: usize| n as f64 * wide;
     html! {
         svg class="ticks" aria-hidden="true" focusable="false" width="100%" height="48" {
             line class="grid" x1="0" x2="100%" y1="47.5" y2="47.5" {}
             @for (n, row) in rows.iter().enumerate() {
                 @let high = row.cell.value().map_or(0.0, |value| 46.0 * value.value() / most);
-                @let x = { #[expect(clippy::cast_precision_loss)] let n = n as f64; n * wide };
+                @let x = place(n);
                 rect class="used" x=(pct(x + wide * 0.15)) width=(pct(wide * 0.7)) y=(format!("{:.2}", 47.0 - high)) height=(format!("{high:.2}")) {}
             }
         }

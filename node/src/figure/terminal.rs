@@ -47,7 +47,12 @@ fn column(text: &str, width: usize) -> String {
 
 /// Which character a place falls on.
 fn place(scale: &Scale, value: f64) -> usize {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a place on a drawing, not a count"
+    )]
     let at = (scale.at(value) / 100.0 * (DRAWN - 1) as f64).round() as usize;
     at.min(DRAWN - 1)
 }
@@ -175,7 +180,12 @@ impl Figure {
         let all: f64 = parts.iter().sum();
         let signs =
             if terminal == Terminal::Ascii { ['#', '=', '.'] } else { ['\u{2588}', '\u{2592}', '\u{2591}'] };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a place on a drawing, not a count"
+        )]
         let wide = |part: f64| if all > 0.0 { (part / all * DRAWN as f64).round() as usize } else { 0 };
         let bar: String =
             parts.iter().zip(signs).map(|(part, sign)| sign.to_string().repeat(wide(*part))).collect();

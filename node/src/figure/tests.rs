@@ -61,12 +61,9 @@ fn every_form_is_in_the_gallery_and_every_place_is_on_the_page() {
             html.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap_or("")).collect();
         assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
         let mut reader = quick_xml::Reader::from_str(&html);
-        loop {
-            match reader.read_event().unwrap_or_else(|error| panic!("{}: {error}\n{html}", figure.id)) {
-                quick_xml::events::Event::Eof => break,
-                _ => continue,
-            }
-        }
+        let mut next =
+            || reader.read_event().unwrap_or_else(|error| panic!("{}: {error}\n{html}", figure.id));
+        while next() != quick_xml::events::Event::Eof {}
     }
 }
 
