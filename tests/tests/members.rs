@@ -225,3 +225,37 @@ fn two_schools_of_one_trust_do_not_sponsor_a_third() {
     candidate(&coop, 12, "HILL ACADEMY-TRUST", false);
     refused("12.card", ["GB-EDU-000000", "GB-EDU-000004"], "read alike; write one body one way");
 }
+
+/// C11: one body's word stops nobody; two bodies' do at once, without a version.
+#[test]
+fn two_bodies_suspend_a_member_that_then_neither_asks_nor_answers() {
+    let mut coop = Coop::found(6, 40);
+    (0..6).for_each(|n| coop.start(n));
+    (0..6).for_each(|n| coop.wait_connected(n));
+    let args = |period: &str| {
+        let args = ["ask", "--question", "mean.toml", "--period", period, "--yes", "--wait", "60s", "--json"];
+        args.map(str::to_owned)
+    };
+    let ask = |n: usize, last: &str| {
+        let args = args(&format!("2026-09-01..2026-11-{last}"));
+        coop.run(n, &args.each_ref().map(String::as_str))
+    };
+    let pause = |n: usize| coop.ok(n, &["pause", "member", "GB-EDU-000005", "--yes"]);
+    let said = String::from_utf8(pause(1).stdout).unwrap();
+    assert!(said.contains("other body"), "{said}");
+    let seen =
+        |what: &str| json(&coop.ok(0, &["proposals", "--json"]))["restrictions"].to_string().contains(what);
+    wait_for("word of one", || seen("GB-EDU-000001"));
+    assert!(!seen("\"in_force\":true"), "one body stops nobody");
+    pause(2);
+    wait_for("word of both", || seen("\"in_force\":true"));
+    let asked = ask(0, "20");
+    assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+    assert_eq!(json(&asked)["release"]["roster"], 5);
+    let refused = ask(5, "19");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(6), "{said}");
+    assert!(said.contains("suspended"), "{said}");
+    let verified = coop.verify_all();
+    assert_eq!(verified["result"], "pass", "{verified:#}");
+}

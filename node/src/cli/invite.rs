@@ -20,7 +20,17 @@ use crate::html::{document, list, pairs, paragraphs, text};
 use crate::qr;
 
 /// How the letter looks, on paper too.
-const STYLE: &str = "body{font:1.05rem/1.5 sans-serif;max-width:42rem;margin:2rem auto;padding:0 1rem;color:#14202b;background:#fff}\nh1{font-size:1.6rem}\n.words{font:1.2rem/1.8 monospace;columns:2;max-width:28rem}\n.qr{width:11rem;height:11rem}\nfooter{color:#4a5661;font-size:.9rem}\n@media print{body{margin:0}a{color:inherit}}\n";
+const STYLE: &str = "\
+body{font:1.05rem/1.5 sans-serif;max-width:42rem;margin:2rem auto;padding:0 1rem;color:#14202b;background:#fff}
+h1{font-size:1.6rem}
+.words{font:1.2rem/1.8 monospace;columns:2;max-width:28rem}
+.qr{width:11rem;height:11rem}
+footer{color:#4a5661;font-size:.9rem;overflow-wrap:anywhere}
+@media print{\
+@page{size:A4;margin:14mm}body{font-size:10.5pt;line-height:1.35;margin:0;padding:0;max-width:none}h1{font-size:16pt;margin:0}\
+h2{font-size:12pt;margin:8pt 0 2pt}p,ol,ul,dl{margin:4pt 0}\
+.words{font-size:11.5pt;line-height:1.5}.qr{width:32mm;height:32mm}footer{font-size:9pt}}
+";
 
 #[derive(clap::Args)]
 pub(super) struct InviteArgs {
