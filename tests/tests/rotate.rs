@@ -62,6 +62,10 @@ fn new_keys_wait_beside_the_old_until_the_version_that_lists_them_acts() {
     replaced(&mut coop, |_| ());
     coop.ok(SITE, &["charter", "adopt", "v2.txt"]);
     (0..5).for_each(|n| coop.start(n));
+    for n in 0..5 {
+        // Whoever was not given it fetches it, and starts again with it.
+        wait_for("version 2", || status(&coop, n)["charter"]["later"][0]["version"] == 2);
+    }
     (0..5).for_each(|n| coop.wait_connected(n));
     assert_eq!(old(&coop), before);
     let status = coop.status(SITE);
@@ -88,7 +92,12 @@ fn a_member_that_lost_its_folder_comes_back_with_its_ledger_under_new_keys() {
             SITE,
             &["init", "--id", &id, "--name", "School 3", "--host", "s3.example", "--people-max", "500"],
         );
-        coop.ok(SITE, &["charter", "adopt", "charter.txt", "--yes"]);
+        let shown = json(&coop.ok(0, &["charter", "fingerprint", "charter.txt", "--json"]));
+        let words = shown["fingerprints"][0]["words"].as_array().unwrap();
+        let words: Vec<&str> = words.iter().map(|word| word.as_str().unwrap()).collect();
+        let join = ["charter", "join", "charter.txt", "--words", &words.join(" "), "--yes"];
+        coop.fails(SITE, &join, 6, "the charter holds other keys");
+        coop.ok(SITE, &[&join[..], &["--keys-lost"]].concat());
         coop.ok(SITE, &["import", "3.csv", "--vocabulary", "exam.toml"]);
     });
     coop.ok(SITE, &["charter", "adopt", "v2.txt"]);

@@ -4,6 +4,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
+use datacoop_policy::charter::MemberKeys;
 use datacoop_protocol::charter_text::{bare_text, open_chain, open_charter, parse_charter};
 use datacoop_protocol::words::Words;
 
@@ -26,6 +27,10 @@ pub(super) struct JoinArgs {
     /// The twelve words of your letter of admission [default: asked for]
     #[arg(long, value_name = "WORDS")]
     words: Option<String>,
+    /// The keys that the charter lists for this member are lost with its folder: join all the same, to have them
+    /// replaced with `datacoop charter rotate`
+    #[arg(long)]
+    keys_lost: bool,
 }
 
 /// Takes a charter whose version 1 has the words that were given.
@@ -51,15 +56,16 @@ pub(super) fn join(common: &Common, args: &JoinArgs) -> Result<Printed, CommandE
             .hint("compare the words with your letter once more; if they are right, ask whoever sent you the letter for the charter"));
     }
     let config = home.config().map_err(store_error)?;
-    let keys = home.keys(&config).map_err(store_error)?;
+    let keys = home.all_keys(&config).map_err(store_error)?;
     let held = newest.member(&config.id.0);
-    if held.is_some_and(|member| member.keys != *keys.public()) {
+    let is_ours = |listed: &MemberKeys| keys.iter().any(|keys| keys.public() == listed);
+    if held.is_some_and(|member| !args.keys_lost && !is_ours(&member.keys)) {
         let text = format!(
             "the charter holds other keys for {} than this node has: its card came from another folder, or somebody uses its number",
             config.id.0
         );
         return Err(CommandError { exit: Exit::Refused, ..CommandError::usage(text) }
-            .hint("ring a sponsor, and compare what `datacoop charter fingerprint` shows"));
+            .hint("ring a sponsor, and compare what `datacoop charter fingerprint` shows; if this member's keys are lost, join with --keys-lost"));
     }
     if !common.quiet && !common.json {
         eprint!("{}", plain_lines(&describe(newest)));
