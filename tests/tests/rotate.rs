@@ -3,17 +3,16 @@
 
 use datacoop_tests::{Coop, json, wait_for};
 
-const ASK: [&str; 9] = [
-    "ask",
-    "--question",
-    "mean.toml",
-    "--period",
-    "2026-09-01..2026-11-20",
-    "--yes",
-    "--wait",
-    "60s",
-    "--json",
-];
+/// Asks about the autumn that the charter's year begins with, up to this day of December.
+fn ask(coop: &Coop, day: &str) -> serde_json::Value {
+    let expires = coop.status(0)["charter"]["expires"].as_str().unwrap().to_owned();
+    let (year, month) = (expires[..4].parse::<i64>().unwrap() - 1, &expires[5..7]);
+    let autumn = if month >= "09" { year } else { year - 1 };
+    let days = format!("{autumn}-09-01..{autumn}-12-{day}");
+    let args = ["ask", "--question", "mean.toml", "--period", &days, "--yes", "--wait", "60s", "--json"];
+    json(&coop.ok(0, &args))
+}
+
 /// Whose keys are replaced.
 const SITE: usize = 3;
 
@@ -21,7 +20,7 @@ const SITE: usize = 3;
 fn replaced(coop: &mut Coop, prepare: impl Fn(&mut Coop)) {
     (0..5).for_each(|n| coop.start(n));
     (0..5).for_each(|n| coop.wait_connected(n));
-    let asked = json(&coop.ok(0, &ASK));
+    let asked = ask(coop, "18");
     assert_eq!(asked["release"]["roster"], 5, "{asked}");
     (0..5).for_each(|n| coop.terminate(n));
     prepare(coop);
@@ -73,9 +72,7 @@ fn new_keys_wait_beside_the_old_until_the_version_that_lists_them_acts() {
     let told = String::from_utf8(coop.ok(SITE, &["status"]).stdout).unwrap();
     assert!(told.contains("its log goes on as s3.example/datacoop/2"), "{told}");
     // Until then it answers under the old ones.
-    let mut ask = ASK.to_vec();
-    ask[4] = "2026-09-01..2026-11-19";
-    let asked = json(&coop.ok(0, &ask));
+    let asked = ask(&coop, "17");
     assert_eq!(asked["release"]["roster"], 5, "{asked}");
     let verified = coop.verify_all();
     assert_eq!(verified["result"], "pass", "{verified:#}");

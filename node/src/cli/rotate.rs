@@ -56,7 +56,7 @@ pub(super) fn rotate(common: &Common, args: &RotateArgs) -> Result<Printed, Comm
         "Made new keys in {}, beside those in use: back both up.\nWrote {path}: once a version of the charter lists them, \
          this node's log goes on as {log}, with what it has spent.\nNext: datacoop charter propose --add {path} -o next.toml. \
          This member need not sign it.\n\
-         If the keys in use may be stolen, let two members of other bodies pause this one first: datacoop restrict member {}\n",
+         If the keys in use may be stolen, let two members of other bodies pause this one first: datacoop pause member {}\n",
         home.join("keys").display(),
         config.id.0
     );
