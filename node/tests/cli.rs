@@ -25,7 +25,7 @@ fn bad_usage_exits_with_2_and_says_what_to_do() {
     check(&["ask", "q", "--period", "x", "--window", "11d"], 2, "at most 10d");
     check(&["ask", "q", "--period", "x", "--window", "9999999999999999999d"], 2, "at most 10d");
     check(&["demo", "--seed", "1", "--data", "x.csv"], 2, "cannot be used with");
-    check(&["verify", "/nonexistent"], 2, "No such file");
+    check(&["verify", "/nonexistent"], 2, "there is no such file");
     check(&["nonsense"], 2, "unrecognized");
 }
 

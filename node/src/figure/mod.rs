@@ -268,7 +268,9 @@ impl Figure {
             more => format!("; and {more} more in the table"),
         };
         let demo = if self.demo { format!(" {DEMO_NOTE}.") } else { String::new() };
-        format!("{}. {}: {}{more}.{demo}", self.title.trim_end_matches('.'), self.subtitle, said.join("; "))
+        let title = &self.title;
+        let stop = if title.ends_with(['.', '?', '!']) { "" } else { "." };
+        format!("{title}{stop} {}: {}{more}.{demo}", self.subtitle, said.join("; "))
     }
 
     /// All numbers that are drawn on the scale of this figure.

@@ -140,7 +140,7 @@ impl Figure {
         lines
     }
 
-    /// A line a start, a column an end; ranges are in the other renderings, because a terminal is narrow.
+    /// A line a start, a column an end.
     fn matrix_lines(&self) -> Vec<String> {
         let (mut ends, mut lines): (Vec<String>, Vec<Vec<String>>) = (vec![], vec![]);
         for row in &self.rows {
@@ -154,7 +154,7 @@ impl Figure {
                 lines.push(start);
             }
             let cell = match &row.cell {
-                Cell::Estimated { value, noise, .. } => format!("{value}\u{b1}{noise}"),
+                Cell::Estimated { value, low, high, .. } => format!("{value} [{low},{high}]"),
                 Cell::Exact { value, .. } => value.to_string(),
                 Cell::Suppressed | Cell::Refused | Cell::Missing => "\u{b7}".to_owned(),
             };
@@ -167,7 +167,7 @@ impl Figure {
         let header = starts.iter().map(|(name, _)| plain(name)).chain(ends).collect();
         let table = table_of(header, lines);
         let key = format!(
-            "{}, with the privacy noise (95 %); \u{b7} is too few or too noisy to show. Likely ranges: --json",
+            "{}; likely ranges (95 %) in brackets; \u{b7} is too few people or too wide a range.",
             plain(across)
         );
         table.lines().map(str::to_owned).chain([key]).collect()

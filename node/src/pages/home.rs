@@ -10,6 +10,7 @@ use super::{frame_of, stopped};
 use crate::clock;
 use crate::driver::Handle;
 use crate::figure::Figure;
+use crate::own::basis::Basis;
 use crate::view::status_json;
 
 /// Releases that stand out: the newest.
@@ -32,7 +33,7 @@ pub(super) async fn home(State(handle): State<Handle>) -> Response {
     for id in newest {
         // What cannot be shown here says so on its own page.
         if let Ok(told) = told(&handle, id.clone()).await
-            && let Some(mut figure) = told.basis.figures(&[]).into_iter().next_back()
+            && let Some(mut figure) = newest_figure(&told.basis)
         {
             figure.rows.truncate(ROWS_MAX);
             figure.notes.clear();
@@ -50,6 +51,13 @@ pub(super) async fn home(State(handle): State<Handle>) -> Response {
         (node(&status))
     };
     frame.page("/", "Home", &body)
+}
+
+/// What a release is about: a gap rather than its sides, and how many people only where nothing else is told.
+fn newest_figure(basis: &Basis) -> Option<Figure> {
+    let (counts, others): (Vec<Figure>, Vec<Figure>) =
+        basis.figures(&[]).into_iter().partition(|figure| figure.unit.begins_at_zero());
+    others.into_iter().next_back().or_else(|| counts.into_iter().next_back())
 }
 
 /// How the node is, as pairs.

@@ -51,7 +51,7 @@ fn meters(member: &Member) -> Vec<Figure> {
         };
         Figure {
             id: format!("budget-{n}"),
-            title: format!("{left} points are left of {}", account.to_string().replace('/', ", ")),
+            title: format!("{left} points are left of {}", account.to_string().replacen('/', ", ", 1)),
             subtitle: format!("Privacy budget of each person in these records; points of {all}"),
             unit: Unit::Of("points".into()),
             form: Form::Meter,
@@ -88,7 +88,7 @@ pub(super) async fn privacy(State(handle): State<Handle>) -> Response {
                         tr {
                             td { a href={ "/results/" (words(&release["query"])) } { (words(&release["title"])) } }
                             td { (words(&release["period"]).replace("..", " to ")) }
-                            td { (words(&release["loss"]["rho"])) }
+                            td { (words(&release["loss"]["rho"]).trim_end_matches('0')) }
                         }
                     }
                 }

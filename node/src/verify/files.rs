@@ -84,8 +84,13 @@ pub(super) fn read(folder: &Path, name: &str, bytes_max: u64) -> Result<Option<V
 /// As `read`, of a text that must be there.
 pub(super) fn read_text(folder: &Path, name: &str, bytes_max: u64) -> Result<String, StoreError> {
     let path = folder.join(name);
-    let bytes = read(folder, name, bytes_max)?
-        .ok_or_else(|| StoreError::Io(path.clone(), ErrorKind::NotFound.into()))?;
+    let none = || {
+        StoreError::Wrong(format!(
+            "{}: there is no such file, and every export of a log has it; write one with `datacoop log export`",
+            path.display()
+        ))
+    };
+    let bytes = read(folder, name, bytes_max)?.ok_or_else(none)?;
     String::from_utf8(bytes).map_err(|_| StoreError::Wrong(format!("{} is not text", path.display())))
 }
 
