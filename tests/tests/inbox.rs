@@ -42,7 +42,12 @@ fn wait_asked(coop: &Coop, n: usize) -> Value {
 /// How members decided, as a node's log has it: `accepted`, or the rule of a refusal.
 fn wait_decided(coop: &Coop, n: usize, id: &str, member: usize, decision: &str) {
     wait_for("a verdict", || {
-        let why = json(&coop.ok(n, &["charter", "why", id, "--json"]));
+        // It reads the folder, where others' entries come a little after they were heard.
+        let why = coop.run(n, &["charter", "why", id, "--json"]);
+        if !why.status.success() {
+            return false;
+        }
+        let why = json(&why);
         let all = why["members"].as_array().unwrap();
         let one = all.iter().find(|one| one["member"] == format!("GB-EDU-{member:06}")).unwrap();
         one["rule"] == decision || one["rule"].is_null() && one["decision"] == decision
