@@ -30,7 +30,9 @@ impl Terminal {
     fn text(self, text: &str) -> String {
         match self {
             Self::Drawn => text.to_owned(),
-            Self::Ascii => text.replace('\u{2212}', "-").replace('\u{b1}', "+-").replace('\u{b7}', "|"),
+            Self::Ascii => {
+                text.replace(['\u{2212}', '\u{2500}'], "-").replace('\u{b1}', "+-").replace('\u{b7}', "|")
+            }
         }
     }
 }
