@@ -5,8 +5,8 @@ use datacoop_tests::{Coop, json, wait_for};
 
 /// Asks about the autumn that the charter's year begins with, up to this day of December.
 fn ask(coop: &Coop, day: &str) -> serde_json::Value {
-    let expires = coop.status(0)["charter"]["expires"].as_str().unwrap().to_owned();
-    let (year, month) = (expires[..4].parse::<i64>().unwrap() - 1, &expires[5..7]);
+    let expires = coop.status(0)["charter"]["expires"].as_str().expect("a day").to_owned();
+    let (year, month) = (expires[..4].parse::<i64>().expect("a year") - 1, &expires[5..7]);
     let autumn = if month >= "09" { year } else { year - 1 };
     let days = format!("{autumn}-09-01..{autumn}-12-{day}");
     let args = ["ask", "--question", "mean.toml", "--period", &days, "--yes", "--wait", "60s", "--json"];
