@@ -78,7 +78,7 @@ impl Drop for Pages {
 
 /// Opens the pages on loopback, at [`PORT`] or, where that is taken, at a free one.
 ///
-/// Errors: no port is to be had, or the node is stopping.
+/// Errors: no port is to be had, or the folder cannot be read.
 pub async fn serve_pages(handle: Handle) -> Result<Pages, CommandError> {
     let failed = |error: std::io::Error| CommandError::failed(format!("the pages: {error}"));
     let usual = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await;
@@ -87,8 +87,9 @@ pub async fn serve_pages(handle: Handle) -> Result<Pages, CommandError> {
         Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?,
     };
     let address = listener.local_addr().map_err(failed)?;
-    let member = handle.view(|member| member.me().clone()).await.ok_or_else(stopped)?;
-    let door = Arc::new(Door::new(address, &member));
+    // From the folder: a node that takes a next version at once stops before it can be asked.
+    let config = handle.home().config().map_err(|error| CommandError::failed(error.to_string()))?;
+    let door = Arc::new(Door::new(address, &config.id.0));
     let router = router(Shared { handle, door: door.clone() });
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
