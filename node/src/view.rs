@@ -141,6 +141,12 @@ fn alert_json((by, logged): &(MemberId, Logged)) -> Option<Value> {
     Some(json!({ "by": by.to_string(), "code": code, "about": about }))
 }
 
+/// What floor, charter and our own limits allow together in a year, whatever the purpose.
+pub fn year_limit(member: &Member, now: Time) -> PrivacyLoss {
+    let shared = Limits::floor().meet(&member.fold().charter_at(member.me(), now).fields().limits);
+    member.settings().limits.as_ref().map_or(shared.rho_year, |own| shared.meet(own).rho_year)
+}
+
 /// How the node is.
 pub fn status_json(member: &Member, now: Time) -> Value {
     let today = now.day();
@@ -154,10 +160,7 @@ pub fn status_json(member: &Member, now: Time) -> Value {
         .map(|later| json!({ "version": later.version, "from": later.from.day().to_string() }))
         .collect();
     let unheard = fold.unheard_since(member.me(), now).map(|day| day.to_string());
-    // What floor, charter and our own limits allow together, whatever the purpose.
-    let own = member.settings().limits.as_ref();
-    let shared = Limits::floor().meet(&charter.fields().limits);
-    let year_limit = own.map_or_else(|| shared.clone(), |own| shared.meet(own)).rho_year;
+    let year_limit = year_limit(member, now);
     let ledger = member.standing().ledger();
     let accounts: Vec<Value> = ledger
         .accounts()

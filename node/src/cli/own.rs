@@ -4,12 +4,12 @@ use datacoop_policy::question::BoundQuestion;
 use serde_json::{Value, json};
 
 use super::show::{plain, table_of, wrapped};
-use crate::own::PEOPLE_FEW;
 use crate::own::basis::Basis;
 use crate::own::beside::{Beside, Place};
 use crate::own::given::Checked;
 use crate::own::like::{FellBack, Like, Verdict};
 use crate::own::progress::{is_progress, official_text, slots};
+use crate::own::{PEOPLE_FEW, people_word};
 
 /// Less than this part of the cluster does not show in its figures.
 const PART_MIN: f64 = 0.01;
@@ -31,15 +31,6 @@ pub(super) fn exact_text(basis: &Basis) -> String {
         );
     }
     wrapped(&text)
-}
-
-/// What the people of a question are called.
-fn people_word(question: &BoundQuestion) -> &'static str {
-    match question.question().draft().per.as_deref() {
-        Some("pupil") => "pupils",
-        Some("activity") => "activities",
-        _ => "people",
-    }
 }
 
 /// Figures that others printed, checked, as scripts read them.

@@ -7,6 +7,7 @@ use datacoop_protocol::fold::Fold;
 use serde_json::{Value, json};
 
 use super::means::{releases_text, spent_text};
+use crate::figure::Unit;
 use crate::loss::Books;
 
 /// Figures as scripts read them.
@@ -35,10 +36,10 @@ fn figure_json(figure: &FigureValue) -> Value {
 
 /// Whether a figure is a share of one, which people read in percent, and its unit.
 pub(crate) fn unit_of(kind: &str, name: &str) -> Option<&'static str> {
-    match (kind, name) {
-        ("event", _) | (_, "rate difference") => Some(" pp"),
-        (_, "rate" | "share") => Some(" %"),
-        _ => None,
+    match Unit::of_shares(kind, name)? {
+        Unit::PercentagePoints => Some(" pp"),
+        Unit::Percent => Some(" %"),
+        Unit::Count(_) | Unit::Of(_) => None,
     }
 }
 

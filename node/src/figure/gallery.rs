@@ -92,7 +92,7 @@ fn strip() -> Figure {
     let row = |(name, cell): (&str, [&str; 5])| Row::new([("Part", name)], Who::Cluster, estimated(cell));
     let mut rows: Vec<Row> = parts.into_iter().map(row).collect();
     rows.push(Row::new([("Part", "Half have at most (median)")], Who::Own, exact(49.5, 1, None)));
-    let form = Form::Strip { at: vec![0.1, 0.25, 0.5, 0.75, 0.9], counts: "80 in 100 pupils".into() };
+    let form = Form::Strip { at: vec![0.1, 0.25, 0.5, 0.75, 0.9], counts: "pupils".into() };
     figure(
         "g-strip",
         "The middle half stand between 32 and 58 points",

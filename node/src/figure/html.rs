@@ -18,13 +18,13 @@ impl Figure {
             figure class={ "figure " (self.form.code()) } id=(self.id) aria-labelledby={ (self.id) "-c" } {
                 @match &self.form {
                     Form::IntervalRows => (self.interval_rows(&self.rows.iter().collect::<Vec<_>>())),
-                    Form::Strip { counts, .. } => {
+                    Form::Strip { at, counts } => {
                         (self.caption())
                         @if let Some(scale) = self.scale() {
                             (svg::strip(&scale, &self.rows.iter().collect::<Vec<_>>()))
                             (svg::axis(&scale))
                         }
-                        p class="key" { "The band holds the middle " (counts) ", the darker part the middle half; faded edges are likely ranges; the line is the median." }
+                        p class="key" { (bands_text(at, counts)) }
                         (self.plain_table())
                     },
                     Form::SeriesBand { breaks } => {
@@ -304,6 +304,28 @@ pub fn page_of(figures: &[Figure]) -> String {
         }
     };
     page.into_string()
+}
+
+/// What the bands of a spread hold, from the parts that its edges stand for.
+fn bands_text(at: &[f64], counts: &str) -> String {
+    let middle =
+        |n: usize| at.get(n).zip(at.get(at.len() - 1 - n)).map_or(0.0, |(low, high)| 100.0 * (high - low));
+    let mut text = match at.len() {
+        0 | 1 => String::new(),
+        2 | 3 => format!("The band holds the middle {:.0} in 100 {counts}", middle(0)),
+        _ => format!(
+            "The band holds the middle {:.0} in 100 {counts}, the darker part the middle {:.0}",
+            middle(0),
+            middle(1)
+        ),
+    };
+    if !text.is_empty() {
+        text += "; faded edges are likely ranges";
+    }
+    if at.len() > 2 && at.len() % 2 == 1 {
+        text += "; the line is the median";
+    }
+    text
 }
 
 /// The class of a shade: equal steps from nothing to the greatest share shown.

@@ -89,6 +89,16 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// The unit of a figure of a Release that is a share of one, or a difference of shares; `None` of any other.
+    pub fn of_shares(kind: &str, name: &str) -> Option<Self> {
+        match (kind, name) {
+            (_, "count") => None,
+            ("event", _) | (_, "rate difference") => Some(Self::PercentagePoints),
+            (_, "rate" | "share") => Some(Self::Percent),
+            _ => None,
+        }
+    }
+
     /// A number with its unit.
     pub fn show(&self, number: &Number) -> String {
         match self {

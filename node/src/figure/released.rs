@@ -7,6 +7,7 @@ use datacoop_policy::question::{BoundQuestion, Measured};
 use super::{Cell, Figure, Form, Number, Row, Unit, Who};
 use crate::own::beside::Beside;
 use crate::own::compare::compare;
+use crate::own::people_word;
 
 /// A Release and what is told beside it.
 pub struct Released<'a> {
@@ -38,17 +39,12 @@ struct Measure<'a> {
 impl<'a> Measure<'a> {
     fn of(question: &BoundQuestion, name: &'a str) -> Self {
         let kind = question.question().draft().figure.kind.as_str();
-        let people = match question.question().draft().per.as_deref() {
-            Some("pupil") => "pupils",
-            Some("activity") => "activities",
-            _ => "people",
-        };
-        let (unit, percent) = match (kind, name) {
-            (_, "count") => (Unit::Count(people.into()), false),
-            ("event", _) | (_, "rate difference") => (Unit::PercentagePoints, true),
-            (_, "rate" | "share") => (Unit::Percent, true),
-            _ => (Unit::Of(own_unit(&question.question().draft().matters)), false),
-        };
+        let shares = Unit::of_shares(kind, name);
+        let percent = shares.is_some();
+        let unit = shares.unwrap_or_else(|| match name {
+            "count" => Unit::Count(people_word(question).into()),
+            _ => Unit::Of(own_unit(&question.question().draft().matters)),
+        });
         Self { name, unit, percent }
     }
 
@@ -299,7 +295,7 @@ impl Released<'_> {
         let one_group = self.figures.cells.len() == 1;
         let at: Vec<f64> = names.iter().filter_map(|name| part_of(name)).collect();
         let form = match one_group && at.len() == names.len() {
-            true => Form::Strip { at, counts: "people".into() },
+            true => Form::Strip { at, counts: people_word(self.question).into() },
             false => Form::IntervalRows,
         };
         let mut figure = self.blank(0, "Spread", measure.unit.clone(), form);

@@ -107,6 +107,18 @@ fn not_shown_zero_missing_and_refused_are_four_things() {
     }
 }
 
+/// A catalogue question gives quartiles only: its one band is the middle half.
+#[test]
+fn a_spread_says_what_its_bands_hold() {
+    let mut figure = gallery().swap_remove(2);
+    let said = "the middle 80 in 100 pupils, the darker part the middle 50";
+    assert!(figure.html().into_string().contains(said), "{}", figure.html().into_string());
+    figure.rows.retain(|row| !row.label().contains("ten"));
+    figure.form = Form::Strip { at: vec![0.25, 0.5, 0.75], counts: "pupils".into() };
+    let html = figure.html().into_string();
+    assert!(html.contains("holds the middle 50 in 100 pupils;") && !html.contains("darker"), "{html}");
+}
+
 #[test]
 fn a_figure_without_numbers_is_still_a_page() {
     for mut figure in gallery() {

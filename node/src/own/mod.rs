@@ -8,6 +8,8 @@
 //!
 //! Source: DATA sections 4, 8 and 12. Floats are fine here: nobody else has to compute the same.
 
+use datacoop_policy::question::BoundQuestion;
+
 pub mod basis;
 pub mod beside;
 pub mod compare;
@@ -22,3 +24,12 @@ pub const PEOPLE_FEW: u64 = 10;
 
 /// Standard errors in a 95 % half-width.
 const HALF_WIDTH: f64 = 1.96;
+
+/// What the people of a question are called.
+pub fn people_word(question: &BoundQuestion) -> &'static str {
+    match question.question().draft().per.as_deref() {
+        Some("pupil") => "pupils",
+        Some("activity") => "activities",
+        _ => "people",
+    }
+}

@@ -9,7 +9,7 @@ use super::results::told;
 use super::{frame_of, stopped};
 use crate::clock;
 use crate::driver::Handle;
-use crate::figure::Figure;
+use crate::figure::{Figure, Form};
 use crate::own::basis::Basis;
 use crate::view::status_json;
 
@@ -35,7 +35,9 @@ pub(super) async fn home(State(handle): State<Handle>) -> Response {
         if let Ok(told) = told(&handle, id.clone()).await
             && let Some(mut figure) = newest_figure(&told.basis)
         {
-            figure.rows.truncate(ROWS_MAX);
+            if figure.form == Form::IntervalRows {
+                figure.rows.truncate(ROWS_MAX);
+            }
             figure.notes.clear();
             figures.push((id, figure));
         }

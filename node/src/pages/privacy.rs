@@ -4,7 +4,6 @@ use axum::extract::State;
 use axum::response::Response;
 use datacoop_policy::PrivacyLoss;
 use datacoop_policy::ledger::Account;
-use datacoop_policy::limits::Limits;
 use datacoop_protocol::member::Member;
 use maud::html;
 use serde_json::Value;
@@ -13,7 +12,7 @@ use super::{frame_of, stopped};
 use crate::clock;
 use crate::driver::Handle;
 use crate::figure::{Cell, Figure, Form, Number, Row, Unit, Who};
-use crate::view::release_json;
+use crate::view::{release_json, year_limit};
 
 /// One point, in billionths of rho. The usual year, rho 0.25, is 100 of them.
 const POINT: u64 = 2_500_000;
@@ -31,12 +30,7 @@ fn points_left(loss: PrivacyLoss) -> u64 {
 /// One figure for each dataset and year that anything was spent of.
 fn meters(member: &Member) -> Vec<Figure> {
     let (fold, now) = (member.fold(), clock::now());
-    let charter = fold.charter_at(member.me(), now).fields().clone();
-    let shared = Limits::floor().meet(&charter.limits);
-    let limit = match &member.settings().limits {
-        Some(own) => shared.meet(own).rho_year,
-        None => shared.rho_year,
-    };
+    let limit = year_limit(member, now);
     let ledger = member.standing().ledger();
     let meter = |(n, (account, spent)): (usize, (&Account, PrivacyLoss))| {
         let promised = member.standing().promised(fold, member.me(), account, now);
@@ -59,7 +53,7 @@ fn meters(member: &Member) -> Vec<Figure> {
             notes: vec!["When they are used up, this node refuses until the next school year.".into()],
             source: "This node's own log".into(),
             certificate: "none: no release".into(),
-            demo: charter.demo,
+            demo: fold.charter().fields().demo,
         }
     };
     ledger.accounts().enumerate().map(meter).collect()
