@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::acts::shown::{add_texts, name, objection_json};
-use crate::api::{Answer, Failed, find_round, stopped};
+use crate::api::{Answer, find_round, stopped};
 use crate::blobs::Blobs;
 use crate::clock;
 use crate::driver::{DecideReply, Handle};
@@ -47,6 +47,19 @@ where
 }
 
 async fn inbox(State(handle): State<Handle>) -> Answer {
+    Ok(Json(seen(&handle).await?))
+}
+
+async fn decide(State(handle): State<Handle>, Json(request): Json<DecideRequest>) -> Answer {
+    Ok(Json(decided(&handle, request).await?))
+}
+
+async fn narrow(State(handle): State<Handle>) -> Answer {
+    Ok(Json(json!({ "schema": "datacoop.limits-read/1", "problem": narrowed(&handle).await? })))
+}
+
+/// What waits here, and what can still be declined: `datacoop.inbox/1`.
+pub(crate) async fn seen(handle: &Handle) -> Result<Value, CommandError> {
     let home = handle.home().clone();
     let seen = handle.view(|member| (inbox_json(member, clock::now()), member.settings().inbox.clone()));
     let (mut json, running) = seen.await.ok_or_else(stopped)?;
@@ -55,33 +68,33 @@ async fn inbox(State(handle): State<Handle>) -> Answer {
         json["rules"] = rules_json(&home, &running);
         json
     });
-    Ok(Json(read.await.map_err(|error| Failed::from(CommandError::failed(error.to_string())))?))
+    read.await.map_err(|error| CommandError::failed(error.to_string()))
 }
 
-async fn decide(State(handle): State<Handle>, Json(request): Json<DecideRequest>) -> Answer {
+/// The person says yes or no. Errors: no such question, or it is too late.
+pub(crate) async fn decided(handle: &Handle, request: DecideRequest) -> Result<Value, CommandError> {
     let DecideRequest { query, yes } = request;
     let found = handle.view(move |member| find_round(member.fold(), &query).map(|round| round.id));
     let here = |error: CommandError| error.hint("list them: datacoop inbox");
     let id = found.await.ok_or_else(stopped)?.map_err(here)?;
     match handle.decide(id, yes).await.ok_or_else(stopped)? {
         DecideReply::Kept => {}
-        DecideReply::Denied(rule, text) => return Err(CommandError::refused(rule, text).into()),
+        DecideReply::Denied(rule, text) => return Err(CommandError::refused(rule, text)),
     }
     let seen = handle.view(move |member| verdict_json(member, id));
     let verdict = seen.await.ok_or_else(stopped)?;
-    Ok(Json(
-        json!({ "schema": "datacoop.decision/1", "query": id.to_string(), "yes": yes, "verdict": verdict }),
-    ))
+    Ok(json!({ "schema": "datacoop.decision/1", "query": id.to_string(), "yes": yes, "verdict": verdict }))
 }
 
-/// The person changed `limits.toml`: what it narrows counts from now on. One that does not read answers nothing.
-async fn narrow(State(handle): State<Handle>) -> Answer {
+/// The person changed `limits.toml`: what it narrows counts from now on. One that does not read answers nothing,
+/// and is what this returns.
+pub(crate) async fn narrowed(handle: &Handle) -> Result<Option<String>, CommandError> {
     let home = handle.home().clone();
     let read = tokio::task::spawn_blocking(move || home.limits());
-    let limits = read.await.map_err(|error| Failed::from(CommandError::failed(error.to_string())))?;
+    let limits = read.await.map_err(|error| CommandError::failed(error.to_string()))?;
     let problem = limits.as_ref().err().cloned();
     handle.narrow(limits.ok()).await.ok_or_else(stopped)?;
-    Ok(Json(json!({ "schema": "datacoop.limits-read/1", "problem": problem })))
+    Ok(problem)
 }
 
 /// What our log says of a Query: `yes`, `no`, or nothing yet.

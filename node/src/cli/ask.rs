@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use datacoop_policy::query::{Assumptions, Mode};
-use datacoop_policy::question::{PERIODS, Question, QuestionDraft, QuestionError, tidy_params};
+use datacoop_policy::question::{PERIODS, QuestionDraft, QuestionError};
 use datacoop_policy::{Period, PrivacyLoss};
 use serde_json::{Value, json};
 
@@ -17,12 +17,12 @@ use super::questions::{compile_sql, figures_text, find, known_vocabularies, voca
 use super::results::Told;
 use super::show::{lot_text, plain, plain_lines};
 use super::{Common, Printed, Progress};
-use crate::api::AskRequest;
+use crate::api::asking::{AskRequest, AskTerms};
 use crate::client::Client;
 use crate::clock;
 use crate::error::{CommandError, Exit};
 use crate::home::Home;
-use crate::questions::period::default_period;
+use crate::questions::filled::{FilledIn, Given, fill_in};
 use crate::questions::reckon::Cluster;
 use crate::view::{default_mode, reckoned_json, unanswerable};
 
@@ -116,9 +116,7 @@ fn parse_window(text: &str) -> Result<Duration, String> {
 /// What is to be asked, with everything that was left out filled in.
 struct Wanted {
     text: String,
-    question: Question,
-    params: BTreeMap<String, String>,
-    period: Period,
+    filled: FilledIn,
     /// What is to be said aloud: what SQL was understood as, and which period was taken.
     said: String,
 }
@@ -144,17 +142,17 @@ fn wanted(common: &Common, args: &AskArgs) -> Result<Wanted, CommandError> {
     let usage = |error: QuestionError| CommandError::usage(error.0);
     let draft = QuestionDraft::from_toml(&text).map_err(usage)?;
     let vocabulary = vocabulary_of(&draft, &known).map_err(CommandError::usage)?;
-    let question = Question::admit(draft, vocabulary).map_err(usage)?;
-    let period = given.unwrap_or_else(|| {
-        let kind = question.draft().period.as_deref().unwrap_or("year");
-        let dated = vocabulary.date_column().is_some();
-        let (period, name) = default_period(kind, dated, clock::now().day());
-        said += &format!("No --period given: {period}, {name} as most schools keep it\n");
-        period
-    });
-    let mut params = tidy_params(question.draft(), &parse_params(&args.params)?);
-    params.extend(question.choices(&args.by, &parse_narrowings(&args.narrow)?).map_err(usage)?);
-    Ok(Wanted { text, question, params, period, said })
+    let given = Given {
+        period: given,
+        params: parse_params(&args.params)?,
+        by: args.by.clone(),
+        narrow: parse_narrowings(&args.narrow)?,
+    };
+    let filled = fill_in(draft, vocabulary, given, clock::now().day()).map_err(usage)?;
+    if let Some(name) = &filled.default_period {
+        said += &format!("No --period given: {}, {name} as most schools keep it\n", filled.period);
+    }
+    Ok(Wanted { text, filled, said })
 }
 
 /// The least kind of period that holds these days.
@@ -190,20 +188,22 @@ pub(super) fn ask(common: &Common, args: &AskArgs) -> Result<Printed, CommandErr
     }
     let request = AskRequest {
         question: wanted.text,
-        params: wanted.params,
-        period: wanted.period.to_string(),
-        purpose: args.purpose.clone(),
-        rho: args.rho.map(PrivacyLoss::nano),
-        full_noise: args.full_noise,
-        min_members: args.min_members,
-        window: args.window.as_secs(),
-        why: args.why.clone(),
-        benefits: args.benefits.clone(),
-        pays: args.pays.clone(),
-        supersedes: args.supersedes.clone(),
-        because: args.because.clone(),
-        under: args.under.clone(),
-        force: args.force,
+        terms: AskTerms {
+            params: wanted.filled.params,
+            period: wanted.filled.period.to_string(),
+            purpose: args.purpose.clone(),
+            rho: args.rho.map(PrivacyLoss::nano),
+            full_noise: args.full_noise,
+            min_members: args.min_members,
+            window: args.window.as_secs(),
+            why: args.why.clone(),
+            benefits: args.benefits.clone(),
+            pays: args.pays.clone(),
+            supersedes: args.supersedes.clone(),
+            because: args.because.clone(),
+            under: args.under.clone(),
+            force: args.force,
+        },
     };
     tokio::task::block_in_place(|| {
         let client = Client::new(&home)?;
@@ -240,15 +240,16 @@ fn plan_without_node(args: &AskArgs, wanted: &Wanted, why: &str) -> Result<Print
         let text = format!("{why}: what --supersedes names is held by a node that runs");
         return Err(CommandError::usage(text).hint("start it: datacoop run"));
     }
-    let bound = wanted.question.bind(&wanted.params, wanted.period);
+    let question = &wanted.filled.question;
+    let bound = question.bind(&wanted.filled.params, wanted.filled.period);
     let bound = bound.map_err(|error| CommandError::usage(error.0))?;
-    let dataset = wanted.question.vocabulary().dataset();
+    let dataset = question.vocabulary().dataset();
     let mut cluster = Cluster::reference(dataset);
     let each = args.pupils.map_or(cluster.people / cluster.members as u64, u64::from);
     cluster.members = args.schools.map_or(cluster.members, usize::from);
     cluster.people = each * cluster.members as u64;
     let mode = if args.full_noise { Mode::FullNoise } else { default_mode(cluster.members) };
-    let own = u64::try_from(wanted.question.draft().loss).unwrap_or(0);
+    let own = u64::try_from(question.draft().loss).unwrap_or(0);
     let loss = args.rho.unwrap_or(PrivacyLoss::from_nano(own));
     let plan = reckoned_json(&bound, &cluster, mode, Assumptions::FLOOR, loss);
     let plan = plan.map_err(|(rule, text)| CommandError::refused(rule, text))?;

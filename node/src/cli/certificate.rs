@@ -17,7 +17,7 @@ use super::node::home_of;
 use super::show::{figures_json, lot_text, plain};
 use super::verify::{Anchor, EXIT_EQUIVOCATION, anchor, conflict_json, conflicts_text, write_conflicts};
 use super::{Common, Printed};
-use crate::api::CertificateRequest;
+use crate::api::papers::CertificateRequest;
 use crate::certificate::read_certificate;
 use crate::client::Client;
 use crate::error::{CommandError, Exit};

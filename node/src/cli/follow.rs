@@ -13,7 +13,7 @@ use super::node::home_of;
 use super::show::plain;
 use super::verify::EXIT_EQUIVOCATION;
 use super::{Common, Printed};
-use crate::api::EntriesRequest;
+use crate::api::logs::EntriesRequest;
 use crate::client::Client;
 use crate::error::CommandError;
 use crate::home::Home;

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::node::home_of;
 use super::show::plain;
 use super::{Common, Printed, opening, proof};
-use crate::api::{ExportRequest, ServeLogsRequest};
+use crate::api::logs::{ExportRequest, ServeLogsRequest};
 use crate::client::Client;
 use crate::error::CommandError;
 

@@ -14,7 +14,7 @@ use super::means::{factor_text, loss_text};
 use super::show::plain;
 use super::{Common, Printed};
 use crate::acts::reviews;
-use crate::api::AuditRequest;
+use crate::api::logs::AuditRequest;
 use crate::client::Client;
 use crate::driver::{Ended, Node, NodeError, Run};
 use crate::ending::endings_text;
@@ -186,9 +186,9 @@ async fn run_once(
     if let Some(left) = handle.view(|member| member.left()).await.flatten() {
         eprintln!("{left}");
     }
-    let log_server = api::LogServers::default();
+    let log_server = api::logs::LogServers::default();
     if let Some(address) = serve_logs {
-        let server = api::open_log_server(handle.clone(), address).await?;
+        let server = api::logs::open_log_server(handle.clone(), address).await?;
         if !common.quiet {
             eprintln!("logs are served at http://{}/", server.address);
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::node::{confirm, home_of};
 use super::{Common, Printed};
-use crate::api::OpeningRequest;
+use crate::api::papers::OpeningRequest;
 use crate::client::Client;
 use crate::error::CommandError;
 use crate::opening::Checked;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::node::home_of;
 use super::show::plain;
 use super::{Common, Printed};
-use crate::api::ProofRequest;
+use crate::api::logs::ProofRequest;
 use crate::client::Client;
 use crate::error::{CommandError, Exit};
 

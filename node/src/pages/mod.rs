@@ -24,9 +24,10 @@ use maud::html;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
+use crate::api::stopped;
 use crate::clock;
 use crate::driver::Handle;
-use crate::error::{CommandError, Exit};
+use crate::error::CommandError;
 use crate::figure::gallery::gallery;
 use crate::view::status_json;
 use door::{Door, guard};
@@ -117,10 +118,6 @@ fn router(shared: Shared) -> Router {
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(middleware::from_fn_with_state(shared.door.clone(), guard))
         .with_state(shared)
-}
-
-fn stopped() -> CommandError {
-    CommandError { exit: Exit::NotRunning, text: "the node is stopping".into(), hint: None }
 }
 
 /// What stands around a page, as the node is now.
