@@ -1,18 +1,19 @@
 //! `datacoop demo`.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use datacoop_policy::query::Mode;
 use datacoop_policy::{Period, PrivacyLoss};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::means::meaning_text;
 use super::results::figures_text;
 use super::show::{audit_lines, figures_json, lot_text, plain};
-use super::{Common, Printed, Progress};
-use crate::demo::{Alone, Data, Exports, Options, Planted, Shown, Spreadsheet, run};
+use super::{CANCELLED, Common, Printed, Progress};
+use crate::demo::{Alone, Data, Exports, Live, Options, Planted, Shown, Spreadsheet, run, run_live};
 use crate::error::{CommandError, Exit};
 use crate::figure::Terminal;
 use crate::figure::released::Released;
@@ -28,6 +29,12 @@ pub(super) struct DemoArgs {
     /// Keep every member's folder, with its exported log, here
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// Keep the members running at the end, and show the asker's pages, until Ctrl-C [default: on a terminal]
+    #[arg(long, overrides_with = "no_pages")]
+    pages: bool,
+    /// End at once, without pages
+    #[arg(long)]
+    no_pages: bool,
     /// Seed of the made-up data; noise and keys are always fresh
     #[arg(long, default_value_t = 1, conflicts_with = "data")]
     seed: u64,
@@ -52,6 +59,14 @@ pub(super) struct DemoArgs {
     /// The days it is about [default: what the data say]
     #[arg(long, value_name = "FIRST..LAST", requires = "data")]
     period: Option<String>,
+}
+
+impl DemoArgs {
+    /// Whether the members stay for somebody to look at.
+    pub(super) fn stays(&self, common: &Common) -> bool {
+        let watched = !common.json && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        self.pages || (watched && !self.no_pages)
+    }
 }
 
 pub(super) fn read(path: &PathBuf) -> Result<String, CommandError> {
@@ -130,18 +145,66 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> Result<Printed, Com
             data.folder.display()
         ),
     };
+    let stays = args.stays(common);
     let options = Options { data, keep: args.keep, rho: args.rho, recorder: None };
     let progress = Progress::new(common);
-    let shown = run(options, &|what| progress.say(what)).await;
+    let said = |what: &str| progress.say(what);
+    let played = match stays {
+        true => tokio::select! {
+            played = run_live(options, &said) => played.map(|(shown, live)| (shown, Some(live))),
+            _ = tokio::signal::ctrl_c() => return Ok(Printed { text: String::new(), json: Value::Null, code: CANCELLED }),
+        },
+        false => run(options, &said).await.map(|shown| (shown, None)),
+    };
     progress.done();
-    let shown = shown?;
+    let (shown, live) = played?;
     if !common.quiet {
         shown.import.iter().for_each(|line| eprintln!("{}", plain(line)));
     }
     let passed = shown.audit.iter().all(|report| report.passed());
     let mut printed = Printed::new(json_of(&shown), text_of(&shown, &origin, common.terminal()));
     printed.code = if passed { 0 } else { Exit::Failed as u8 };
-    Ok(printed)
+    let Some(live) = live else {
+        printed.text += "To look at it in a browser: datacoop demo --pages\n";
+        return Ok(printed);
+    };
+    let link = live.link();
+    printed.text += &format!("\nThe same in a browser on this computer, once, within a minute:\n{link}\n");
+    printed.json["pages"] = link.into();
+    printed.text += "Another address: Enter. End: Ctrl-C.\n";
+    let failed = |error: std::io::Error| CommandError::failed(format!("the result was not written: {error}"));
+    printed.write(common).map_err(failed)?;
+    show(&live).await;
+    live.stop().await?;
+    Ok(Printed { text: String::new(), json: Value::Null, code: printed.code })
+}
+
+/// Gives another address at each Enter, until Ctrl-C or a request to end.
+async fn show(live: &Live) {
+    // A thread of its own: it waits for the keyboard until the program ends.
+    let (sender, mut lines) = tokio::sync::mpsc::channel(1);
+    std::thread::spawn(move || {
+        while std::io::stdin().read_line(&mut String::new()).is_ok_and(|read| read > 0) {
+            if sender.blocking_send(()).is_err() {
+                break;
+            }
+        }
+    });
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::pin!(terminate);
+    loop {
+        tokio::select! {
+            // What was started without a keyboard goes on.
+            Some(()) = lines.recv() => println!("{}", live.link()),
+            _ = tokio::signal::ctrl_c() => return,
+            _ = &mut terminate => return,
+        }
+    }
 }
 
 fn json_of(shown: &Shown) -> serde_json::Value {

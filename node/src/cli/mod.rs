@@ -207,6 +207,9 @@ enum Command {
     Papers(papers::PapersArgs),
 }
 
+/// The exit code of what was ended from the keyboard.
+const CANCELLED: u8 = 130;
+
 /// What a command prints on success.
 pub(crate) struct Printed {
     /// For programs.
@@ -221,6 +224,21 @@ impl Printed {
     fn new(json: Value, text: String) -> Self {
         Self { json, text, code: 0 }
     }
+
+    /// Onto stdout, as was asked for: nothing, if there is nothing to say.
+    fn write(&self, common: &Common) -> std::io::Result<()> {
+        let text = match common.json {
+            true if self.json.is_null() => return Ok(()),
+            true => plain_json(format!("{:#}", self.json)),
+            false => plain_lines(self.text.trim_end()).to_string(),
+        };
+        let written = if text.is_empty() { Ok(()) } else { writeln!(std::io::stdout(), "{text}") };
+        // A reader such as `head` goes away when it has enough; that is no failure of ours.
+        written.or_else(|error| match error.kind() == std::io::ErrorKind::BrokenPipe {
+            true => Ok(()),
+            false => Err(error),
+        })
+    }
 }
 
 /// Runs the program.
@@ -233,8 +251,9 @@ pub fn main() -> ExitCode {
     let outcome = match runtime {
         Ok(runtime) => {
             let common = cli.common.clone();
-            // `run` ends by itself on a signal, once its last frame is on disk.
-            let runs = matches!(cli.command, Command::Run(_));
+            // `run` ends by itself on a signal, once its last frame is on disk; so do a demo's members.
+            let runs = matches!(&cli.command, Command::Run(_))
+                || matches!(&cli.command, Command::Demo(args) if args.stays(&cli.common));
             let outcome = runtime.block_on(async {
                 tokio::select! {
                     outcome = dispatch(cli.common, cli.command) => Some(outcome),
@@ -242,7 +261,7 @@ pub fn main() -> ExitCode {
                 }
             });
             runtime.shutdown_timeout(Duration::from_secs(5));
-            let Some(outcome) = outcome else { return ExitCode::from(130) };
+            let Some(outcome) = outcome else { return ExitCode::from(CANCELLED) };
             return finish(&common, outcome);
         }
         Err(error) => Err(CommandError::failed(format!("no threads: {error}"))),
@@ -300,21 +319,13 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
 
 fn finish(common: &Common, outcome: Result<Printed, CommandError>) -> ExitCode {
     match outcome {
-        Ok(printed) => {
-            let text = match common.json {
-                true => plain_json(format!("{:#}", printed.json)),
-                false => plain_lines(printed.text.trim_end()).to_string(),
-            };
-            let written = if text.is_empty() { Ok(()) } else { writeln!(std::io::stdout(), "{text}") };
-            match written {
-                // A reader such as `head` goes away when it has enough; that is no failure of ours.
-                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                    eprintln!("error: the result was not written: {error}");
-                    ExitCode::from(Exit::Failed as u8)
-                }
-                Ok(()) | Err(_) => ExitCode::from(printed.code),
+        Ok(printed) => match printed.write(common) {
+            Ok(()) => ExitCode::from(printed.code),
+            Err(error) => {
+                eprintln!("error: the result was not written: {error}");
+                ExitCode::from(Exit::Failed as u8)
             }
-        }
+        },
         Err(error) => {
             let exit = error.exit as u8;
             if common.json {

@@ -33,6 +33,7 @@ use crate::export::{snapshot, write_export};
 use crate::home::SHIPPED_VOCABULARIES;
 use crate::import::SPLIT_MAX;
 use crate::net::Recorder;
+use crate::pages::{Pages, serve_pages};
 use crate::pretend::{PATIENCE, Pretender, start, stopped};
 use crate::verify::{Given, verify};
 pub use alone::Alone;
@@ -132,8 +133,52 @@ struct Cast {
     truth: Option<serde_json::Value>,
 }
 
-/// Runs the demo.
+/// The members of a demo, there until it is stopped, and the pages of the one that asked.
+pub struct Live {
+    nodes: Vec<Node>,
+    pages: Pages,
+    _folder: tempfile::TempDir,
+}
+
+impl Live {
+    /// An address that opens the asker's pages once, within a minute.
+    pub fn link(&self) -> String {
+        self.pages.link()
+    }
+
+    /// Stops every member.
+    pub async fn stop(self) -> Result<(), CommandError> {
+        drop(self.pages);
+        stop(self.nodes).await
+    }
+}
+
+async fn stop(nodes: Vec<Node>) -> Result<(), CommandError> {
+    for node in nodes {
+        node.stop().await.map_err(|error| CommandError::failed(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Runs the demo to its end.
 pub async fn run(options: Options, progress: Progress<'_>) -> Result<Shown, CommandError> {
+    let (shown, nodes, _folder) = stage(options, progress).await?;
+    progress("stopping nodes");
+    stop(nodes).await?;
+    Ok(shown)
+}
+
+/// Runs the demo and leaves its members there, to be looked at and asked.
+pub async fn run_live(options: Options, progress: Progress<'_>) -> Result<(Shown, Live), CommandError> {
+    let (shown, nodes, folder) = stage(options, progress).await?;
+    let asker = nodes.last().ok_or_else(stopped)?.handle().clone();
+    Ok((shown, Live { nodes, pages: serve_pages(asker).await?, _folder: folder }))
+}
+
+async fn stage(
+    options: Options,
+    progress: Progress<'_>,
+) -> Result<(Shown, Vec<Node>, tempfile::TempDir), CommandError> {
     // Whatever can be wrong with a question or a file's columns is said before anything is written.
     let script = match &options.data {
         Data::MadeUp { members, .. } => made::script(*members)?,
@@ -152,18 +197,19 @@ pub async fn run(options: Options, progress: Progress<'_>) -> Result<Shown, Comm
     };
     progress("starting nodes and letting them meet");
     let nodes = start(&cast.members, options.recorder.clone()).await?;
-    let outcome = play(&options, &script, &cast, &nodes, progress).await;
-    progress("stopping nodes");
-    for node in nodes {
-        node.stop().await.map_err(|error| CommandError::failed(error.to_string()))?;
-    }
-    let mut shown = outcome?;
+    let mut shown = match play(&options, &script, &cast, &nodes, progress).await {
+        Ok(shown) => shown,
+        Err(error) => {
+            stop(nodes).await?;
+            return Err(error);
+        }
+    };
     shown.home = options.keep.clone();
     shown.import = cast.said;
     if let Some(kept) = kept {
         kept.keep();
     }
-    Ok(shown)
+    Ok((shown, nodes, temporary))
 }
 
 fn members_error(members: usize) -> CommandError {
