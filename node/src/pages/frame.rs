@@ -10,6 +10,8 @@ use crate::error::CommandError;
 use crate::figure::CSS as FIGURE_CSS;
 
 const PAGE_CSS: &str = include_str!("pages.css");
+/// An estimate within its two ranges.
+pub(super) const ICON: &str = include_str!("icon.svg");
 
 /// Where one can go: path and name.
 pub(super) const PLACES: [(&str, &str); 5] = [
@@ -99,6 +101,7 @@ fn head(title: &str, name: &str) -> Markup {
             meta name="color-scheme" content="light dark";
             title { (title) " - " (name) }
             link rel="stylesheet" href=(stylesheet_path());
+            link rel="icon" type="image/svg+xml" href="/assets/1/icon.svg";
         }
     }
 }

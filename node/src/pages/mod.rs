@@ -113,6 +113,7 @@ fn router(shared: Shared) -> Router {
         .route("/enter", get(show_enter).post(enter))
         .route("/leave", post(leave))
         .route("/assets/{hash}/pages.css", get(style))
+        .route("/assets/1/icon.svg", get(icon))
         .route("/csp-report", post(csp_report))
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
@@ -187,6 +188,10 @@ async fn style(Path(_hash): Path<String>) -> Response {
         (header::CACHE_CONTROL, "private, max-age=31536000, immutable"),
     ];
     (headers, stylesheet()).into_response()
+}
+
+async fn icon() -> Response {
+    ([(header::CONTENT_TYPE, "image/svg+xml")], frame::ICON).into_response()
 }
 
 async fn csp_report(State(shared): State<Shared>) -> StatusCode {
