@@ -155,6 +155,7 @@ fn one_json(member: &Member, one: &Waiting<'_>, now: Time) -> Value {
         "period": query.period().to_string(),
         "columns": query.question.columns(),
         "group_by": query.question.group_by(),
+        "by": query.question.groupings().iter().map(|by| by.name.as_str()).collect::<Vec<_>>(),
         "params": query.question.params(),
         "cells": query.question.cells(),
         "shows_noised_figures": query.mode == Mode::FullNoise,

@@ -54,6 +54,7 @@ pub mod restore;
 pub mod safe_csv;
 pub mod serve;
 pub mod signed;
+pub mod staying_out;
 pub mod storage;
 pub mod verify;
 pub mod view;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::cli::figures_json;
 use crate::ending::endings_json;
 use crate::error::CommandError;
-use crate::loss::{Meaning, Reading, account, years, years_json};
+use crate::loss::{Meaning, Reading, account, points_left, points_of, years, years_json};
 use crate::questions::reckon::{Cluster, reckon};
 
 /// Group size that a plan's expected noise is shown for when members state no numbers of people.
@@ -256,7 +256,9 @@ pub fn plan_json(
     plan["left"] = json!({
         "year": reading_json(room.year), "purpose": reading_json(room.purpose), "promised": reading_json(room.promised),
     });
-    plan["left_after"] = reading_json(room.year.min(room.purpose).less(query.loss));
+    let left_after = room.year.min(room.purpose).less(query.loss);
+    plan["left_after"] = reading_json(left_after);
+    plan["points_left_after"] = json!(points_left(left_after));
     let by = query.delegation.as_ref().and_then(|cited| cited.by.as_ref());
     plan["delegation"] = json!(query.delegation.as_ref().map(|cited| cited.leaf.to_string()));
     plan["delegated_by"] = json!(by.and_then(|by| charter.member(by)).map(|member| member.name.clone()));
@@ -297,8 +299,10 @@ pub fn reckoned_json(
         "cells": question.cells(),
         "sensitivity2": question.sensitivity2().to_string(),
         "loss": Meaning::new(loss, mode, &terms).json(of.vocabulary().dataset()),
+        "points": points_of(loss),
         "left": null,
         "left_after": null,
+        "points_left_after": null,
         "expected": reckoned.json(),
         "group_size_assumed": (cluster.people / groups.max(1) as u64).max(1),
         "group_size_known": true,

@@ -17,6 +17,7 @@ pub mod kills;
 pub mod matrix;
 pub mod noise;
 pub mod numbers;
+pub mod pages;
 pub mod probe;
 pub mod renyi;
 pub mod report;

@@ -4,18 +4,29 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use datacoop_policy::query::Mode;
+use datacoop_policy::refusal::Rule;
+use datacoop_policy::{MemberId, Time};
+use datacoop_protocol::entry::Body;
 use datacoop_protocol::fold::Fold;
-use datacoop_protocol::rounds::Round;
-use serde_json::json;
+use datacoop_protocol::member::Member;
+use datacoop_protocol::rounds::{Ending, Kind, Logged, Round};
+use serde_json::{Value, json};
 
 use super::{Answer, Failed, stopped};
+use crate::cli::plain;
+use crate::clock;
 use crate::driver::Handle;
 use crate::error::CommandError;
+use crate::follow::clock_text;
+use crate::loss::points_of;
 use crate::own::basis::BasisText;
 use crate::view::{release_json, round_json, stage};
 
 /// Digits of a query id that must be given: as many as `status` shows.
 const PREFIX_MIN: usize = 8;
+/// Rounds in a list: a year of a busy co-operative.
+const LISTED_MAX: usize = 100;
 
 pub(super) async fn results(State(handle): State<Handle>) -> Answer {
     let released = handle.released();
@@ -31,9 +42,149 @@ pub(super) async fn results(State(handle): State<Handle>) -> Answer {
 pub(super) async fn query(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
     let seen = handle.view(move |member| {
         let round = find_round(member.fold(), &id)?;
-        Ok::<_, CommandError>(round_json(member.fold(), &round))
+        Ok::<_, CommandError>(told(member, &round, clock::now()))
     });
     Ok(Json(seen.await.ok_or_else(stopped)??))
+}
+
+/// Everything about one round: `datacoop.query/1`, with who said what.
+pub(crate) fn told(member: &Member, round: &Round, now: Time) -> Value {
+    let mut json = round_json(member.fold(), round);
+    if let (Some(fields), Value::Object(more)) = (json.as_object_mut(), summary(member, round, now)) {
+        fields.extend(more);
+    }
+    json
+}
+
+/// Who said what in a round, and how far it is; without its figures.
+pub(crate) fn summary(member: &Member, round: &Round, now: Time) -> Value {
+    let (fold, me) = (member.fold(), member.me());
+    let name = |id: &MemberId| fold.member(id).map_or_else(|| id.to_string(), |member| member.name.clone());
+    let refused = |(by, logged): (&MemberId, &Logged)| {
+        let Body::Refuse { rule, layer, .. } = &logged.body else { return None };
+        let meaning = Rule::from_code(rule).map(Rule::meaning);
+        Some(
+            json!({ "member": by.to_string(), "name": name(by), "rule": rule, "layer": layer, "meaning": meaning }),
+        )
+    };
+    let refused: Vec<Value> = round.all(Kind::Verdict).filter_map(refused).collect();
+    let count = |kind| round.all(kind).count();
+    let plan = round.plan();
+    let mut json = json!({
+        "query": round.id.to_string(),
+        "stage": stage(round),
+        "stage_text": stage_text(round, member),
+        "over": round.ending().is_some(),
+        "released": round.released().is_some(),
+        "accepted": count(Kind::Verdict) - refused.len(),
+        "refused": refused,
+        "roster": plan.map(|plan| plan.members.len()),
+        "seats": plan.map(|plan| plan.committee.len()),
+        "contributed": count(Kind::Contribution),
+        "verified": count(Kind::Verify),
+        "opened": count(Kind::Open),
+        "ours": ours_json(round, me),
+    });
+    let Some(asked) = round.asked() else { return json };
+    let (body, query) = (&asked.body, asked.query.as_ref().ok());
+    let charter = fold.charter_of(&body.charter);
+    let asked_of = || charter.members().iter().filter(|member| member.takes_part());
+    let silent = asked_of().filter(|member| round.said(Kind::Verdict, &member.id).is_none());
+    let more = json!({
+        "title": query.map(|query| query.question.question().title()),
+        "question": query.map(|query| query.question.question().id()),
+        "params": body.params,
+        "members": asked_of().count(),
+        "silent": silent.map(|member| member.name.clone()).collect::<Vec<_>>(),
+        "asker": asked.asker.to_string(),
+        "asker_name": name(&asked.asker),
+        "asked_by_us": asked.asker == *me,
+        "asked": clock_text(asked.time),
+        "purpose": body.purpose,
+        "purpose_title": charter.purpose(&body.purpose).map(|purpose| purpose.title.clone()),
+        "period": body.period.to_string(),
+        "points": points_of(body.loss),
+        "lay": { "why": body.lay.why, "benefits": body.lay.benefits, "pays": body.lay.pays },
+        "shows_noised_figures": body.mode == Mode::FullNoise,
+        "min_roster": body.min_roster,
+        "join_by": clock_text(body.join_by),
+        "contribute_by": clock_text(body.contribute_by),
+        "close_by": clock_text(body.close_by),
+        "late": body.close_by < now,
+    });
+    if let (Some(fields), Value::Object(more)) = (json.as_object_mut(), more) {
+        fields.extend(more);
+    }
+    json
+}
+
+/// What our own log says in a round.
+fn ours_json(round: &Round, me: &MemberId) -> Value {
+    let wrote = |kind| round.said(kind, me).is_some();
+    let (verdict, rule, layer) = match round.said(Kind::Verdict, me).map(|said| &said.body) {
+        Some(Body::Refuse { rule, layer, .. }) => ("no", Some(rule.clone()), Some(layer.clone())),
+        Some(_) => ("yes", None, None),
+        None => ("none", None, None),
+    };
+    let meaning = rule.as_deref().and_then(Rule::from_code).map(Rule::meaning);
+    json!({ "verdict": verdict, "rule": rule, "layer": layer, "meaning": meaning,
+            "debited": wrote(Kind::Debit), "contributed": wrote(Kind::Contribution), "void": wrote(Kind::Void) })
+}
+
+/// Where a round stands, in a sentence.
+fn stage_text(round: &Round, member: &Member) -> String {
+    let of = |n: usize, all: usize, what: &str| format!("{n} of {all} {what}");
+    let roster = round.plan().map_or(0, |plan| plan.members.len());
+    let seats = round.plan().map_or(0, |plan| plan.committee.len());
+    let count = |kind| round.all(kind).count();
+    match round.ending() {
+        Some(Ending::Released(_)) => "Released: the answer is here.".to_owned(),
+        Some(Ending::Aborted(code)) => format!("Ended without an answer: {}.", abort_words(code)),
+        None if count(Kind::Open) > 0 => {
+            format!("Opening the sum: {}.", of(count(Kind::Open), seats.max(1), "shares are open"))
+        }
+        None if count(Kind::Freeze) > 0 => {
+            "Checking and adding up: what counts is fixed, and the committee checks each contribution."
+                .to_owned()
+        }
+        None if round.plan().is_some() => {
+            format!(
+                "Contributing: {}.",
+                of(count(Kind::Contribution), roster, "have sent their noised figures")
+            )
+        }
+        None => {
+            let charter = round.asked().map(|asked| member.fold().charter_of(&asked.body.charter));
+            let all =
+                charter.map_or(0, |charter| charter.members().iter().filter(|m| m.takes_part()).count());
+            format!("Joining: {}.", of(count(Kind::Verdict), all, "have answered yes or no"))
+        }
+    }
+}
+
+/// Why a round ended, in words.
+fn abort_words(code: &str) -> String {
+    let words = match code {
+        "few" => "too few members sent their figures in time",
+        "accepted" => "too few contributions passed their check",
+        "freeze" => "the committee did not fix in time what counts",
+        "verify" => "the committee did not check the contributions in time",
+        "close" => "the committee did not open the sum in time",
+        "lot" => "the draw for the committee's seats was lost",
+        other => match Rule::from_code(other) {
+            Some(rule) => return rule.meaning().trim_end_matches('.').to_lowercase(),
+            None => return format!("for a reason that this program does not know, `{}`", plain(other)),
+        },
+    };
+    words.to_owned()
+}
+
+/// Rounds under way and over, the newest first: for a list.
+pub(crate) fn listed(member: &Member, now: Time) -> Vec<Value> {
+    let rounds = member.fold().rounds().values();
+    let mut asked: Vec<_> = rounds.filter_map(|round| Some((round.asked()?.time, round))).collect();
+    asked.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    asked.into_iter().take(LISTED_MAX).map(|(_, round)| summary(member, round, now)).collect()
 }
 
 /// What a release follows from; whoever may compare it with rows of ours reads those itself.

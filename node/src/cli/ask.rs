@@ -108,7 +108,8 @@ pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "write a time such as 30s, 5m, 2h or 3d, at most 10d".into())
 }
 
-fn parse_window(text: &str) -> Result<Duration, String> {
+/// A window as people write it: 30s, 2h, 3d.
+pub(crate) fn parse_window(text: &str) -> Result<Duration, String> {
     let window = parse_time(text)?;
     if window.is_zero() { Err("a window lasts at least 1s".into()) } else { Ok(window) }
 }

@@ -49,6 +49,7 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+pub(crate) use ask::parse_window;
 use clap::{Args, Parser, Subcommand};
 pub(crate) use limits::limit_rows;
 pub(crate) use means::{meaning_text, releases_json};

@@ -9,12 +9,9 @@ use super::show::{plain, plain_lines};
 use super::{Common, Printed};
 use crate::client::Client;
 use crate::error::{CommandError, Exit};
-use crate::folder::write_durably;
 use crate::home::Home;
-use crate::limits_file::{Edit, Field, leave_all_out, leave_out};
-
-/// Longest id: as in charters.
-const ID_BYTES_MAX: usize = 64;
+use crate::limits_file::Edit;
+use crate::staying_out::{self, StayOut};
 
 #[derive(Subcommand)]
 pub(super) enum NotUsCommand {
@@ -39,17 +36,15 @@ impl NotUs {
 }
 
 pub(super) fn not_us(common: &Common, command: NotUsCommand) -> Result<Printed, CommandError> {
-    let (what, field, args) = match command {
-        NotUsCommand::Question(args) => ("question", Field::Questions, args),
-        NotUsCommand::Purpose(args) => ("purpose", Field::Purposes, args),
-        NotUsCommand::Dataset(args) => ("dataset", Field::Datasets, args),
-    };
     let home = home_of(common)?;
-    let id = args.id.as_str();
-    if id.is_empty() || id.len() > ID_BYTES_MAX || id.chars().any(char::is_control) {
-        return Err(CommandError::usage(format!("`{}` is no id of a {what}", plain(id))));
-    }
-    let edit = read_edit(&home, |text| leave_out(text, field, id))?;
+    let out = match command {
+        NotUsCommand::Question(args) => StayOut::Question(args.id),
+        NotUsCommand::Purpose(args) => StayOut::Purpose(args.id),
+        NotUsCommand::Dataset(args) => StayOut::Dataset(args.id),
+    };
+    let (what, id) = out.parts();
+    let id = id.unwrap_or_default();
+    let edit = out.edit(&home)?;
     let json = |changed, diff: &[String], at_once| json!({ "schema": "datacoop.not-us/1", "what": what, "id": id, "changed": changed, "diff": diff, "at_once": at_once });
     let Some(edit) = edit else {
         let text =
@@ -75,7 +70,7 @@ pub(super) fn not_us(common: &Common, command: NotUsCommand) -> Result<Printed, 
 /// Stays out of everything, by the same file.
 pub(super) fn answer_nothing(common: &Common, home: &Home) -> Result<Printed, CommandError> {
     let json = |changed, diff: &[String], at_once| json!({ "schema": "datacoop.not-us/1", "what": "all", "id": null, "changed": changed, "diff": diff, "at_once": at_once });
-    let Some(edit) = read_edit(home, leave_all_out)? else {
+    let Some(edit) = StayOut::All.edit(home)? else {
         let text = "This node answers nothing already. Nothing was changed.\n".to_owned();
         return Ok(Printed::new(json(false, &[], false), text));
     };
@@ -97,19 +92,6 @@ fn after_text(home: &Home) -> String {
     )
 }
 
-/// What would change in `limits.toml`; `None` where nothing would.
-fn read_edit(
-    home: &Home,
-    edit: impl FnOnce(&str) -> Result<Option<Edit>, String>,
-) -> Result<Option<Edit>, CommandError> {
-    let path = home.join("limits.toml");
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        CommandError::usage(format!("{}: {error}", path.display()))
-            .hint("without that file this node answers nothing at all; `datacoop charter sign` writes one")
-    })?;
-    edit(&text).map_err(|why| CommandError::usage(format!("{}: {why}", path.display())))
-}
-
 fn show_edit(common: &Common, home: &Home, edit: &Edit) {
     let lines: String = edit.diff.iter().map(|line| format!("  {}\n", plain(line))).collect();
     if !common.quiet && !common.json {
@@ -119,7 +101,7 @@ fn show_edit(common: &Common, home: &Home, edit: &Edit) {
 
 /// Writes it, and has a running node go by it. Returns whether one does.
 fn write_edit(home: &Home, edit: &Edit) -> Result<bool, CommandError> {
-    write_durably(&home.join("limits.toml"), edit.text.as_bytes()).map_err(store_error)?;
+    staying_out::write(home, edit)?;
     let told = tokio::task::block_in_place(|| Client::new(home)?.post(home, "limits", &json!({})));
     match told {
         Ok(_) => Ok(true),

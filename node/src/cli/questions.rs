@@ -18,12 +18,13 @@ use serde_json::{Value, json};
 
 use super::means::loss_text;
 use super::node::store_error;
-use super::show::{percent, plain};
+use super::show::plain;
 use super::{Common, Printed};
 use crate::clock;
 use crate::error::CommandError;
 use crate::home::Home;
 use crate::loss::Reading;
+use crate::questions::expected::expected_rows;
 use crate::questions::period::{default_period, example_params};
 use crate::questions::reckon::{Cluster, Reckoned, reckon};
 use crate::questions::{Catalogued, Found, THEMES, catalogue, named, search, shipped_vocabulary};
@@ -446,38 +447,12 @@ fn checked_text(checked: &Checked) -> String {
 /// The figures that an answer would show, as a plan's `expected` has them, each with its error and
 /// colour; at most `most` of them.
 pub(super) fn figures_text(expected: &Value, matters: &str, most: usize) -> String {
-    let pp = matters.trim_end().ends_with("pp");
-    let show = |width: &str| if pp { format!("{} pp", percent(width)) } else { plain(width) };
-    let words = |text: &str| plain(text).replace('_', " ");
-    let by: Vec<&str> = expected["by"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let figures: Vec<&Value> = expected["figures"].as_array().into_iter().flatten().collect();
-    let mut rows: Vec<(Vec<String>, [String; 3])> = vec![];
-    for figure in &figures {
-        let value = |name: &&&str| figure["key"][**name].as_str();
-        let key = by.iter().filter(|name| value(name).is_some());
-        let key: Vec<String> =
-            key.map(|name| format!("{} {}", words(name), words(value(&name).unwrap_or("")))).collect();
-        let error =
-            figure["error"].as_str().map_or_else(|| "too few".to_owned(), |e| format!("\u{b1}{}", show(e)));
-        let [name, colour] = ["name", "colour"].map(|field| plain(figure[field].as_str().unwrap_or("")));
-        let said = [name, error, colour];
-        // Cells that differ in the last grouping only, and are as sure, are one line.
-        match rows.last_mut() {
-            Some((last, same))
-                if *same == said
-                    && key.len() > 1
-                    && key.starts_with(&last[..last.len().min(key.len() - 1)]) =>
-            {
-                last.truncate(key.len() - 1);
-            }
-            _ => rows.push((key, said)),
-        }
-    }
+    let rows = expected_rows(expected, matters);
     let mut table = two_columns();
     let hidden = rows.len().saturating_sub(most);
-    for (key, [name, error, colour]) in rows.into_iter().take(most) {
-        let key = if key.is_empty() { "all".to_owned() } else { key.join(", ") };
-        table.add_row([format!("  {key}"), name, error, colour]);
+    for row in rows.iter().take(most) {
+        let group = format!("  {}", plain(&row.group()));
+        table.add_row([group, plain(&row.figure), plain(&row.error), plain(&row.colour)]);
     }
     let mut text = trimmed(&table) + "\n";
     if hidden > 0 {

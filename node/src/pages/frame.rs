@@ -6,6 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use datacoop_protocol::log::tree::sha256;
 use maud::{DOCTYPE, Markup, html};
 
+use crate::cli::plain;
 use crate::error::CommandError;
 use crate::figure::CSS as FIGURE_CSS;
 
@@ -14,8 +15,10 @@ const PAGE_CSS: &str = include_str!("pages.css");
 pub(super) const ICON: &str = include_str!("icon.svg");
 
 /// Where one can go: path and name.
-pub(super) const PLACES: [(&str, &str); 5] = [
+pub(super) const PLACES: &[(&str, &str)] = &[
     ("/", "Home"),
+    ("/ask", "Ask"),
+    ("/rounds", "Rounds"),
     ("/results", "Results"),
     ("/privacy", "Privacy"),
     ("/log", "Log"),
@@ -33,6 +36,45 @@ pub(super) fn stylesheet_path() -> String {
     format!("/assets/{}/pages.css", hash.get(..16).unwrap_or_default())
 }
 
+const PAGE_SCRIPT: &str = include_str!("pages.js");
+
+/// The one script: every page is whole without it.
+pub(super) fn script() -> &'static str {
+    PAGE_SCRIPT
+}
+
+/// Its address, which changes whenever it does.
+pub(super) fn script_path() -> String {
+    let hash = sha256(&[PAGE_SCRIPT.as_bytes()]).to_string();
+    format!("/assets/{}/pages.js", hash.get(..16).unwrap_or_default())
+}
+
+/// Something that was typed and does not fit: the id of its field, and what to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Mistake {
+    /// The id of the control, or of the form where it is about the whole.
+    pub(super) field: String,
+    /// A sentence without a full stop.
+    pub(super) text: String,
+}
+
+/// What is wrong with a field.
+pub(super) fn mistake_of<'a>(mistakes: &'a [Mistake], field: &str) -> Option<&'a Mistake> {
+    mistakes.iter().find(|mistake| mistake.field == field)
+}
+
+/// A text as part of an address. Source: RFC 3986 section 2.3.
+pub(super) fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
 /// What every page says of the node.
 #[derive(Clone, Debug)]
 pub(super) struct Frame {
@@ -47,6 +89,25 @@ pub(super) struct Frame {
 impl Frame {
     /// A whole page. `here` is the path of the place it belongs to; `title` stands in its heading too.
     pub(super) fn page(&self, here: &str, title: &str, body: &Markup) -> Response {
+        self.whole(StatusCode::OK, here, title, title, body)
+    }
+
+    /// A page with a form: what is wrong with it stands on top, each line leading to its field.
+    pub(super) fn form(&self, here: &str, title: &str, mistakes: &[Mistake], body: &Markup) -> Response {
+        if mistakes.is_empty() {
+            return self.page(here, title, body);
+        }
+        let body = html! {
+            div class="error" role="alert" tabindex="-1" autofocus aria-labelledby="wrong" {
+                h2 id="wrong" { "There is a problem" }
+                ul { @for mistake in mistakes { li { a href={ "#" (mistake.field) } { (mistake.text) } } } }
+            }
+            (body)
+        };
+        self.whole(StatusCode::UNPROCESSABLE_ENTITY, here, &format!("Error: {title}"), title, &body)
+    }
+
+    fn whole(&self, status: StatusCode, here: &str, title: &str, heading: &str, body: &Markup) -> Response {
         let page = html! {
             (DOCTYPE)
             html lang="en-GB" {
@@ -59,13 +120,13 @@ impl Frame {
                         nav aria-label="Pages" {
                             ul {
                                 @for (path, name) in PLACES {
-                                    li { a href=(path) aria-current=[(path == here).then_some("page")] { (name) } }
+                                    li { a href=(path) aria-current=[(*path == here).then_some("page")] { (name) } }
                                 }
                             }
                         }
                     }
                     main id="main" tabindex="-1" {
-                        h1 { (title) }
+                        h1 { (heading) }
                         (body)
                     }
                     footer {
@@ -76,7 +137,7 @@ impl Frame {
                 }
             }
         };
-        html_answer(StatusCode::OK, page)
+        html_answer(status, page)
     }
 
     /// A page that says what went wrong and what to do.
@@ -102,6 +163,7 @@ fn head(title: &str, name: &str) -> Markup {
             title { (title) " - " (name) }
             link rel="stylesheet" href=(stylesheet_path());
             link rel="icon" type="image/svg+xml" href="/assets/1/icon.svg";
+            script src=(script_path()) defer {}
         }
     }
 }
@@ -119,5 +181,33 @@ pub(super) fn outside(title: &str, body: &Markup) -> Response {
 }
 
 fn html_answer(status: StatusCode, page: Markup) -> Response {
-    (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page.into_string()).into_response()
+    (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], shown(&page.into_string())).into_response()
+}
+
+/// A page in which nothing that others wrote turns the line round or hides: such characters are shown as what
+/// they are. Ends of lines and tabs stay.
+fn shown(page: &str) -> String {
+    let mut out = String::with_capacity(page.len());
+    for piece in page.split_inclusive(['\n', '\t', '\r']) {
+        let text = piece.trim_end_matches(['\n', '\t', '\r']);
+        out.push_str(&plain(text));
+        out.push_str(&piece[text.len()..]);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_turns_the_line_round_is_shown_and_lines_stay() {
+        assert_eq!(shown("a\u{202e}b\r\n\tc\n\u{1b}"), "a\\u{202e}b\r\n\tc\n\\u{1b}");
+    }
+
+    #[test]
+    fn an_address_holds_only_what_an_address_may() {
+        assert_eq!(encoded("a-b_c.1~"), "a-b_c.1~");
+        assert_eq!(encoded("a/b ?\u{e4}"), "a%2Fb%20%3F%C3%A4");
+    }
 }

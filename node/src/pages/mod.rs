@@ -4,12 +4,15 @@
 //! Where to start: [`serve_pages`] is the listener, [`door`] who gets in, [`frame`] what stands around a
 //! page; each other file is one place.
 
+mod ask;
 pub mod door;
 mod frame;
 mod home;
 mod log;
 mod privacy;
 mod results;
+mod rounds;
+mod words;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -20,6 +23,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
+use datacoop_protocol::bounds::LAY_BYTES_MAX;
 use maud::html;
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -38,11 +42,16 @@ pub const PORT: u16 = 8471;
 /// Longest form that is read: a code, or a button.
 const FORM_BYTES_MAX: usize = 16 * 1024;
 
+/// Longest form with people's own words: three texts of the log's longest, each byte written as three, and the rest.
+const WORDS_BYTES_MAX: usize = 3 * 3 * LAY_BYTES_MAX + FORM_BYTES_MAX;
+
 /// What every page may use.
 #[derive(Clone)]
 struct Shared {
     handle: Handle,
     door: Arc<Door>,
+    /// One asking at a time: a button that is pressed twice asks once.
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl FromRef<Shared> for Handle {
@@ -91,7 +100,7 @@ pub async fn serve_pages(handle: Handle) -> Result<Pages, CommandError> {
     // From the folder: a node that takes a next version at once stops before it can be asked.
     let config = handle.home().config().map_err(|error| CommandError::failed(error.to_string()))?;
     let door = Arc::new(Door::new(address, &config.id.0));
-    let router = router(Shared { handle, door: door.clone() });
+    let router = router(Shared { handle, door: door.clone(), asking: Arc::default() });
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::warn!("pages are no longer served: {error}");
@@ -103,6 +112,14 @@ pub async fn serve_pages(handle: Handle) -> Result<Pages, CommandError> {
 fn router(shared: Shared) -> Router {
     Router::new()
         .route("/", get(home::home))
+        .route("/ask", get(ask::begin))
+        .route("/ask/{question}", get(ask::form).post(ask::ask).layer(long_forms()))
+        .route("/ask/{question}/check", post(ask::check).layer(long_forms()))
+        .route("/rounds", get(rounds::list))
+        .route("/rounds/{query}", get(rounds::one))
+        .route("/rounds/{query}/status.json", get(rounds::status))
+        .route("/rounds/{query}/approve", post(rounds::approve))
+        .route("/rounds/{query}/decline", get(rounds::ask_decline).post(rounds::decline))
         .route("/results", get(results::list))
         .route("/results/{id}", get(results::one))
         .route("/results/{id}/pack", get(results::pack))
@@ -114,11 +131,17 @@ fn router(shared: Shared) -> Router {
         .route("/leave", post(leave))
         .route("/assets/{hash}/pages.css", get(style))
         .route("/assets/1/icon.svg", get(icon))
+        .route("/assets/{hash}/pages.js", get(script))
         .route("/csp-report", post(csp_report))
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(middleware::from_fn_with_state(shared.door.clone(), guard))
         .with_state(shared)
+}
+
+/// A form with people's own words is longer.
+fn long_forms() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(WORDS_BYTES_MAX)
 }
 
 /// What stands around a page, as the node is now.
@@ -192,6 +215,15 @@ async fn style(Path(_hash): Path<String>) -> Response {
 
 async fn icon() -> Response {
     ([(header::CONTENT_TYPE, "image/svg+xml")], frame::ICON).into_response()
+}
+
+/// Likewise.
+async fn script(Path(_hash): Path<String>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (header::CACHE_CONTROL, "private, max-age=31536000, immutable"),
+    ];
+    (headers, frame::script()).into_response()
 }
 
 async fn csp_report(State(shared): State<Shared>) -> StatusCode {

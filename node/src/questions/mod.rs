@@ -3,6 +3,7 @@
 //!
 //! `catalogue/*.toml` is what is asked and hashed; `catalogue.toml` is what helps a person find it.
 
+pub mod expected;
 pub mod filled;
 pub mod period;
 pub mod reckon;

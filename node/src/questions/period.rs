@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use datacoop_policy::question::Question;
 use datacoop_policy::{Day, Period};
 
+use crate::html::day_words;
+
 /// First and last month and day, and what it is called.
 type Named = ((i64, i64), (i64, i64), &'static str);
 
@@ -50,6 +52,29 @@ pub fn default_period(kind: &str, dated: bool, today: Day) -> (Period, String) {
         "term" => last_of(&TERMS, today),
         _ => (year_of(this_year - 1), "the last academic year".to_owned()),
     }
+}
+
+/// The last whole periods of a kind before today, the latest first, each as people call it.
+pub fn recent_periods(kind: &str, dated: bool, today: Day, most: usize) -> Vec<(Period, String)> {
+    let mut before = today;
+    let mut found = vec![];
+    while found.len() < most {
+        let (period, name) = default_period(kind, dated, before);
+        before = match dated {
+            true => period.first(),
+            false => Day(period.first().0 - 1),
+        };
+        let (first, last) = (day_words(period.first()), day_words(period.last()));
+        let year = period.first().academic_year();
+        let called = match kind {
+            "day" => first,
+            "week" => format!("the week from {first} to {last}"),
+            "half_term" | "term" if dated => format!("{name} {year}: {first} to {last}"),
+            _ => format!("the academic year {year}"),
+        };
+        found.push((period, called));
+    }
+    found
 }
 
 fn last_of(list: &[Named], today: Day) -> (Period, String) {
@@ -117,6 +142,29 @@ mod tests {
         check("year", "2026-09-01", "2025-09-01..2026-08-31");
         let (period, _) = default_period("half_term", false, Day::parse("2026-11-25").unwrap());
         assert_eq!(period.to_string(), "2026-09-01..2027-08-31");
+    }
+
+    #[test]
+    fn recent_ones_follow_each_other_backwards() {
+        let of = |kind, dated| {
+            let list = recent_periods(kind, dated, Day::parse("2026-11-25").unwrap(), 3);
+            list.into_iter().map(|(_, called)| called).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of("half_term", true),
+            [
+                "the first half of the autumn term 2026/27: 1 September 2026 to 30 October 2026",
+                "the second half of the summer term 2025/26: 29 May 2026 to 25 July 2026",
+                "the first half of the summer term 2025/26: 1 April 2026 to 28 May 2026",
+            ]
+        );
+        assert_eq!(of("week", true)[1], "the week from 9 November 2026 to 15 November 2026");
+        assert_eq!(of("day", true)[2], "22 November 2026");
+        assert_eq!(
+            of("year", true),
+            ["2025/26", "2024/25", "2023/24"].map(|y| format!("the academic year {y}"))
+        );
+        assert_eq!(of("term", false)[1], "the academic year 2025/26");
     }
 
     #[test]

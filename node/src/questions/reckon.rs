@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::named;
+use crate::loss::points_of;
 
 /// The reference cluster of DATA section 7: schools of a thousand pupils, Years 7 to 11.
 pub const REFERENCE_SCHOOLS: usize = 20;
@@ -104,8 +105,10 @@ impl Cluster {
 pub struct Remedy {
     /// Which lever: loss, members, people, splits or period.
     pub lever: &'static str,
-    /// What to do.
+    /// What to do, for a command line.
     pub text: String,
+    /// The same without a command's options.
+    pub plain: String,
 }
 
 /// How sure an answer would be.
@@ -138,7 +141,10 @@ pub fn reckon(
         let serves =
             |cluster: &Cluster, loss| forecast(cluster, loss).is_some_and(|more| more.cure.is_none());
         if let Some(least) = least_loss(loss, |loss| serves(cluster, loss)) {
-            remedies.push(remedy("loss", format!("the least loss that serves: --rho {}", short(least))));
+            let text = format!("the least loss that serves: --rho {}", short(least));
+            let points = points_of(least);
+            let plain = format!("spend more: {points} points of the privacy budget are the least that serve");
+            remedies.push(Remedy { plain, ..remedy("loss", text) });
         }
         let sizes = (cluster.members + 1..=ROSTER_MAX).step_by(MEMBERS_STEP);
         if let Some(members) = sizes.into_iter().find(|members| serves(&cluster.of_members(*members), loss)) {
@@ -184,7 +190,7 @@ fn short(loss: PrivacyLoss) -> String {
 }
 
 fn remedy(lever: &'static str, text: String) -> Remedy {
-    Remedy { lever, text }
+    Remedy { lever, plain: text.clone(), text }
 }
 
 /// A grouping that the figure itself does not need.
@@ -198,11 +204,17 @@ fn fewer_splits(question: &BoundQuestion) -> Option<Remedy> {
     };
     let spare = question.groupings().iter().filter(|by| by.cells.len() > 1 && !needed(&by.name));
     let by = spare.max_by_key(|by| by.cells.len())?;
-    let text = match by.optional {
-        true => format!("fewer splits: without --by {}", by.name),
-        false => format!("fewer splits: a question that is not split by {}", by.name),
-    };
-    Some(remedy("splits", text))
+    let name = by.name.replace('_', " ");
+    Some(match by.optional {
+        true => Remedy {
+            plain: format!("fewer splits: without {name}"),
+            ..remedy("splits", format!("fewer splits: without --by {}", by.name))
+        },
+        false => Remedy {
+            plain: format!("fewer splits: a question that is not split by {name}"),
+            ..remedy("splits", format!("fewer splits: a question that is not split by {}", by.name))
+        },
+    })
 }
 
 fn longer_period(question: &BoundQuestion) -> Option<Remedy> {
@@ -240,7 +252,10 @@ impl Reckoned {
                 "colour": figure.answerable.code(),
             })
         };
-        let remedies = self.remedies.iter().map(|cure| json!({ "lever": cure.lever, "text": cure.text }));
+        let remedies = self
+            .remedies
+            .iter()
+            .map(|cure| json!({ "lever": cure.lever, "text": cure.text, "plain": cure.plain }));
         let [green, amber, red] = self.counts();
         json!({
             "figures": self.figures.iter().map(figure).collect::<Vec<_>>(),
