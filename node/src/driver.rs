@@ -285,11 +285,14 @@ impl Node {
         };
         let vocabularies =
             home.vocabularies()?.into_iter().map(|(hash, (_, vocabulary))| (hash, vocabulary)).collect();
+        let gone_on = home.gone_on()?.filter(|gone| gone.charter == chain[0].id());
+        let ended = gone_on.map(|gone| gone.head);
         let start = Start {
             entropy: entropy::seed(),
             keys,
             later_keys,
             carried: home.carried()?,
+            ended,
             settings,
             charters: charters
                 .into_iter()

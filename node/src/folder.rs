@@ -63,23 +63,7 @@ impl Folder {
     ///
     /// Errors: locked by another process, or of a newer format.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        for sub in [
-            "",
-            "journal",
-            "signed",
-            "keys",
-            "keys/rounds",
-            "keys/openings",
-            "charter",
-            "charter/signed",
-            "charter/rival",
-            "vocabulary",
-            "blobs",
-            "tables",
-            "run",
-        ] {
-            make_dir(&path.join(sub))?;
-        }
+        make_folders(path)?;
         let lock_path = path.join("lock");
         let lock = OpenOptions::new()
             .create(true)
@@ -115,6 +99,26 @@ impl Folder {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// A node's folder and its subfolders, as far as they are not there.
+pub fn make_folders(path: &Path) -> Result<(), StoreError> {
+    let subs = [
+        "",
+        "journal",
+        "signed",
+        "keys",
+        "keys/rounds",
+        "keys/openings",
+        "charter",
+        "charter/signed",
+        "charter/rival",
+        "vocabulary",
+        "blobs",
+        "tables",
+        "run",
+    ];
+    subs.iter().try_for_each(|sub| make_dir(&path.join(sub)))
 }
 
 /// A folder that only its owner reads.

@@ -236,6 +236,7 @@ impl Home {
             people_min: config.people_min,
             people_max: config.people_max,
             sponsors: vec![],
+            goes_on_from: None,
             notice: None,
             dormant: false,
         }

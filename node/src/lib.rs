@@ -56,5 +56,6 @@ pub mod serve;
 pub mod signed;
 pub mod staying_out;
 pub mod storage;
+pub mod succession;
 pub mod verify;
 pub mod view;

@@ -118,6 +118,9 @@ pub struct Member {
     pub people_max: u64,
     /// Who vouched for it when it joined: two voting members of other bodies (C13). Founders have none.
     pub sponsors: Vec<MemberId>,
+    /// Its log in the co-operative's predecessor, by that log's key: its first log here goes on from there and
+    /// carries what it had spent (C15). `None` of who was no member of it.
+    pub goes_on_from: Option<NamedKey>,
     /// Day of the version that told it that it would be marked dormant (C14).
     pub notice: Option<Day>,
     /// Silent for a year: not counted, and taking no part, until a version wakes it (C14).
@@ -196,6 +199,9 @@ pub struct CharterDraft {
     pub prev: Option<Digest>,
     /// Rivals of the version before that it condemns: they end nowhere, and who followed one comes back.
     pub condemns: Vec<Digest>,
+    /// The co-operative that lost its quorum and whose members this one takes in: SHA-256 of its version 1 (C15).
+    /// The same in every version.
+    pub predecessor: Option<Digest>,
     /// The co-operative's name.
     pub name: String,
     /// Day it was written.
@@ -352,6 +358,23 @@ fn check_version(draft: &CharterDraft) -> Result<(), CharterError> {
     if draft.condemns.iter().any(|rival| Some(*rival) == draft.prev || *rival == draft.id) {
         return refuse("C1", "it follows one of two rivals and condemns the other, not the one it follows");
     }
+    let follows = draft.members.iter().find(|member| member.goes_on_from.is_some());
+    match (draft.predecessor, follows) {
+        (None, Some(member)) => {
+            return refuse(
+                "C15",
+                format!(
+                    "`{}` goes on from a log of another co-operative, and the charter names none as its \
+                     `predecessor`; name it, or let the member start anew elsewhere",
+                    member.id
+                ),
+            );
+        }
+        (Some(before), _) if before == draft.id => {
+            return refuse("C15", "a co-operative is not its own predecessor");
+        }
+        (Some(_) | None, _) => {}
+    }
     if draft.effective < draft.made || draft.expires < draft.effective {
         return refuse("C8", "write made, effective and expires in this order");
     }
@@ -383,7 +406,19 @@ fn check_members(draft: &CharterDraft) -> Result<(), CharterError> {
                 return refuse("C7", format!("a key of `{}` stands twice; one key has one job", member.id));
             }
         }
-        for name in [&own.charter.name, &own.log.name, &own.witness.name] {
+        if let Some(before) = &member.goes_on_from
+            && !keys.insert(before.key)
+        {
+            return refuse(
+                "C15",
+                format!(
+                    "`{}` goes on from a log under a key that stands here already; no two logs share one",
+                    member.id
+                ),
+            );
+        }
+        let before = member.goes_on_from.as_ref().map(|before| &before.name);
+        for name in [&own.charter.name, &own.log.name, &own.witness.name].into_iter().chain(before) {
             if !names.insert(name) {
                 return refuse(
                     "C7",
@@ -514,6 +549,7 @@ pub(crate) mod tests {
             people_min: 900,
             people_max: 1_300,
             sponsors: vec![],
+            goes_on_from: None,
             notice: None,
             dormant: false,
         });
@@ -524,6 +560,7 @@ pub(crate) mod tests {
             version: 1,
             prev: None,
             condemns: vec![],
+            predecessor: None,
             name: "Hill and Vale".into(),
             made: day,
             effective: day,

@@ -23,6 +23,8 @@ mod founding;
 mod history;
 pub use history::two_heads;
 pub mod opening;
+mod predecessor;
+pub use predecessor::check_predecessor;
 mod references;
 mod repeats;
 mod sweep;

@@ -10,7 +10,7 @@ mod shelf;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datacoop_policy::charter::{Charter, Member, NamedKey};
+use datacoop_policy::charter::{Charter, Member};
 use datacoop_policy::ledger::Debit;
 use datacoop_policy::query::Query;
 use datacoop_policy::verdict::CLOCK_SKEW_MAX;
@@ -63,6 +63,8 @@ pub struct Log {
     /// The first entry that is none: it counts for nothing anywhere.
     malformed: Option<u64>,
     adopted: Vec<Adopted>,
+    /// The log of its author's in the co-operative's predecessor, from which its first log here goes on.
+    before_all: Option<String>,
     /// Where the log ended that this one goes on from, as its genesis says.
     previous: Option<Box<Previous>>,
     /// Entries from here on count for nothing: another log goes on from here.
@@ -72,7 +74,8 @@ pub struct Log {
 }
 
 impl Log {
-    fn new(member: &MemberId, key: &NamedKey) -> Self {
+    fn new(listed: &Member) -> Self {
+        let (member, key) = (&listed.id, &listed.keys.log);
         Self {
             member: member.clone(),
             origin: key.name.clone(),
@@ -89,6 +92,7 @@ impl Log {
             stopped: None,
             malformed: None,
             adopted: vec![],
+            before_all: listed.goes_on_from.as_ref().map(|log| log.name.clone()),
             previous: None,
             ends: None,
             beyond: vec![],
@@ -98,6 +102,12 @@ impl Log {
     /// Where the log ended that this one goes on from, and what it carries over.
     pub fn previous(&self) -> Option<&Previous> {
         self.previous.as_deref()
+    }
+
+    /// The log of its author's in the co-operative's predecessor: the first that begins here goes on from it, and no
+    /// entry of it is here.
+    pub fn before_all(&self) -> Option<&str> {
+        self.before_all.as_deref()
     }
 
     /// Entries from here on count for nothing, as another log of the same author goes on from here.
@@ -305,7 +315,7 @@ impl Fold {
             }
             let listed = logs.entry(member.id.clone()).or_default();
             if listed.iter().all(|log| log.origin != member.keys.log.name) {
-                listed.push(Log::new(&member.id, &member.keys.log));
+                listed.push(Log::new(member));
             }
         }
         let places = || {

@@ -78,6 +78,7 @@ impl Founder {
             people_min: 0,
             people_max: self.people_max,
             sponsors: vec![],
+            goes_on_from: None,
             notice: None,
             dormant: false,
         }
@@ -107,6 +108,7 @@ pub fn charter_draft(
         version: 1,
         prev: None,
         condemns: vec![],
+        predecessor: None,
         name: "A made-up co-operative".into(),
         made: today,
         effective: today,

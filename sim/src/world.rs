@@ -11,6 +11,7 @@ use datacoop_policy::limits::Limits;
 use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
+use datacoop_protocol::log::note::Checkpoint;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Event, Input, Noise, Output, RoundSecret, RoundSecrets, Tally};
 use datacoop_protocol::member::work::{Computed, Work};
@@ -201,6 +202,8 @@ struct Site {
     inbox: InboxRules,
     /// What its next log carries over at least.
     carried: Ledger,
+    /// The head that its log in the predecessor ended with.
+    ended: Option<Checkpoint>,
     /// Milliseconds by which its clock is ahead of the world's.
     ahead: i64,
     starts: u32,
@@ -274,6 +277,7 @@ impl World {
                 limits: Limits::top(),
                 inbox: InboxRules::default(),
                 carried: Ledger::default(),
+                ended: None,
                 ahead: 0,
                 starts: 0,
                 executed: 0,
@@ -364,6 +368,11 @@ impl World {
     /// What the next log of a member carries over at least, from its next start on.
     pub fn carry_over(&mut self, site: usize, ledger: Ledger) {
         self.sites[site].carried = ledger;
+    }
+
+    /// Brings a member's log in the predecessor: how it ended, and what it had spent. From its next start on.
+    pub fn bring(&mut self, site: usize, ended: Checkpoint, ledger: Ledger) {
+        (self.sites[site].ended, self.sites[site].carried) = (Some(ended), ledger);
     }
 
     /// A version that was validly signed: whoever hears of it from another member takes it.
@@ -499,6 +508,7 @@ impl World {
             keys: site.founder.keys(),
             later_keys: site.founder.later_keys(),
             carried: site.carried.clone(),
+            ended: site.ended.clone(),
             settings: Settings {
                 me: site.founder.id.clone(),
                 limits: Some(site.limits.clone()),

@@ -56,6 +56,7 @@ fn started(asks_first: bool) -> Victim {
         keys: founders[0].keys(),
         later_keys: vec![],
         carried: Ledger::default(),
+        ended: None,
         settings: Settings {
             me: founders[0].id.clone(),
             limits: Some(Limits::top()),

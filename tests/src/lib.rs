@@ -199,6 +199,9 @@ impl Coop {
         let log = std::fs::File::create(self.path(&format!("{n}.{}.log", rand_suffix()))).expect("a log");
         let child =
             self.command(n, &["run", "-v"]).stderr(log).stdout(Stdio::null()).spawn().expect("it starts");
+        if self.running.len() <= n {
+            self.running.resize_with(n + 1, || None);
+        }
         self.running[n] = Some(child);
         let door = self.node(n).join("run/api");
         wait_for("the node's door", || door.exists());
@@ -211,7 +214,7 @@ impl Coop {
 
     /// Kills a node's process as a power cut would.
     pub fn kill(&mut self, n: usize) {
-        if let Some(mut child) = self.running[n].take() {
+        if let Some(mut child) = self.running.get_mut(n).and_then(Option::take) {
             child.kill().expect("it dies");
             child.wait().expect("it is dead");
         }
@@ -219,7 +222,7 @@ impl Coop {
 
     /// Asks a running node to end, and waits.
     pub fn terminate(&mut self, n: usize) {
-        if let Some(mut child) = self.running[n].take() {
+        if let Some(mut child) = self.running.get_mut(n).and_then(Option::take) {
             let id = child.id().to_string();
             Command::new("kill").arg(&id).status().expect("a signal");
             let status = child.wait().expect("it ends");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use datacoop_policy::charter::{
-    ASSET_LOCK_CLAUSE, AssetLock, Charter, CharterDraft, Dataset, Role, amend_min, name_witnesses,
+    ASSET_LOCK_CLAUSE, AssetLock, Charter, CharterDraft, Dataset, Member, Role, amend_min, name_witnesses,
 };
 use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Assumptions;
@@ -13,6 +13,7 @@ use datacoop_protocol::charter_text::{
     bare_text, charter_toml, member_fingerprint, open_card, open_charter, parse_charter, sign_charter,
     write_card,
 };
+use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::cosignature::quorum;
 use datacoop_protocol::words;
 use serde_json::json;
@@ -28,6 +29,7 @@ use super::node::{confirm, home_of, store_error};
 use super::purpose::{PurposeArgs, day};
 use super::rotate::{RotateArgs, rotate};
 use super::show::plain_lines;
+use super::succession::{self, charter_id};
 use super::try_limits::{TryArgs, try_limits};
 use super::why::{WhyArgs, why};
 use super::{Common, Printed};
@@ -35,7 +37,7 @@ use crate::clock;
 use crate::ending::{endings_json, endings_text};
 use crate::error::CommandError;
 use crate::folder::Folder;
-use crate::home::Home;
+use crate::home::{Config, Home};
 
 #[derive(Subcommand)]
 pub(super) enum CharterCommand {
@@ -48,6 +50,10 @@ pub(super) enum CharterCommand {
         /// [default: voting and coordinator]
         #[arg(long, value_name = "ROLE", value_parser = role)]
         role: Vec<Role>,
+        /// For a co-operative that follows ours, as that lost its quorum: new keys, and what our log spent goes along.
+        /// The id of the one that would be left, or its first 16 digits
+        #[arg(long, value_name = "ID", value_parser = charter_id)]
+        leaving: Option<String>,
     },
     /// Write a founding charter from members' cards
     New(Box<NewArgs>),
@@ -79,6 +85,9 @@ pub(super) enum CharterCommand {
     Sign {
         /// The charter's text or note; our signature is added to it
         file: PathBuf,
+        /// Of a founding text that follows our co-operative: that this node leaves it. Its id, or the first 16 digits
+        #[arg(long, value_name = "ID", value_parser = charter_id)]
+        leaving: Option<String>,
     },
     /// Show a charter: the one in force, or a file
     Show {
@@ -109,6 +118,9 @@ pub(super) struct NewArgs {
     /// Register number of the asset-locked body that receives what is left
     #[arg(long, value_name = "ID")]
     successor: String,
+    /// The id of a co-operative that lost its quorum and that this one follows: its members bring what they spent
+    #[arg(long, value_name = "ID", value_parser = charter_id)]
+    predecessor: Option<String>,
     /// Last day in force [default: in 365 days]
     #[arg(long, value_name = "DAY")]
     expires: Option<String>,
@@ -125,7 +137,7 @@ pub(super) struct NewArgs {
 
 pub(super) fn charter(common: &Common, command: CharterCommand) -> Result<Printed, CommandError> {
     match command {
-        CharterCommand::Card { output, role } => card(common, output, &role),
+        CharterCommand::Card { output, role, leaving } => card(common, output, &role, leaving.as_deref()),
         CharterCommand::New(args) => new(common, &args),
         CharterCommand::Propose(args) => amend::propose(common, &args),
         CharterCommand::Diff { file } => amend::diff(common, file.as_ref()),
@@ -134,7 +146,7 @@ pub(super) fn charter(common: &Common, command: CharterCommand) -> Result<Printe
         CharterCommand::Join(args) => join::join(common, &args),
         CharterCommand::Rotate(args) => rotate(common, &args),
         CharterCommand::Adopt { files } => amend::adopt(common, &files),
-        CharterCommand::Sign { file } => sign(common, &file),
+        CharterCommand::Sign { file, leaving } => sign(common, &file, leaving.as_deref()),
         CharterCommand::Show { file } => show(common, file),
         CharterCommand::Limits(args) => limits(common, &args),
         CharterCommand::Why(args) => why(common, &args),
@@ -151,16 +163,30 @@ fn role(code: &str) -> Result<Role, String> {
     known.ok_or_else(|| format!("write one of {}", Role::ALL.map(Role::code).join(", ")))
 }
 
-fn card(common: &Common, output: Option<PathBuf>, roles: &[Role]) -> Result<Printed, CommandError> {
+fn card(
+    common: &Common,
+    output: Option<PathBuf>,
+    roles: &[Role],
+    leaving: Option<&str>,
+) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
     let config = home.config().map_err(store_error)?;
+    if let Some(leaving) = leaving {
+        let _lock = Folder::open(home.path()).map_err(store_error)?;
+        let (member, keys) = succession::card(&home, &config, leaving, roles)?;
+        return say_card(&member, &keys, output);
+    }
     let keys = home.keys(&config).map_err(store_error)?;
     let mut member = home.card_member(&config, &keys);
     if !roles.is_empty() {
         member.roles = roles.iter().copied().collect();
     }
-    let card = write_card(&member, &keys);
-    let print = member_fingerprint(&member);
+    say_card(&member, &keys, output)
+}
+
+fn say_card(member: &Member, keys: &Keys, output: Option<PathBuf>) -> Result<Printed, CommandError> {
+    let card = write_card(member, keys);
+    let print = member_fingerprint(member);
     let json = json!({ "schema": "datacoop.card/1", "card": card, "words": words::words(&print) });
     match output {
         Some(path) => {
@@ -223,12 +249,15 @@ fn new(common: &Common, args: &NewArgs) -> Result<Printed, CommandError> {
     let small = voting < 5;
     let open =
         Limits { datasets: Set::only(datasets.iter().map(|dataset| dataset.id.clone())), ..Limits::top() };
+    let held = home.charters().map_err(store_error)?;
+    let predecessor = args.predecessor.as_deref().map(|id| succession::predecessor(&held, id)).transpose()?;
     let draft = CharterDraft {
         id: Digest::default(),
         hash: Digest::default(),
         version: 1,
         prev: None,
         condemns: vec![],
+        predecessor,
         name: args.name.clone(),
         made: today,
         effective: today,
@@ -257,6 +286,9 @@ fn new(common: &Common, args: &NewArgs) -> Result<Printed, CommandError> {
     };
     let text = charter_toml(&draft);
     let charter = parse_charter(&text).map_err(|error| CommandError::usage(error.to_string()))?;
+    if predecessor.is_some() && predecessor == held.last().map(|(_, last)| last.id()) {
+        succession::check_brings(&held, &charter)?;
+    }
     write(&args.output, &text)?;
     let path = args.output.display();
     let said = format!("Wrote {path}. Read it, then let every member run: datacoop charter sign {path}\n");
@@ -266,7 +298,7 @@ fn new(common: &Common, args: &NewArgs) -> Result<Printed, CommandError> {
     ))
 }
 
-fn sign(common: &Common, file: &PathBuf) -> Result<Printed, CommandError> {
+fn sign(common: &Common, file: &PathBuf, named: Option<&str>) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
     let _lock = Folder::open(home.path()).map_err(store_error)?;
     let text = read(file)?;
@@ -276,9 +308,11 @@ fn sign(common: &Common, file: &PathBuf) -> Result<Printed, CommandError> {
         return amend::sign(common, &home, file);
     }
     let config = home.config().map_err(store_error)?;
-    let keys = home.keys(&config).map_err(store_error)?;
+    let leaving = succession::leaving(&home, &config, &draft, named)?;
+    let keys = keys_of(&home, &config, &draft)?;
     if !common.quiet && !common.json {
-        eprint!("{}", plain_lines(&describe(&draft)));
+        let leaves = leaving.as_ref().map_or_else(String::new, |leaving| format!("\n{}", leaving.text()));
+        eprint!("{}", plain_lines(&(describe(&draft) + &leaves)));
     }
     confirm(common, "Sign this charter for your organisation")?;
     let note = sign_charter(&text, None, &keys)
@@ -287,6 +321,9 @@ fn sign(common: &Common, file: &PathBuf) -> Result<Printed, CommandError> {
     let opened = open_charter(&note).map_err(|error| CommandError::usage(error.to_string()))?;
     let missing: Vec<String> = opened.missing.iter().map(ToString::to_string).collect();
     let said = if missing.is_empty() {
+        if let Some(leaving) = &leaving {
+            leaving.leave(&home)?;
+        }
         home.adopt_charter(&note).map_err(store_error)?;
         let purposes: Vec<&str> =
             opened.charter.fields().purposes.iter().map(|purpose| purpose.id.as_str()).collect();
@@ -306,6 +343,14 @@ fn sign(common: &Common, file: &PathBuf) -> Result<Printed, CommandError> {
                        "signed": opened.signed.iter().map(ToString::to_string).collect::<Vec<_>>(),
                        "missing": missing, "in_force": missing.is_empty() });
     Ok(Printed::new(json, said))
+}
+
+/// Those of our keys that a founding text lists; the first where it lists none.
+fn keys_of(home: &Home, config: &Config, draft: &Charter) -> Result<Keys, CommandError> {
+    let mut all = home.all_keys(config).map_err(store_error)?;
+    let listed = draft.member(&config.id.0).map(|member| &member.keys);
+    let at = all.iter().position(|keys| Some(keys.public()) == listed).unwrap_or(0);
+    Ok(all.swap_remove(at))
 }
 
 pub(super) fn describe(charter: &Charter) -> String {
@@ -331,6 +376,7 @@ pub(super) fn describe(charter: &Charter) -> String {
             belonging::standing_text(member)
         );
     }
+    text += &succession::follows_text(charter);
     text += "\nWitnesses\n";
     for member in charter.members() {
         let named: Vec<&str> = member.witnesses.iter().map(|id| id.as_str()).collect();

@@ -13,6 +13,7 @@ use super::charter::describe;
 use super::demo::read;
 use super::node::{confirm, home_of, store_error};
 use super::show::{plain, plain_lines};
+use super::succession::{self, charter_id};
 use super::{Common, Printed};
 use crate::chain::read_versions;
 use crate::error::{CommandError, Exit};
@@ -31,13 +32,16 @@ pub(super) struct JoinArgs {
     /// replaced with `datacoop charter rotate`
     #[arg(long)]
     keys_lost: bool,
+    /// Of a charter that follows our co-operative: that this node leaves it. Its id, or the first 16 digits
+    #[arg(long, value_name = "ID", value_parser = charter_id)]
+    leaving: Option<String>,
 }
 
 /// Takes a charter whose version 1 has the words that were given.
 pub(super) fn join(common: &Common, args: &JoinArgs) -> Result<Printed, CommandError> {
     let home = home_of(common)?;
     let _lock = Folder::open(home.path()).map_err(store_error)?;
-    if let Some((_, held)) = home.charter().map_err(store_error)? {
+    if let Some((_, held)) = home.charter().map_err(store_error)?.filter(|_| args.leaving.is_none()) {
         let text = format!("this node belongs to {} already", plain(&held.fields().name));
         return Err(CommandError::usage(text)
             .hint("take its later versions with `datacoop charter adopt FILE`; another co-operative needs another node"));
@@ -67,10 +71,15 @@ pub(super) fn join(common: &Common, args: &JoinArgs) -> Result<Printed, CommandE
         return Err(CommandError { exit: Exit::Refused, ..CommandError::usage(text) }
             .hint("ring a sponsor, and compare what `datacoop charter fingerprint` shows; if this member's keys are lost, join with --keys-lost"));
     }
+    let leaving = succession::leaving(&home, &config, newest, args.leaving.as_deref())?;
     if !common.quiet && !common.json {
-        eprint!("{}", plain_lines(&describe(newest)));
+        let leaves = leaving.as_ref().map_or_else(String::new, |leaving| format!("\n{}", leaving.text()));
+        eprint!("{}", plain_lines(&(describe(newest) + &leaves)));
     }
     confirm(common, &format!("The words are right. Join it as {}", plain(&config.name)))?;
+    if let Some(leaving) = &leaving {
+        leaving.leave(&home)?;
+    }
     amend::take(&home, &files, &notes)
 }
 

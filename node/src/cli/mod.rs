@@ -38,6 +38,7 @@ mod reviewed;
 mod rotate;
 mod show;
 mod sql;
+mod succession;
 mod try_limits;
 mod verify;
 mod vocabulary;

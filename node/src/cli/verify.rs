@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use datacoop_policy::MemberId;
 use datacoop_policy::charter::Charter;
-use datacoop_protocol::audit::{Outcome, entry_proof};
+use datacoop_protocol::audit::{Check, Outcome, check_predecessor, entry_proof};
 use datacoop_protocol::fold::SplitView;
 use serde_json::{Value, json};
 
@@ -12,7 +13,8 @@ use super::certificate::verify_files;
 use super::means::releases_json;
 use super::opening::checked_text;
 use super::proof::is_proof;
-use super::show::{audit_json, audit_text};
+use super::show::{audit_json, audit_text, plain};
+use super::succession::charter_id;
 use super::{Common, Printed, Progress};
 use crate::error::{CommandError, Exit};
 use crate::folder::StoreError;
@@ -21,8 +23,6 @@ use crate::verify::{self, Audited, Given, Verified, blobs};
 
 /// Somebody signed two stories: worse than any check that failed.
 pub(super) const EXIT_EQUIVOCATION: u8 = 3;
-/// Fewest hex digits of a charter's id that name it: 64 bits are out of reach of a chance match.
-const CHARTER_DIGITS_MIN: usize = 16;
 
 #[derive(Args)]
 pub(super) struct VerifyArgs {
@@ -38,6 +38,10 @@ pub(super) struct VerifyArgs {
     /// Go on from the audit that this file remembers, and remember this one in it
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
+    /// Exported folders of the co-operative that this one follows: whether its members brought what they spent there;
+    /// repeat for more
+    #[arg(long, value_name = "DIR")]
+    predecessor: Vec<PathBuf>,
     /// Write a proof of each entry that fails into this folder
     #[arg(long, value_name = "DIR")]
     evidence: Option<PathBuf>,
@@ -47,16 +51,6 @@ pub(super) struct VerifyArgs {
     /// Of a proof of one entry: who must have signed, from somebody you trust; `policy` of an export
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-}
-
-fn charter_id(text: &str) -> Result<String, String> {
-    let id = text.to_ascii_lowercase();
-    let hex = id.chars().all(|c| c.is_ascii_hexdigit());
-    if hex && (CHARTER_DIGITS_MIN..=64).contains(&id.len()) {
-        Ok(id)
-    } else {
-        Err(format!("a charter's id is {CHARTER_DIGITS_MIN} to 64 hex digits"))
-    }
 }
 
 pub(super) fn verify(common: &Common, mut args: VerifyArgs) -> Result<Printed, CommandError> {
@@ -111,7 +105,10 @@ fn verify_folders(common: &Common, args: &VerifyArgs) -> Result<(Printed, Verifi
     let shown = shown.filter(|_| anchor != Anchor::Other);
     let shown = shown.map(|shown| opening::check(&verified.fold, &shown, &blobs(&paths)));
     let came = shown.as_ref().map_or(Outcome::Pass, |shown| shown.outcome);
-    let passed = verified.reports.iter().all(|report| report.passed()) && anchor != Anchor::Other;
+    let before = brought(args, &verified)?;
+    let short = before.iter().filter(|(_, check)| check.outcome == Outcome::Fail).count();
+    let passed =
+        short == 0 && verified.reports.iter().all(|report| report.passed()) && anchor != Anchor::Other;
     let (result, code) = match (verified.conflicts.is_empty(), passed, came) {
         (false, _, _) => ("equivocation", EXIT_EQUIVOCATION),
         (true, _, Outcome::Skip) => ("unreadable", Exit::Usage as u8),
@@ -130,6 +127,9 @@ fn verify_folders(common: &Common, args: &VerifyArgs) -> Result<(Printed, Verifi
         "releases": if anchor == Anchor::Other { json!([]) } else { releases_json(&verified.fold) },
         "conflicts": notes.collect::<Vec<_>>(),
         "continued": goes_on_json(&continued),
+        "predecessor": before.iter().map(|(member, check)| json!({
+            "member": member.to_string(), "code": check.code, "result": check.outcome.code(), "text": plain(&check.text),
+        })).collect::<Vec<_>>(),
         "opening": shown.as_ref().map(|shown| &shown.json),
     });
     let mut text = anchor_text(&verified.charter, anchor);
@@ -138,13 +138,67 @@ fn verify_folders(common: &Common, args: &VerifyArgs) -> Result<(Printed, Verifi
     if let Some((shown, file)) = shown.as_ref().zip(args.opening.as_deref()) {
         text += &checked_text(shown, opening::is_readable_by_others(file));
     }
+    text += &brought_text(&before);
     // Of strangers' logs it does not matter what else is right.
     text += &if anchor == Anchor::Other {
         "RESULT FAIL (1)\n".into()
     } else {
-        audit_text(&verified.reports, &verified.fold, &verified.books, usize::from(came != Outcome::Pass))
+        audit_text(
+            &verified.reports,
+            &verified.fold,
+            &verified.books,
+            short + usize::from(came != Outcome::Pass),
+        )
     };
     Ok((Printed { json, text, code }, verified))
+}
+
+/// What members brought from the co-operative that this one follows, held against its logs.
+///
+/// Errors: those are none of the predecessor, or not what their members signed.
+fn brought(args: &VerifyArgs, verified: &Verified) -> Result<Vec<(MemberId, Check)>, CommandError> {
+    let folders: Vec<&Path> = args.predecessor.iter().map(PathBuf::as_path).collect();
+    if folders.is_empty() {
+        return Ok(vec![]);
+    }
+    let given = Given { whole: true, ..Given::default() };
+    let before = verify::verify(&folders, &given, &mut |_| {})
+        .map_err(|error| CommandError::usage(format!("--predecessor: {error}")))?;
+    let (id, named) = (before.charter.id(), verified.charter.fields().predecessor);
+    if named != Some(id) {
+        let text = match named {
+            Some(named) => {
+                format!("these folders are of the co-operative {id}, and the predecessor is {named}")
+            }
+            None => "the charter names no predecessor".to_owned(),
+        };
+        return Err(CommandError::usage(text)
+            .hint("leave --predecessor out, or name the exports of the one it follows"));
+    }
+    for report in &before.reports {
+        let broken =
+            |check: &&Check| ["A01", "A03", "A05"].contains(&check.code) && check.outcome == Outcome::Fail;
+        if let Some(check) = report.checks.iter().find(broken) {
+            let text = format!(
+                "{} of the predecessor fails check {}, so what it says is not its member's word",
+                plain(&report.origin),
+                check.code
+            );
+            return Err(CommandError::usage(text).hint("ask another member of it for that export"));
+        }
+    }
+    Ok(check_predecessor(&verified.fold, &before.fold, &before.heads))
+}
+
+fn brought_text(before: &[(MemberId, Check)]) -> String {
+    if before.is_empty() {
+        return String::new();
+    }
+    let line = |(member, check): &(MemberId, Check)| {
+        let word = check.outcome.code().to_uppercase();
+        format!("{word} {} {:<10} {member}: {}\n", check.code, check.name, plain(&check.text))
+    };
+    before.iter().map(line).collect::<String>() + "\n"
 }
 
 /// The logs that an earlier audit had seen, and how many entries of each.

@@ -278,3 +278,65 @@ fn a_dormant_member_is_not_counted_until_a_version_wakes_it() {
     assert!(said(&told, &silent).contains("(GB-EDU-000005): it is dormant: it takes no part"));
     assert!(said(&silent, &wake(None).unwrap()).contains("(GB-EDU-000005): it is woken"));
 }
+
+/// A log of the predecessor's, under its key.
+fn log_before(n: usize, job: u8) -> NamedKey {
+    NamedKey { name: format!("old{n}.example/datacoop/1"), key: [job; 32] }
+}
+
+#[test]
+fn a_founding_text_names_its_predecessor_and_the_logs_that_go_on() {
+    let founds = |change: &dyn Fn(&mut CharterDraft)| {
+        let mut draft = sample(6);
+        draft.predecessor = Some(Digest([200; 32]));
+        draft.members[1].goes_on_from = Some(log_before(1, 201));
+        draft.members[2].goes_on_from = Some(log_before(2, 202));
+        change(&mut draft);
+        Charter::admit(draft)
+    };
+    let first = founds(&|_| ()).unwrap();
+    let c15 = |result: Result<Charter, CharterError>, text: &str| {
+        let error = result.unwrap_err();
+        assert!(error.rule == "C15" && error.text.contains(text), "{error}, not {text}");
+    };
+    c15(founds(&|d| d.predecessor = None), "the charter names none");
+    c15(founds(&|d| d.predecessor = Some(d.id)), "its own predecessor");
+    // One log has one member, and goes on under another key and name.
+    c15(founds(&|d| d.members[2].goes_on_from = Some(log_before(2, 201))), "no two logs share one");
+    c15(
+        founds(&|d| d.members[2].goes_on_from = Some(d.members[2].keys.log.clone())),
+        "no two logs share one",
+    );
+    let twice = |d: &mut CharterDraft| d.members[2].goes_on_from = Some(log_before(1, 202));
+    assert_eq!(rule(founds(&twice)), "C7");
+    // Both stay what they are, in every later version.
+    after(&first, 1, |d| d.limits.max_cells -= 1).unwrap();
+    let forgets = |d: &mut CharterDraft| {
+        d.predecessor = None;
+        d.members.iter_mut().for_each(|member| member.goes_on_from = None);
+    };
+    c15(after(&first, 1, forgets), "never changes");
+    c15(after(&first, 1, |d| d.predecessor = Some(Digest([7; 32]))), "never changes");
+    c15(after(&first, 1, |d| d.members[1].goes_on_from = None), "leave its `goes_on_from`");
+    c15(after(&first, 1, |d| d.members[3].goes_on_from = Some(log_before(3, 203))), "logs of its own");
+    let mut plain = sample(6);
+    plain.predecessor = None;
+    let plain = Charter::admit(plain).unwrap();
+    c15(after(&plain, 1, |d| d.predecessor = Some(Digest([200; 32]))), "only a founding text");
+    // Whoever opts in later joins like anybody else, and brings its log.
+    let joins = |d: &mut CharterDraft| {
+        d.members.push(Member { goes_on_from: Some(log_before(9, 209)), ..candidate() });
+    };
+    let second = after(&first, 1, joins).unwrap();
+    let said: Vec<String> = succeed(&first, &second).unwrap().into_iter().map(|change| change.text).collect();
+    assert!(
+        said.iter().any(|text| text.contains("brings what it spent in old9.example/datacoop/1")),
+        "{said:?}"
+    );
+    // Who left and comes back brings no other.
+    let gone = after(&second, 2, |d| d.members.truncate(6)).unwrap();
+    let back = |d: &mut CharterDraft| d.members.push(candidate());
+    let again = after(&gone, 3, back).unwrap();
+    let chain = [&first, &second, &gone];
+    assert_eq!(super::super::keys_follow(chain, &again).unwrap_err().rule, "C15");
+}

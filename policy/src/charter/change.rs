@@ -142,6 +142,15 @@ pub fn succeed(old: &Charter, new: &Charter) -> Result<Vec<Change>, CharterError
     if after.demo != before.demo {
         return refuse("C7", "a demo stays a demo, and a real co-operative real");
     }
+    if after.predecessor != before.predecessor {
+        let text = match before.predecessor {
+            Some(predecessor) => {
+                format!("whom a co-operative follows never changes; write `predecessor = \"{predecessor}\"`")
+            }
+            None => "only a founding text names a `predecessor`; remove it".to_owned(),
+        };
+        return refuse("C15", text);
+    }
     if after.made < before.made {
         return refuse(
             "C1",
@@ -196,6 +205,20 @@ pub fn keys_follow<'a>(
                 member.id, before.keys.log.name
             );
             return refuse("C13", text);
+        }
+        if let Some(before) = last.get(&member.id).filter(|before| before.goes_on_from != member.goes_on_from)
+        {
+            let text = match &before.goes_on_from {
+                Some(log) => format!(
+                    "`{}` brought the log {} with it; leave its `goes_on_from` as it is",
+                    member.id, log.name
+                ),
+                None => format!(
+                    "`{}` is or was a member here, under logs of its own; remove its `goes_on_from`",
+                    member.id
+                ),
+            };
+            return refuse("C15", text);
         }
         let is_own = |held: &&Member| held.id == member.id && held.keys == member.keys;
         if let Some(held) = held.iter().find(|held| !is_own(held) && shares_keys(member, held)) {
@@ -288,11 +311,15 @@ fn members(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
     for member in new.members().iter().filter(|member| old.member(&member.id).is_none()) {
         let sponsors: Vec<&str> = member.sponsors.iter().map(|id| id.as_str()).collect();
         let text = format!(
-            "{} ({}, {}) joins, sponsored by {}",
+            "{} ({}, {}) joins, sponsored by {}{}",
             member.name,
             member.id,
             member.body,
-            sponsors.join(" and ")
+            sponsors.join(" and "),
+            member
+                .goes_on_from
+                .as_ref()
+                .map_or_else(String::new, |log| format!(", and brings what it spent in {}", log.name))
         );
         changes.push(loosen(text));
     }

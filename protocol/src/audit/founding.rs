@@ -101,6 +101,23 @@ fn check_previous(
 ) -> Result<(), String> {
     let all = fold.logs_of(&log.member);
     let place = all.iter().position(|other| other.origin == log.origin).unwrap_or(0);
+    let before_all = log.before_all().filter(|_| all[..place].iter().all(|before| before.size() == 0));
+    if let Some(origin) = before_all {
+        return match previous {
+            None => Err(format!(
+                "it begins with a fresh Ledger, and the charter says that it goes on from {origin}"
+            )),
+            Some(previous) if previous.head.origin == *origin => {
+                // Its entries are another co-operative's: `predecessor::check_predecessor` reads them.
+                findings.skip();
+                Ok(())
+            }
+            Some(previous) => Err(format!(
+                "it goes on from `{}`, and the charter says that it goes on from {origin}",
+                previous.head.origin
+            )),
+        };
+    }
     let Some(previous) = previous else {
         return match all[..place].iter().rev().find(|before| before.size() > 0) {
             None => Ok(()),

@@ -36,6 +36,7 @@ struct Head {
     prev: Option<String>,
     #[serde(default)]
     condemns: Vec<String>,
+    predecessor: Option<String>,
     name: String,
     made: toml::value::Datetime,
     effective: toml::value::Datetime,
@@ -110,6 +111,7 @@ pub(super) struct MemberText {
     people_max: u64,
     #[serde(default)]
     sponsors: Vec<String>,
+    goes_on_from: Option<String>,
     notice: Option<toml::value::Datetime>,
     #[serde(default)]
     dormant: bool,
@@ -234,6 +236,7 @@ pub(super) fn parse_member(text: MemberText) -> Result<Member, TextError> {
             .map_err(|error| TextError(format!("member `{id}`: seal key: {error}")))?,
     };
     let ids = |ids: &[String]| ids.iter().map(|id| id.parse().map_err(TextError)).collect::<Result<_, _>>();
+    let goes_on_from = text.goes_on_from.as_deref().map(|key| named(key, KIND_ED25519)).transpose()?;
     let (witnesses, sponsors) = (ids(&text.witnesses)?, ids(&text.sponsors)?);
     Ok(Member {
         roles: text.roles.iter().map(role).collect::<Result<_, _>>()?,
@@ -246,6 +249,7 @@ pub(super) fn parse_member(text: MemberText) -> Result<Member, TextError> {
         people_min: text.people_min,
         people_max: text.people_max,
         sponsors,
+        goes_on_from,
         notice: text.notice.as_ref().map(day).transpose()?,
         dormant: text.dormant,
     })
@@ -363,6 +367,12 @@ pub fn parse_charter(text: &str) -> Result<Charter, TextError> {
             .map(|hash| hash.parse())
             .collect::<Result<_, _>>()
             .map_err(|error| TextError(format!("charter condemns: {error}")))?,
+        predecessor: file
+            .charter
+            .predecessor
+            .map(|hash| hash.parse())
+            .transpose()
+            .map_err(|error| TextError(format!("charter predecessor: {error} (rule C15)")))?,
         name: file.charter.name,
         made: day(&file.charter.made)?,
         effective: day(&file.charter.effective)?,

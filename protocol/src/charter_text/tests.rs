@@ -31,6 +31,7 @@ fn member(n: u8) -> Member {
         people_min: 1,
         people_max: 100,
         sponsors: vec![],
+        goes_on_from: None,
         notice: None,
         dormant: false,
     }
@@ -66,6 +67,7 @@ fn text(n: u8) -> String {
         version: 1,
         prev: None,
         condemns: vec![],
+        predecessor: None,
         name: "Hill and Vale".into(),
         made: today,
         effective: today,
@@ -507,4 +509,35 @@ fn a_members_own_limits_are_read_strictly() {
     assert!(limits.purposes.holds("p") && !limits.purposes.holds("x") && !limits.questions.holds("q"));
     assert!(parse_limits("purpose = [\"p\"]").is_err());
     assert!(parse_limits("rho_query = -1").is_err());
+}
+
+/// C15: what the founders sign says whom they follow, and which logs go on.
+#[test]
+fn a_founding_text_with_a_predecessor_is_written_read_and_signed() {
+    let before = member(4).keys.log;
+    let draft = |change: &dyn Fn(&mut CharterDraft)| {
+        let mut draft = parse_charter(&text(3)).unwrap().fields().clone();
+        draft.predecessor = Some(Digest([200; 32]));
+        draft.members[1].goes_on_from = Some(before.clone());
+        change(&mut draft);
+        charter_toml(&draft)
+    };
+    let text = draft(&|_| ());
+    assert!(text.contains(&format!("\npredecessor = \"{}\"\n", Digest([200; 32]))), "{text}");
+    assert!(text.contains("\ngoes_on_from = \"m4.example/datacoop/1+"), "{text}");
+    let note = (1..=3).fold(text.clone(), |note, n| sign_charter(&note, None, &keys(n)).unwrap());
+    let opened = open_signed_charter(&note).unwrap();
+    assert_eq!(opened.fields().predecessor, Some(Digest([200; 32])));
+    assert_eq!(opened.member(&"GB-EDU-2".parse().unwrap()).unwrap().goes_on_from, Some(before.clone()));
+    assert_eq!(charter_toml(opened.fields()), text);
+    // Neither is a member's to change after the others signed.
+    let moved = note.replace(&Digest([200; 32]).to_string(), &Digest([201; 32]).to_string());
+    assert!(open_signed_charter(&moved).unwrap_err().0.contains("rule C2"));
+    let said = |text: &str| parse_charter(text).unwrap_err().0;
+    assert!(said(&text.replace("predecessor = \"c8", "predecessor = \"x8")).contains("rule C15"));
+    assert!(said(&draft(&|d| d.predecessor = None)).contains("(rule C15)"));
+    assert!(said(&text.replace("goes_on_from = \"m4", "goes_on_from = \"m5")).contains("GB-EDU-2"));
+    // A card says it too: it is its member's own word.
+    let brings = Member { goes_on_from: Some(before), ..member(1) };
+    assert_eq!(open_card(&write_card(&brings, &keys(1))), Ok(brings));
 }

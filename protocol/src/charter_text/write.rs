@@ -45,10 +45,13 @@ pub(super) fn member_toml(member: &Member) -> String {
         true => String::new(),
         false => format!("sponsors = {}\n", list(&member.sponsors)),
     };
+    let before = member.goes_on_from.as_ref();
+    let before = before
+        .map_or_else(String::new, |log| format!("goes_on_from = {}\n", quote(&vkey(log, KIND_ED25519))));
     let notice = member.notice.map(|day| format!("notice = {day}\n")).unwrap_or_default();
     let dormant = if member.dormant { "dormant = true\n" } else { "" };
     format!(
-        "id = {}\nname = {}\nbody = {}\nroles = {}\n{}addresses = {}\nwitnesses = {}\npeople_min = {}\npeople_max = {}\n{sponsors}{notice}{dormant}",
+        "id = {}\nname = {}\nbody = {}\nroles = {}\n{}addresses = {}\nwitnesses = {}\npeople_min = {}\npeople_max = {}\n{sponsors}{before}{notice}{dormant}",
         quote(member.id.as_str()),
         quote(&member.name),
         quote(&member.body),
@@ -138,6 +141,8 @@ pub fn charter_toml(draft: &CharterDraft) -> String {
         true => chain,
         false => format!("{chain}condemns = [{}]\n", rivals.join(", ")),
     };
+    let predecessor = draft.predecessor.map_or_else(String::new, |id| format!("predecessor = \"{id}\"\n"));
+    let chain = chain + &predecessor;
     let mut out = format!(
         "{CHARTER_HEADER}[charter]\n{chain}name = {}\nmade = {}\neffective = {}\nexpires = {}\ndemo = {}\n\n[quorum]\namend = {}\nrestrict = {}\n\n[rounds]\ncolluding_percent = {}\nmissing_percent = {}\ncommittee_max = {}\n\n[limits]   # privacy loss in billionths of rho\n{}",
         quote(&draft.name),

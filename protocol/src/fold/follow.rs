@@ -156,9 +156,26 @@ impl Fold {
         listed[before + 1..place].iter().all(|log| log.size() == 0).then_some(before)
     }
 
+    /// Whether the log at this place goes on from its author's log in the predecessor, as the first that begins here
+    /// must (CHARTER.md C15). Of how much that one had spent only its own entries tell, and they are not here: the
+    /// members of the predecessor, and whoever is given its logs, check it.
+    fn comes_from_before_all(&self, member: &MemberId, place: usize, previous: Option<&Previous>) -> bool {
+        let listed = self.logs_of(member);
+        let is_first = listed.iter().take(place).all(|log| log.size() == 0);
+        let before = listed.get(place).and_then(Log::before_all);
+        is_first && before.is_some() && before == previous.map(|previous| previous.head.origin.as_str())
+    }
+
     /// A log begins that goes on from another.
     pub(super) fn begin_after(&mut self, member: &MemberId, place: usize, previous: Box<Previous>) {
-        let Some(before) = self.before(member, place, &previous) else { return };
+        let Some(before) = self.before(member, place, &previous) else {
+            if self.comes_from_before_all(member, place, Some(&previous))
+                && let Some(log) = self.logs.get_mut(member).and_then(|listed| listed.get_mut(place))
+            {
+                log.previous = Some(previous);
+            }
+            return;
+        };
         let is_split = self.split_of(&previous.head.origin).is_some();
         let Some(listed) = self.logs.get_mut(member) else { return };
         let last = &mut listed[before];
@@ -205,7 +222,8 @@ impl Fold {
             return false;
         }
         let listed = self.logs_of(member);
-        if place == 0 || listed.get(place).is_none_or(|log| log.size() > 0) {
+        let goes_on = |log: &Log| place > 0 || log.before_all().is_some();
+        if listed.get(place).is_none_or(|log| log.size() > 0 || !goes_on(log)) {
             return true;
         }
         let genesis = new.first().and_then(|bytes| Entry::parse(&bytes.0).ok());
@@ -234,8 +252,12 @@ impl Fold {
     }
 
     fn follows(&self, member: &MemberId, place: usize, previous: Option<&Previous>) -> Follows {
+        if self.comes_from_before_all(member, place, previous) {
+            return Follows::Yes;
+        }
         let Some(previous) = previous else {
-            return match self.logs_of(member).iter().all(|log| log.size() == 0) {
+            return match self.logs_of(member).iter().all(|log| log.size() == 0 && log.before_all().is_none())
+            {
                 true => Follows::Yes,
                 false => Follows::No("it begins with a fresh Ledger".to_owned()),
             };

@@ -142,6 +142,7 @@ fn member(keys: &Keys) -> Member {
         people_min: 1,
         people_max: 100,
         sponsors: vec![],
+        goes_on_from: None,
         notice: None,
         dormant: false,
     }

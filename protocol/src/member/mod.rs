@@ -83,6 +83,8 @@ pub struct Start {
     /// What the log that goes on from ours carries over at least, beside what ours shows: after a fork what the other
     /// history of it shows.
     pub carried: Ledger,
+    /// The head that our log in the co-operative's predecessor ended with, where the charter says that we bring one.
+    pub ended: Option<Checkpoint>,
     /// What our person decided.
     pub settings: Settings,
     /// Every version of the charter, the first first, with the SHA-256 of its signed note: a chain that
@@ -133,6 +135,8 @@ pub struct Member {
     signed: ([u8; 32], u64),
     /// What the next log of ours carries over at least.
     carried: Ledger,
+    /// Where our log in the predecessor ended.
+    ended: Option<Checkpoint>,
     outputs: VecDeque<Output>,
     /// What waits until our new entries are on disk and signed.
     after: Vec<Output>,
@@ -178,6 +182,7 @@ impl Member {
             keys,
             later_keys,
             carried,
+            ended,
             settings,
             charters,
             rivals,
@@ -199,6 +204,7 @@ impl Member {
             replay(&mut fold, &mut witnessed, &me, &mut lost, record)?;
         }
         let (keys, others) = rekey::choose(&fold, &me, now, keys, later_keys)?;
+        rekey::check_ended(&fold, &me, ended.as_ref(), lost.restored)?;
         let unsure = settings.asks_first || lost.restored;
         let signed = check_last_signed(&fold, &me, last_signed.as_ref(), unsure, lost.restored)?;
         check_readable(&fold, &me)?;
@@ -229,6 +235,7 @@ impl Member {
             standing,
             signed: (signed.log, signed.size),
             carried,
+            ended,
             outputs: VecDeque::new(),
             after: vec![],
             secrets,

@@ -371,7 +371,8 @@ pub(super) fn check_last_signed(
     let Some((size, note)) = last else {
         // Only a log's first two entries are written before its first head is; or a start was cut off that took
         // our entries back, and the next takes the rest.
-        let begun = own.size() <= BEGIN_ENTRIES && own.previous().is_none() || asks_first;
+        let is_first = fold.logs_of(me).first().is_some_and(|first| first.origin == own.origin);
+        let begun = own.size() <= BEGIN_ENTRIES && is_first || asks_first;
         let text = "the folder `signed` is gone, and it guards the journal: run `datacoop restore`";
         return if begun { Ok(none) } else { Err(RestoreError(text.into())) };
     };

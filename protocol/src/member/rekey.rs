@@ -62,6 +62,31 @@ pub(super) fn choose(
     }
 }
 
+/// A log that begins here as the charter has it go on from one in the predecessor needs that one's head, which lies in
+/// our folder alone.
+///
+/// Errors: it is not there, or is of another log. While others are to give our entries back nothing begins.
+pub(super) fn check_ended(
+    fold: &Fold,
+    me: &MemberId,
+    ended: Option<&Checkpoint>,
+    restored: bool,
+) -> Result<(), RestoreError> {
+    let Some(log) = fold.log(me).filter(|log| log.size() == 0 && !restored) else { return Ok(()) };
+    match (log.before_all(), ended) {
+        (Some(origin), Some(ended)) if ended.origin == *origin => Ok(()),
+        (Some(origin), _) => Err(RestoreError(format!(
+            "the charter says that this member's log goes on from {origin}, and this folder does not hold how that one \
+             ended: use the folder that this member ran on in the co-operative before"
+        ))),
+        (None, Some(ended)) => Err(RestoreError(format!(
+            "this member's log was to go on from {}, and the charter does not say so",
+            ended.origin
+        ))),
+        (None, None) => Ok(()),
+    }
+}
+
 /// Our logs that we went on from are shown to their ends, under the heads that were signed then: Ed25519 gives the same
 /// signature again, and only what the next log's genesis cites is signed.
 pub(super) fn sign_ended(fold: &mut Fold, me: &MemberId, keys: &[Keys]) {
@@ -183,9 +208,13 @@ impl Member {
     /// What our log begins with: of one that goes on from another with the head of that and its Ledger.
     fn genesis(&mut self, origin: String) -> Body {
         let last = self.fold.log(&self.settings.me).filter(|last| last.size() > 0);
-        let previous = last.map(|last| {
-            let head =
-                Checkpoint { origin: last.origin.clone(), size: last.size(), root: last.tree().root() };
+        let head = last.map_or_else(
+            || self.ended.clone(),
+            |last| {
+                Some(Checkpoint { origin: last.origin.clone(), size: last.size(), root: last.tree().root() })
+            },
+        );
+        let previous = head.map(|head| {
             let mut ledger = self.standing.ledger().clone();
             self.carried.accounts().for_each(|(account, spent)| ledger.carry(account, spent));
             Box::new(Previous { head, ledger })

@@ -76,6 +76,7 @@ impl<'a> Restart<'a> {
             keys: founder.keys(),
             later_keys: vec![],
             carried: Ledger::default(),
+            ended: None,
             settings: Settings {
                 me: self.by.clone(),
                 limits: self.limits.clone(),

@@ -134,6 +134,7 @@ impl Cast {
             keys: founder.keys(),
             later_keys: vec![],
             carried: Ledger::default(),
+            ended: None,
             settings,
             charters: vec![(self.charter.clone(), self.charter.hash())],
             rivals: BTreeMap::new(),
