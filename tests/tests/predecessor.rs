@@ -26,7 +26,7 @@ fn ask(coop: &Coop, day: &str) -> Value {
 fn spent(coop: &Coop, n: usize) -> PrivacyLoss {
     let status = coop.status(n);
     let spent = status["ledger"][0]["spent"]["rho"].as_str().unwrap_or_else(|| panic!("{status:#}"));
-    spent.parse().unwrap()
+    spent.parse().expect("rho")
 }
 
 fn new_charter(coop: &Coop, cards: &[String], predecessor: &str, file: &str) -> std::process::Output {
