@@ -21,6 +21,13 @@ impl fmt::Display for Account {
     }
 }
 
+/// Accounts that a log carries over from the one before it: of a dataset one a year, for more years than it is asked
+/// about. Whoever stole a key can debit more, and must not keep the next log from beginning.
+pub const CARRIED_ACCOUNTS_MAX: usize = 256;
+
+/// The largest sum that is carried over, in billionths of rho: entries hold no larger number, and no limit comes near.
+const CARRIED_MAX: PrivacyLoss = PrivacyLoss::from_nano((1 << 53) - 1);
+
 /// A member's debits, added up. It only grows, but for a `void` of an unused debit.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Ledger {
@@ -75,6 +82,17 @@ impl Ledger {
         *held = spent.max(*held);
     }
 
+    /// What of it the next log carries over: of datasets that are listed, the accounts that spent most. Of what nobody
+    /// could be asked about only a thief of the key writes.
+    pub fn carried(&self, is_listed: impl Fn(&str) -> bool) -> Self {
+        let listed = self.accounts().filter(|(account, _)| is_listed(&account.dataset));
+        let mut most: Vec<(&Account, PrivacyLoss)> =
+            listed.map(|(account, spent)| (account, spent.min(CARRIED_MAX))).collect();
+        most.sort_by_key(|(_, spent)| std::cmp::Reverse(*spent));
+        most.truncate(CARRIED_ACCOUNTS_MAX);
+        Self { spent_by_account: most.into_iter().map(|(account, spent)| (account.clone(), spent)).collect() }
+    }
+
     /// The first account of another Ledger of which less is spent here, with both sums.
     pub fn falls_short(&self, of: &Self) -> Option<(Account, PrivacyLoss, PrivacyLoss)> {
         let mut all = of.accounts().map(|(account, spent)| (account.clone(), self.spent(account), spent));
@@ -115,6 +133,23 @@ mod tests {
         low.after = PrivacyLoss::from_nano(1);
         assert!(!ledger.book(&low));
         assert_eq!(ledger.spent(&account()).nano(), 10);
+    }
+
+    #[test]
+    fn what_is_carried_over_fits_an_entry() {
+        let mut ledger = Ledger::default();
+        let of = |dataset: &str, year| Account { dataset: dataset.into(), year: AcademicYear(year) };
+        ledger.carry(&of("made-up", 2025), PrivacyLoss::from_nano(u64::MAX));
+        ledger.carry(&of("pupils", 2025), PrivacyLoss::from_nano(u64::MAX));
+        for year in 0..300 {
+            ledger.carry(&of("pupils", 3_000 + year), PrivacyLoss::from_nano(1_000 - year.unsigned_abs()));
+        }
+        let carried = ledger.carried(|dataset| dataset == "pupils");
+        assert_eq!(carried.accounts().count(), CARRIED_ACCOUNTS_MAX);
+        assert_eq!(carried.spent(&of("pupils", 2025)).nano(), (1 << 53) - 1);
+        assert_eq!(carried.spent(&of("pupils", 3_254)).nano(), 746);
+        assert_eq!(carried.spent(&of("pupils", 3_255)).nano(), 0, "the smallest are left out");
+        assert_eq!(ledger.falls_short(&carried), None);
     }
 
     #[test]

@@ -219,7 +219,9 @@ pub fn audit_one_from(
 
 fn audit_log(fold: &Fold, log: &Log, blobs: BlobSource<'_>, notes: &Notes, proved: u64) -> LogReport {
     let logs = fold.logs_of(&log.member);
-    let before = logs.iter().take_while(|before| before.origin != log.origin && before.size() > 0);
+    // One that never began, or is not here, has none of what follows it.
+    let before =
+        logs.iter().take_while(|before| before.origin != log.origin).filter(|before| before.size() > 0);
     let mut checks: Option<LogChecks> = None;
     for log in before.chain([log]) {
         let mut next = LogChecks::new(log, proved);

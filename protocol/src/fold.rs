@@ -283,6 +283,8 @@ pub struct Fold {
     refused: BTreeMap<String, String>,
     /// Up to where a log is waited for, as one that was shown goes on from there.
     awaited: BTreeMap<String, u64>,
+    /// Entries of each log that a quorum of its witnesses cosigned, by its origin.
+    vouched: BTreeMap<String, u64>,
     vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
     rounds: BTreeMap<QueryId, Arc<Round>>,
     touched: BTreeSet<QueryId>,
@@ -333,6 +335,7 @@ impl Fold {
             by_head,
             refused: BTreeMap::new(),
             awaited: BTreeMap::new(),
+            vouched: BTreeMap::new(),
             vocabularies,
             rounds: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -616,6 +619,20 @@ impl Fold {
     ///
     /// Returns what was taken, as the journal keeps it: from the first new entry on.
     pub fn take(&mut self, section: &Section) -> Result<Option<Section>, SectionError> {
+        self.take_if(section, Self::may_take)
+    }
+
+    /// As `take`, of what the journal holds: a log that was taken is not asked again whether it follows as it must. What
+    /// is known by now may say otherwise, and all that came after rests on it.
+    pub(crate) fn take_again(&mut self, section: &Section) -> Result<Option<Section>, SectionError> {
+        self.take_if(section, |_, _, _, _| true)
+    }
+
+    fn take_if(
+        &mut self,
+        section: &Section,
+        may_take: impl FnOnce(&mut Self, &MemberId, usize, &[Bytes]) -> bool,
+    ) -> Result<Option<Section>, SectionError> {
         let bad = |text: &str| SectionError::Bad(text.to_owned());
         // Of no version that we hold: whoever sends it may hold a later one.
         let Some((member, place)) = self.by_head.get(&section.log).cloned() else { return Ok(None) };
@@ -650,7 +667,7 @@ impl Fold {
         if !covers(&checkpoint, &edge, &section.proof) {
             return Err(self.contradiction(log, section, &checkpoint));
         }
-        if !self.may_take(&member, place, new) {
+        if !may_take(self, &member, place, new) {
             return Ok(None);
         }
         let taken = Section { from: size, entries: new.to_vec(), ..section.clone() };

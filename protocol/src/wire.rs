@@ -86,6 +86,13 @@ pub struct Section {
     pub proof: Vec<[u8; 32]>,
 }
 
+impl Section {
+    /// Index after the last entry; a sender may claim any.
+    pub fn end(&self) -> u64 {
+        self.from.saturating_add(self.entries.len() as u64)
+    }
+}
+
 /// A witness's word about a log's head, with the head as the log's owner signed it: two of one log that
 /// cannot both be true are proof against the owner.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -175,9 +175,12 @@ impl Witnessed {
         if keys.peek().is_none() {
             return Ok(false);
         }
-        let held = of.said.get(&witness).map_or(0, |(said, _)| said.checkpoint.size);
-        if cosigned.size <= held {
-            return Ok(false);
+        let held = of.said.get(&witness).map(|(said, by)| (said.checkpoint.size, by.clone()));
+        let newest = keys.peek().copied();
+        match &held {
+            Some((size, _)) if cosigned.size < *size => return Ok(false),
+            Some((size, by)) if cosigned.size == *size && Some(by) == newest => return Ok(false),
+            _ => {}
         }
         let checkpoint = fold.open_head(log, &cosigned.note)?;
         let signature: [u8; SIGNATURE_BYTES] =
@@ -186,6 +189,11 @@ impl Witnessed {
         let key = keys.find(|key| cosignature.holds(&checkpoint, &key.key)).cloned();
         let key = key.filter(|_| checkpoint.size == cosigned.size);
         let key = key.ok_or_else(|| bad("a cosignature that does not fit its head"))?;
+        // Of one head the word by the newest key counts: a thief of one that was replaced would outpace it.
+        let place = |key: &NamedKey| of.witnesses.iter().position(|(id, by)| *id == witness && by == key);
+        if held.is_some_and(|(size, by)| size == cosigned.size && place(&by) <= place(&key)) {
+            return Ok(false);
+        }
         fold.compare_head(log, &cosigned.note, &checkpoint)?;
         if log.size() < checkpoint.size {
             return Ok(false);
@@ -213,8 +221,9 @@ impl Witnessed {
             let said = self.logs.values().flatten();
             let said = said.filter_map(|of| Some((of.head, of.said.get(witness)?)));
             let mut bytes = vec![];
-            for (log, (said, _)) in said {
+            for (log, (said, by)) in said {
                 bytes.extend(log);
+                bytes.extend(by.key);
                 bytes.extend(said.checkpoint.size.to_be_bytes());
                 bytes.extend(said.checkpoint.root.0);
             }

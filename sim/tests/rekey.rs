@@ -5,98 +5,21 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{LOSS, PERIOD, Story};
-use datacoop_policy::charter::{Charter, name_witnesses};
+use common::rekeyed::{DAY, MEMBERS, SITE, ask, begun, fold, next_keys, replaced, sizes, sleep, wait};
+use common::{LOSS, Story};
+use datacoop_policy::charter::Charter;
 use datacoop_policy::ledger::Ledger;
-use datacoop_policy::query::Mode;
-use datacoop_policy::{MemberId, QueryId, Span};
+use datacoop_policy::{MemberId, Span};
 use datacoop_protocol::audit::{Check, Notes, Outcome};
 use datacoop_protocol::bounds::COSIGN_QUIET;
 use datacoop_protocol::entry::{Body, Entry, Previous};
 use datacoop_protocol::fold::Fold;
-use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
 use datacoop_protocol::log::tree::{Tree, leaf_hash};
 use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::rounds::Kind;
 use datacoop_protocol::wire::{Bytes, Request, Section, encode};
 use datacoop_sim::audits::{audit, audit_with};
-
-const DAY: Span = Span(86_400_000);
-/// Whose keys are replaced.
-const SITE: usize = 3;
-const MEMBERS: usize = 6;
-/// Its next identity.
-const NEXT: [u8; 32] = [77; 32];
-
-fn wait(story: &mut Story, span: Span) {
-    story.world.run_until(story.world.now() + span);
-}
-
-/// A while that all members but one sleep through.
-fn sleep(story: &mut Story, span: Span, but: Option<usize>) {
-    let away = std::mem::replace(&mut story.world.away, span);
-    (0..MEMBERS).filter(|site| Some(*site) != but).for_each(|site| story.world.give_charters(site, []));
-    story.world.away = away;
-    wait(story, span);
-    story.meet();
-}
-
-fn next_keys(story: &Story) -> Keys {
-    let mut founder = story.founder(SITE);
-    founder.later.push(NEXT);
-    founder.later_keys().pop().unwrap()
-}
-
-/// A version that replaces the member's keys; the member holds the new ones too.
-fn replace(story: &mut Story) -> Arc<Charter> {
-    let keys = next_keys(story).public().clone();
-    story.world.give_identity(SITE, NEXT);
-    story.amend(|draft| draft.members[SITE].keys = keys.clone())
-}
-
-/// A story in which everybody debited once, and a version that replaces the keys of one is held by all.
-fn begun(seed: u8, rho_year: u64) -> Story {
-    let mut story = Story::founded(MEMBERS, seed, |draft| {
-        name_witnesses(&mut draft.members);
-        draft.limits.rho_year = datacoop_policy::PrivacyLoss::from_nano(rho_year);
-    });
-    story.world.asks_first = true;
-    story.meet();
-    let id = story.ask(0, story.query(Mode::FullNoise, LOSS, 5, PERIOD)).unwrap();
-    assert!(story.finish(id, MEMBERS) && story.released(id), "{:?}", story.faults());
-    replace(&mut story);
-    (0..MEMBERS).for_each(|site| story.give_newest(site));
-    story.meet();
-    story
-}
-
-/// As `begun`, and the version acts.
-fn replaced(seed: u8, rho_year: u64) -> Story {
-    let mut story = begun(seed, rho_year);
-    sleep(&mut story, Span(14 * DAY.0 - 60_000), None);
-    wait(&mut story, Span(600_000));
-    story.named = story.charters.last().unwrap().hash();
-    story
-}
-
-fn ask(story: &mut Story, site: usize, day: &str) -> Result<QueryId, &'static str> {
-    let query = story.query(Mode::FullNoise, LOSS, 5, &format!("2025-09-01..2025-09-{day}"));
-    story.ask(site, query).ok_or_else(|| {
-        let told = story.world.events.iter().rev();
-        let mut denied = told
-            .filter_map(|(_, event)| if let Event::Denied { rule, .. } = event { Some(*rule) } else { None });
-        denied.next().unwrap()
-    })
-}
-
-fn fold(story: &Story, site: usize) -> &Fold {
-    story.world.member(site).unwrap().fold()
-}
-
-fn sizes(story: &Story, site: usize) -> Vec<u64> {
-    fold(story, site).logs_of(&story.founder(SITE).id).iter().map(|log| log.size()).collect()
-}
 
 #[test]
 fn a_member_whose_keys_are_replaced_goes_on_with_its_ledger() {
@@ -262,6 +185,13 @@ fn a_log_that_does_not_follow_as_it_must_convicts_its_author() {
         *previous = Some(Box::new(Previous { head, ledger: Ledger::default() }));
     };
     fails(told(&hides, "A08"), "as its witnesses saw");
+    // An older head and the whole Ledger: what its witnesses saw it say does not count for nothing.
+    let unsays = |previous: &mut Option<Box<Previous>>| {
+        let ledger = previous.as_ref().unwrap().ledger.clone();
+        hides(previous);
+        previous.as_mut().unwrap().ledger = ledger;
+    };
+    fails(told(&unsays, "A08"), "its witnesses cosigned");
     // Without their word it may be a thief's: a warning, and the entries count for nothing.
     let mut handed = Handed::of(&story);
     handed.genesis(hides);

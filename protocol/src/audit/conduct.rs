@@ -208,7 +208,7 @@ fn check_carried(
 ) {
     let last = fold.log_named(&previous.head.origin).filter(|last| last.member == log.member);
     let Some(last) = last.filter(|last| last.size() >= previous.head.size) else { return findings.skip() };
-    let short = |spent: &Ledger| previous.ledger.falls_short(spent);
+    let short = |spent: &Ledger| previous.ledger.falls_short(&fold.carried(spent));
     let text = |(account, carried, spent): (Account, PrivacyLoss, PrivacyLoss)| {
         let (account, origin) = (format!("{}/{}", account.dataset, account.year.0), &last.origin);
         format!(
@@ -225,6 +225,12 @@ fn check_carried(
     }
     if let Some(short) = short(&shown) {
         findings.note(Some(0), Err(format!("{}, as its witnesses saw", text(short))));
+    } else if vouched > previous.head.size && fold.split_of(&last.origin).is_none() {
+        let (size, origin) = (previous.head.size, &last.origin);
+        let text = format!(
+            "entry 0 goes on from {size} entries of {origin}, of which its witnesses cosigned {vouched}"
+        );
+        findings.note(Some(0), Err(text));
     } else if last.size() > previous.head.size && fold.split_of(&last.origin).is_none() {
         let (more, origin) = (last.size() - previous.head.size, &last.origin);
         findings.warn(

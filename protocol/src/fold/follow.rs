@@ -3,8 +3,9 @@
 //!
 //! The next log's genesis cites the head of the last and carries its Ledger. Here it is taken once the last is held
 //! up to that head, and only if no account starts lower than all that is held of it shows: of what was spent nobody
-//! gets rid by citing an older head. What stands in the last log beyond the cited head counts for nothing from then
-//! on; it stays a leaf.
+//! gets rid by citing an older head. Nor of what was said: a head older than one that a quorum of the log's witnesses
+//! cosigned is refused. What stands in the last log beyond the cited head, written by whoever stole its key, counts for
+//! nothing from then on; it stays a leaf.
 //!
 //! A log that was split has no head that all hold. Its follower is taken by everybody who knows of the split, whatever
 //! head it cites, and again only if its Ledger starts no lower than what is held here: so it has to carry the larger
@@ -13,6 +14,8 @@
 use std::sync::Arc;
 
 use datacoop_policy::MemberId;
+use datacoop_policy::charter::Charter;
+use datacoop_policy::ledger::Ledger;
 
 use super::{Adopted, Fold, Log};
 use crate::entry::{Body, Entry, Order, Previous, Ref};
@@ -194,6 +197,8 @@ impl Fold {
         let mut again = Self::with_chain(self.charters.clone(), std::mem::take(&mut self.vocabularies));
         again.rivals = std::mem::take(&mut self.rivals);
         again.refused = std::mem::take(&mut self.refused);
+        again.awaited = std::mem::take(&mut self.awaited);
+        again.vouched = std::mem::take(&mut self.vouched);
         again.unknown_versions = self.unknown_versions;
         for (member, listed) in &self.logs {
             for (place, log) in listed.iter().enumerate() {
@@ -215,10 +220,30 @@ impl Fold {
         *self = again;
     }
 
+    /// A quorum of a log's witnesses cosigned so many entries of it, as they are held here: what its author said there
+    /// cannot be a thief's who wrote to few, and no next log leaves it out.
+    pub(crate) fn vouch(&mut self, origin: &str, size: u64) {
+        let held = self.vouched.entry(origin.to_owned()).or_default();
+        *held = size.max(*held);
+    }
+
+    /// What of a Ledger the next log of its member carries over.
+    pub(crate) fn carried(&self, ledger: &Ledger) -> Ledger {
+        let lists = |charter: &Arc<Charter>, id: &str| {
+            charter.fields().datasets.iter().any(|dataset| dataset.id == id)
+        };
+        ledger.carried(|id| self.charters.iter().any(|charter| lists(charter, id)))
+    }
+
     /// Whether new entries of a log may be taken: not of one that another goes on from, nor of one that does not
     /// follow as it must.
     pub(super) fn may_take(&mut self, member: &MemberId, place: usize, new: &[Bytes]) -> bool {
         if place < self.current(member) {
+            let log = &self.logs_of(member)[place];
+            if log.size() == 0 {
+                let why = "a later log of its author's has begun, which does not go on from it";
+                self.refused.insert(log.origin.clone(), why.to_owned());
+            }
             return false;
         }
         let listed = self.logs_of(member);
@@ -281,8 +306,15 @@ impl Fold {
                 ));
             }
         }
+        let vouched = self.vouched.get(&last.origin).copied().unwrap_or(0);
+        if vouched > previous.head.size && !is_split {
+            return Follows::No(format!(
+                "it goes on from {} entries of `{}`, of which its witnesses cosigned {vouched}",
+                previous.head.size, last.origin
+            ));
+        }
         let (standing, _) = standing::replay(self, member);
-        match previous.ledger.falls_short(standing.ledger()) {
+        match previous.ledger.falls_short(&self.carried(standing.ledger())) {
             None => Follows::Yes,
             Some((account, carried, spent)) => Follows::No(format!(
                 "it carries {} of {account} over, and `{}` had spent {}",

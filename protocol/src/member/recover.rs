@@ -341,7 +341,7 @@ pub(crate) fn replay(
         }
         // Of no version's witnesses nothing is kept, and other members' words peers have too.
         Record::Cosigned(said) => {
-            let _news = witnessed.take(fold, &said);
+            let _news = super::witness::hear(fold, witnessed, &said);
             Ok(())
         }
         Record::Entry(Bytes(bytes)) => {
@@ -349,7 +349,7 @@ pub(crate) fn replay(
             Ok(())
         }
         Record::Copied(section) => {
-            let taken = fold.take(&section);
+            let taken = fold.take_again(&section);
             taken.map(|_| ()).map_err(|error| {
                 RestoreError(format!("the journal holds a copied log that is not proved: {error:?}"))
             })

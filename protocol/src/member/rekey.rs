@@ -156,8 +156,7 @@ impl Member {
         let Some(log) = self.fold.log_by_head(&section.log).filter(|log| self.is_replaced(log)) else {
             return false;
         };
-        let end = section.from + section.entries.len() as u64;
-        self.fold.awaited(log).is_none_or(|awaited| end > awaited)
+        self.fold.awaited(log).is_none_or(|awaited| section.end() > awaited)
     }
 
     /// The index that this entry of ours gets: a genesis begins a log.
@@ -217,7 +216,7 @@ impl Member {
         let previous = head.map(|head| {
             let mut ledger = self.standing.ledger().clone();
             self.carried.accounts().for_each(|(account, spent)| ledger.carry(account, spent));
-            Box::new(Previous { head, ledger })
+            Box::new(Previous { head, ledger: self.fold.carried(&ledger) })
         });
         if let Some(previous) = &previous {
             self.standing.carry(&previous.ledger);

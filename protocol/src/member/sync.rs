@@ -390,9 +390,8 @@ impl Member {
         }
         match self.fold.take(section) {
             Ok(taken) => {
-                let end = section.from + section.entries.len() as u64;
                 self.fold.log_by_head(&section.log)?;
-                self.peers.note_known(from, section.log, end);
+                self.peers.note_known(from, section.log, section.end());
                 if let Some(taken) = taken {
                     self.peers.attend_all();
                     self.outputs.push_back(Output::Keep(Record::Copied(taken)));
@@ -613,7 +612,7 @@ impl Member {
             }
             return;
         }
-        let sent = sections.iter().map(|section| (section.log, section.from + section.entries.len() as u64));
+        let sent = sections.iter().map(|section| (section.log, section.end()));
         let sent = sent.collect();
         if let Some(peer) = self.peers.peers.get_mut(id) {
             peer.pushing = true;

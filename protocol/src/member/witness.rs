@@ -12,11 +12,11 @@ use super::port::{Event, Output};
 use crate::bounds::{COSIGN_EVERY, COSIGN_QUIET, COSIGNED_MAX, HEAD_AT_LEAST, HEAD_EVERY, HEADS_MAX};
 use crate::cited::references;
 use crate::entry::Body;
-use crate::fold::{SectionError, SplitView};
+use crate::fold::{Fold, SectionError, SplitView};
 use crate::log::cosignature::Cosignature;
 use crate::log::note::Checkpoint;
 use crate::wire::{Cosigned, Heard, Record};
-use crate::witness::{Said, cosigned, own_copy};
+use crate::witness::{Said, Witnessed, cosigned, own_copy};
 
 /// A log that we watch.
 #[derive(Default)]
@@ -97,7 +97,7 @@ impl Member {
 
     /// Takes what a witness said; whether it is news. What is news is passed on.
     fn take_cosigned(&mut self, said: &Cosigned) -> Result<bool, SectionError> {
-        let news = self.witnessed.take(&self.fold, said)?;
+        let news = hear(&mut self.fold, &mut self.witnessed, said)?;
         if let Some(witness) = self.witnessed.member(&said.witness).filter(|_| news) {
             let witness = witness.clone();
             self.peers.queue_cosigned(&self.settings.me, said.log, &witness, self.now);
@@ -207,4 +207,19 @@ impl Member {
             self.tell(Event::SplitView(split));
         }
     }
+}
+
+/// Takes what a witness said; whether it is news. The fold learns what a quorum vouches for.
+pub(super) fn hear(
+    fold: &mut Fold,
+    witnessed: &mut Witnessed,
+    said: &Cosigned,
+) -> Result<bool, SectionError> {
+    let news = witnessed.take(fold, said)?;
+    let log = fold.log_by_head(&said.log).filter(|_| news);
+    let vouched = log.and_then(|log| Some((log.origin.clone(), witnessed.note(log)?.0)));
+    if let Some((origin, size)) = vouched {
+        fold.vouch(&origin, size);
+    }
+    Ok(news)
 }

@@ -9,6 +9,7 @@
 
 pub mod acts;
 pub mod logs;
+pub mod rekeyed;
 pub mod restart;
 
 use std::collections::{BTreeMap, BTreeSet};
