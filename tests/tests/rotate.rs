@@ -144,3 +144,44 @@ fn a_member_that_lost_its_folder_comes_back_with_its_ledger_under_new_keys() {
     assert_eq!(spent(&coop, SITE), spent(&coop, 0));
     assert_eq!(log(&coop, SITE)[0], before[0]);
 }
+
+/// Of a log with two histories the next carries the larger: its person hands in the other.
+#[test]
+fn what_another_history_of_a_log_had_spent_is_written_down() {
+    let mut coop = Coop::found(5, 40);
+    (0..5).for_each(|n| coop.start(n));
+    (0..5).for_each(|n| coop.wait_connected(n));
+    ask(&coop, "18");
+    let spent = || status(&coop, SITE)["ledger"][0]["spent"]["rho"].to_string();
+    wait_for("the debit", || spent() != "null");
+    let spent: u64 = spent().replace(['"', '.'], "").parse().unwrap();
+    coop.ok(SITE, &["log", "export", "own"]);
+    coop.ok(2, &["log", "export", "other"]);
+    (0..5).for_each(|n| coop.terminate(n));
+    let rotate = |history: &'static str, more: &[&'static str]| {
+        [&["charter", "rotate", "-o", "new.card", "--yes", "--history", history], more].concat()
+    };
+    coop.fails(SITE, &rotate("other", &[]), 2, "it is no export of this member's log");
+    coop.fails(SITE, &rotate("none", &[]), 2, "none/log.vkey: there is no such file");
+    let tile = coop.path("own/tile/entries/000.p");
+    let bundle = std::fs::read_dir(&tile).unwrap().next().unwrap().unwrap().path();
+    let whole = std::fs::read(&bundle).unwrap();
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    std::fs::write(&bundle, flipped).unwrap();
+    coop.fails(SITE, &rotate("own", &[]), 2, "it fails check A0");
+    assert!(
+        !coop.node(SITE).join("carried.toml").exists() && !coop.node(SITE).join("keys/identity-2").exists()
+    );
+    std::fs::write(&bundle, whole).unwrap();
+    let made = json(&coop.ok(SITE, &rotate("own", &["--json"])));
+    assert!(made["carried_at_least"].as_u64() > Some(0), "{made}");
+    let carried = std::fs::read_to_string(coop.node(SITE).join("carried.toml")).unwrap();
+    assert!(carried.contains(&format!(" = {}\n", made["carried_at_least"])), "{carried}");
+    assert_eq!(made["carried_at_least"], spent, "{carried}");
+    // Whoever names no other history forgets none.
+    let again = json(&coop.ok(SITE, &["charter", "rotate", "-o", "new.card", "--yes", "--json"]));
+    assert_eq!(again["carried_at_least"], made["carried_at_least"]);
+    coop.start(SITE);
+    wait_for("its start", || status(&coop, SITE)["schema"] == "datacoop.status/1");
+}

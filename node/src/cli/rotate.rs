@@ -6,7 +6,6 @@ use datacoop_policy::ledger::Ledger;
 use datacoop_policy::{MemberId, PrivacyLoss};
 use datacoop_protocol::audit::Outcome;
 use datacoop_protocol::charter_text::write_card;
-use datacoop_protocol::standing::replay;
 use serde_json::json;
 
 use super::charter::write;
@@ -82,6 +81,6 @@ fn spent_in(folder: &Path, me: &MemberId) -> Result<Ledger, CommandError> {
         Some(code) => {
             Err(wrong(format!("it fails check {code}, so what it says was spent is not this member's word")))
         }
-        None => Ok(replay(&found.fold, me).0.ledger().clone()),
+        None => Ok(report.ledger.clone()),
     }
 }
