@@ -268,6 +268,7 @@ impl Charter {
         form::check_texts(&draft)?;
         form::check_addresses(&draft)?;
         check_members(&draft)?;
+        check_numbers(&draft)?;
         check_bodies(&draft)?;
         belonging::check_belonging(&draft)?;
         check_quorum(&draft)?;
@@ -454,15 +455,34 @@ fn check_members(draft: &CharterDraft) -> Result<(), CharterError> {
 
 /// Bodies count in seats, sponsors and Rosters: the same one must not pass for two by another spelling.
 fn check_bodies(draft: &CharterDraft) -> Result<(), CharterError> {
-    let letters = |body: &str| -> String {
-        body.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-    };
     let mut written: BTreeMap<String, &str> = BTreeMap::new();
     for member in &draft.members {
-        let before = written.insert(letters(&member.body), &member.body);
+        if !form::is_latin(&member.body) {
+            let text = format!(
+                "body `{}`: write it in Latin letters, digits and plain signs, as its public register does",
+                member.body.escape_debug()
+            );
+            return refuse("C7", text);
+        }
+        let before = written.insert(form::look(&member.body), &member.body);
         if let Some(before) = before.filter(|before| *before != member.body) {
             let text = format!("bodies `{before}` and `{}` read alike; write one body one way", member.body);
             return refuse("C7", text);
+        }
+    }
+    Ok(())
+}
+
+/// One member per register number: zeros before a number, or a letter that looks like one, make no other (C13).
+fn check_numbers(draft: &CharterDraft) -> Result<(), CharterError> {
+    let mut written: BTreeMap<Vec<String>, &MemberId> = BTreeMap::new();
+    for member in &draft.members {
+        let parts = member.id.as_str().split('-').map(|part| part.replace('O', "0").replace('I', "1"));
+        let parts: Vec<String> = parts.map(|part| part.trim_start_matches('0').to_owned()).collect();
+        let parts = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        if let Some(before) = written.insert(parts, &member.id) {
+            let text = format!("`{before}` and `{}` are one register number; remove one", member.id);
+            return refuse("C13", text);
         }
     }
     Ok(())

@@ -192,10 +192,12 @@ pub enum Act {
     },
 }
 
-/// What a review is bound by before it is shown.
-pub fn findings_hash(salt: &[u8; 32], findings: &Findings) -> Digest {
+/// What a review is bound by before it is shown: whose it is and of what, too. Else a reviewer could bind itself by
+/// the other's hash, and show what the other then shows, having looked at nothing.
+pub fn findings_hash(by: &MemberId, proposal: &Ref, salt: &[u8; 32], findings: &Findings) -> Digest {
     let said = Value::object(findings_fields(findings)).to_bytes();
-    sha256(&[b"datacoop/review/v1\n", salt, &said])
+    let by = format!("{by}\n");
+    sha256(&[b"datacoop/review/v1\n", by.as_bytes(), &proposal.leaf.0, salt, &said])
 }
 
 /// A text as its blob: random bytes, then the text. `None` when it is too long.

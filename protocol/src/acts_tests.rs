@@ -25,7 +25,7 @@ fn every_act() -> Vec<Act> {
         Act::Withdrawal { proposal: at(1) },
         Act::Objection { about: at(1), text },
         Act::Reply { objection: at(2), text },
-        Act::Review { proposal: at(1), hash: findings_hash(&[4; 32], &findings) },
+        Act::Review { proposal: at(1), hash: Digest([4; 32]) },
         Act::Opened { proposal: at(1), salt: [4; 32], findings },
         Act::Report { purpose: "p".into(), releases: vec![at(5), at(6)], outcome: Outcome::Learnt, text },
         Act::Report { purpose: "p".into(), releases: vec![], outcome: Outcome::Nothing, text },
@@ -118,9 +118,13 @@ fn a_review_is_bound_by_all_that_it_says() {
         Findings { least_data: Grade::Bad, ..right.clone() },
         Findings { text: Digest([2; 32]), ..right.clone() },
     ];
-    let bound = findings_hash(&[0; 32], &right);
-    assert!(others.iter().all(|other| findings_hash(&[0; 32], other) != bound));
-    assert_ne!(findings_hash(&[1; 32], &right), bound);
+    let [by, other_by] = ["GB-EDU-000001", "GB-EDU-000002"].map(|id| id.parse().unwrap());
+    let bound = findings_hash(&by, &at(1), &[0; 32], &right);
+    assert!(others.iter().all(|other| findings_hash(&by, &at(1), &[0; 32], other) != bound));
+    assert_ne!(findings_hash(&by, &at(1), &[1; 32], &right), bound);
+    assert_ne!(findings_hash(&other_by, &at(1), &[0; 32], &right), bound, "another's is no copy of it");
+    let elsewhere = Ref { leaf: Digest([8; 32]), ..at(1) };
+    assert_ne!(findings_hash(&by, &elsewhere, &[0; 32], &right), bound, "nor of another proposal");
 }
 
 #[test]

@@ -5,16 +5,19 @@
 //! witness that signs a head of our log does so after the entries under it were written: dated before them, our
 //! clock is fast beside its own. Words that are merely old say nothing, so no sleep and no delay stops a node.
 //!
-//! A few who lie stop nobody: most of those who were heard must say so, and more than may lie. Source:
+//! A few who lie stop nobody: most of those who were heard must say so, and more than may lie. Members without a
+//! vote are not asked, and of a body's witnesses one: a body may have as many of either as it likes. Source:
 //! CHARTER.md section 3, "clock 10 minutes off the median of peers' signed times". We differ: nobody's clock is
 //! asked, and a fast one shows only once witnesses signed what was written by it.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use datacoop_policy::limits::Layer;
 use datacoop_policy::refusal::{Refusal, Rule};
 use datacoop_policy::verdict::CLOCK_SKEW_MAX;
 use datacoop_policy::{MemberId, Span, Time};
 
-use crate::fold::Fold;
+use crate::fold::{Fold, voices};
 use crate::witness::Witnessed;
 
 /// Of what was said longer before the newest than this, nothing is set beside it: a clock may have been set since.
@@ -72,9 +75,8 @@ pub fn disagreement(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time
 fn slow(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<Disagreement> {
     let charter = fold.charter_at(me, now);
     let voting = charter.members().iter().filter(|member| member.votes()).count();
-    let others = charter.members().iter().map(|member| &member.id).filter(|id| *id != me);
     let own = fold.log(me)?;
-    let newest = others.filter_map(|id| {
+    let newest = voices(charter, me).filter_map(|id| {
         let wrote = fold.log(id).and_then(|log| log.time(log.size().checked_sub(1)?));
         let signed = witnessed.said(own, id).map(|said| Time::from_seconds(said.cosignature.time));
         wrote.max(signed)
@@ -87,16 +89,29 @@ fn slow(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<
 /// now, our clock was set back since.
 fn fast(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<Disagreement> {
     let log = fold.log(me)?;
-    let witnesses = &fold.charter_at(me, now).member(me)?.witnesses;
-    let said = witnesses.iter().filter_map(|id| witnessed.said(log, id)).filter_map(|said| {
+    let charter = fold.charter_at(me, now);
+    let witnesses: Vec<(&str, &MemberId)> = charter
+        .member(me)?
+        .witnesses
+        .iter()
+        .filter_map(|id| Some((&*charter.member(id)?.body, id)))
+        .collect();
+    let said = witnesses.iter().filter_map(|(body, id)| {
+        let said = witnessed.said(log, id)?;
         let wrote = log.time(said.checkpoint.size.checked_sub(1)?)?;
-        (wrote <= now).then_some((wrote, Time::from_seconds(said.cosignature.time)))
+        (wrote <= now).then_some((*body, wrote, Time::from_seconds(said.cosignature.time)))
     });
-    let said: Vec<(Time, Time)> = said.collect();
-    let newest = said.iter().map(|(wrote, _)| *wrote).max()?;
-    let heard = said.into_iter().filter(|(wrote, _)| newest < *wrote + HEARD_FOR);
-    let off = heard.map(|(wrote, signed)| Span(wrote.0.saturating_sub(signed.0)));
-    most(Off::Fast, off.collect(), witnesses.len())
+    let said: Vec<(&str, Time, Time)> = said.collect();
+    let newest = said.iter().map(|(_, wrote, _)| *wrote).max()?;
+    // A body speaks once, however many of its members watch us, and the kindest of them for it: it cannot sway the
+    // rest by their number, and one of them that lies proves nothing.
+    let mut heard: BTreeMap<&str, Span> = BTreeMap::new();
+    for (body, wrote, signed) in said.into_iter().filter(|(_, wrote, _)| newest < *wrote + HEARD_FOR) {
+        let off = Span(wrote.0.saturating_sub(signed.0));
+        heard.entry(body).and_modify(|least| *least = (*least).min(off)).or_insert(off);
+    }
+    let bodies: BTreeSet<&str> = witnesses.iter().map(|(body, _)| *body).collect();
+    most(Off::Fast, heard.into_values().collect(), bodies.len())
 }
 
 /// Whether most of those who were heard put us off too far, and more than may lie of so many.

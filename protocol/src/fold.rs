@@ -240,6 +240,14 @@ pub struct Adopted {
     pub from: Time,
 }
 
+/// Of whom a member believes that not all of them can lie: the others that vote. A body has few seats among them, and
+/// as many members without a vote as it likes. Where nobody else votes it has the others' word alone.
+pub(crate) fn voices<'a>(charter: &'a Charter, me: &MemberId) -> impl Iterator<Item = &'a MemberId> {
+    let others = || charter.members().iter().filter(move |member| member.id != *me);
+    let alone = !others().any(Member::votes);
+    others().filter(move |member| alone || member.votes()).map(|member| &member.id)
+}
+
 /// Why a section was not taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SectionError {
@@ -498,7 +506,7 @@ impl Fold {
         let voting = charter.members().iter().filter(|member| member.votes()).count();
         let colluding = voting.saturating_sub(1) / 3;
         let ours = |id: &MemberId| self.charter_at(id, now).hash() == charter.hash();
-        let others = charter.members().iter().map(|member| &member.id).filter(|id| *id != me && ours(id));
+        let others = voices(charter, me).filter(|id| ours(id));
         let last = |id: &MemberId| self.log(id).and_then(|log| log.last_time(now + CLOCK_SKEW_MAX));
         let mut heard: Vec<Time> = others.filter_map(last).collect();
         heard.sort_unstable_by(|a, b| b.cmp(a));

@@ -100,11 +100,11 @@ fn a_proposal_goes_stale_and_is_taken_back_by_its_author_alone() {
     story.audits_clean(3);
 }
 
-/// A review of a proposal: what binds it, and what shows it.
-fn review(at: &Ref, salt: u8, text: &[u8]) -> (Act, Act) {
+/// A member's review of a proposal: what binds it, and what shows it.
+fn review(by: usize, at: &Ref, salt: u8, text: &[u8]) -> (Act, Act) {
     let text = sha256(&[text]);
     let findings = Findings { benefit: Grade::Good, harm: Grade::Good, least_data: Grade::Doubtful, text };
-    let hash = findings_hash(&[salt; 32], &findings);
+    let hash = findings_hash(&datacoop_sim::coop::member_id(by), at, &[salt; 32], &findings);
     let bound = Act::Review { proposal: at.clone(), hash };
     (bound, Act::Opened { proposal: at.clone(), salt: [salt; 32], findings })
 }
@@ -115,7 +115,7 @@ fn a_review_is_blind_until_both_are_bound() {
     story.meet();
     let at = propose(&mut story, 0, Subject::Purpose("new".into()), Digest([1; 32])).unwrap();
     let text = blob("it helps, and asks for little");
-    let ((bound, shown), (other_bound, other_shown)) = (review(&at, 1, &text), review(&at, 2, &text));
+    let ((bound, shown), (other_bound, other_shown)) = (review(1, &at, 1, &text), review(2, &at, 2, &text));
     let early = act(&mut story, 1, shown.clone(), Some(text.clone())).unwrap_err();
     assert!(early.contains("bound"), "{early}");
     act(&mut story, 1, bound.clone(), None).unwrap();
@@ -142,6 +142,28 @@ fn a_review_is_blind_until_both_are_bound() {
     let fold = story.world.member(4).unwrap().fold();
     let reviews = fold.acts().reviews(fold, fold.acts().get(&at.leaf).unwrap());
     assert!(reviews.iter().all(|review| review.opened.is_some_and(|(_, said)| said.harm == Grade::Good)));
+}
+
+/// A reviewer that binds itself by the other's hash, and shows what the other then shows, has looked at nothing.
+#[test]
+fn another_reviewers_words_are_no_review() {
+    let mut story = Story::new(5, 99);
+    story.meet();
+    let at = propose(&mut story, 0, Subject::Purpose("new".into()), Digest([1; 32])).unwrap();
+    let text = blob("it helps, and asks for little");
+    let (bound, shown) = review(1, &at, 1, &text);
+    act(&mut story, 1, bound.clone(), None).unwrap();
+    let forge = |story: &mut Story, act: &Act| {
+        (0..5).filter(|site| *site != 2).for_each(|site| story.forge(2, site, Body::Act(act.clone())));
+        story.world.run_until(story.world.now() + Span(1_000));
+    };
+    forge(&mut story, &bound);
+    act(&mut story, 1, shown.clone(), Some(text)).unwrap();
+    forge(&mut story, &shown);
+    let fold = story.world.member(4).unwrap().fold();
+    let found = fold.acts().get(&at.leaf).unwrap();
+    let opened: Vec<bool> = fold.acts().reviews(fold, found).iter().map(|one| one.opened.is_some()).collect();
+    assert_eq!((opened, fold.acts().is_reviewed(fold, found)), (vec![true, false], false));
 }
 
 #[test]
@@ -181,7 +203,7 @@ fn members_of_other_bodies_review_a_purpose() {
     story.world.run_until(story.world.now() + Span(1_000));
     let fold = story.world.member(3).unwrap().fold();
     let at = fold.acts().proposals().find(|done| done.act == forged).unwrap().at.clone();
-    let refused = act(&mut story, 3, review(&at, 1, &text).0, None).unwrap_err();
+    let refused = act(&mut story, 3, review(3, &at, 1, &text).0, None).unwrap_err();
     assert!(refused.contains("nobody reviews it") && refused.contains("body that proposes"), "{refused}");
 }
 

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{LOSS, Story};
-use datacoop_policy::charter::{NOTICE_DAYS, amend_min, name_witnesses};
+use datacoop_policy::charter::{NOTICE_DAYS, Role, amend_min, name_witnesses};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{Day, Digest, QueryId, Span};
 use datacoop_protocol::acts::{Act, Subject, Target, text_blob};
@@ -458,4 +458,33 @@ fn a_member_that_was_cut_off_notices() {
     let id = ask(&mut story, first, "10").unwrap();
     assert!(story.finish(id, 5) && story.released(id));
     (0..5).for_each(|site| story.audits_clean(site));
+}
+
+/// C9: a trust's schools without a vote, the only ones that get through to a member, do not show it that it is not
+/// cut off.
+#[test]
+fn members_without_a_vote_do_not_show_that_we_are_not_cut_off() {
+    let mut story = Story::founded(11, 78, |draft| {
+        for member in &mut draft.members[5..] {
+            (member.body, member.roles) = ("Hill Trust".into(), [Role::Coordinator].into());
+        }
+        draft.amend = amend_min(5);
+    });
+    story.meet();
+    let away = std::mem::replace(&mut story.world.away, Span(40 * DAY.0));
+    (1..11).for_each(|site| story.world.give_charters(site, []));
+    story.world.away = away;
+    sleep(&mut story, &[0], Span(15 * DAY.0));
+    let unheard = |story: &Story, site: usize| {
+        let member = story.world.member(site).unwrap();
+        member.fold().unheard_since(member.me(), story.world.now())
+    };
+    for school in 5..11 {
+        let paused = Act::Restriction { target: Target::Purpose("none".into()) };
+        story.forge(school, 0, Body::Act(paused));
+    }
+    story.meet();
+    assert!(unheard(&story, 0).is_some());
+    let trust = story.world.member(0).unwrap().fold().log(&story.founder(5).id).unwrap();
+    assert!(trust.last_time(story.world.now()).unwrap() + DAY + DAY > story.world.now(), "it was heard of");
 }

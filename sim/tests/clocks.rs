@@ -8,6 +8,7 @@
 mod common;
 
 use common::{LOSS, PERIOD, Story};
+use datacoop_policy::charter::{CharterDraft, Role, amend_min, name_witnesses};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{QueryId, Span, Time};
 use datacoop_protocol::clocks::Off;
@@ -108,6 +109,31 @@ fn no_sleep_makes_a_clock_wrong() {
     }
     let id = ask(&mut story, 0).unwrap();
     assert!((0..5).all(|site| verdict(&story, site, id) == "yes"));
+}
+
+/// Five members vote, and a trust has six schools without a vote beside them.
+fn beside_a_trust(draft: &mut CharterDraft) {
+    for member in &mut draft.members[5..] {
+        (member.body, member.roles) = ("Hill Trust".into(), [Role::Coordinator].into());
+    }
+    draft.amend = amend_min(5);
+    name_witnesses(&mut draft.members);
+}
+
+/// However many members one body has, it stops nobody by its clocks.
+#[test]
+fn the_many_members_of_one_body_stop_nobody() {
+    for (seed, ahead) in [(148, 3 * DAY), (149, -3 * DAY)] {
+        let mut story = Story::founded(11, seed, beside_a_trust);
+        (5..11).for_each(|site| story.world.set_clock(site, ahead));
+        wait(&mut story, QUIET);
+        // Of the last that votes six of seven witnesses are the trust's.
+        let own = story.charters[0].members()[4].witnesses.clone();
+        assert_eq!(story.charters[0].bodies(&own).len(), 2);
+        let stopped: Vec<usize> = (0..5).filter(|site| off(&story, *site).is_some()).collect();
+        assert_eq!(stopped, [0; 0], "{ahead}");
+        assert!((5..11).all(|site| off(&story, site).is_some()), "{ahead}");
+    }
 }
 
 /// Two of seven may lie; they stop nobody, whatever they date, and themselves.

@@ -5,11 +5,16 @@ mod common;
 
 use std::sync::Arc;
 
-use common::rekeyed::{DAY, MEMBERS, SITE, ask, begun, fold, next_keys, replaced, sizes, sleep, wait};
+use common::acts::{act, object, propose};
+use common::rekeyed::{
+    DAY, MEMBERS, SITE, ask, begun, fold, next_keys, replace, replaced, sizes, sleep, wait,
+};
 use common::{LOSS, Story};
-use datacoop_policy::charter::Charter;
+use datacoop_policy::charter::{Charter, name_witnesses};
 use datacoop_policy::ledger::Ledger;
+use datacoop_policy::query::Mode;
 use datacoop_policy::{MemberId, Span};
+use datacoop_protocol::acts::{Act, Subject};
 use datacoop_protocol::audit::{Check, Notes, Outcome};
 use datacoop_protocol::bounds::COSIGN_QUIET;
 use datacoop_protocol::entry::{Body, Entry, Previous};
@@ -346,4 +351,38 @@ fn a_member_whose_log_has_two_histories_comes_back_with_the_next_log_and_the_lar
     for report in audit(fold(&story, 0), &|_| None) {
         assert_eq!(report.passed(), report.origin != *old, "{report:#?}");
     }
+}
+
+/// Whoever supported a question in both its logs is one voice.
+#[test]
+fn two_logs_of_one_member_support_a_question_once() {
+    let mut story = Story::founded(MEMBERS, 96, |draft| {
+        name_witnesses(&mut draft.members);
+        draft.limits.min_cosigners = 3;
+    });
+    story.world.asks_first = true;
+    story.meet();
+    replace(&mut story);
+    (0..MEMBERS).for_each(|site| story.give_newest(site));
+    story.meet();
+    let query = story.query(Mode::FullNoise, LOSS, 5, "2025-09-01..2025-09-10");
+    let draft = datacoop_protocol::fold::question_hash(&query.question);
+    let question = || Subject::Question("q".into());
+    let first = propose(&mut story, SITE, question(), draft).unwrap();
+    // Not answered, so that another may propose the same.
+    object(&mut story, 5, &first, "why?").unwrap();
+    let second = propose(&mut story, 1, question(), draft).unwrap();
+    sleep(&mut story, Span(14 * DAY.0 - 60_000), None);
+    wait(&mut story, Span(600_000));
+    story.named = story.charters.last().unwrap().hash();
+    let again = act(&mut story, SITE, Act::Cosign { proposal: second }, None).unwrap();
+    assert!(again.log.ends_with("/datacoop/2") && first.log.ends_with("/datacoop/1"));
+    assert_eq!(ask(&mut story, 0, "10"), Err("min_cosigners"));
+    act(&mut story, 2, Act::Cosign { proposal: first }, None).unwrap();
+    let id = ask(&mut story, 0, "10").unwrap();
+    let asked = fold(&story, 0).round(&id).unwrap().asked().unwrap().body.cosigners.clone();
+    assert!(
+        asked.len() == 3
+            && asked.iter().filter(|at| at.log.starts_with(&*story.founder(SITE).host)).count() == 1
+    );
 }

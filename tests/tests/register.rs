@@ -202,7 +202,8 @@ fn what_reviewers_found_is_told_of_that_wording() {
         let findings = Findings { benefit: Grade::Good, harm: Grade::Doubtful, least_data: Grade::Bad, text };
         for (n, place) in places.into_iter().enumerate() {
             let salt = [u8::try_from(n).unwrap(); 32];
-            let bound = Act::Review { proposal: at.clone(), hash: findings_hash(&salt, &findings) };
+            let hash = findings_hash(&charter.members()[place].id, &at, &salt, &findings);
+            let bound = Act::Review { proposal: at.clone(), hash };
             say(&mut fold, charter, place, "2025-12-03", bound);
             if both || n == 0 {
                 let shown = Act::Opened { proposal: at.clone(), salt, findings: findings.clone() };

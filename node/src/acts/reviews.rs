@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use datacoop_policy::Digest;
 use datacoop_policy::charter::REVIEWERS;
+use datacoop_policy::{Digest, MemberId};
 use datacoop_protocol::acts::{Act, Findings, Grade, findings_hash};
 use datacoop_protocol::entry::Ref;
 use datacoop_protocol::fold::Fold;
@@ -58,6 +58,7 @@ struct Kept {
 
 /// How many reviews are bound, and whether ours is, and is shown.
 struct Stand {
+    me: MemberId,
     proposal: Ref,
     bound: usize,
     ours: Option<Digest>,
@@ -133,7 +134,7 @@ fn stand(member: &Member, proposal: Ref) -> Stand {
     let shown = own().any(|said| matches!(said.act, Act::Opened { .. }));
     let found = acts.get(&proposal.leaf);
     let bound = found.map_or(0, |found| acts.reviews(member.fold(), found).len());
-    Stand { bound, ours, shown, proposal }
+    Stand { me: member.me().clone(), bound, ours, shown, proposal }
 }
 
 async fn stand_of(
@@ -170,7 +171,8 @@ async fn bind(handle: &Handle, now: &Stand, found: Found) -> Result<(), CommandE
     let leaf = now.proposal.leaf;
     keep(handle.home(), &leaf, &kept)?;
     // Crash here: findings that nothing is bound by. The next review of the same proposal takes their place.
-    let act = Act::Review { proposal: now.proposal.clone(), hash: findings_hash(&salt, &findings) };
+    let hash = findings_hash(&now.me, &now.proposal, &salt, &findings);
+    let act = Act::Review { proposal: now.proposal.clone(), hash };
     if let Err(error) = write(handle, act, None).await {
         // Refused, so nothing was bound. A node that stopped meanwhile may have written it: then they stay.
         if error.exit == crate::error::Exit::Refused {
@@ -204,7 +206,7 @@ async fn show(handle: &Handle, now: &Stand) -> Result<bool, CommandError> {
         return Ok(false);
     }
     let (salt, findings, blob) = kept.open()?;
-    if findings_hash(&salt, &findings) != bound {
+    if findings_hash(&now.me, &now.proposal, &salt, &findings) != bound {
         return Err(CommandError::failed(
             "what is kept in the folder `reviews` is not what we are bound by: take it from a backup".into(),
         ));
@@ -263,10 +265,8 @@ mod tests {
         let (home, proposal) = (Home::new(dir.path()), Digest([7; 32]));
         assert!(read(&home, &proposal).unwrap().is_none() && waiting(&home).unwrap().is_empty());
         keep(&home, &proposal, &kept()).unwrap();
-        let (salt, findings, blob) = read(&home, &proposal).unwrap().unwrap().open().unwrap();
-        let (first_salt, first, first_blob) = kept().open().unwrap();
-        assert_eq!((salt, findings_hash(&salt, &findings)), (first_salt, findings_hash(&first_salt, &first)));
-        assert_eq!((findings.harm, blob), (Grade::Doubtful, first_blob));
+        let read_back = read(&home, &proposal).unwrap().unwrap().open().unwrap();
+        assert!(read_back == kept().open().unwrap() && read_back.1.harm == Grade::Doubtful);
         use std::os::unix::fs::PermissionsExt as _;
         let mode = |path: std::path::PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(path(&home, &proposal)), mode(home.join(FOLDER))), (0o600, 0o700));

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::form::look;
 use super::{Charter, CharterDraft, CharterError, Member, refuse};
 use crate::id::MemberId;
 
@@ -64,7 +65,8 @@ pub(super) fn check_step(old: &Charter, new: &Charter) -> Result<(), CharterErro
 }
 
 /// Whoever joins names two sponsors: members that vote before and after, of different bodies, neither of its
-/// own. A body is the same one in both versions' words: nobody is made another's sponsor by renaming it.
+/// own. A body is the same one in both versions' words, however it is spelt: nobody is made another's sponsor by
+/// renaming it.
 fn check_joins(old: &Charter, new: &Charter, joins: &Member) -> Result<(), CharterError> {
     let id = &joins.id;
     if joins.notice.is_some() || joins.dormant {
@@ -76,7 +78,8 @@ fn check_joins(old: &Charter, new: &Charter, joins: &Member) -> Result<(), Chart
         return refuse("C13", text);
     }
     for charter in [old, new] {
-        let mut bodies = BTreeSet::from([joins.body.as_str()]);
+        let own = look(&joins.body);
+        let mut bodies = BTreeSet::from([own.clone()]);
         for sponsor in &joins.sponsors {
             let Some(sponsor) = charter.member(sponsor).filter(|member| member.votes()) else {
                 let text = format!(
@@ -85,14 +88,15 @@ fn check_joins(old: &Charter, new: &Charter, joins: &Member) -> Result<(), Chart
                 );
                 return refuse("C13", text);
             };
-            if sponsor.body == joins.body {
+            let body = look(&sponsor.body);
+            if body == own {
                 let text = format!(
                     "`{}` sponsors `{id}` of its own body, {}; name a member of another body",
                     sponsor.id, joins.body
                 );
                 return refuse("C13", text);
             }
-            if !bodies.insert(&sponsor.body) {
+            if !bodies.insert(body) {
                 let text = format!(
                     "both sponsors of `{id}` are of one body, {}; name members of different bodies",
                     sponsor.body

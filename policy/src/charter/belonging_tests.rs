@@ -340,3 +340,81 @@ fn a_founding_text_names_its_predecessor_and_the_logs_that_go_on() {
     let chain = [&first, &second, &gone];
     assert_eq!(super::super::keys_follow(chain, &again).unwrap_err().rule, "C15");
 }
+
+/// A body is the same one however it is written: in one version, and from one to the next.
+#[test]
+fn no_spelling_makes_one_body_two() {
+    let written = |body: &str| {
+        let mut draft = sample(6);
+        draft.members[0].body = "Hill Trust 10".into();
+        draft.members[1].body = body.into();
+        Charter::admit(draft).map(drop).map_err(|error| error.text)
+    };
+    for alike in [
+        "hill trust 10",
+        "Hill  Trust 10",
+        "Hill-Trust 10",
+        "HiII Trust 10",
+        "Hi1l Trust 10",
+        "Hill Trust lO",
+        "H\u{131}ll Trust 10",
+    ] {
+        let said = written(alike).unwrap_err();
+        assert!(said.contains("read alike"), "{alike}: {said}");
+    }
+    let rn = |one: &str, other: &str| {
+        let mut draft = sample(6);
+        (draft.members[0].body, draft.members[1].body) = (one.into(), other.into());
+        rule(Charter::admit(draft))
+    };
+    assert_eq!((rn("Barnet Trust", "Bamet Trust"), rn("Vvale", "Wale")), ("C7", "C7"));
+    // Letters of other alphabets that look like these, accents written apart, digits of other scripts.
+    for foreign in
+        ["H\u{456}ll Trust", "\u{397}ill Trust", "Hill\u{301} Trust", "Hill Trust \u{661}", "Hill \u{2113}"]
+    {
+        let said = written(foreign).unwrap_err();
+        assert!(said.contains("Latin letters"), "{foreign}: {said}");
+    }
+    for other in
+        ["Hill Trust 11", "Vale Trust", "Ysgol T\u{177} Hafan", "St John\u{2019}s \u{2013} \u{c9}cole & Co."]
+    {
+        assert_eq!(written(other), Ok(()), "{other}");
+    }
+    // Between two versions too: a trust that renames its school, and vouches for another under its old name.
+    let renamed = |body: &str| {
+        admits(|d, joins| {
+            joins.body = body.into();
+            d.members[1].body = "Vale Trust".into();
+        })
+    };
+    refused(renamed("Trust  1"), "of its own body");
+    refused(renamed("TRUST 1"), "of its own body");
+    assert_eq!(rule(renamed("Trust 17")), "ok");
+    let mut draft = sample(10);
+    draft.members[1].body = "Trust 0".into();
+    draft.purposes[0].reviewers = vec![id(2), id(3)];
+    let old = Charter::admit(draft).unwrap();
+    let parted = admits_to(&old, |d, joins| {
+        (joins.id, joins.body) = (id(777_777), "Trust 88".into());
+        d.members[1].body = "Trust 77".into();
+    });
+    refused(parted, "of one body");
+}
+
+/// One member per register number, however many zeros are before it.
+#[test]
+fn no_spelling_makes_one_register_number_two() {
+    let second = |number: &str| {
+        let mut draft = sample(6);
+        draft.members[1].id = number.parse().unwrap();
+        draft.purposes[0].reviewers = vec![id(2), id(3)];
+        Charter::admit(draft).map(drop).map_err(|error| (error.rule, error.text))
+    };
+    for same in ["GB-EDU-2", "GB-EDU-0000002", "GB--EDU-000002", "GB-EDU-000002-", "GB-EDU-OOOOO2"] {
+        let (rule, text) = second(same).unwrap_err();
+        assert!(rule == "C13" && text.contains("`GB-EDU-000002`"), "{same}: {text}");
+    }
+    for other in ["GB-CHC-2", "GB-EDU-20", "GB-EDU-102", "GB-EDU-C2"] {
+        assert_eq!(second(other), Ok(()), "{other}");
+    }
+}

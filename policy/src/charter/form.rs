@@ -29,6 +29,28 @@ pub fn is_line(text: &str) -> bool {
     text.trim() == text && text.chars().all(plain) && text.len() <= TEXT_BYTES_MAX
 }
 
+/// Whether a body is written in Latin letters with whole accents, as public registers of these islands have it. Of
+/// letters of other alphabets many look the same, and which do changes with each version of Unicode; a rule that
+/// all nodes must judge alike cannot rest on that.
+pub(super) fn is_latin(body: &str) -> bool {
+    let latin = |c: char| {
+        matches!(c, ' '..='~' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{17e}'
+            | '\u{1e80}'..='\u{1e85}' | '\u{1ef2}' | '\u{1ef3}' | '\u{2013}' | '\u{2014}' | '\u{2018}'..='\u{201d}')
+    };
+    body.chars().all(latin)
+}
+
+/// What a Latin text reads as at a glance: its letters and digits, those that look alike as one.
+pub(super) fn look(text: &str) -> String {
+    let lower = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
+    let alike = |c: char| match c {
+        'i' | '1' | '\u{131}' => 'l',
+        '0' => 'o',
+        _ => c,
+    };
+    lower.map(alike).collect::<String>().replace("rn", "m").replace("vv", "w")
+}
+
 /// Every text of a charter reads as what it is.
 pub(super) fn check_texts(draft: &CharterDraft) -> Result<(), CharterError> {
     let mut lines = vec![draft.name.as_str()];

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Charter, CharterError, Lacking, Purpose, refuse};
+use super::form::look;
+use super::{Charter, CharterError, Lacking, Publish, Purpose, refuse};
 use crate::id::{Digest, MemberId};
 use crate::limits::Limits;
 use crate::time::Day;
@@ -20,9 +21,15 @@ pub fn unreviewed<'a>(old: &'a Charter, new: &'a Charter) -> impl Iterator<Item 
         .filter(|purpose| old.purpose(&purpose.id).is_none_or(|before| is_another(before, purpose)))
 }
 
-/// Whether the reviewers would judge another thing: benefit and harm by the words, least data by the lists.
+/// Whether the reviewers would judge another thing: benefit and harm by the words, whom it touches and who sees
+/// the results, least data by the lists.
 fn is_another(before: &Purpose, now: &Purpose) -> bool {
-    let words = |purpose: &Purpose| (purpose.title.clone(), purpose.plain.clone());
+    let words = |purpose: &Purpose| (purpose.title.clone(), purpose.plain.clone(), purpose.affected.clone());
+    let is_more_public = match (before.publish, now.publish) {
+        (_, Publish::Members) => false,
+        (Publish::Members, Publish::PublicAfter(_)) => true,
+        (Publish::PublicAfter(before), Publish::PublicAfter(now)) => now < before,
+    };
     let lists = |limits: &Limits| Limits {
         questions: limits.questions.clone(),
         datasets: limits.datasets.clone(),
@@ -33,6 +40,7 @@ fn is_another(before: &Purpose, now: &Purpose) -> bool {
     let (held, wanted) = (lists(&before.limits), lists(&now.limits));
     let ruled_out: BTreeSet<&String> = now.not_for.iter().collect();
     words(before) != words(now)
+        || is_more_public
         || wanted.meet(&held) != wanted
         || before.not_for.iter().any(|not_for| !ruled_out.contains(not_for))
 }
@@ -78,7 +86,7 @@ pub(super) fn check_reviewers(old: &Charter, new: &Charter) -> Result<(), Charte
 }
 
 /// No report, no renewal: a purpose that ends later than it last did names a report that renewed nothing yet.
-/// Leaving it out for a version starts nothing anew.
+/// Leaving it out for a version starts nothing anew, and neither does another id for the same words.
 ///
 /// `earlier` are all versions before it that are at hand, the first first.
 ///
@@ -91,7 +99,13 @@ pub fn renewals_reported<'a>(
     for purpose in &new.fields().purposes {
         let before: Vec<&Purpose> =
             earlier.iter().filter_map(|version| version.purpose(&purpose.id)).collect();
-        let Some(last) = before.last().filter(|last| purpose.expires > last.expires) else { continue };
+        let Some(last) = before.last() else {
+            renamed(&earlier, purpose)?;
+            continue;
+        };
+        if purpose.expires <= last.expires {
+            continue;
+        }
         let used: BTreeSet<Digest> = before.iter().filter_map(|before| before.report).collect();
         let id = &purpose.id;
         let what = format!("purpose `{id}` would end on {}, not {}", purpose.expires, last.expires);
@@ -113,6 +127,22 @@ pub fn renewals_reported<'a>(
         }
     }
     Ok(())
+}
+
+/// Errors: a purpose under a new id says what an earlier one said, and ends later.
+fn renamed(earlier: &[&Charter], purpose: &Purpose) -> Result<(), CharterError> {
+    let plain = look(&purpose.plain);
+    let mut known = earlier.iter().rev().flat_map(|version| &version.fields().purposes);
+    match known.find(|before| purpose.expires > before.expires && look(&before.plain) == plain) {
+        Some(before) => refuse(
+            "F17",
+            format!(
+                "purpose `{}` says what `{1}` says, and ends later: extend `{1}`, and name the report on it",
+                purpose.id, before.id
+            ),
+        ),
+        None => Ok(()),
+    }
 }
 
 /// The purposes that a version extends, with the report that each names.
@@ -141,7 +171,7 @@ pub fn endings(charter: &Charter, today: Day) -> Vec<(Day, Option<&Purpose>)> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::sample;
-    use super::super::{CharterDraft, Role, lacking, succeed};
+    use super::super::{CharterDraft, Licence, Publish, Role, lacking, succeed};
     use super::*;
     use crate::limits::Set;
 
@@ -200,7 +230,8 @@ mod tests {
     #[test]
     fn an_old_name_carries_no_new_purpose() {
         let old = after(&first(), |d| d.purposes[0].limits.columns = Set::only(["sex"]));
-        let edits: [fn(&mut Purpose); 6] = [
+        let edits: [fn(&mut Purpose); 7] = [
+            |p| p.affected = "Pupils in care.".into(),
             |p| p.plain = "Who is late?".into(),
             |p| p.title = "Lateness".into(),
             |p| p.limits.columns = Set::only(["sex", "pupil_premium"]),
@@ -216,6 +247,49 @@ mod tests {
         }
         let same = after(&old, |d| d.purposes[0].heard = "The council, again.".into());
         assert_eq!(unreviewed(&old, &same).count(), 0);
+    }
+
+    #[test]
+    fn members_results_become_public_by_a_review() {
+        let members = after(&first(), |d| {
+            let purpose = &mut d.purposes[0];
+            (purpose.publish, purpose.licence) = (Publish::Members, Licence::Members1);
+        });
+        assert_eq!(unreviewed(&first(), &members).count(), 0);
+        let public = after(&members, |d| {
+            let purpose = &mut d.purposes[0];
+            (purpose.publish, purpose.licence) = (Publish::PublicAfter(400), Licence::Public1);
+        });
+        assert_eq!(unreviewed(&members, &public).count(), 1);
+        let sooner = after(&public, |d| d.purposes[0].publish = Publish::PublicAfter(399));
+        assert_eq!(unreviewed(&public, &sooner).count(), 1);
+        let later = after(&sooner, |d| d.purposes[0].publish = Publish::PublicAfter(400));
+        assert_eq!(unreviewed(&sooner, &later).count(), 0);
+    }
+
+    #[test]
+    fn another_id_for_the_same_words_is_no_way_past_the_report() {
+        let old = first();
+        let renamed = |plain: &str, days: i64| {
+            after(&old, |d| {
+                let purpose = &mut d.purposes[0];
+                (purpose.id, purpose.plain) = ("attendance-2026".into(), plain.into());
+                longer(d, days, None);
+            })
+        };
+        let said = |new: &Charter| succeed(&old, new).map(drop).map_err(|error| (error.rule, error.text));
+        for plain in [old.fields().purposes[0].plain.as_str(), "which days do  pupils miss"] {
+            let (rule, text) = said(&renamed(plain, 1)).unwrap_err();
+            assert!(rule == "F17" && text.contains("`attendance-2025`"), "{text}");
+        }
+        assert_eq!(said(&renamed("Which days do pupils miss?", 0)), Ok(()), "it lasts no longer");
+        assert_eq!(said(&renamed("Which lessons do pupils miss?", 1)), Ok(()), "reviewers judge what is new");
+        // Nor after a version that left it out.
+        let without = after(&old, |d| d.purposes.clear());
+        let back = after(&without, |d| {
+            d.purposes.clone_from(&renamed("Which days do pupils miss?", 1).fields().purposes);
+        });
+        assert_eq!(renewals_reported([&old, &without], &back).map_err(|error| error.rule), Err("F17"));
     }
 
     #[test]

@@ -183,14 +183,17 @@ impl Acts {
         let open = self.proposals().filter(|done| {
             matches!(&done.act, Act::Proposal { subject: Subject::Question(_), draft, .. } if draft == question)
         });
-        let mut refs: BTreeMap<&str, &Ref> = BTreeMap::new();
+        // One of each member, also of whoever wrote in two logs: its keys were replaced meanwhile.
+        let mut refs: BTreeMap<&MemberId, &Ref> = BTreeMap::new();
         for proposal in open {
             let all = self.cosigners(fold, proposal).into_values().chain([proposal]);
             for done in all.filter(|done| self.supports(fold, query, &done.at, true)) {
-                refs.entry(&done.at.log).or_insert(&done.at);
+                refs.entry(&done.by).or_insert(&done.at);
             }
         }
-        refs.into_values().cloned().collect()
+        let mut refs: Vec<Ref> = refs.into_values().cloned().collect();
+        refs.sort_by(|one, other| one.log.cmp(&other.log));
+        refs
     }
 
     /// Whether a member supports a Query by an entry: by proposing its question or by co-signing that. Whoever may
@@ -226,7 +229,8 @@ impl Acts {
     }
 
     /// How many other members support a Query's question, of the entries that it cites; of one that is not
-    /// asked yet, of all. An auditor, who is not `fresh`, believes in those that rest on logs that are not here.
+    /// asked yet, of all. Whoever is cited from two logs of its own is one. An auditor, who is not `fresh`, believes in
+    /// those that rest on logs that are not here.
     pub fn cosigned(&self, fold: &Fold, query: &Query, fresh: bool) -> u32 {
         let cited = match fold.round(&query.id).and_then(|round| round.asked()) {
             Some(asked) => asked.body.cosigners.clone(),
@@ -235,7 +239,12 @@ impl Acts {
         let counts = |at: &&Ref| {
             self.supports(fold, query, at, fresh) || !fresh && !self.rests_on_what_is_here(fold, at)
         };
-        u32::try_from(cited.iter().filter(counts).count()).unwrap_or(u32::MAX)
+        let voices: BTreeSet<&str> = cited
+            .iter()
+            .filter(counts)
+            .map(|at| fold.member_by_origin(&at.log).map_or(&*at.log, |id| id.as_str()))
+            .collect();
+        u32::try_from(voices.len()).unwrap_or(u32::MAX)
     }
 
     /// Who is against an entry of `author`, a proposal or a Query, in order of members.
@@ -348,7 +357,8 @@ impl Acts {
                 let Act::Opened { salt, findings, .. } = &done.act else { return None };
                 Some((&done.at, salt, findings))
             });
-            let right = shown.find(|(_, salt, findings)| findings_hash(salt, findings) == *bound);
+            let right =
+                shown.find(|(_, salt, findings)| findings_hash(by, &proposal.at, salt, findings) == *bound);
             right.map(|(at, _, findings)| (at, findings))
         };
         let reviews = bound.into_values().filter_map(|done| {

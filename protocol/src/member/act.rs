@@ -113,7 +113,7 @@ impl Member {
                 // Also once the proposal is over: whoever is bound may say by what.
                 let (found, _) = self.proposal_of_another(proposal, done)?;
                 let reviews = self.fold.acts().reviews(&self.fold, found);
-                let hash = findings_hash(salt, findings);
+                let hash = findings_hash(&self.settings.me, proposal, salt, findings);
                 let bound = self.fold.acts().on(proposal).filter(|said| said.by == self.settings.me);
                 let mut bound = bound.map(|said| &said.act);
                 if !bound.any(|said| matches!(said, Act::Review { hash: bound, .. } if *bound == hash)) {
