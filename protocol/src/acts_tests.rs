@@ -138,3 +138,28 @@ fn a_text_stands_behind_its_salt() {
     assert!(text_blob(&[0; TEXT_SALT_BYTES], &longest).is_some_and(|blob| blob_text(&blob).is_some()));
     assert_eq!(text_blob(&[0; TEXT_SALT_BYTES], &(longest + "x")), None);
 }
+
+/// Whoever says the same of one entry ten thousand times costs its readers no more than whoever says it eight times,
+/// and drowns nobody out.
+#[test]
+fn a_flood_about_one_entry_drowns_nobody() {
+    let mut acts = Acts::default();
+    let mut say = |by: &str, index: u64, act: Act| {
+        let mut leaf = [0; 32];
+        leaf[..8].copy_from_slice(&index.to_be_bytes());
+        leaf[8..].iter_mut().zip(by.bytes()).for_each(|(to, from)| *to = from);
+        let at = Ref { log: format!("{by}/datacoop/1").into(), index, leaf: Digest(leaf) };
+        acts.add(Done { at, by: by.parse().unwrap(), time: Time(index), act });
+    };
+    let objection = |n: u64| Act::Objection { about: at(1), text: sha256(&[&n.to_be_bytes()]) };
+    (0..10_000).for_each(|n| say("LOUD", n, objection(n)));
+    say("LOUD", 10_000, Act::Withdrawal { proposal: at(1) });
+    say("QUIET", 3, objection(3));
+    let about = at(1);
+    let said: Vec<(&str, u64, &str)> =
+        acts.on(&about).map(|done| (done.by.as_str(), done.at.index, done.act.kind())).collect();
+    assert!(said.len() <= 10, "{}", said.len());
+    for kept in [("LOUD", 0, "objection"), ("LOUD", 10_000, "withdrawal"), ("QUIET", 3, "objection")] {
+        assert!(said.contains(&kept), "{kept:?}");
+    }
+}

@@ -464,6 +464,25 @@ impl Fold {
         voting.iter().filter(goes).count() > voting.len().saturating_sub(1) / 3
     }
 
+    /// Since when a member's notice stands in a version that more of a charter's voting members hold than can lie, as
+    /// their logs say; `None` while too few do. What the version says of its own day is its author's word.
+    pub fn told_since(&self, charter: &Charter, member: &Member) -> Option<Day> {
+        let says = |version: &&Arc<Charter>| {
+            version
+                .member(&member.id)
+                .is_some_and(|told| told.notice.is_some() && told.notice == member.notice)
+        };
+        let told = self.charters.iter().find(says)?.version();
+        let voting: Vec<_> = charter.members().iter().filter(|other| other.votes()).collect();
+        let first = |other: &&Member| {
+            let since = self.adopted(&other.id).filter(|(_, adopted)| adopted.version >= told);
+            since.map(|(_, adopted)| adopted.at).min()
+        };
+        let mut held: Vec<Time> = voting.iter().filter_map(first).collect();
+        held.sort_unstable();
+        held.get(voting.len().saturating_sub(1) / 3).map(|at| at.day())
+    }
+
     /// A member as the last version has it that names it.
     pub fn member(&self, id: &MemberId) -> Option<&Member> {
         self.charters.iter().rev().find_map(|charter| charter.member(id))

@@ -220,6 +220,34 @@ fn a_member_joins_and_another_leaves() {
     assert!(story.faults().is_empty(), "{:?}", story.faults());
 }
 
+/// C14: notice stands from when more members hold it than can lie, whatever day the version says it was made.
+#[test]
+fn notice_stands_once_members_hold_it() {
+    let mut story = Story::new(6, 79);
+    story.meet();
+    sleep(&mut story, &[0, 1, 2, 3, 4, 5], Span(70 * DAY.0));
+    // Dated by whoever wrote it: of the day on which the charter was founded.
+    let next = story.amend(|draft| draft.members[5].notice = Some(draft.made));
+    let told = |story: &Story, site: usize| {
+        let fold = story.world.member(site).unwrap().fold();
+        fold.told_since(&next, &next.members()[5])
+    };
+    story.give_newest(0);
+    story.meet();
+    assert_eq!(told(&story, 0), None, "one of six may lie");
+    sleep(&mut story, &[0, 1, 2, 3, 4, 5], DAY);
+    story.give_newest(1);
+    story.meet();
+    let second = story.world.now().day();
+    sleep(&mut story, &[0, 1, 2, 3, 4, 5], DAY);
+    assert_eq!(told(&story, 0), Some(second));
+    story.give_newest(2);
+    sleep(&mut story, &[0, 1, 2, 3, 4, 5], Span(20 * DAY.0));
+    assert_eq!(told(&story, 1), Some(second), "when they held it, not when it acts nor when others came to");
+    let fold = story.world.member(0).unwrap().fold();
+    assert_eq!(fold.told_since(&next, &next.members()[4]), None, "another has no notice");
+}
+
 /// C14: whoever is dormant is waited for by nobody, asks nothing and stops nobody, until it is woken.
 #[test]
 fn a_dormant_member_takes_no_part_until_it_is_woken() {

@@ -169,12 +169,8 @@ pub(super) fn sponsor_text(sponsored: &[&Member]) -> String {
 }
 
 /// What no text can show, and whoever signs has to look at: that it is of no later day than today, and that
-/// whom it marks dormant was silent for a year, as far as this node's journal goes.
+/// whom it marks dormant was told so long ago and was silent for a year, as far as this node's journal goes.
 pub(super) fn check(home: &Home, parent: &Charter, new: &Charter, now: Time) -> Result<(), CommandError> {
-    let refuse = |text: String| {
-        Err(CommandError { exit: Exit::Refused, ..CommandError::usage(text) }
-            .hint("let whoever wrote it write it again"))
-    };
     // Midnight comes at other hours elsewhere.
     if new.fields().made.0 > now.day().0 + 1 {
         return refuse(format!(
@@ -189,17 +185,47 @@ pub(super) fn check(home: &Home, parent: &Charter, new: &Charter, now: Time) -> 
         return Ok(());
     }
     let seen = Seen::read(home, None)?;
-    for member in marked {
-        let wrote = seen.fold.log(&member.id).and_then(|log| log.last_time(now)).map(Time::day);
-        let joined = seen.fold.charters().iter().find(|charter| charter.member(&member.id).is_some());
-        let since = wrote.or(joined.map(|charter| charter.fields().effective));
-        if let Some(since) = since.filter(|since| now.day().0 - since.0 < SILENT_DAYS) {
+    marked.into_iter().try_for_each(|member| {
+        check_silent(&seen, member, now)?;
+        check_told(&seen, parent, member, now)
+    })
+}
+
+fn refuse(text: String) -> Result<(), CommandError> {
+    Err(CommandError { exit: Exit::Refused, ..CommandError::usage(text) }
+        .hint("let whoever wrote it write it again"))
+}
+
+/// That notice stood so long by the logs too: whoever wrote the version that gave it dated that.
+fn check_told(seen: &Seen, parent: &Charter, member: &Member, now: Time) -> Result<(), CommandError> {
+    match seen.fold.told_since(parent, member) {
+        Some(day) if now.day().0 - day.0 >= NOTICE_DAYS => Ok(()),
+        Some(day) => refuse(format!(
+            "members hold the version that gave `{}` notice since {day}; it can be marked dormant from {} on (rule C14)",
+            member.id,
+            Day(day.0 + NOTICE_DAYS)
+        )),
+        None => refuse(format!(
+            "the logs here do not show that enough members hold the version that gave `{}` notice; it can be marked \
+             dormant {NOTICE_DAYS} days after they do (rule C14)",
+            member.id
+        )),
+    }
+}
+
+/// That it wrote nothing for a year.
+fn check_silent(seen: &Seen, member: &Member, now: Time) -> Result<(), CommandError> {
+    let wrote = seen.fold.log(&member.id).and_then(|log| log.last_time(now)).map(Time::day);
+    let joined = seen.fold.charters().iter().find(|charter| charter.member(&member.id).is_some());
+    let since = wrote.or(joined.map(|charter| charter.fields().effective));
+    match since.filter(|since| now.day().0 - since.0 < SILENT_DAYS) {
+        Some(since) => {
             let what = if wrote.is_some() { "wrote in its log" } else { "became a member" };
-            return refuse(format!(
+            refuse(format!(
                 "`{}` {what} on {since}; it can be marked dormant after {SILENT_DAYS} silent days (rule C14)",
                 member.id
-            ));
+            ))
         }
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! What follows from the acts that the logs hold: in any order of arrival the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use datacoop_policy::charter::Charter;
 use datacoop_policy::limits::Restricted;
@@ -19,12 +20,16 @@ use crate::fold::Fold;
 /// often adds nothing, and costs a reader nothing.
 const SAME_DRAFT_MAX: usize = 8;
 
+/// So often one log says the same of one entry, and is listened to: once counts, and of two reviews or replies the
+/// first. More costs every reader of that entry, each time, for nothing.
+const SAID_OF_ONE_MAX: usize = 8;
+
 /// Everything that members did beside rounds.
 #[derive(Clone, Default)]
 pub struct Acts {
     done: BTreeMap<Digest, Done>,
-    /// By what is spoken of, who speaks of it: either may come first.
-    about: BTreeMap<Digest, BTreeSet<Digest>>,
+    /// By what is spoken of, what each log says of it, by kind: either may come first.
+    about: BTreeMap<Digest, BTreeMap<(Arc<str>, &'static str), Vec<Digest>>>,
     /// By draft, who proposes it and where: of each member the first so many.
     drafts: BTreeMap<Digest, BTreeMap<MemberId, Vec<Digest>>>,
     fresh: Vec<Digest>,
@@ -108,11 +113,15 @@ impl Acts {
     pub(crate) fn add(&mut self, done: Done) {
         let leaf = done.at.leaf;
         if let Some(cited) = done.act.about() {
-            self.about.entry(cited.leaf).or_default().insert(leaf);
+            let said = self.about.entry(cited.leaf).or_default();
+            let own = said.entry((done.at.log.clone(), done.act.kind())).or_default();
+            // The entries of a log come in their order: the same ones for every reader.
+            if own.len() < SAID_OF_ONE_MAX {
+                own.push(leaf);
+            }
         }
         if let Act::Proposal { draft, .. } = &done.act {
             let own = self.drafts.entry(*draft).or_default().entry(done.by.clone()).or_default();
-            // The entries of a log come in their order: the same ones for every reader.
             if own.len() < SAME_DRAFT_MAX {
                 own.push(leaf);
             }
@@ -149,7 +158,7 @@ impl Acts {
 
     /// What speaks of an entry.
     pub fn on<'a>(&'a self, at: &'a Ref) -> impl Iterator<Item = &'a Done> {
-        let speaking = self.about.get(&at.leaf).into_iter().flatten();
+        let speaking = self.about.get(&at.leaf).into_iter().flat_map(BTreeMap::values).flatten();
         speaking.filter_map(|leaf| self.done.get(leaf)).filter(move |done| done.act.about() == Some(at))
     }
 
