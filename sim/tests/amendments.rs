@@ -225,7 +225,7 @@ fn a_member_joins_and_another_leaves() {
 fn notice_stands_once_members_hold_it() {
     let mut story = Story::new(6, 79);
     story.meet();
-    sleep(&mut story, &[0, 1, 2, 3, 4, 5], Span(70 * DAY.0));
+    sleep(&mut story, &[0, 1, 2, 3, 4, 5], Span(5 * DAY.0));
     // Dated by whoever wrote it: of the day on which the charter was founded.
     let next = story.amend(|draft| draft.members[5].notice = Some(draft.made));
     let told = |story: &Story, site: usize| {
@@ -242,7 +242,7 @@ fn notice_stands_once_members_hold_it() {
     sleep(&mut story, &[0, 1, 2, 3, 4, 5], DAY);
     assert_eq!(told(&story, 0), Some(second));
     story.give_newest(2);
-    sleep(&mut story, &[0, 1, 2, 3, 4, 5], Span(20 * DAY.0));
+    sleep(&mut story, &[0, 1, 2, 3, 4, 5], Span(5 * DAY.0));
     assert_eq!(told(&story, 1), Some(second), "when they held it, not when it acts nor when others came to");
     let fold = story.world.member(0).unwrap().fold();
     assert_eq!(fold.told_since(&next, &next.members()[4]), None, "another has no notice");
