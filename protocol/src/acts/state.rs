@@ -24,12 +24,15 @@ const SAME_DRAFT_MAX: usize = 8;
 /// first. More costs every reader of that entry, each time, for nothing.
 const SAID_OF_ONE_MAX: usize = 8;
 
+/// What is said of one entry: by log and kind, in the log's order.
+type SaidOf = BTreeMap<(Arc<str>, &'static str), Vec<Digest>>;
+
 /// Everything that members did beside rounds.
 #[derive(Clone, Default)]
 pub struct Acts {
     done: BTreeMap<Digest, Done>,
     /// By what is spoken of, what each log says of it, by kind: either may come first.
-    about: BTreeMap<Digest, BTreeMap<(Arc<str>, &'static str), Vec<Digest>>>,
+    about: BTreeMap<Digest, SaidOf>,
     /// By draft, who proposes it and where: of each member the first so many.
     drafts: BTreeMap<Digest, BTreeMap<MemberId, Vec<Digest>>>,
     fresh: Vec<Digest>,
