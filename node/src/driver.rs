@@ -1,6 +1,7 @@
 //! The loop: wait, one input, drain in order. Must not know what anything means: every decision is
 //! the Member's.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use zeroize::Zeroizing;
 use crate::chain::{Heard, Versions};
 use crate::folder::{Folder, StoreError};
 use crate::home::{Config, Home};
+use crate::importing::Importing;
 use crate::index::Index;
 use crate::net::{Carrier, CarrierConfig, NetError, NetEvent, Recorder};
 use crate::storage::Storage;
@@ -79,6 +81,7 @@ enum Message {
     Input(Input),
     View(View),
     Declare(String),
+    TakeBack(String),
     Stop,
 }
 
@@ -106,6 +109,7 @@ pub struct Handle {
     home: Home,
     index: Arc<Index>,
     commands: Arc<std::sync::atomic::AtomicU64>,
+    importing: Arc<Importing>,
 }
 
 /// What came of an asking.
@@ -245,6 +249,16 @@ impl Handle {
         let _stopped = self.inbox.send(Message::Declare(dataset));
     }
 
+    /// Tells the Member that no table of this dataset lies here any more.
+    pub fn take_back(&self, dataset: String) {
+        let _stopped = self.inbox.send(Message::TakeBack(dataset));
+    }
+
+    /// What imports into this node share.
+    pub(crate) fn importing(&self) -> &Importing {
+        &self.importing
+    }
+
     /// Asks the node to stop.
     pub fn stop(&self) {
         let _stopped = self.inbox.send(Message::Stop);
@@ -283,10 +297,11 @@ impl Node {
             answer_grid: Span(config.answer_grid),
             asks_first: true,
         };
-        let vocabularies =
+        let vocabularies: BTreeMap<_, _> =
             home.vocabularies()?.into_iter().map(|(hash, (_, vocabulary))| (hash, vocabulary)).collect();
         let gone_on = home.gone_on()?.filter(|gone| gone.charter == chain[0].id());
         let ended = gone_on.map(|gone| gone.head);
+        let importing = Arc::new(Importing::new(vocabularies.keys().copied().collect()));
         let start = Start {
             entropy: entropy::seed(),
             keys,
@@ -334,6 +349,7 @@ impl Node {
             home: home.clone(),
             index: index.clone(),
             commands: Arc::default(),
+            importing,
         };
         let driver =
             Driver { _folder: folder, home, member, storage, index, carrier, inbox, events, renewed: false };
@@ -472,6 +488,10 @@ impl Driver {
                     }
                     Some(Message::Declare(dataset)) => {
                         self.member.declare(dataset);
+                        continue;
+                    }
+                    Some(Message::TakeBack(dataset)) => {
+                        self.member.take_back(&dataset);
                         continue;
                     }
                     Some(Message::Stop) | None => break,

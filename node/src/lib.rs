@@ -31,6 +31,7 @@ pub mod generate;
 pub mod home;
 mod html;
 pub mod import;
+pub mod importing;
 pub mod inbox;
 pub mod index;
 pub mod journal;

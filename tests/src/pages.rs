@@ -25,6 +25,12 @@ impl Answer {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
+
+    /// Where a form that was taken leads on to.
+    pub fn leads_to(&self) -> &str {
+        assert_eq!(self.code, 303, "{}\n{}", self.head, self.body);
+        self.header("location").unwrap()
+    }
 }
 
 /// A node's pages, with the cookie of whoever signed in.
@@ -56,10 +62,15 @@ impl Browser {
 
     /// Sends exactly this, and reads to the end.
     pub fn raw(&self, request: &str) -> Answer {
+        self.send(request.as_bytes())
+    }
+
+    fn send(&self, request: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
+        // Who is refused early may be hung up on while it still sends: the answer counts.
+        let _sent = stream.write_all(request);
         let mut all = vec![];
-        stream.read_to_end(&mut all).unwrap();
+        let _closed_or_reset = stream.read_to_end(&mut all);
         let all = String::from_utf8_lossy(&all).into_owned();
         let (head, body) = all.split_once("\r\n\r\n").unwrap_or((&all, ""));
         let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
@@ -86,6 +97,27 @@ impl Browser {
             self.cookie,
             form.len()
         ))
+    }
+
+    /// POST of a file as a browser sends it, under this name, with the other fields of its form.
+    pub fn upload(&self, path: &str, fields: &[(&str, &str)], name: &str, bytes: &[u8]) -> Answer {
+        let edge = "----datacoop-edge";
+        let mut body = vec![];
+        for (field, value) in fields {
+            let head = format!("--{edge}\r\nContent-Disposition: form-data; name=\"{field}\"");
+            body.extend_from_slice(format!("{head}\r\n\r\n{value}\r\n").as_bytes());
+        }
+        let head = format!("--{edge}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"");
+        body.extend_from_slice(format!("{head}\r\nContent-Type: text/csv\r\n\r\n").as_bytes());
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(format!("\r\n--{edge}--\r\n").as_bytes());
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nSec-Fetch-Site: same-origin\r\nCookie: {}\r\nContent-Type: multipart/form-data; boundary={edge}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            self.address,
+            self.cookie,
+            body.len()
+        );
+        self.send(&[head.as_bytes(), &body].concat())
     }
 }
 

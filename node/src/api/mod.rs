@@ -9,7 +9,6 @@ pub mod logs;
 pub mod papers;
 pub mod rounds;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, Path, Request, State};
@@ -31,7 +30,7 @@ use crate::folder::{StoreError, write_durably};
 use crate::load::Wish;
 use crate::pages::Pages;
 use crate::view::status_json;
-use crate::{clock, entropy, inbox, load};
+use crate::{clock, entropy, importing, inbox};
 
 use logs::LogServers;
 pub(crate) use rounds::find_round;
@@ -49,10 +48,6 @@ pub struct Door {
 #[derive(Clone)]
 struct Shared {
     handle: Handle,
-    /// Vocabularies that the Member was started with: it answers questions on no others.
-    known: Arc<BTreeSet<Digest>>,
-    /// One import at a time: each takes the next snapshot's number.
-    importing: Arc<tokio::sync::Mutex<()>>,
     /// One review at a time: what was found lies in a file before it is bound.
     reviewing: Reviewing,
     /// Where logs are served: nowhere, unless somebody asked for it.
@@ -107,7 +102,6 @@ pub async fn serve(
     pages: Option<Arc<Pages>>,
 ) -> Result<(), StoreError> {
     let wrong = |error: std::io::Error| StoreError::Wrong(format!("the command line's door: {error}"));
-    let known = Arc::new(handle.home().vocabularies()?.into_keys().collect());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(wrong)?;
     let address = listener.local_addr().map_err(wrong)?.to_string();
     let door = Door { address, token: Digest(entropy::bytes()).to_string() };
@@ -139,7 +133,7 @@ pub async fn serve(
         .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
             guard(token.clone(), request, next)
         }))
-        .with_state(Shared { handle, known, importing: Arc::default(), reviewing, log_server, pages });
+        .with_state(Shared { handle, reviewing, log_server, pages });
     axum::serve(listener, router).await.map_err(wrong)
 }
 
@@ -223,16 +217,6 @@ async fn proposal(State(handle): State<Handle>, Path(id): Path<String>) -> Answe
     Ok(Json(read.map_err(|error| Failed(CommandError::failed(error.to_string())))??))
 }
 
-async fn import(State(shared): State<Shared>, Json(wish): Json<Wish>) -> Answer {
-    let _one_at_a_time = shared.importing.lock().await;
-    let home = shared.handle.home().clone();
-    let loaded = tokio::task::spawn_blocking(move || load::import(&home, &wish, &mut |_| {}));
-    let loaded = loaded.await.map_err(|error| Failed(CommandError::failed(error.to_string())))??;
-    let known = shared.known.contains(&loaded.hash);
-    if known {
-        shared.handle.declare(loaded.dataset.clone());
-    }
-    let mut json = loaded.json();
-    json["restart_needed"] = Value::Bool(!known);
-    Ok(Json(json))
+async fn import(State(handle): State<Handle>, Json(wish): Json<Wish>) -> Answer {
+    Ok(Json(importing::import(&handle, wish).await?))
 }

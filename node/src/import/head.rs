@@ -104,6 +104,14 @@ impl Head {
         }
     }
 
+    /// The first line that looks like a header where nothing is known: of those before it none is as wide.
+    pub(super) fn widest(records: &VecDeque<(u64, StringRecord)>) -> Option<Self> {
+        let filled = |at: usize| records[at].1.iter().filter(|text| !clean(text).is_empty()).count();
+        let most = (0..records.len()).map(filled).max().filter(|most| *most > 0)?;
+        // A title stands alone in its line; a header may leave a column or two without a name.
+        (0..records.len()).find(|at| filled(*at) * 2 > most).map(|at| Self::of(records, at, false))
+    }
+
     /// Fields that each row has: up to the last that is called something.
     pub(super) fn width(&self) -> usize {
         self.shown.iter().rposition(|text| !text.is_empty()).map_or(0, |at| at + 1)

@@ -49,7 +49,7 @@ pub(super) struct Layout<'a> {
 }
 
 /// Folded names of a vocabulary's columns, and of what else a file may have.
-struct Names<'a> {
+pub(super) struct Names<'a> {
     by_name: HashMap<String, Vec<usize>>,
     columns: Vec<&'a Column>,
     others: HashSet<String>,
@@ -57,7 +57,7 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    fn new(vocabulary: &'a Vocabulary, options: &Options, by: Option<&str>) -> Self {
+    pub(super) fn new(vocabulary: &'a Vocabulary, options: &Options, by: Option<&str>) -> Self {
         let columns: Vec<&Column> = vocabulary.columns().iter().collect();
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         for (n, column) in columns.iter().enumerate() {
@@ -83,7 +83,7 @@ impl<'a> Names<'a> {
     }
 
     /// How much of a header is known: 4 a column of the vocabulary, and up to 4 one of a register.
-    fn score(&self, head: &Head) -> usize {
+    pub(super) fn score(&self, head: &Head) -> usize {
         let known = |at: usize| {
             let told = self.others.contains(&folded(&head.shown[at]));
             if told || !self.of(&head.names[at]).is_empty() {
@@ -94,8 +94,15 @@ impl<'a> Names<'a> {
         (0..head.shown.len()).map(known).sum()
     }
 
+    /// Whether a header is surely one: the person here named a column of it, or the vocabulary has two. One alone may
+    /// be a value, such as `AM` over `PM`.
+    pub(super) fn knows(&self, head: &Head) -> bool {
+        let named = head.shown.iter().any(|text| self.others.contains(&folded(text)));
+        named || head.names.iter().filter(|names| !self.of(names).is_empty()).count() >= 2
+    }
+
     /// The fields that may hold a column.
-    fn fields(&self, head: &Head, column: &Column) -> Vec<usize> {
+    pub(super) fn fields(&self, head: &Head, column: &Column) -> Vec<usize> {
         let means = |at: &usize| {
             self.of(&head.names[*at]).iter().any(|known| self.columns[*known].name == column.name)
         };
@@ -152,11 +159,11 @@ impl<'a> Layout<'a> {
         let mut fields = vec![];
         let mut used = HashSet::new();
         for column in read_columns(vocabulary) {
-            let hits = match told.get(column.name.as_str()) {
-                Some(at) => vec![*at],
+            let hits: Vec<usize> = match told.get(column.name.as_str()) {
+                Some(at) => at.iter().copied().collect(),
                 None => {
                     let hits = names.fields(&head, column).into_iter();
-                    hits.filter(|at| !told.values().any(|told| told == at)).collect()
+                    hits.filter(|at| !told.values().any(|told| told.as_ref() == Some(at))).collect()
                 }
             };
             let at = match hits[..] {
@@ -187,6 +194,11 @@ impl<'a> Layout<'a> {
         let ignored = ignored.map(|at| head.shown[at].clone()).filter(|text| !text.is_empty()).collect();
         let known = (0..head.shown.len()).map(|at| used.contains(&at)).collect();
         Ok(Self { head, known, fields, register, days, key: vocabulary.key(), split, ignored })
+    }
+
+    /// Each column of the vocabulary that may be read, where it stands, and whether a register's headers say it.
+    pub(super) fn places(&self) -> impl Iterator<Item = (&'a Column, Option<usize>, bool)> {
+        self.fields.iter().map(|field| (field.column, field.at, field.by_register))
     }
 
     /// The headers of the file.
@@ -345,12 +357,12 @@ impl Field<'_> {
     }
 }
 
-/// Fields that the person here named for columns.
-fn told<'o>(
+/// Fields that the person here named for columns; `None` of a column that they said the file does not have.
+pub(super) fn told<'o>(
     head: &Head,
     vocabulary: &Vocabulary,
     options: &'o Options,
-) -> Result<HashMap<&'o str, usize>, String> {
+) -> Result<HashMap<&'o str, Option<usize>>, String> {
     let mut told = HashMap::new();
     for (column, header) in &options.columns {
         if vocabulary.column(column).is_none() {
@@ -361,12 +373,16 @@ fn told<'o>(
                 backticked(&names)
             ));
         }
+        if header.trim().is_empty() {
+            told.insert(column.as_str(), None);
+            continue;
+        }
         let exact = head.shown.iter().position(|shown| shown == header.trim());
         let at = exact.or_else(|| head.shown.iter().position(|shown| folded(shown) == folded(header)));
         let at = at.ok_or_else(|| {
             format!("there is no header `{header}` for `{column}`; it has {}", backticked(&head.shown))
         })?;
-        told.insert(column.as_str(), at);
+        told.insert(column.as_str(), Some(at));
     }
     Ok(told)
 }

@@ -25,6 +25,7 @@ mod register;
 mod results;
 mod rows;
 mod sessions;
+pub mod shown;
 pub mod source;
 mod spelling;
 pub mod terms;
@@ -74,7 +75,7 @@ impl std::error::Error for ImportError {}
 /// How to read a file, where its own words leave it open.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Options {
-    /// The file's header for a column of the vocabulary, by the column's name.
+    /// The file's header for a column of the vocabulary, by the column's name; empty: the file has none.
     pub columns: BTreeMap<String, String>,
     /// Which way round days such as 03/04/2025 are.
     pub dates: Dates,

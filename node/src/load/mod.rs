@@ -1,6 +1,7 @@
 //! Loading a file into a node's folder: which vocabulary, what the node knows of its people, which days
 //! it replaces, and what to say about it. Nothing here leaves this computer.
 
+mod held;
 mod known;
 mod records;
 mod text;
@@ -21,10 +22,12 @@ use crate::engine::{TableWriter, lookup, merge, order_rows, staging_path, undo a
 use crate::error::CommandError;
 use crate::folder::{StoreError, make_dir};
 use crate::home::Home;
+use crate::import::shown::{Shown, columns_of};
 use crate::import::terms::Terms;
 use crate::import::{Dates, Options, Repair, Report, header_of, problem_text, read_file};
+pub use held::{Held, LastImport, held};
 use records::{Record, Records};
-pub use text::{page, quarantine_list};
+pub use text::{kind_meaning, left_out, page, quarantine_list};
 
 /// The first day that a row may be of: no register in use is older.
 const FIRST_DAY: &str = "2000-09-01";
@@ -36,7 +39,7 @@ pub struct Wish {
     pub file: PathBuf,
     /// Which vocabulary it is read by.
     pub vocabulary: Choice,
-    /// The file's header for a column, by the column's name.
+    /// The file's header for a column, by the column's name; empty: the file has none.
     #[serde(default)]
     pub columns: BTreeMap<String, String>,
     /// Which way round its days are, if its own do not tell.
@@ -182,15 +185,46 @@ struct Plan {
     fingerprint: Digest,
 }
 
-/// Looks at a file as an import would, and writes nothing. Needs no node.
-pub fn look(home: &Home, wish: &Wish, progress: &mut dyn FnMut(u64)) -> Result<Loaded, CommandError> {
-    let (hash, vocabulary) = match &wish.vocabulary {
-        Choice::Named(name) => known::named(home, name)?,
+/// Looks at a file's columns as an import would read them: with what was said, now or the last time.
+///
+/// Errors: as an import's, of a file that has no columns to speak of.
+pub fn columns(home: &Home, wish: &Wish) -> Result<Shown, CommandError> {
+    let (hash, vocabulary) = chosen(home, &wish.vocabulary)?;
+    let plan = plan(home, wish, hash, vocabulary)?;
+    columns_of(&wish.file, &plan.vocabulary, &plan.options).map_err(|error| usage(error.0))
+}
+
+/// Vocabularies that this node knows: names and titles, those of the charter first.
+pub fn vocabularies(home: &Home) -> Result<Vec<(String, String)>, CommandError> {
+    let charter = home.charter().map_err(failed)?.map(|(_, charter)| charter);
+    let known = home.vocabularies().map_err(failed)?;
+    let mut all: Vec<(bool, String, String)> = known
+        .into_iter()
+        .filter_map(|(hash, (_, vocabulary))| {
+            let wanted = charter.as_ref().and_then(|charter| charter.vocabulary(vocabulary.name()));
+            // Another text of a name that the charter has is of no use here.
+            let fits = wanted.is_none_or(|(wanted, _)| wanted == hash);
+            fits.then(|| (wanted.is_none(), vocabulary.name().to_owned(), vocabulary.title().to_owned()))
+        })
+        .collect();
+    all.sort();
+    Ok(all.into_iter().map(|(_, name, title)| (name, title)).collect())
+}
+
+/// The vocabulary that was chosen; nothing is written.
+fn chosen(home: &Home, choice: &Choice) -> Result<(Digest, Arc<Vocabulary>), CommandError> {
+    match choice {
+        Choice::Named(name) => known::named(home, name),
         Choice::Text(text) => {
             let vocabulary = Vocabulary::from_toml(text).map_err(usage)?;
-            (datacoop_protocol::log::tree::sha256(&[text.as_bytes()]), Arc::new(vocabulary))
+            Ok((datacoop_protocol::log::tree::sha256(&[text.as_bytes()]), Arc::new(vocabulary)))
         }
-    };
+    }
+}
+
+/// Looks at a file as an import would, and writes nothing. Needs no node.
+pub fn look(home: &Home, wish: &Wish, progress: &mut dyn FnMut(u64)) -> Result<Loaded, CommandError> {
+    let (hash, vocabulary) = chosen(home, &wish.vocabulary)?;
     let plan = plan(home, wish, hash, vocabulary)?;
     let report = read(&plan, wish, None, progress)?;
     let replaces = replaces(home, &plan, &report)?;
@@ -245,10 +279,7 @@ pub fn import(home: &Home, wish: &Wish, progress: &mut dyn FnMut(u64)) -> Result
 
 /// Takes a vocabulary's newest import back. Returns what is in force now, in words.
 pub fn undo(home: &Home, choice: &Choice) -> Result<Value, CommandError> {
-    let vocabulary = match choice {
-        Choice::Named(name) => known::named(home, name)?.1,
-        Choice::Text(text) => Arc::new(Vocabulary::from_toml(text).map_err(usage)?),
-    };
+    let (_, vocabulary) = chosen(home, choice)?;
     let gone = home.table(&vocabulary).map(|(number, _)| number);
     let now = undo_newest(&home.join("tables"), &vocabulary).map_err(|error| usage(error.to_string()))?;
     let mut records = Records::read(home).map_err(failed)?;
@@ -261,6 +292,19 @@ pub fn undo(home: &Home, choice: &Choice) -> Result<Value, CommandError> {
         "file": file,
         "snapshot": now,
     }))
+}
+
+/// Takes a vocabulary's import back if it is the newest. Returns what is in force now, and the dataset.
+///
+/// Errors: another is the newest by now.
+pub fn undo_only(home: &Home, vocabulary: &str, snapshot: u64) -> Result<(Value, String), CommandError> {
+    let (_, known) = known::named(home, vocabulary)?;
+    if home.table(&known).map(|(number, _)| number) != Some(snapshot) {
+        let text =
+            format!("import {snapshot} of {vocabulary} is not the newest any more; nothing was taken back");
+        return Err(usage(text).hint("look at Data again: it shows the newest"));
+    }
+    Ok((undo(home, &Choice::Named(vocabulary.to_owned()))?, known.dataset().to_owned()))
 }
 
 fn plan(home: &Home, wish: &Wish, hash: Digest, vocabulary: Arc<Vocabulary>) -> Result<Plan, CommandError> {

@@ -13,6 +13,7 @@ use datacoop_protocol::log::tree::sha256;
 use serde::{Deserialize, Serialize};
 
 use super::Wish;
+use crate::clock;
 use crate::folder::{StoreError, at, read_optional, write_durably};
 use crate::home::Home;
 use crate::import::{Dates, Options, Repair, Report};
@@ -32,6 +33,9 @@ pub(super) struct Record {
     rows_read: u64,
     rows_kept: u64,
     rows_refused: u64,
+    /// When it was imported; not noted of older ones.
+    #[serde(default)]
+    day: Option<String>,
     /// First and last days of the stretches it replaced; empty: all there was.
     days: Vec<(String, String)>,
 }
@@ -55,6 +59,7 @@ impl Record {
             rows_read: report.rows_read,
             rows_kept: report.rows_kept,
             rows_refused: report.rows_refused,
+            day: Some(clock::now().day().to_string()),
             days: days.map(|days| (days.start().to_string(), days.end().to_string())).collect(),
         }
     }
@@ -107,6 +112,13 @@ impl Records {
             self.0.remove(0);
         }
         self.0.push(record);
+    }
+
+    /// The file, the day and the rows left out of the import that made a snapshot.
+    pub(super) fn of(&self, vocabulary: &str, snapshot: u64) -> Option<(String, Option<String>, u64)> {
+        let is = |record: &&Record| record.vocabulary == vocabulary && record.snapshot == snapshot;
+        let record = self.0.iter().rfind(is)?;
+        Some((record.file.clone(), record.day.clone(), record.rows_refused))
     }
 
     /// Forgets an import that was taken back. Returns its file's name.

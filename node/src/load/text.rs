@@ -125,14 +125,31 @@ fn refused(json: &Value, line: &mut dyn FnMut(String)) {
     }
     line(format!("  left out: {} rows", json["rows_refused"]));
     for (kind, rows) in json["refused_by_kind"].as_object().into_iter().flatten() {
-        let meaning = KINDS.iter().find(|(name, _)| name == kind).map_or("", |(_, meaning)| meaning);
-        line(format!("    {rows} {kind}: {meaning}"));
+        line(format!("    {rows} {kind}: {}", kind_meaning(kind)));
     }
     for problem in words(&json["problems"]) {
         line(format!("  left out: {problem}"));
     }
     if let Some(path) = json["quarantine"].as_str() {
         line(format!("  all of them, to correct and import again: {path}"));
+    }
+}
+
+/// What a rule's name means; nothing of a name that is none.
+pub fn kind_meaning(kind: &str) -> &'static str {
+    KINDS.iter().find(|(name, _)| *name == kind).map_or("", |(_, meaning)| meaning)
+}
+
+/// A file of rows that were left out, for the person who corrects them.
+///
+/// Errors: there is none of this name.
+pub fn left_out(home: &Home, name: &str) -> Result<Vec<u8>, CommandError> {
+    let folder = home.join("quarantine");
+    let known = if folder.exists() { list(&folder).map_err(super::failed)? } else { vec![] };
+    // Only a name that stands in the folder, so never a path.
+    match known.iter().any(|known| known == name && name.ends_with(".csv")) {
+        true => std::fs::read(folder.join(name)).map_err(super::failed),
+        false => Err(CommandError::usage("there is no such file of rows that were left out".into())),
     }
 }
 

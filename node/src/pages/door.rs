@@ -29,6 +29,8 @@ pub const SESSION_TIME: Duration = Duration::from_secs(7 * 24 * 3600);
 const SESSIONS_MAX: usize = 32;
 /// How long an answer may take.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
+/// How long a file may take to come, to be looked at and to be imported: as the command line waits for it.
+const FILE_TIME: Duration = Duration::from_secs(600);
 
 /// Nothing from elsewhere, nothing inline, no frame around us.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; report-uri /csp-report";
@@ -166,7 +168,8 @@ pub async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) 
     let Some(host) = door.host(request.headers()).map(str::to_owned) else {
         return StatusCode::MISDIRECTED_REQUEST.into_response();
     };
-    let answer = tokio::time::timeout(ANSWER_TIME, admit(&door, &host, request, next)).await;
+    let time = if request.uri().path().starts_with("/data/files") { FILE_TIME } else { ANSWER_TIME };
+    let answer = tokio::time::timeout(time, admit(&door, &host, request, next)).await;
     let mut response = answer.unwrap_or_else(|_| {
         (StatusCode::SERVICE_UNAVAILABLE, "This took too long. Try again.").into_response()
     });

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use datacoop_protocol::log::tree::sha256;
 use maud::{DOCTYPE, Markup, html};
 
+use super::form::error_summary;
 use crate::cli::plain;
 use crate::error::CommandError;
 use crate::figure::CSS as FIGURE_CSS;
@@ -20,6 +21,7 @@ pub(super) const PLACES: &[(&str, &str)] = &[
     ("/ask", "Ask"),
     ("/rounds", "Rounds"),
     ("/results", "Results"),
+    ("/data", "Data"),
     ("/privacy", "Privacy"),
     ("/log", "Log"),
     ("/help/figures", "How to read"),
@@ -107,6 +109,12 @@ impl Frame {
         self.whole(StatusCode::UNPROCESSABLE_ENTITY, here, &format!("Error: {title}"), title, &body)
     }
 
+    /// A page once more, with what was wrong on top of it and in focus.
+    pub(super) fn again(&self, here: &str, title: &str, error: &CommandError, body: &Markup) -> Response {
+        let body = html! { (error_summary(error)) (body) };
+        self.whole(StatusCode::UNPROCESSABLE_ENTITY, here, &format!("Error: {title}"), title, &body)
+    }
+
     fn whole(&self, status: StatusCode, here: &str, title: &str, heading: &str, body: &Markup) -> Response {
         let page = html! {
             (DOCTYPE)
@@ -142,15 +150,7 @@ impl Frame {
 
     /// A page that says what went wrong and what to do.
     pub(super) fn error(&self, here: &str, error: &CommandError) -> Response {
-        let body = html! {
-            div class="error" role="alert" tabindex="-1" {
-                p { (error.text) }
-                @if let Some(hint) = &error.hint { p { (hint) } }
-            }
-        };
-        let mut response = self.page(here, "Error: that did not work", &body);
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-        response
+        self.again(here, "That did not work", error, &html! {})
     }
 }
 

@@ -5,7 +5,9 @@
 //! page; each other file is one place.
 
 mod ask;
+mod data;
 pub mod door;
+mod form;
 mod frame;
 mod home;
 mod log;
@@ -16,7 +18,7 @@ mod words;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{DefaultBodyLimit, Form, FromRef, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -34,6 +36,7 @@ use crate::driver::Handle;
 use crate::error::CommandError;
 use crate::figure::gallery::gallery;
 use crate::view::status_json;
+use data::{Desk, Uploads};
 use door::{Door, guard};
 use frame::{Frame, outside, stylesheet};
 
@@ -44,6 +47,8 @@ const FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// Longest form with people's own words: three texts of the log's longest, each byte written as three, and the rest.
 const WORDS_BYTES_MAX: usize = 3 * 3 * LAY_BYTES_MAX + FORM_BYTES_MAX;
+/// How often files that nobody came back for are looked for.
+const SWEEP_TIME: Duration = Duration::from_secs(60);
 
 /// What every page may use.
 #[derive(Clone)]
@@ -52,6 +57,14 @@ struct Shared {
     door: Arc<Door>,
     /// One asking at a time: a button that is pressed twice asks once.
     asking: Arc<tokio::sync::Mutex<()>>,
+    uploads: Arc<Uploads>,
+}
+
+impl FromRef<Shared> for Desk {
+    fn from_ref(shared: &Shared) -> Self {
+        let home = shared.handle.home().clone();
+        Self { home, handle: Some(shared.handle.clone()), uploads: Arc::clone(&shared.uploads) }
+    }
 }
 
 impl FromRef<Shared> for Handle {
@@ -65,7 +78,7 @@ pub struct Pages {
     /// Where.
     pub address: SocketAddr,
     door: Arc<Door>,
-    task: tokio::task::JoinHandle<()>,
+    tasks: [tokio::task::JoinHandle<()>; 2],
 }
 
 impl Pages {
@@ -82,7 +95,7 @@ impl Pages {
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        self.task.abort();
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 
@@ -100,13 +113,23 @@ pub async fn serve_pages(handle: Handle) -> Result<Pages, CommandError> {
     // From the folder: a node that takes a next version at once stops before it can be asked.
     let config = handle.home().config().map_err(|error| CommandError::failed(error.to_string()))?;
     let door = Arc::new(Door::new(address, &config.id.0));
-    let router = router(Shared { handle, door: door.clone(), asking: Arc::default() });
+    let uploads = Arc::new(Uploads::new(handle.home().join("run/uploads")));
+    let old = tokio::spawn(erase_old(Arc::clone(&uploads)));
+    let router = router(Shared { handle, door: door.clone(), asking: Arc::default(), uploads });
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::warn!("pages are no longer served: {error}");
         }
     });
-    Ok(Pages { address, door, task })
+    Ok(Pages { address, door, tasks: [task, old] })
+}
+
+/// Files that nobody came back for go, whether or not anybody looks.
+async fn erase_old(uploads: Arc<Uploads>) {
+    loop {
+        tokio::time::sleep(SWEEP_TIME).await;
+        uploads.sweep(Instant::now());
+    }
 }
 
 fn router(shared: Shared) -> Router {
@@ -126,6 +149,7 @@ fn router(shared: Shared) -> Router {
         .route("/results/{id}/figures.csv", get(results::csv))
         .route("/privacy", get(privacy::privacy))
         .route("/log", get(log::log))
+        .merge(data::routes())
         .route("/help/figures", get(figures))
         .route("/enter", get(show_enter).post(enter))
         .route("/leave", post(leave))

@@ -401,6 +401,11 @@ impl Member {
         self.settings.declared.insert(dataset);
     }
 
+    /// Our person took the last table of a dataset back.
+    pub fn take_back(&mut self, dataset: &str) {
+        self.settings.declared.remove(dataset);
+    }
+
     fn own_size(&self) -> u64 {
         self.fold.log(&self.settings.me).map_or(0, crate::fold::Log::size)
     }
