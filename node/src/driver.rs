@@ -82,6 +82,7 @@ enum Message {
     View(View),
     Declare(String),
     TakeBack(String),
+    Renew,
     Stop,
 }
 
@@ -257,6 +258,11 @@ impl Handle {
     /// What imports into this node share.
     pub(crate) fn importing(&self) -> &Importing {
         &self.importing
+    }
+
+    /// The folder holds what the Member was not started with: the node starts again.
+    pub fn renew(&self) {
+        let _stopped = self.inbox.send(Message::Renew);
     }
 
     /// Asks the node to stop.
@@ -492,6 +498,10 @@ impl Driver {
                     }
                     Some(Message::TakeBack(dataset)) => {
                         self.member.take_back(&dataset);
+                        continue;
+                    }
+                    Some(Message::Renew) => {
+                        self.renewed = true;
                         continue;
                     }
                     Some(Message::Stop) | None => break,

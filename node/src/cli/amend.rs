@@ -23,7 +23,7 @@ use super::why::Seen;
 use super::{Common, Printed};
 use super::{blocked, reviewed};
 use crate::clock;
-use crate::error::CommandError;
+use crate::error::{CommandError, Exit};
 use crate::folder::Folder;
 use crate::home::Home;
 
@@ -159,21 +159,79 @@ fn amendment_json(parent: &Charter, amendment: &Amendment) -> Value {
     })
 }
 
-/// Opens a file as the next version of what this node holds, or as a version that it holds.
-fn open(home: &Home, file: &PathBuf) -> Result<Opened, CommandError> {
+/// Opens a text as the next version of what this node holds, or as a version that it holds.
+///
+/// Errors: this node has no charter yet, or the text is none that may follow.
+pub(crate) fn open(home: &Home, text: String) -> Result<Opened, CommandError> {
     let parent = held(home)?;
-    let text = read(file)?;
-    let amendment = open_amendment(&text, &chain(home)?)
-        .map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
+    let amendment =
+        open_amendment(&text, &chain(home)?).map_err(|error| CommandError::usage(error.to_string()))?;
     Ok(Opened { parent, text, amendment })
 }
 
-/// A file that is to follow the newest version.
-struct Opened {
-    parent: Arc<Charter>,
+/// The same of a file, which an error names.
+fn open_file(home: &Home, file: &PathBuf) -> Result<Opened, CommandError> {
+    let text = read(file)?;
+    open(home, text).map_err(|error| match error.hint {
+        Some(_) => error,
+        None => CommandError { text: format!("{}: {}", file.display(), error.text), ..error },
+    })
+}
+
+/// A text that is to follow the newest version.
+pub(crate) struct Opened {
+    /// The newest version that this node holds.
+    pub(crate) parent: Arc<Charter>,
     /// As it was read, once: what is shown is what is signed.
-    text: String,
-    amendment: Amendment,
+    pub(crate) text: String,
+    /// What it changes, and whose signatures it lacks.
+    pub(crate) amendment: Amendment,
+}
+
+impl Opened {
+    /// What an amendment comes to, as JSON.
+    pub(crate) fn json(&self) -> Value {
+        amendment_json(&self.parent, &self.amendment)
+    }
+
+    /// When it would act here.
+    pub(crate) fn acts(&self) -> String {
+        acts_text(&self.parent, &self.amendment)
+    }
+
+    /// Whose signatures it lacks.
+    pub(crate) fn lacks(&self) -> String {
+        lacking_text(&self.amendment)
+    }
+
+    /// Whoever joins and names this member as its sponsor: what it says by signing.
+    pub(crate) fn vouches(&self, me: &MemberId) -> Vec<&Member> {
+        belonging::sponsored(&self.parent, &self.amendment.charter, me)
+    }
+}
+
+/// What keeps this node from signing a text: an objection, a review or a report that is missing, a day to come.
+pub(crate) fn may_sign(home: &Home, opened: &Opened) -> Result<(), CommandError> {
+    let (seen, now) = (Seen::read(home, None)?, clock::now());
+    let (parent, charter) = (&opened.parent, &opened.amendment.charter);
+    blocked::check(home, &seen, charter, now)?;
+    reviewed::check(home, &seen, parent, charter, now)?;
+    belonging::check(home, parent, charter, now)
+}
+
+/// Signs a text that [`may_sign`] has nothing against, and no other to follow the same version (C4, durable). Returns
+/// the note with what it comes to; once it has all signatures it is the caller's to have it held.
+pub(crate) fn sign_opened(home: &Home, opened: &Opened) -> Result<Opened, CommandError> {
+    let config = home.config().map_err(store_error)?;
+    let all_keys = home.all_keys(&config).map_err(store_error)?;
+    let Opened { parent, text, amendment } = opened;
+    // What will be signed is tried first, so that a text that cannot be signed binds nobody.
+    let note =
+        sign_with_all(text, parent, &all_keys).map_err(|error| CommandError::usage(error.to_string()))?;
+    home.sign_one(&parent.hash(), &amendment.charter.hash()).map_err(store_error)?;
+    let amendment =
+        open_amendment(&note, &[&**parent]).map_err(|error| CommandError::failed(error.to_string()))?;
+    Ok(Opened { parent: parent.clone(), text: note, amendment })
 }
 
 /// Every version that this node holds.
@@ -186,7 +244,7 @@ pub(super) fn diff(common: &Common, file: Option<&PathBuf>) -> Result<Printed, C
     let home = home_of(common)?;
     let (parent, amendment) = match file {
         Some(file) => {
-            let opened = open(&home, file)?;
+            let opened = open_file(&home, file)?;
             (opened.parent, opened.amendment)
         }
         None => {
@@ -215,18 +273,14 @@ pub(super) fn diff(common: &Common, file: Option<&PathBuf>) -> Result<Printed, C
 /// Signs a next version. The folder is locked.
 pub(super) fn sign(common: &Common, home: &Home, file: &PathBuf) -> Result<Printed, CommandError> {
     let config = home.config().map_err(store_error)?;
-    let all_keys = home.all_keys(&config).map_err(store_error)?;
-    let Opened { parent, text, amendment } = open(home, file)?;
-    let (seen, now) = (Seen::read(home, None)?, clock::now());
-    blocked::check(home, &seen, &amendment.charter, now)?;
-    reviewed::check(home, &seen, &parent, &amendment.charter, now)?;
-    belonging::check(home, &parent, &amendment.charter, now)?;
-    let vouched = belonging::sponsored(&parent, &amendment.charter, &config.id.0);
+    let opened = open_file(home, file)?;
+    may_sign(home, &opened)?;
+    let vouched = opened.vouches(&config.id.0);
     if !common.quiet && !common.json {
         let said = format!(
             "{}\n{}\n{}",
-            changes_text(&amendment),
-            acts_text(&parent, &amendment),
+            changes_text(&opened.amendment),
+            opened.acts(),
             belonging::sponsor_text(&vouched)
         );
         eprint!("{}", plain_lines(&said));
@@ -238,21 +292,20 @@ pub(super) fn sign(common: &Common, home: &Home, file: &PathBuf) -> Result<Print
             confirm(common, &plain(&format!("Sign it, and vouch for {}", names.join(" and for "))))?;
         }
     }
-    // What will be signed is tried first, so that a text that cannot be signed binds nobody.
-    let note = sign_with_all(&text, &parent, &all_keys)
-        .map_err(|error| CommandError::usage(format!("{}: {error}", file.display())))?;
-    home.sign_one(&parent.hash(), &amendment.charter.hash()).map_err(store_error)?;
-    write(file, &note)?;
-    let amendment =
-        open_amendment(&note, &[&*parent]).map_err(|error| CommandError::failed(error.to_string()))?;
-    let mut json = amendment_json(&parent, &amendment);
-    json["held"] = json!(amendment.lacking.is_empty());
-    let said = match amendment.lacking.is_empty() {
+    let signed = sign_opened(home, &opened).map_err(|error| match error.exit == Exit::Usage {
+        true => CommandError { text: format!("{}: {}", file.display(), error.text), ..error },
+        false => error,
+    })?;
+    write(file, &signed.text)?;
+    let mut json = signed.json();
+    let held = signed.amendment.lacking.is_empty();
+    json["held"] = json!(held);
+    let said = match held {
         true => {
-            home.adopt_charter(&note).map_err(store_error)?;
-            format!("Signed, with all signatures it needs. {}\n{NEXT}", acts_text(&parent, &amendment))
+            home.adopt_charter(&signed.text).map_err(store_error)?;
+            format!("Signed, with all signatures it needs. {}\n{NEXT}", signed.acts())
         }
-        false => format!("Signed. {}", lacking_text(&amendment)),
+        false => format!("Signed. {}", signed.lacks()),
     };
     Ok(Printed::new(json, said))
 }

@@ -50,6 +50,7 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+pub(crate) use amend::{may_sign, open as open_text, sign_opened};
 pub(crate) use ask::parse_window;
 use clap::{Args, Parser, Subcommand};
 pub(crate) use limits::limit_rows;

@@ -138,6 +138,10 @@ impl Frame {
                         (body)
                     }
                     footer {
+                        ul class="more" {
+                            li { a href="/charter" { "Charter" } }
+                            li { a href="/members" { "Members" } }
+                        }
                         p { "Records stay on this computer. Figures that leave it carry privacy noise, added on purpose." }
                         p { "Whoever can use this computer account can open these pages: there is no passphrase yet." }
                         form method="post" action="/leave" { button type="submit" class="plain" { "Close these pages in this browser" } }

@@ -5,12 +5,15 @@
 //! page; each other file is one place.
 
 mod ask;
+mod charter;
 mod data;
 pub mod door;
 mod form;
 mod frame;
 mod home;
+mod kept;
 mod log;
+mod members;
 mod privacy;
 mod results;
 mod rounds;
@@ -39,6 +42,7 @@ use crate::view::status_json;
 use data::{Desk, Uploads};
 use door::{Door, guard};
 use frame::{Frame, outside, stylesheet};
+use kept::Kept;
 
 /// Where pages are, unless that port is taken: then wherever the system gives one.
 pub const PORT: u16 = 8471;
@@ -58,6 +62,10 @@ struct Shared {
     /// One asking at a time: a button that is pressed twice asks once.
     asking: Arc<tokio::sync::Mutex<()>>,
     uploads: Arc<Uploads>,
+    /// Charter texts that somebody is reading.
+    texts: Arc<Kept<charter::Text>>,
+    /// Held by whoever signs or takes a version.
+    signing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl FromRef<Shared> for Desk {
@@ -115,7 +123,14 @@ pub async fn serve_pages(handle: Handle) -> Result<Pages, CommandError> {
     let door = Arc::new(Door::new(address, &config.id.0));
     let uploads = Arc::new(Uploads::new(handle.home().join("run/uploads")));
     let old = tokio::spawn(erase_old(Arc::clone(&uploads)));
-    let router = router(Shared { handle, door: door.clone(), asking: Arc::default(), uploads });
+    let router = router(Shared {
+        handle,
+        door: door.clone(),
+        asking: Arc::default(),
+        uploads,
+        texts: Arc::default(),
+        signing: Arc::default(),
+    });
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::warn!("pages are no longer served: {error}");
@@ -150,6 +165,8 @@ fn router(shared: Shared) -> Router {
         .route("/privacy", get(privacy::privacy))
         .route("/log", get(log::log))
         .merge(data::routes())
+        .merge(charter::routes())
+        .route("/members", get(members::members))
         .route("/help/figures", get(figures))
         .route("/enter", get(show_enter).post(enter))
         .route("/leave", post(leave))
