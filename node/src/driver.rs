@@ -20,7 +20,7 @@ use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Event, Input, Noise, Output, Tally};
 use datacoop_protocol::member::work::Work;
 use datacoop_protocol::member::{Member, Settings, Start};
-use datacoop_protocol::wire::{Bytes, Reply, encode};
+use datacoop_protocol::wire::{Bytes, Record, Reply, Section, encode};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use zeroize::Zeroizing;
 
@@ -438,6 +438,13 @@ fn peers(fold: &Fold, met: &[Arc<Charter>], me: &MemberId) -> Vec<(MemberId, [u8
     all
 }
 
+/// Whether a log begins with this that goes on from another: its author's transport key is another from then on.
+fn is_next_log(fold: &Fold, section: &Section) -> bool {
+    let begins = fold.log_by_head(&section.log).filter(|_| section.from == 0);
+    begins
+        .is_some_and(|log| fold.logs_of(&log.member).first().is_some_and(|first| first.origin != log.origin))
+}
+
 /// Opens the index and fills it if it is not built to the journal's end.
 fn open_index(home: &Home, position: u64, member: &Member) -> Result<Index, NodeError> {
     let opened = Index::open(&home.join("index"), position)?;
@@ -530,6 +537,14 @@ impl Driver {
 
     async fn drain(&mut self) -> Result<(), StoreError> {
         while let Some(output) = self.member.poll_output() {
+            if let Output::Keep(Record::Copied(section)) = &output
+                && is_next_log(self.member.fold(), section)
+            {
+                tracing::info!(
+                    "a member's keys are replaced: the node starts again, and lets the old ones in no more"
+                );
+                self.renewed = true;
+            }
             if let Some(output) = self.storage.take(output, clock::now())? {
                 self.execute(output).await?;
             }

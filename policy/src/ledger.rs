@@ -28,6 +28,9 @@ pub const CARRIED_ACCOUNTS_MAX: usize = 256;
 /// The largest sum that is carried over, in billionths of rho: entries hold no larger number, and no limit comes near.
 const CARRIED_MAX: PrivacyLoss = PrivacyLoss::from_nano((1 << 53) - 1);
 
+/// The longest name of a dataset that is carried over beside those that are listed.
+const DATASET_BYTES_MAX: usize = 64;
+
 /// A member's debits, added up. It only grows, but for a `void` of an unused debit.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Ledger {
@@ -82,14 +85,28 @@ impl Ledger {
         *held = spent.max(*held);
     }
 
-    /// What of it the next log carries over: of datasets that are listed, the accounts that spent most. Of what nobody
-    /// could be asked about only a thief of the key writes.
+    /// What of it the next log must carry over: of datasets that are listed, the accounts that spent most.
+    pub fn owed(&self, is_listed: impl Fn(&str) -> bool) -> Self {
+        self.most(CARRIED_ACCOUNTS_MAX, |dataset| is_listed(dataset))
+    }
+
+    /// What of it the next log carries over: what it must, and of other datasets, which may be listed again, as much as
+    /// an entry has room for. Of what is no dataset's name only a thief of the key wrote.
     pub fn carried(&self, is_listed: impl Fn(&str) -> bool) -> Self {
-        let listed = self.accounts().filter(|(account, _)| is_listed(&account.dataset));
+        let mut carried = self.owed(&is_listed);
+        let room = CARRIED_ACCOUNTS_MAX - carried.spent_by_account.len();
+        let others = |dataset: &str| !is_listed(dataset) && dataset.len() <= DATASET_BYTES_MAX;
+        carried.spent_by_account.extend(self.most(room, others).spent_by_account);
+        carried
+    }
+
+    /// The accounts of these datasets that spent most, with sums that an entry can hold.
+    fn most(&self, count: usize, wanted: impl Fn(&str) -> bool) -> Self {
+        let wanted = self.accounts().filter(|(account, _)| wanted(&account.dataset));
         let mut most: Vec<(&Account, PrivacyLoss)> =
-            listed.map(|(account, spent)| (account, spent.min(CARRIED_MAX))).collect();
+            wanted.map(|(account, spent)| (account, spent.min(CARRIED_MAX))).collect();
         most.sort_by_key(|(_, spent)| std::cmp::Reverse(*spent));
-        most.truncate(CARRIED_ACCOUNTS_MAX);
+        most.truncate(count);
         Self { spent_by_account: most.into_iter().map(|(account, spent)| (account.clone(), spent)).collect() }
     }
 
@@ -140,16 +157,23 @@ mod tests {
         let mut ledger = Ledger::default();
         let of = |dataset: &str, year| Account { dataset: dataset.into(), year: AcademicYear(year) };
         ledger.carry(&of("made-up", 2025), PrivacyLoss::from_nano(u64::MAX));
+        ledger.carry(&of(&"x".repeat(DATASET_BYTES_MAX + 1), 2025), PrivacyLoss::from_nano(u64::MAX));
         ledger.carry(&of("pupils", 2025), PrivacyLoss::from_nano(u64::MAX));
         for year in 0..300 {
             ledger.carry(&of("pupils", 3_000 + year), PrivacyLoss::from_nano(1_000 - year.unsigned_abs()));
         }
         let carried = ledger.carried(|dataset| dataset == "pupils");
+        assert_eq!(carried, ledger.owed(|dataset| dataset == "pupils"), "no room for more");
         assert_eq!(carried.accounts().count(), CARRIED_ACCOUNTS_MAX);
         assert_eq!(carried.spent(&of("pupils", 2025)).nano(), (1 << 53) - 1);
         assert_eq!(carried.spent(&of("pupils", 3_254)).nano(), 746);
         assert_eq!(carried.spent(&of("pupils", 3_255)).nano(), 0, "the smallest are left out");
         assert_eq!(ledger.falls_short(&carried), None);
+        let mut other = Ledger::default();
+        other.carry(&of("gone", 2025), PrivacyLoss::from_nano(3));
+        other.carry(&of(&"x".repeat(DATASET_BYTES_MAX + 1), 2025), PrivacyLoss::from_nano(3));
+        assert_eq!(other.owed(|_| false), Ledger::default());
+        assert_eq!(other.carried(|_| false).accounts().count(), 1, "what may be listed again");
     }
 
     #[test]

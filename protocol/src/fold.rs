@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datacoop_policy::charter::{Charter, Member};
-use datacoop_policy::ledger::Debit;
+use datacoop_policy::ledger::{Debit, Ledger};
 use datacoop_policy::query::Query;
 use datacoop_policy::verdict::CLOCK_SKEW_MAX;
 use datacoop_policy::vocabulary::Vocabulary;
@@ -293,6 +293,8 @@ pub struct Fold {
     awaited: BTreeMap<String, u64>,
     /// Entries of each log that a quorum of its witnesses cosigned, by its origin.
     vouched: BTreeMap<String, u64>,
+    /// What a member's next log must carry over, and of how many entries of its logs.
+    owed: BTreeMap<MemberId, (u64, Ledger)>,
     vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
     rounds: BTreeMap<QueryId, Arc<Round>>,
     touched: BTreeSet<QueryId>,
@@ -344,6 +346,7 @@ impl Fold {
             refused: BTreeMap::new(),
             awaited: BTreeMap::new(),
             vouched: BTreeMap::new(),
+            owed: BTreeMap::new(),
             vocabularies,
             rounds: BTreeMap::new(),
             touched: BTreeSet::new(),

@@ -3,23 +3,33 @@
 
 mod common;
 
-use common::rekeyed::{DAY, MEMBERS, SITE, begun, fold, next_keys, replaced, sizes, sleep, wait};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use common::rekeyed::{
+    DAY, MEMBERS, SITE, ask, begun, begun_with, come_into_force, fold, next_keys, replace, replaced, sizes,
+    sleep, wait,
+};
 use common::{LOSS, Story};
-use datacoop_policy::Span;
+use datacoop_policy::charter::name_witnesses;
 use datacoop_policy::ledger::{Account, Debit, Ledger};
 use datacoop_policy::time::AcademicYear;
-use datacoop_policy::{Digest, PrivacyLoss};
+use datacoop_policy::{Digest, PrivacyLoss, QueryId, Span, Time};
 use datacoop_protocol::audit::Outcome;
 use datacoop_protocol::bounds::{COSIGN_EVERY, COSIGN_QUIET};
 use datacoop_protocol::entry::{Body, Entry, Previous, Ref};
-use datacoop_protocol::fold::Fold;
+use datacoop_protocol::fold::{Fold, Log};
 use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::cosignature::Cosignature;
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
 use datacoop_protocol::log::tree::leaf_hash;
-use datacoop_protocol::member::port::Input;
-use datacoop_protocol::wire::{Bytes, Cosigned, Request, Section, encode};
+use datacoop_protocol::member::port::{Input, Output};
+use datacoop_protocol::rounds::Kind;
+use datacoop_protocol::wire::{Bytes, Cosigned, Record, Request, Section, encode};
 use datacoop_protocol::witness::Witnessed;
+use datacoop_sim::world::{Disk, Kept, Store};
+use zeroize::Zeroizing;
 
 /// A dataset that no version lists yet.
 const LATER: &str = "later";
@@ -110,7 +120,7 @@ fn a_section_that_claims_to_begin_beyond_all_numbers_stops_nobody() {
         push(&mut story, 0, Section { log, from: u64::MAX, entries, note: String::new(), proof: vec![] });
         assert!(story.world.member(0).is_some());
     }
-    let asked = common::rekeyed::ask(&mut story, 0, "10").unwrap();
+    let asked = ask(&mut story, 0, "10").unwrap();
     assert!(story.finish(asked, MEMBERS) && story.released(asked));
 }
 
@@ -271,4 +281,127 @@ fn a_log_that_is_not_here_hides_nothing_between_those_that_are() {
     let report = reports.iter().find(|report| report.origin.ends_with("/3")).unwrap();
     let check = report.checks.iter().find(|check| check.code == "A08").unwrap();
     assert!(check.outcome == Outcome::Fail && check.text.contains("had spent 5000000"), "{check:?}");
+}
+
+/// While two versions stand of which one replaces the keys, the log goes on; it ends once the other is condemned.
+#[test]
+fn of_two_versions_that_stand_none_begins_a_log() {
+    let mut story = Story::founded(MEMBERS, 117, |draft| name_witnesses(&mut draft.members));
+    story.world.asks_first = true;
+    story.meet();
+    let first = story.charters[0].clone();
+    let right = replace(&mut story);
+    story.charters.truncate(1);
+    story.world.sign_charter(right.clone());
+    let wrong = story.amend(|draft| (draft.limits.max_cells, draft.hash.0[0]) = (99, 7));
+    story.spread();
+    story.world.give_charters(1, [right.clone()]);
+    story.world.give_charters(SITE, [right.clone()]);
+    story.meet();
+    story.world.give_charters(2, [wrong.clone()]);
+    story.meet();
+    wait(&mut story, Span(20_000));
+    assert!(fold(&story, SITE).in_conflict() && fold(&story, SITE).charter().hash() == right.hash());
+    sleep(&mut story, Span(15 * DAY.0), None);
+    wait(&mut story, Span(60_000));
+    assert_eq!(sizes(&story, SITE)[1], 0, "nobody knows yet which log is to be written");
+    story.charters = vec![first, right];
+    let third = story.amend(|draft| draft.condemns = vec![wrong.hash()]);
+    story.spread();
+    story.world.give_charters(1, [third]);
+    story.meet();
+    wait(&mut story, Span(30_000));
+    sleep(&mut story, Span(15 * DAY.0), None);
+    wait(&mut story, Span(60_000));
+    for site in 0..MEMBERS {
+        assert!(sizes(&story, site)[1] >= 2, "{site}: {:?}", sizes(&story, site));
+        story.audits_clean(site);
+    }
+}
+
+/// A disk that is put back, at the start after it was told so, to where it was with so many entries of the log.
+struct Backup {
+    disk: Disk,
+    entries: usize,
+    kept: Vec<Output>,
+    saved: bool,
+    put_back: Arc<AtomicBool>,
+}
+
+impl Store for Backup {
+    fn open(&mut self) -> Result<Kept, String> {
+        if self.put_back.swap(false, Ordering::Relaxed) {
+            self.disk = Disk::default();
+            for output in self.kept.drain(..) {
+                self.disk.take(Time(0), output)?;
+            }
+        }
+        self.disk.open()
+    }
+
+    fn started(&mut self, named: &BTreeSet<Digest>) -> Result<(), String> {
+        self.disk.started(named)
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "it looks at a few outputs of many")]
+    fn take(&mut self, now: Time, output: Output) -> Result<Option<Output>, String> {
+        let copy = match &output {
+            Output::Store(record) | Output::Keep(record) => Some(Output::Store(record.clone())),
+            Output::Sign { size, note } => Some(Output::Sign { size: *size, note: note.clone() }),
+            _ => None,
+        };
+        if !self.saved {
+            self.entries += usize::from(matches!(copy, Some(Output::Store(Record::Entry(_)))));
+            self.saved = self.entries == 3 && matches!(copy, Some(Output::Sign { .. }));
+            self.kept.extend(copy);
+        }
+        self.disk.take(now, output)
+    }
+
+    fn settle(&mut self, now: Time) -> Result<(), String> {
+        self.disk.settle(now)
+    }
+
+    fn blob(&self, hash: &Digest) -> Option<Arc<[u8]>> {
+        self.disk.blob(hash)
+    }
+
+    fn opening(&self, id: &QueryId) -> Option<Zeroizing<Vec<u8>>> {
+        self.disk.opening(id)
+    }
+}
+
+/// It holds less of the first log than the second goes on from, and nothing of the second.
+#[test]
+fn a_folder_of_before_the_keys_were_replaced_comes_back_with_both_logs() {
+    let put_back = Arc::new(AtomicBool::new(false));
+    let store = Backup {
+        disk: Disk::default(),
+        entries: 0,
+        kept: vec![],
+        saved: false,
+        put_back: Arc::clone(&put_back),
+    };
+    let mut story = begun_with(118, 10 * LOSS, |story| story.world.set_store(SITE, Box::new(store)));
+    come_into_force(&mut story);
+    let second = ask(&mut story, 0, "10").unwrap();
+    assert!(story.finish(second, MEMBERS) && story.released(second));
+    wait(&mut story, Span(200_000));
+    let (held, spent) = (sizes(&story, 0), story.spent(SITE));
+    assert!(held[0] > 3 && held[1] > 4 && spent == 2 * LOSS, "{held:?} {spent}");
+    put_back.store(true, Ordering::Relaxed);
+    story.world.away = Span(1_000);
+    story.world.give_charters(SITE, []);
+    wait(&mut story, Span(300_000));
+    assert!(story.world.member(SITE).unwrap().starting().is_none());
+    assert_eq!((sizes(&story, SITE)[0], story.spent(SITE)), (held[0], spent));
+    assert!(sizes(&story, SITE)[1] >= held[1]);
+    let id = story.founder(SITE).id;
+    let split = |log: &Log| fold(&story, 0).split_of(&log.origin).is_some();
+    assert!(!fold(&story, 0).logs_of(&id).iter().any(split), "it signed nothing twice");
+    let third = ask(&mut story, 0, "11").unwrap();
+    assert!(story.finish(third, MEMBERS) && story.released(third));
+    assert!(story.wrote(third, SITE, Kind::Contribution));
+    (0..MEMBERS).for_each(|site| story.audits_clean(site));
+    assert!(story.faults().is_empty(), "{:?}", story.faults());
 }

@@ -78,12 +78,13 @@ fn new_keys_wait_beside_the_old_until_the_version_that_lists_them_acts() {
     assert_eq!(verified["result"], "pass", "{verified:#}");
 }
 
-/// The worst of reasons to replace keys: the folder is gone, and there was no backup. The others hold the log.
+/// The worst of reasons to replace keys: the folder is gone, to a thief, and there was no backup. The others hold the
+/// log.
 #[test]
 fn a_member_that_lost_its_folder_comes_back_with_its_ledger_under_new_keys() {
     let mut coop = Coop::found(5, 40);
     replaced(&mut coop, |coop| {
-        std::fs::remove_dir_all(coop.node(SITE)).unwrap();
+        std::fs::rename(coop.node(SITE), coop.path("stolen")).unwrap();
         let id = format!("GB-EDU-{SITE:06}");
         coop.ok(
             SITE,
@@ -143,6 +144,14 @@ fn a_member_that_lost_its_folder_comes_back_with_its_ledger_under_new_keys() {
     wait_for("its start", || status(&coop, SITE)["starting"].is_null());
     assert_eq!(spent(&coop, SITE), spent(&coop, 0));
     assert_eq!(log(&coop, SITE)[0], before[0]);
+    // Whoever runs on with the old folder is let in nowhere, by no node that ran all the time either.
+    coop.terminate(SITE);
+    std::fs::rename(coop.node(SITE), coop.path("own")).unwrap();
+    std::fs::rename(coop.path("stolen"), coop.node(SITE)).unwrap();
+    coop.start(SITE);
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    let thief = status(&coop, SITE);
+    assert_eq!(thief["connected"].as_array().map(Vec::len), Some(0), "{thief:#}");
 }
 
 /// Of a log with two histories the next carries the larger: its person hands in the other.

@@ -208,7 +208,7 @@ fn check_carried(
 ) {
     let last = fold.log_named(&previous.head.origin).filter(|last| last.member == log.member);
     let Some(last) = last.filter(|last| last.size() >= previous.head.size) else { return findings.skip() };
-    let short = |spent: &Ledger| previous.ledger.falls_short(&fold.carried(spent));
+    let short = |spent: &Ledger| previous.ledger.falls_short(&fold.owed(spent));
     let text = |(account, carried, spent): (Account, PrivacyLoss, PrivacyLoss)| {
         let (account, origin) = (format!("{}/{}", account.dataset, account.year.0), &last.origin);
         format!(

@@ -229,10 +229,29 @@ impl Fold {
 
     /// What of a Ledger the next log of its member carries over.
     pub(crate) fn carried(&self, ledger: &Ledger) -> Ledger {
-        let lists = |charter: &Arc<Charter>, id: &str| {
-            charter.fields().datasets.iter().any(|dataset| dataset.id == id)
-        };
-        ledger.carried(|id| self.charters.iter().any(|charter| lists(charter, id)))
+        ledger.carried(|dataset| self.lists_dataset(dataset))
+    }
+
+    /// What of a Ledger it must.
+    pub(crate) fn owed(&self, ledger: &Ledger) -> Ledger {
+        ledger.owed(|dataset| self.lists_dataset(dataset))
+    }
+
+    fn lists_dataset(&self, id: &str) -> bool {
+        let lists = |charter: &Arc<Charter>| charter.fields().datasets.iter().any(|dataset| dataset.id == id);
+        self.charters.iter().any(lists)
+    }
+
+    /// What a member's next log must carry over, by all that is held of the others. As long as none of those grew it
+    /// is the same: whoever shows a thousand first entries has it added up once.
+    fn owed_by(&mut self, member: &MemberId) -> Ledger {
+        let size = self.logs_of(member).iter().map(Log::size).sum();
+        if let Some((_, owed)) = self.owed.get(member).filter(|(at, _)| *at == size) {
+            return owed.clone();
+        }
+        let owed = self.owed(standing::replay(self, member).0.ledger());
+        self.owed.insert(member.clone(), (size, owed.clone()));
+        owed
     }
 
     /// Whether new entries of a log may be taken: not of one that another goes on from, nor of one that does not
@@ -276,7 +295,7 @@ impl Fold {
         }
     }
 
-    fn follows(&self, member: &MemberId, place: usize, previous: Option<&Previous>) -> Follows {
+    fn follows(&mut self, member: &MemberId, place: usize, previous: Option<&Previous>) -> Follows {
         if self.comes_from_before_all(member, place, previous) {
             return Follows::Yes;
         }
@@ -313,13 +332,12 @@ impl Fold {
                 previous.head.size, last.origin
             ));
         }
-        let (standing, _) = standing::replay(self, member);
-        match previous.ledger.falls_short(&self.carried(standing.ledger())) {
+        let origin = last.origin.clone();
+        match previous.ledger.falls_short(&self.owed_by(member)) {
             None => Follows::Yes,
             Some((account, carried, spent)) => Follows::No(format!(
-                "it carries {} of {account} over, and `{}` had spent {}",
+                "it carries {} of {account} over, and `{origin}` had spent {}",
                 carried.nano(),
-                last.origin,
                 spent.nano()
             )),
         }

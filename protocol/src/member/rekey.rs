@@ -21,6 +21,10 @@ use crate::wire::{Record, Section};
 /// One that was split is left as soon as a version lists another: nobody takes anything of it any more.
 fn wanted<'a>(fold: &'a Fold, me: &MemberId, now: Time) -> Option<&'a Log> {
     let current = fold.log(me)?;
+    // Of two versions the other may come to stand: which log goes on is not known yet.
+    if fold.in_conflict() {
+        return Some(current);
+    }
     let at = |origin: &str| fold.logs_of(me).iter().find(|log| log.origin == origin);
     let listed = fold.charter_at(me, now).member(me).and_then(|member| at(&member.keys.log.name));
     let is_split = fold.split(me).is_some();

@@ -47,11 +47,17 @@ pub fn replace(story: &mut Story) -> Arc<Charter> {
 
 /// A story in which everybody debited once, and a version that replaces the keys of one is held by all.
 pub fn begun(seed: u8, rho_year: u64) -> Story {
+    begun_with(seed, rho_year, |_| ())
+}
+
+/// As `begun`, in a world that is prepared first.
+pub fn begun_with(seed: u8, rho_year: u64, prepare: impl FnOnce(&mut Story)) -> Story {
     let mut story = Story::founded(MEMBERS, seed, |draft| {
         name_witnesses(&mut draft.members);
         draft.limits.rho_year = datacoop_policy::PrivacyLoss::from_nano(rho_year);
     });
     story.world.asks_first = true;
+    prepare(&mut story);
     story.meet();
     let id = story.ask(0, story.query(Mode::FullNoise, LOSS, 5, PERIOD)).unwrap();
     assert!(story.finish(id, MEMBERS) && story.released(id), "{:?}", story.faults());
@@ -64,10 +70,15 @@ pub fn begun(seed: u8, rho_year: u64) -> Story {
 /// As `begun`, and the version acts.
 pub fn replaced(seed: u8, rho_year: u64) -> Story {
     let mut story = begun(seed, rho_year);
-    sleep(&mut story, Span(14 * DAY.0 - 60_000), None);
-    wait(&mut story, Span(600_000));
-    story.named = story.charters.last().unwrap().hash();
+    come_into_force(&mut story);
     story
+}
+
+/// The version that replaces the keys acts.
+pub fn come_into_force(story: &mut Story) {
+    sleep(story, Span(14 * DAY.0 - 60_000), None);
+    wait(story, Span(600_000));
+    story.named = story.charters.last().unwrap().hash();
 }
 
 pub fn ask(story: &mut Story, site: usize, day: &str) -> Result<QueryId, &'static str> {
