@@ -13,6 +13,7 @@ use datacoop_protocol::member::Member;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
+use crate::loss::points_of;
 
 /// Most entries told at a time: about 1 MB of JSON, so that a node is not held up by whoever follows.
 const ENTRIES_MAX: usize = 500;
@@ -39,6 +40,24 @@ pub fn news(fold: &Fold, known: Option<&BTreeMap<String, u64>>) -> Value {
     let more = room == 0;
     let list: Vec<Value> = found.into_iter().map(|(_, entry)| entry).collect();
     json!({ "schema": "datacoop.entries/1", "entries": list, "known": sizes, "more": more })
+}
+
+/// One entry in plain words: `datacoop.entry/1`. `None` of one that is not here.
+pub fn entry_json(fold: &Fold, log: &Log, index: u64) -> Option<Value> {
+    let mut json = told(fold, log, index)?.1;
+    let bytes = log.entries().get(usize::try_from(index).ok()?)?;
+    let entry = Entry::parse(bytes).ok();
+    let cost = entry.and_then(|entry| {
+        if let Body::Query(query) = entry.body {
+            Some(query.loss)
+        } else if let Body::Debit { debit, .. } = entry.body {
+            Some(debit.loss)
+        } else {
+            None
+        }
+    });
+    json["points"] = json!(cost.map(points_of));
+    Some(json)
 }
 
 /// An entry in plain words, with the time that it says.

@@ -88,6 +88,7 @@ fn a_person_answers_one_question_and_declines_others_as_far_as_it_likes() {
         assert!(list.contains(said), "{said}: {list}");
     }
     assert!(!list.contains('\u{202e}'), "what turns the line round is shown as what it is");
+    assert!(check_page(&browser, "/").contains("1 question waits for this member's yes"));
     let waits = list.find("Waiting for this member").unwrap();
     assert!(waits < list.find("Under way").unwrap(), "what waits comes first");
     check_forged(&browser, &id);

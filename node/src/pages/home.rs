@@ -5,20 +5,22 @@ use axum::response::Response;
 use maud::html;
 use serde_json::Value;
 
+use super::log::in_short;
+use super::privacy::meters;
 use super::results::told;
-use super::{frame_of, stopped};
-use crate::clock;
-use crate::driver::Handle;
+use super::{Shared, frame_of, stopped};
 use crate::figure::{Figure, Form};
 use crate::own::basis::Basis;
 use crate::view::status_json;
+use crate::{clock, inbox};
 
 /// Releases that stand out: the newest.
 const NEWEST: usize = 3;
 /// Rows of a small figure.
 const ROWS_MAX: usize = 4;
 
-pub(super) async fn home(State(handle): State<Handle>) -> Response {
+pub(super) async fn home(State(shared): State<Shared>) -> Response {
+    let handle = shared.handle;
     let frame = frame_of(&handle).await;
     let released = handle.released();
     let seen = handle.view(move |member| {
@@ -26,9 +28,9 @@ pub(super) async fn home(State(handle): State<Handle>) -> Response {
         let mut ids: Vec<_> = rounds.filter_map(|round| Some((round.query()?.at, round.id))).collect();
         ids.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         let ids: Vec<String> = ids.into_iter().take(NEWEST).map(|(_, id)| id.to_string()).collect();
-        (status_json(member, clock::now()), ids)
+        (status_json(member, clock::now()), ids, inbox::waiting_json(member), meters(member))
     });
-    let Some((status, newest)) = seen.await else { return frame.error("/", &stopped()) };
+    let Some((status, newest, waiting, meters)) = seen.await else { return frame.error("/", &stopped()) };
     let mut figures: Vec<(String, Figure)> = vec![];
     for id in newest {
         // What cannot be shown here says so on its own page.
@@ -43,16 +45,38 @@ pub(super) async fn home(State(handle): State<Handle>) -> Response {
         }
     }
     let body = html! {
+        (waits(&waiting))
         h2 { "What stands out" }
-        @if figures.is_empty() { p { "No releases yet. Ask a question (" code { "datacoop questions" } "), or look at the demo (" code { "datacoop demo" } ")." } }
+        @if figures.is_empty() {
+            p { "No releases yet. " a href="/ask" { "Ask a question" } ", or look at the demo (" code { "datacoop demo" } ")." }
+        }
         @for (id, figure) in &figures {
             (figure.html())
             p class="no-print" { a href={ "/results/" (id) } { "All of it, and ours beside it" } }
         }
         h2 { "Your node" }
         (node(&status))
+        p class="no-print" { a href="/log" { (in_short(&*shared.checking.lock().await)) } }
+        @for figure in &meters { (figure.html()) }
+        @if meters.is_empty() { p { "Nothing of the privacy budget has been spent yet." } }
     };
     frame.page("/", "Home", &body)
+}
+
+/// What waits for this member's person.
+fn waits(waiting: &Value) -> maud::Markup {
+    let until = waiting["until"].as_str().unwrap_or_default();
+    html! {
+        @match waiting["waits"].as_u64() {
+            None | Some(0) => {},
+            Some(n) => p class="note" id="waits" {
+                a href="/rounds" {
+                    @if n == 1 { "1 question waits for this member's yes" } @else { (n) " questions wait for this member's yes" }
+                }
+                ", " @if n > 1 { "the first " } "until " (until) " UTC. Without a yes this node takes no part."
+            },
+        }
+    }
 }
 
 /// What a release is about: a gap rather than its sides, and how many people only where nothing else is told.

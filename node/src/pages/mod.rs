@@ -61,6 +61,8 @@ struct Shared {
     door: Arc<Door>,
     /// One asking at a time: a button that is pressed twice asks once.
     asking: Arc<tokio::sync::Mutex<()>>,
+    /// What the last check of the logs found.
+    checking: Arc<tokio::sync::Mutex<log::Checking>>,
     uploads: Arc<Uploads>,
     /// Charter texts that somebody is reading.
     texts: Arc<Kept<charter::Text>>,
@@ -127,6 +129,7 @@ pub async fn serve_pages(handle: Handle) -> Result<Pages, CommandError> {
         handle,
         door: door.clone(),
         asking: Arc::default(),
+        checking: Arc::default(),
         uploads,
         texts: Arc::default(),
         signing: Arc::default(),
@@ -164,6 +167,9 @@ fn router(shared: Shared) -> Router {
         .route("/results/{id}/figures.csv", get(results::csv))
         .route("/privacy", get(privacy::privacy))
         .route("/log", get(log::log))
+        .route("/log/check", post(log::check))
+        .route("/log/{member}", get(log::one))
+        .route("/log/{member}/{index}", get(log::entry))
         .merge(data::routes())
         .merge(charter::routes())
         .route("/members", get(members::members))

@@ -28,7 +28,7 @@ fn points_left(loss: PrivacyLoss) -> u64 {
 }
 
 /// One figure for each dataset and year that anything was spent of.
-fn meters(member: &Member) -> Vec<Figure> {
+pub(super) fn meters(member: &Member) -> Vec<Figure> {
     let (fold, now) = (member.fold(), clock::now());
     let limit = year_limit(member, now);
     let ledger = member.standing().ledger();

@@ -1,12 +1,17 @@
 //! Releases: the list, one with ours beside it, what a governor reads, and its numbers as CSV.
 
-use axum::extract::{Path, State};
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use datacoop_protocol::member::Member;
+use datacoop_protocol::rounds::Round;
 use maud::{Markup, html};
+use serde::Deserialize;
 use serde_json::Value;
 
+use super::words::{days, said};
 use super::{frame_of, stopped};
 use crate::api::find_round;
 use crate::cli::meaning_text;
@@ -15,6 +20,7 @@ use crate::error::CommandError;
 use crate::figure::{Figure, RANGE_NOTE, csv_of};
 use crate::own::basis::{Basis, BasisText};
 use crate::own::beside::{Beside, beside};
+use crate::questions::{THEMES, named};
 use crate::view::{release_json, stage};
 
 /// A release with what it follows from.
@@ -45,28 +51,77 @@ async fn ours(handle: &Handle, basis: &Basis) -> Vec<Beside> {
     }
 }
 
-pub(super) async fn list(State(handle): State<Handle>) -> Response {
+/// Which releases somebody wants to see.
+#[derive(Default, Deserialize)]
+pub(super) struct Sought {
+    #[serde(default)]
+    year: String,
+    #[serde(default)]
+    theme: String,
+    #[serde(default)]
+    purpose: String,
+}
+
+/// A release in the list, with what it is found by.
+struct Line {
+    release: Value,
+    year: String,
+    theme: &'static str,
+    purpose_title: String,
+}
+
+/// What questions of no theme of the catalogue are found by.
+const OWN: &str = "own";
+
+fn line(member: &Member, round: &Round) -> Option<Line> {
+    let (fold, query) = (member.fold(), round.query()?);
+    let charter = fold.charter_of(&query.charter);
+    let known = named(query.question.question().id());
+    Some(Line {
+        release: release_json(fold, round)?,
+        year: query.period().year().to_string(),
+        theme: known.map_or(OWN, |known| known.about.theme.as_str()),
+        purpose_title: charter
+            .purpose(&query.purpose)
+            .map_or_else(|| query.purpose.clone(), |it| it.title.clone()),
+    })
+}
+
+pub(super) async fn list(State(handle): State<Handle>, Query(sought): Query<Sought>) -> Response {
     let frame = frame_of(&handle).await;
     let released = handle.released();
     let list = handle.view(move |member| {
         let rounds = released.iter().filter_map(|(id, _)| member.fold().round(id));
-        let mut list: Vec<_> = rounds
-            .filter_map(|round| Some((round.query()?.at, release_json(member.fold(), round)?)))
-            .collect();
+        let mut list: Vec<_> =
+            rounds.filter_map(|round| Some((round.query()?.at, line(member, round)?))).collect();
         list.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        list.into_iter().map(|(_, json)| json).collect::<Vec<Value>>()
+        list.into_iter().map(|(_, line)| line).collect::<Vec<Line>>()
     });
     let Some(list) = list.await else { return frame.error("/results", &stopped()) };
-    let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let fits = |wanted: &str, is: &str| wanted.is_empty() || wanted == is;
+    let shown: Vec<&Line> = list
+        .iter()
+        .filter(|line| {
+            fits(&sought.year, &line.year)
+                && fits(&sought.theme, line.theme)
+                && fits(&sought.purpose, said(&line.release["purpose"]))
+        })
+        .collect();
     let body = html! {
-        @if list.is_empty() { p { "Nothing has been released yet. Ask a question: " code { "datacoop questions" } } }
-        ul class="list" {
-            @for release in &list {
+        @if list.is_empty() {
+            p { "Nothing has been released yet." }
+            p { a class="button" href="/ask" { "Ask a question" } }
+        } @else {
+            (filters(&list, &sought))
+            p role="status" { @if shown.is_empty() { "Nothing released for this choice." } @else if shown.len() == 1 { "1 release" } @else { (shown.len()) " releases" } }
+        }
+        ul class="list" id="releases" {
+            @for Line { release, purpose_title, .. } in &shown {
                 li {
-                    a href={ "/results/" (words(&release["query"])) } { (words(&release["title"])) }
+                    a href={ "/results/" (said(&release["query"])) } { (said(&release["title"])) }
                     p class="meta" {
-                        (words(&release["period"]).replace("..", " to ")) ", "
-                        (release["accepted"]) " of " (release["roster"]) " members counted, for \"" (words(&release["purpose"])) "\""
+                        (days(said(&release["period"]))) ", "
+                        (release["accepted"]) " of " (release["roster"]) " members counted, for \"" (purpose_title) "\""
                         @if release["superseded_by"].is_string() { ", superseded" }
                     }
                 }
@@ -74,6 +129,40 @@ pub(super) async fn list(State(handle): State<Handle>) -> Response {
         }
     };
     frame.page("/results", "Results", &body)
+}
+
+/// By year, theme and purpose, as far as there is something to choose.
+fn filters(list: &[Line], sought: &Sought) -> Markup {
+    let years: BTreeSet<(&str, &str)> =
+        list.iter().map(|line| (line.year.as_str(), line.year.as_str())).collect();
+    let titles = |theme: &'static str| THEMES.iter().find(|(id, _)| *id == theme).map(|(_, title)| *title);
+    let themes: BTreeSet<(&str, &str)> = list
+        .iter()
+        .map(|line| (line.theme, titles(line.theme).unwrap_or("Written by members here")))
+        .collect();
+    let purposes: BTreeMap<&str, &str> =
+        list.iter().map(|line| (said(&line.release["purpose"]), line.purpose_title.as_str())).collect();
+    let choices = [
+        ("year", "School year", years.into_iter().rev().collect::<Vec<_>>(), &sought.year),
+        ("theme", "Theme", themes.into_iter().collect(), &sought.theme),
+        ("purpose", "Purpose", purposes.into_iter().collect(), &sought.purpose),
+    ];
+    html! {
+        form method="get" action="/results" class="fields no-print" {
+            div class="pair" {
+                @for (id, label, values, chosen) in &choices {
+                    div class="field" {
+                        label for=(id) { (label) }
+                        select id=(id) name=(id) {
+                            option value="" { "All" }
+                            @for (value, text) in values { option value=(value) selected[value == chosen] { (text) } }
+                        }
+                    }
+                }
+            }
+            button type="submit" class="plain" { "Show" }
+        }
+    }
 }
 
 pub(super) async fn one(State(handle): State<Handle>, Path(id): Path<String>) -> Response {
