@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use common::acts::{act, object, propose};
@@ -13,7 +14,7 @@ use common::{LOSS, Story};
 use datacoop_policy::charter::{Charter, name_witnesses};
 use datacoop_policy::ledger::Ledger;
 use datacoop_policy::query::Mode;
-use datacoop_policy::{MemberId, Span};
+use datacoop_policy::{Digest, MemberId, Span, Time};
 use datacoop_protocol::acts::{Act, Subject};
 use datacoop_protocol::audit::{Check, Notes, Outcome};
 use datacoop_protocol::bounds::COSIGN_QUIET;
@@ -105,15 +106,21 @@ impl Handed {
     }
 
     fn genesis(&mut self, change: impl FnOnce(&mut Option<Box<Previous>>)) {
-        let at = self.place(2);
-        let mut entry = Entry::parse(&self.logs[at].2[0]).unwrap();
-        let Body::Genesis { previous, .. } = &mut entry.body else { panic!("a genesis") };
-        change(previous);
-        self.logs[at].2[0] = entry.to_bytes().into();
+        self.change(2, 0, |body| {
+            let Body::Genesis { previous, .. } = body else { panic!("a genesis") };
+            change(previous);
+        });
+    }
+
+    /// What an entry of the member's log with this number says is another.
+    fn change(&mut self, n: u32, index: usize, change: impl FnOnce(&mut Body)) {
+        let at = self.place(n);
+        let (origin, member, entries) = &mut self.logs[at];
+        let mut entry = Entry::parse(&entries[index]).unwrap();
+        change(&mut entry.body);
+        entries[index] = entry.to_bytes().into();
         // What was shown of it was of other entries.
-        let origin = self.logs[at].0.clone();
-        let member = self.logs[at].1.clone();
-        self.notes.get_mut(&member).unwrap().retain(|note| !note.starts_with(&origin));
+        self.notes.get_mut(member).unwrap().retain(|note| !note.starts_with(origin.as_str()));
     }
 
     /// How a check of a log of the member comes out.
@@ -203,6 +210,77 @@ fn a_log_that_does_not_follow_as_it_must_convicts_its_author() {
     handed.notes.clear();
     let check = handed.check(&story, 2, "A08");
     assert!(check.outcome == Outcome::Fail || check.text.contains("count for nothing"), "{check:?}");
+}
+
+/// Each check of what a log begins with, A06.
+#[test]
+fn a_log_that_begins_with_something_else_fails() {
+    let story = replaced(97, 10 * LOSS);
+    let told = |n: u32, index: usize, change: &dyn Fn(&mut Body), text: &str| {
+        let mut handed = Handed::of(&story);
+        handed.change(n, index, change);
+        let check = handed.check(&story, n, "A06");
+        let right = check.outcome == Outcome::Fail && check.entry == Some(index as u64);
+        assert!(right && check.text.contains(text), "{text}: {check:?}");
+    };
+    let genesis = |change: &dyn Fn(&mut Genesis<'_>), text: &str| {
+        let change = |body: &mut Body| {
+            let Body::Genesis { origin, charter, keys, proofs, .. } = body else { panic!("a genesis") };
+            change(&mut Genesis { origin, charter, keys, proofs });
+        };
+        told(2, 0, &change, text);
+    };
+    genesis(&|said| *said.origin = "m004.demo/datacoop/3".into(), "under another charter or name");
+    genesis(&|said| said.charter.0[0] ^= 1, "under another charter or name");
+    genesis(
+        &|said| drop(said.keys.insert("seal".into(), "AAAA".into())),
+        "other keys than the charter holds",
+    );
+    genesis(&|said| drop(said.keys.remove("witness")), "other keys than the charter holds");
+    genesis(&|said| drop(said.proofs.remove("witness")), "each of the four signing keys");
+    for label in ["charter", "log", "transport", "witness"] {
+        let other = if label == "log" { "charter" } else { "log" };
+        let swap =
+            |said: &mut Genesis<'_>| drop(said.proofs.insert(label.into(), said.proofs[other].clone()));
+        genesis(&swap, &format!("the {label} key did not sign"));
+    }
+    // A first log goes on from none.
+    let previous =
+        match Entry::parse(&Handed::of(&story).logs[Handed::of(&story).place(2)].2[0]).unwrap().body {
+            Body::Genesis { previous, .. } => previous,
+            _ => panic!("a genesis"),
+        };
+    let goes_on = |body: &mut Body| {
+        if let Body::Genesis { previous: none, .. } = body {
+            *none = previous.clone();
+        }
+    };
+    told(1, 0, &goes_on, "no earlier log of its author's");
+    // And the version by which it begins is one that lists it, from when it was to act.
+    let first = story.charters[0].hash();
+    let listed = |change: &dyn Fn(&mut u32, &mut Digest, &mut Time), text: &str| {
+        let change = |body: &mut Body| {
+            let Body::Charter { version, hash, from, .. } = body else { panic!("a version") };
+            change(version, hash, from);
+        };
+        told(2, 1, &change, text);
+    };
+    listed(&|version, hash, _| (*version, *hash) = (1, first), "version 1 does not list this log");
+    listed(&|_, hash, _| hash.0[0] ^= 1, "there is no such version 2");
+    listed(&|version, _, _| *version = 1, "there is no such version 1");
+    listed(&|_, _, from| *from = Time(from.0 - 1_000), "version 2 lists this log from");
+    listed(&|_, _, from| *from = Time(from.0 + 30 * DAY.0), "version 2 lists this log from");
+    let log = story.founder(1).keys().public().log.name.clone();
+    let heads = vec![Checkpoint { origin: log, size: 1, root: first }];
+    told(2, 1, &|body| *body = Body::Head { heads: heads.clone() }, "begins with genesis and charter");
+}
+
+/// What a genesis says, its head aside.
+struct Genesis<'a> {
+    origin: &'a mut String,
+    charter: &'a mut Digest,
+    keys: &'a mut BTreeMap<String, String>,
+    proofs: &'a mut BTreeMap<String, String>,
 }
 
 #[test]

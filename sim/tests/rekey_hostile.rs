@@ -58,12 +58,19 @@ fn push_genesis(story: &mut Story, to: usize, size: u64) {
 
 /// As `push_genesis`, of the log of these keys.
 fn push_genesis_by(story: &mut Story, to: usize, size: u64, keys: &Keys) {
+    push_first(story, to, Some(size), keys);
+}
+
+/// As `push_genesis_by`, or of a log that goes on from none.
+fn push_first(story: &mut Story, to: usize, size: Option<u64>, keys: &Keys) {
     let founder = story.founder(SITE);
     let old = &fold(story, to).logs_of(&founder.id)[0];
-    let root = old.tree().root_at(size).unwrap();
-    let head = Checkpoint { origin: old.origin.clone(), size, root };
-    let (standing, _) = datacoop_protocol::standing::replay(fold(story, to), &founder.id);
-    let ledger = standing.ledger().carried(|dataset| dataset != LATER);
+    let previous = size.map(|size| {
+        let root = old.tree().root_at(size).unwrap();
+        let head = Checkpoint { origin: old.origin.clone(), size, root };
+        let (standing, _) = datacoop_protocol::standing::replay(fold(story, to), &founder.id);
+        Box::new(Previous { head, ledger: standing.ledger().owed(|dataset| dataset != LATER) })
+    });
     let origin = keys.public().log.name.clone();
     let log = fold(story, to).log_named(&origin).unwrap().head();
     let body = Body::Genesis {
@@ -71,7 +78,7 @@ fn push_genesis_by(story: &mut Story, to: usize, size: u64, keys: &Keys) {
         charter: fold(story, to).charter().id(),
         keys: Default::default(),
         proofs: Default::default(),
-        previous: Some(Box::new(Previous { head, ledger })),
+        previous,
     };
     let entry = Entry { at: story.world.now(), by: founder.id, seq: 0, body }.to_bytes();
     let note = sign_checkpoint(&Checkpoint { origin, size: 1, root: leaf_hash(&entry) }, keys.log());
@@ -132,6 +139,10 @@ fn nobody_takes_back_what_its_witnesses_saw_it_say() {
     wait(&mut story, Span(COSIGN_QUIET.0 + COSIGN_EVERY.0 + 130_000));
     away(&mut story, Span(30 * DAY.0));
     let held = sizes(&story, 0)[0];
+    let keys = next_keys(&story);
+    push_first(&mut story, 0, None, &keys);
+    assert_eq!(sizes(&story, 0), [held, 0]);
+    assert!(refused(&story, 0).unwrap().contains("a fresh Ledger"), "{:?}", refused(&story, 0));
     for size in [0, 2, held - 1] {
         push_genesis(&mut story, 0, size);
         assert_eq!(sizes(&story, 0), [held, 0], "{size}");
