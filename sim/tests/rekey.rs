@@ -245,11 +245,9 @@ fn a_log_that_begins_with_something_else_fails() {
         genesis(&swap, &format!("the {label} key did not sign"));
     }
     // A first log goes on from none.
-    let previous =
-        match Entry::parse(&Handed::of(&story).logs[Handed::of(&story).place(2)].2[0]).unwrap().body {
-            Body::Genesis { previous, .. } => previous,
-            _ => panic!("a genesis"),
-        };
+    let handed = Handed::of(&story);
+    let second = Entry::parse(&handed.logs[handed.place(2)].2[0]).unwrap();
+    let Body::Genesis { previous, .. } = second.body else { panic!("a genesis") };
     let goes_on = |body: &mut Body| {
         if let Body::Genesis { previous: none, .. } = body {
             *none = previous.clone();
