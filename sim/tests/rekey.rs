@@ -271,6 +271,34 @@ fn a_log_that_begins_with_something_else_fails() {
     let log = story.founder(1).keys().public().log.name.clone();
     let heads = vec![Checkpoint { origin: log, size: 1, root: first }];
     told(2, 1, &|body| *body = Body::Head { heads: heads.clone() }, "begins with genesis and charter");
+    // One whose author never put that version in force before begins once it acts.
+    let begins = |early: bool| {
+        let mut handed = Handed::of(&story);
+        let is_listed =
+            |bytes: &Arc<[u8]>| matches!(Entry::parse(bytes).unwrap().body, Body::Charter { version: 2, .. });
+        let first = handed.place(1);
+        let at = handed.logs[first].2.iter().position(is_listed).unwrap();
+        handed.change(1, at, |body| *body = Body::Head { heads: heads.clone() });
+        let mut tree = Tree::default();
+        handed.logs[first].2.iter().for_each(|entry| tree.push(leaf_hash(entry)));
+        let sees = |previous: &mut Option<Box<Previous>>| {
+            let head = &mut previous.as_mut().unwrap().head;
+            head.root = tree.root_at(head.size).unwrap();
+        };
+        handed.genesis(sees);
+        handed.change(2, 1, |body| {
+            if let Body::Charter { from, .. } = body {
+                *from = if early { Time(0) } else { *from };
+            }
+        });
+        handed.check(&story, 2, "A06")
+    };
+    assert_eq!(begins(false).outcome, Outcome::Pass, "{:?}", begins(false));
+    let check = begins(true);
+    assert!(
+        check.outcome == Outcome::Fail && check.text.contains("version 2 lists this log from"),
+        "{check:?}"
+    );
 }
 
 /// What a genesis says, its head aside.
