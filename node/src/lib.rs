@@ -58,5 +58,6 @@ pub mod signed;
 pub mod staying_out;
 pub mod storage;
 pub mod succession;
+pub mod tokens;
 pub mod verify;
 pub mod view;

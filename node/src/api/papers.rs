@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use axum::Json;
 use axum::extract::State;
+use datacoop_policy::QueryId;
 use datacoop_protocol::certificate::{NotCertified, finish};
 use datacoop_protocol::member::opening::NotShown;
 use serde::{Deserialize, Serialize};
@@ -67,17 +68,9 @@ pub(super) async fn certificate(
     Json(request): Json<CertificateRequest>,
 ) -> Answer {
     let CertificateRequest { query, file } = request;
-    let shelf = Shelf::read(handle.home())?;
-    let gathered = handle.view(move |member| {
-        let round = find_round(member.fold(), &query)?;
-        let none =
-            |why: NotCertified| CommandError { exit: exit_of(&why), ..CommandError::failed(why.to_string()) };
-        Ok::<_, CommandError>((round.id, shelf.gather(member, &round).map_err(none)?))
-    });
-    let (id, gathered) = gathered.await.ok_or_else(stopped)??;
+    let (id, text) = certificate_text(&handle, query).await?;
     let shown = file.display().to_string();
     let written = tokio::task::spawn_blocking(move || {
-        let text = finish(&gathered).map_err(|why| CommandError::failed(why.to_string()))?;
         write_certificate(&file, &text).map_err(|error| CommandError::usage(error.to_string()))?;
         Ok::<_, CommandError>(text.len())
     });
@@ -85,6 +78,24 @@ pub(super) async fn certificate(
     Ok(Json(
         json!({ "schema": "datacoop.certificate/1", "query": id.to_string(), "file": shown, "bytes": bytes }),
     ))
+}
+
+/// The Certificate of a Release. Errors: there is none, or not enough witnesses have seen it yet.
+pub(crate) async fn certificate_text(
+    handle: &Handle,
+    query: String,
+) -> Result<(QueryId, String), CommandError> {
+    let shelf = Shelf::read(handle.home()).map_err(|error| CommandError::failed(error.to_string()))?;
+    let gathered = handle.view(move |member| {
+        let round = find_round(member.fold(), &query)?;
+        let none =
+            |why: NotCertified| CommandError { exit: exit_of(&why), ..CommandError::failed(why.to_string()) };
+        Ok::<_, CommandError>((round.id, shelf.gather(member, &round).map_err(none)?))
+    });
+    let (id, gathered) = gathered.await.ok_or_else(stopped)??;
+    let finished = tokio::task::spawn_blocking(move || finish(&gathered));
+    let text = finished.await.map_err(|error| CommandError::failed(error.to_string()))?;
+    Ok((id, text.map_err(|why| CommandError::failed(why.to_string()))?))
 }
 
 /// A Release that enough witnesses have not seen yet may be certified later; another is none to certify.

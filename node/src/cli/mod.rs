@@ -39,6 +39,7 @@ mod rotate;
 mod show;
 mod sql;
 mod succession;
+mod token;
 mod try_limits;
 mod verify;
 mod vocabulary;
@@ -139,6 +140,9 @@ enum Command {
     Run(node::RunArgs),
     /// Get an address that opens the running node's pages in a browser
     Open,
+    /// Make, list and take back tokens for programs that use the pages' JSON interface
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Make a folder that refuses to start ready to take its log back from the other members
     Restore(restore::RestoreArgs),
     /// Say in a few lines how the node is
@@ -286,6 +290,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Import(args) => import::import(&common, *args).await,
         Command::Run(args) => node::run(&common, &args).await,
         Command::Open => node::open(&common),
+        Command::Token(command) => token::token(&common, command),
         Command::Restore(args) => restore::restore(&common, &args),
         Command::Status => node::status(&common),
         Command::Ask(args) => ask::ask(&common, &args),

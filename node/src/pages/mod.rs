@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{DefaultBodyLimit, Form, FromRef, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
@@ -33,7 +33,9 @@ use maud::html;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-use crate::api::stopped;
+pub(crate) use ask::openings_json;
+
+use crate::api::{stopped, v1};
 use crate::clock;
 use crate::driver::Handle;
 use crate::error::CommandError;
@@ -53,6 +55,9 @@ const FORM_BYTES_MAX: usize = 16 * 1024;
 const WORDS_BYTES_MAX: usize = 3 * 3 * LAY_BYTES_MAX + FORM_BYTES_MAX;
 /// How often files that nobody came back for are looked for.
 const SWEEP_TIME: Duration = Duration::from_secs(60);
+
+/// Where programs go, with a token instead of a session.
+pub(super) const API: &str = "/api/";
 
 /// What every page may use.
 #[derive(Clone)]
@@ -180,6 +185,7 @@ fn router(shared: Shared) -> Router {
         .route("/assets/1/icon.svg", get(icon))
         .route("/assets/{hash}/pages.js", get(script))
         .route("/csp-report", post(csp_report))
+        .nest("/api/v1", v1::router(shared.handle.clone(), shared.asking.clone()))
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(middleware::from_fn_with_state(shared.door.clone(), guard))
@@ -288,7 +294,11 @@ async fn figures(State(handle): State<Handle>) -> Response {
     frame_of(&handle).await.page("/help/figures", "How to read our figures", &body)
 }
 
-async fn nowhere(State(handle): State<Handle>) -> Response {
+async fn nowhere(State(handle): State<Handle>, uri: Uri) -> Response {
+    // Programs come here without a session: they are told nothing of the node.
+    if uri.path().starts_with(API) {
+        return v1::nowhere().await;
+    }
     let error = CommandError::usage("there is no such page".into()).hint("go on from Home");
     let mut response = frame_of(&handle).await.error("", &error);
     *response.status_mut() = StatusCode::NOT_FOUND;

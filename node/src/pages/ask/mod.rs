@@ -21,7 +21,7 @@ use datacoop_policy::{Day, PrivacyLoss, QueryId};
 use datacoop_protocol::member::Member;
 use maud::{Markup, html};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::frame::encoded;
 use super::words::{days, said};
@@ -146,6 +146,22 @@ impl Openings {
 fn vocabularies_of(charter: &Charter) -> BTreeSet<String> {
     let datasets = charter.fields().datasets.iter();
     datasets.flat_map(|dataset| dataset.vocabularies.iter().map(|(name, _)| name.clone())).collect()
+}
+
+/// The catalogue with the purposes that allow each question now: `datacoop.askable/1`.
+pub(crate) fn openings_json(member: &Member) -> Value {
+    let openings = Openings::of(member);
+    let purposes = openings.purposes.iter().map(|open| {
+        json!({ "id": open.id, "title": open.title, "plain": open.plain, "until": open.until.to_string() })
+    });
+    let questions = catalogue().iter().map(|known| {
+        let line = line(&openings, &known.draft, Some(&known.about));
+        json!({ "id": line.id, "title": line.title, "problem": line.problem, "theme": line.theme, "points": line.points,
+                "vocabulary": known.draft.vocabulary, "period": known.draft.period, "params": known.draft.param,
+                "purposes": line.purposes, "closed": line.closed })
+    });
+    json!({ "schema": "datacoop.askable/1", "demo": member.fold().charter().fields().demo, "may_ask": openings.may_ask,
+            "purposes": purposes.collect::<Vec<_>>(), "questions": questions.collect::<Vec<_>>() })
 }
 
 /// A question as the list shows it.
