@@ -112,7 +112,7 @@ fn a_messy_spreadsheet_is_mended_in_the_page_and_imported_as_the_command_line_wo
 
 /// What Data says of an import, its rows that were left out, and that it can be taken back once.
 fn check_held(coop: &Coop, browser: &Browser) {
-    let data = check_page(&browser, "/data");
+    let data = check_page(browser, "/data");
     for said in ["attendance/1", "11, about 3 people", "2025-12-01 to 2025-12-17", "1 rows were left out"] {
         assert!(data.contains(said), "Data does not say {said}: {data}");
     }
@@ -135,7 +135,7 @@ fn check_held(coop: &Coop, browser: &Browser) {
         check_page(browser, undone.leads_to()).contains("The newest import as attendance/1 is taken back")
     );
     refused(&browser.post("/data/undo", "vocabulary=attendance%2F1&snapshot=1"), "not the newest any more");
-    assert!(!check_page(&browser, "/data?undone=%3Ci%3E").contains("is taken back"), "no text of a link");
+    assert!(!check_page(browser, "/data?undone=%3Ci%3E").contains("is taken back"), "no text of a link");
     assert!(!coop.status(0)["datasets"].to_string().contains("pupils"), "{}", coop.status(0));
     // The exam results are those of the running node's charter: taken back, it has none to answer about.
     let answers = |coop: &Coop| coop.status(0)["datasets"].to_string().contains("exam");
