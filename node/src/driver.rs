@@ -12,7 +12,7 @@ use datacoop_policy::limits::Limits;
 use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::{Day, Digest, MemberId, QueryId, Span};
 use datacoop_protocol::acts::Act;
-use datacoop_protocol::bounds::PIECE_BYTES_MAX;
+use datacoop_protocol::bounds::{PIECE_BYTES_MAX, PULL_EVERY};
 use datacoop_protocol::entry::{QueryBody, Ref};
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::keys::Keys;
@@ -302,6 +302,7 @@ impl Node {
             declared: home.declared(&chain)?,
             answer_grid: Span(config.answer_grid),
             asks_first: true,
+            pull_every: PULL_EVERY,
         };
         let vocabularies: BTreeMap<_, _> =
             home.vocabularies()?.into_iter().map(|(hash, (_, vocabulary))| (hash, vocabulary)).collect();

@@ -23,6 +23,8 @@ pub enum Exit {
     NotRunning = 11,
     /// Locked.
     Locked = 12,
+    /// A law of the simulated world was broken.
+    Law = 20,
 }
 
 /// The person here asked the impossible, or the machine failed.

@@ -1,6 +1,6 @@
 //! Virtual time, the queue, one step at a time. Must not know what is inside a Member.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -11,137 +11,20 @@ use datacoop_policy::limits::Limits;
 use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
+use datacoop_protocol::bounds::PULL_EVERY;
 use datacoop_protocol::log::note::Checkpoint;
 use datacoop_protocol::log::tree::sha256;
-use datacoop_protocol::member::port::{Event, Input, Noise, Output, RoundSecret, RoundSecrets, Tally};
+use datacoop_protocol::member::port::{Event, Input, Noise, Output, Tally};
 use datacoop_protocol::member::work::{Computed, Work};
-use datacoop_protocol::member::{Member, Settings, Start};
+use datacoop_protocol::member::{Member, RestoreError, Settings, Start};
 use datacoop_protocol::sampler::discrete_gaussian;
 use datacoop_protocol::seed::Seed;
-use datacoop_protocol::wire::{Record, piece};
+use datacoop_protocol::wire::piece;
 use zeroize::Zeroizing;
 
 use crate::coop::Founder;
-
-/// Where a member keeps what must outlive a crash.
-pub trait Store {
-    /// What a start finds. Errors: the member cannot start now.
-    fn open(&mut self) -> Result<Kept, String>;
-    /// The member started; these are the blobs that its entries name.
-    fn started(&mut self, named: &BTreeSet<Digest>) -> Result<(), String>;
-    /// Does what is the disk's of an output and gives back the rest, not before all that was to be
-    /// durable is. Errors: the disk failed, which ends this life of the member.
-    fn take(&mut self, now: Time, output: Output) -> Result<Option<Output>, String>;
-    /// After the last output of an input.
-    fn settle(&mut self, now: Time) -> Result<(), String>;
-    /// A blob.
-    fn blob(&self, hash: &Digest) -> Option<Arc<[u8]>>;
-    /// What is kept for an auditor of a round; `None` where a store keeps none.
-    fn opening(&self, _: &QueryId) -> Option<Zeroizing<Vec<u8>>> {
-        None
-    }
-}
-
-/// What a start finds.
-pub struct Kept {
-    /// The journal, in order.
-    pub records: Vec<Record>,
-    /// The newest head that was signed: entries, and the note.
-    pub last_signed: Option<(u64, String)>,
-    /// Secrets of open rounds.
-    pub secrets: RoundSecrets,
-    /// Rounds of which an opening is kept.
-    pub openings: BTreeSet<QueryId>,
-    /// Names of the blobs.
-    pub held: BTreeSet<Digest>,
-}
-
-/// A disk in memory. What a crash leaves: whatever was stored, and nothing after the last barrier.
-#[derive(Default)]
-pub struct Disk {
-    records: Vec<Record>,
-    synced: usize,
-    last_signed: Option<(u64, String)>,
-    secrets: BTreeMap<QueryId, Vec<u8>>,
-    openings: BTreeMap<QueryId, Zeroizing<Vec<u8>>>,
-    blobs: BTreeMap<Digest, Arc<[u8]>>,
-    /// Which of them are sealed shares, and of which round.
-    shares: BTreeMap<Digest, QueryId>,
-}
-
-impl Store for Disk {
-    fn open(&mut self) -> Result<Kept, String> {
-        self.records.truncate(self.synced);
-        let secrets = self.secrets.iter().filter_map(|(id, bytes)| Some((*id, RoundSecret::parse(bytes)?)));
-        Ok(Kept {
-            records: self.records.clone(),
-            last_signed: self.last_signed.clone(),
-            secrets: secrets.collect(),
-            openings: self.openings.keys().copied().collect(),
-            held: self.blobs.keys().copied().collect(),
-        })
-    }
-
-    fn started(&mut self, _: &BTreeSet<Digest>) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn take(&mut self, _: Time, output: Output) -> Result<Option<Output>, String> {
-        match output {
-            Output::Store(record) => {
-                self.records.push(record);
-                self.synced = self.records.len();
-            }
-            Output::Keep(record) => self.records.push(record),
-            Output::Sign { size, note } => {
-                self.synced = self.records.len();
-                self.last_signed = Some((size, note));
-            }
-            Output::StoreBlob { hash, bytes, round } => {
-                self.blobs.insert(hash, bytes);
-                self.shares.extend(round.map(|round| (hash, round)));
-            }
-            Output::RemoveShares(round) => {
-                self.blobs.retain(|hash, _| self.shares.get(hash) != Some(&round));
-            }
-            Output::KeepSecret(id, secret) => {
-                self.secrets.insert(id, secret.to_bytes().to_vec());
-            }
-            Output::EraseSecret(id) => {
-                self.secrets.remove(&id);
-            }
-            Output::KeepOpening(id, bytes) => {
-                self.openings.insert(id, bytes);
-            }
-            Output::EraseOpening(id) => {
-                self.openings.remove(&id);
-            }
-            other @ (Output::LoadBlob(_)
-            | Output::Dial(..)
-            | Output::Hangup(_)
-            | Output::Request { .. }
-            | Output::Reply { .. }
-            | Output::ReplyPiece { .. }
-            | Output::Tabulate(..)
-            | Output::Draw { .. }
-            | Output::Compute(_)
-            | Output::Tell(_)) => return Ok(Some(other)),
-        }
-        Ok(None)
-    }
-
-    fn settle(&mut self, _: Time) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn blob(&self, hash: &Digest) -> Option<Arc<[u8]>> {
-        self.blobs.get(hash).cloned()
-    }
-
-    fn opening(&self, id: &QueryId) -> Option<Zeroizing<Vec<u8>>> {
-        self.openings.get(id).cloned()
-    }
-}
+pub use crate::disk::{Disk, Kept, Store};
+use crate::wires::{HANDSHAKE, REQUEST_WAIT, SILENCE, Wires};
 
 /// A charter's note in this world, where nobody signs: its hash alone.
 fn note_of(charter: &Charter) -> [u8; 32] {
@@ -190,6 +73,42 @@ pub struct Sent {
     pub bytes: usize,
 }
 
+/// What happens at a member, as one sees it who stands beside it.
+pub enum Seen<'a> {
+    /// It starts.
+    Start(&'a Member),
+    /// It cannot start from what its disk holds.
+    Stuck(&'a RestoreError),
+    /// Something happens to it, at so much by its own clock.
+    Input(&'a Input, Time),
+    /// It does something; the disk has done its part.
+    Output(&'a Output),
+    /// Its process ends.
+    Stop,
+    /// Its machine sleeps.
+    Sleep,
+    /// Its machine wakes.
+    Wake,
+}
+
+/// Who looks on: when, the member's number, and what happens. Of an output it is told once the disk has done its
+/// part, and before anything else follows from it.
+pub type Watcher = Box<dyn FnMut(Time, usize, Seen<'_>)>;
+
+/// Changes what a member's program puts out after one input: to break it on purpose.
+pub type Twist = Box<dyn FnMut(usize, Vec<Output>) -> Vec<Output>>;
+
+/// Whether a machine runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Power {
+    /// It runs.
+    On,
+    /// Its lid is closed: the process stands still.
+    Asleep,
+    /// It is off, and stays so until it is switched on.
+    Off,
+}
+
 struct Site {
     founder: Founder,
     /// Versions of the charter that its people gave it, the first first; of none it is not a member yet.
@@ -210,13 +129,24 @@ struct Site {
     executed: u64,
     /// When it wants to be woken, by its own clock, as it said after its last input.
     due: Option<Time>,
+    /// The same by the world's clock, while it runs.
+    waits_until: Option<Time>,
     crash_at: Option<u64>,
     links: BTreeSet<usize>,
+    /// What a twist made of its outputs and nobody has done yet.
+    twisted: VecDeque<Output>,
+    power: Power,
+    /// Peers that are gone without its knowing yet.
+    stale: BTreeSet<usize>,
+    /// What its own machine has for it once it wakes.
+    deferred: Vec<Input>,
 }
 
 enum Happening {
     Input(usize, u32, Box<Input>),
     Start(usize),
+    /// A peer's silence is noticed.
+    Silence(usize, u32, usize),
 }
 
 /// Members, their disks, and the wires between them.
@@ -245,6 +175,17 @@ pub struct World {
     pub frames: Vec<Vec<u8>>,
     /// Every message that was sent, pieces of blobs too, from outside.
     pub sent: Vec<Sent>,
+    /// Whether `events`, `frames` and `sent` are filled: over a long time they would fill the memory.
+    pub keeps: bool,
+    /// Who looks on.
+    pub watcher: Option<Watcher>,
+    /// What breaks members' programs on purpose.
+    pub twist: Option<Twist>,
+    /// How members pull, from their next start on.
+    pub pull_every: Span,
+    wires: Wires,
+    /// When members want to be woken, by the world's time.
+    dues: BTreeSet<(Time, usize)>,
     /// How long a crashed member stays away.
     pub away: Span,
     /// The grid on which members answer, from their next start on.
@@ -282,10 +223,16 @@ impl World {
                 starts: 0,
                 executed: 0,
                 due: None,
+                waits_until: None,
                 crash_at: None,
                 links: BTreeSet::new(),
+                twisted: VecDeque::new(),
+                power: Power::On,
+                stale: BTreeSet::new(),
+                deferred: vec![],
             })
             .collect();
+        let wires = Wires::plain(seed.clone());
         let mut world = Self {
             now,
             seed,
@@ -303,6 +250,12 @@ impl World {
             events: vec![],
             frames: vec![],
             sent: vec![],
+            keeps: true,
+            watcher: None,
+            twist: None,
+            pull_every: PULL_EVERY,
+            wires,
+            dues: BTreeSet::new(),
             away: Span(500),
             answer_grid: Span(0),
             signed: BTreeMap::new(),
@@ -413,6 +366,96 @@ impl World {
     /// Sets a member's clock ahead of the world's by so many milliseconds, or back.
     pub fn set_clock(&mut self, site: usize, ahead: i64) {
         self.sites[site].ahead = ahead;
+        self.note_due(site);
+    }
+
+    /// Puts other wires between the members.
+    pub fn set_wires(&mut self, wires: Wires) {
+        self.wires = wires;
+    }
+
+    /// The wires, to trouble them.
+    pub fn wires(&mut self) -> &mut Wires {
+        &mut self.wires
+    }
+
+    /// How many members there are.
+    pub fn members(&self) -> usize {
+        self.sites.len()
+    }
+
+    /// Whether a member's machine runs.
+    pub fn power(&self, site: usize) -> Power {
+        self.sites[site].power
+    }
+
+    /// How far a member's clock is ahead, in milliseconds.
+    pub fn ahead(&self, site: usize) -> i64 {
+        self.sites[site].ahead
+    }
+
+    /// A member's name and keys.
+    pub fn founder(&self, site: usize) -> &Founder {
+        &self.sites[site].founder
+    }
+
+    /// A member's number by its name.
+    pub fn number(&self, id: &MemberId) -> Option<usize> {
+        self.number.get(id).copied()
+    }
+
+    /// Frames that are on their way.
+    pub fn under_way(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The lid closes: nothing happens to this member, and others notice its silence after a while.
+    pub fn sleep(&mut self, site: usize) {
+        if self.sites[site].power != Power::On {
+            return;
+        }
+        self.sites[site].power = Power::Asleep;
+        self.see(site, Seen::Sleep);
+        self.lose_links(site, SILENCE);
+        self.note_due(site);
+    }
+
+    /// Switches a machine off; the process ends at once, as in a crash.
+    pub fn switch_off(&mut self, site: usize) {
+        if self.sites[site].power != Power::Off {
+            self.end_life(site);
+            self.sites[site].power = Power::Off;
+        }
+    }
+
+    /// Opens the lid, or switches a machine on.
+    pub fn wake(&mut self, site: usize) {
+        match std::mem::replace(&mut self.sites[site].power, Power::On) {
+            Power::On => {}
+            Power::Off => self.schedule(Span(0), Happening::Start(site)),
+            Power::Asleep => {
+                self.see(site, Seen::Wake);
+                if self.sites[site].member.is_none() {
+                    self.schedule(Span(0), Happening::Start(site));
+                    return;
+                }
+                // The driver drops every connection, and dials anew.
+                for peer in std::mem::take(&mut self.sites[site].stale) {
+                    let id = self.sites[peer].founder.id.clone();
+                    self.feed(site, Input::Disconnected(id));
+                }
+                for input in std::mem::take(&mut self.sites[site].deferred) {
+                    self.feed(site, input);
+                }
+                self.feed(site, Input::Wake);
+            }
+        }
+    }
+
+    fn see(&mut self, site: usize, seen: Seen<'_>) {
+        if let Some(watcher) = &mut self.watcher {
+            watcher(self.now, site, seen);
+        }
     }
 
     /// What time it is for a member.
@@ -461,12 +504,19 @@ impl World {
     }
 
     fn next_wake(&self) -> Option<(Time, usize)> {
-        let due = |(i, site): (usize, &Site)| {
-            let at = Time(site.due?.0.saturating_add_signed(site.ahead.saturating_neg()));
-            // A member that was woken at its moment names a later one: nobody waits for a quiet wire.
-            Some((at.max(self.now), i))
-        };
-        self.sites.iter().enumerate().filter_map(due).min()
+        // A member that was woken at its moment names a later one: nobody waits for a quiet wire.
+        self.dues.first().map(|(at, site)| ((*at).max(self.now), *site))
+    }
+
+    /// Puts down when a member wants to be woken.
+    fn note_due(&mut self, number: usize) {
+        let site = &mut self.sites[number];
+        if let Some(at) = site.waits_until.take() {
+            self.dues.remove(&(at, number));
+        }
+        let due = site.due.filter(|_| site.power == Power::On && site.member.is_some());
+        site.waits_until = due.map(|due| Time(due.0.saturating_add_signed(site.ahead.saturating_neg())));
+        self.dues.extend(site.waits_until.map(|at| (at, number)));
     }
 
     fn schedule(&mut self, wait: Span, happening: Happening) {
@@ -474,18 +524,53 @@ impl World {
         self.queue.insert((self.now + wait, self.count), happening);
     }
 
-    /// A wire's delay for the next message: 1 to 16 ms.
+    /// How long the next signal takes.
     fn delay(&mut self) -> Span {
-        Span(1 + u64::from(self.seed.bytes(&format!("network/{}", self.count))[0] % 16))
+        self.wires.delay(self.count)
     }
 
     fn step(&mut self) {
         let Some(((at, _), happening)) = self.queue.pop_first() else { return };
         self.now = self.now.max(at);
         match happening {
+            Happening::Start(site) if self.sites[site].power != Power::On => {}
             Happening::Start(site) => self.start(site),
-            Happening::Input(site, life, input) if self.sites[site].starts == life => self.feed(site, *input),
+            Happening::Input(site, life, input) if self.sites[site].starts == life => {
+                self.arrive(site, *input)
+            }
             Happening::Input(..) => {}
+            Happening::Silence(site, life, peer) => {
+                let is_life = self.sites[site].starts == life && self.sites[site].power == Power::On;
+                if is_life && self.sites[site].stale.remove(&peer) {
+                    let id = self.sites[peer].founder.id.clone();
+                    self.feed(site, Input::Disconnected(id));
+                }
+            }
+        }
+    }
+
+    /// An input comes to a member that may be asleep: what its own machine has for it waits, what others sent is
+    /// lost with the connection.
+    fn arrive(&mut self, site: usize, input: Input) {
+        if self.sites[site].power == Power::On {
+            return self.feed(site, input);
+        }
+        match &input {
+            Input::Request { .. }
+            | Input::Reply { .. }
+            | Input::NoReply { .. }
+            | Input::Connected(_)
+            | Input::Disconnected(_)
+            | Input::DialFailed(_)
+            | Input::Wake => {}
+            Input::Tabulated(..)
+            | Input::Drawn(..)
+            | Input::Computed(_)
+            | Input::Loaded(..)
+            | Input::Ask { .. }
+            | Input::Act { .. }
+            | Input::Decide { .. }
+            | Input::Narrow(_) => self.sites[site].deferred.push(input),
         }
     }
 
@@ -493,6 +578,9 @@ impl World {
         let site = &mut self.sites[number];
         let Some(charter) = site.charters.last() else { return };
         let declared = charter.fields().datasets.iter().map(|dataset| dataset.id.clone()).collect();
+        if site.member.is_some() {
+            return;
+        }
         site.starts += 1;
         let Ok(kept) = site.disk.open() else {
             let away = self.away;
@@ -516,6 +604,7 @@ impl World {
                 declared,
                 answer_grid: self.answer_grid,
                 asks_first: self.asks_first,
+                pull_every: self.pull_every,
             },
             charters: site.charters.iter().map(|charter| (charter.clone(), note_name(charter))).collect(),
             rivals: site.rivals.iter().map(|rival| (*rival, sha256(&[&rival.0]))).collect(),
@@ -527,7 +616,12 @@ impl World {
             held: notes.into_iter().chain(kept.held).collect(),
         };
         let now = self.clock(number);
-        let member = Member::restore(now, start).expect("LAW: what a crash leaves is enough to start from");
+        let member = match Member::restore(now, start) {
+            Ok(member) => member,
+            Err(error) if self.watcher.is_some() => return self.see(number, Seen::Stuck(&error)),
+            Err(error) => panic!("LAW: what a crash leaves is enough to start from: {error}"),
+        };
+        self.see(number, Seen::Start(&member));
         let named = member.named_blobs();
         self.sites[number].member = Some(member);
         match self.sites[number].disk.started(&named) {
@@ -538,21 +632,34 @@ impl World {
 
     fn feed(&mut self, site: usize, input: Input) {
         let now = self.clock(site);
-        let Some(member) = self.sites[site].member.as_mut() else { return };
-        member.handle_input(now, input);
+        if self.sites[site].member.is_none() {
+            return;
+        }
+        self.see(site, Seen::Input(&input, now));
+        if let Some(member) = self.sites[site].member.as_mut() {
+            member.handle_input(now, input);
+        }
         self.drain(site);
     }
 
     fn drain(&mut self, site: usize) {
-        while let Some(output) = self.sites[site].member.as_mut().and_then(Member::poll_output) {
+        while let Some(output) = self.next_output(site) {
             if self.sites[site].crash_at == Some(self.sites[site].executed) {
                 self.crash(site);
                 return;
             }
             self.sites[site].executed += 1;
             let now = self.clock(site);
+            if let Some(watcher) = &mut self.watcher
+                && is_for_disk(&output)
+            {
+                watcher(self.now, site, Seen::Output(&output));
+            }
             match self.sites[site].disk.take(now, output) {
-                Ok(Some(output)) => self.execute(site, output),
+                Ok(Some(output)) => {
+                    self.see(site, Seen::Output(&output));
+                    self.execute(site, output);
+                }
                 Ok(None) => {}
                 Err(_) => return self.crash(site),
             }
@@ -563,24 +670,76 @@ impl World {
         }
         let due = self.sites[site].member.as_ref().and_then(|member| member.poll_timeout());
         self.sites[site].due = due.map(|(at, _)| at);
+        self.note_due(site);
+    }
+
+    fn next_output(&mut self, site: usize) -> Option<Output> {
+        let Some(twist) = &mut self.twist else {
+            return self.sites[site].member.as_mut().and_then(Member::poll_output);
+        };
+        if self.sites[site].twisted.is_empty() {
+            let member = self.sites[site].member.as_mut()?;
+            let all: Vec<Output> = std::iter::from_fn(|| member.poll_output()).collect();
+            self.sites[site].twisted = twist(site, all).into();
+        }
+        self.sites[site].twisted.pop_front()
     }
 
     fn crash(&mut self, site: usize) {
-        self.sites[site].crash_at = None;
-        self.sites[site].member = None;
-        self.sites[site].due = None;
-        let id = self.sites[site].founder.id.clone();
-        for other in std::mem::take(&mut self.sites[site].links) {
-            self.sites[other].links.remove(&site);
-            let life = self.sites[other].starts;
-            self.schedule(Span(1), Happening::Input(other, life, Box::new(Input::Disconnected(id.clone()))));
-        }
+        self.end_life(site);
         let away = self.away;
         self.schedule(away, Happening::Start(site));
     }
 
+    /// The process ends.
+    fn end_life(&mut self, site: usize) {
+        if self.sites[site].member.take().is_some() {
+            self.sites[site].disk.crash();
+            self.see(site, Seen::Stop);
+        }
+        let own = &mut self.sites[site];
+        (own.crash_at, own.due) = (None, None);
+        own.twisted.clear();
+        own.deferred.clear();
+        own.stale.clear();
+        self.note_due(site);
+        // Its machine closes the connections, so the others know at once.
+        self.lose_links(site, Span(1));
+        self.sites[site].stale.clear();
+    }
+
+    /// The connections of a member are gone, which each other side notices after so long.
+    fn lose_links(&mut self, site: usize, noticed: Span) {
+        for other in std::mem::take(&mut self.sites[site].links) {
+            self.sites[other].links.remove(&site);
+            self.sites[site].stale.insert(other);
+            self.lose_link(other, site, noticed);
+        }
+    }
+
+    fn lose_link(&mut self, site: usize, peer: usize, noticed: Span) {
+        self.sites[site].stale.insert(peer);
+        let life = self.sites[site].starts;
+        self.schedule(noticed, Happening::Silence(site, life, peer));
+    }
+
+    /// Cuts the way from one to the other, or opens it again: what connection they have is lost once it is missed.
+    pub fn cut(&mut self, from: usize, to: usize, is_cut: bool) {
+        self.wires.cut(from, to, is_cut);
+        if is_cut && self.sites[from].links.remove(&to) {
+            self.sites[to].links.remove(&from);
+            self.lose_link(from, to, SILENCE);
+            self.lose_link(to, from, SILENCE);
+        }
+    }
+
     fn later(&mut self, site: usize, input: Input) {
-        let (life, wait) = (self.sites[site].starts, self.delay());
+        let wait = self.delay();
+        self.later_by(site, wait, input);
+    }
+
+    fn later_by(&mut self, site: usize, wait: Span, input: Input) {
+        let life = self.sites[site].starts;
         self.schedule(wait, Happening::Input(site, life, Box::new(input)));
     }
 
@@ -595,12 +754,16 @@ impl World {
             Output::Hangup(to) => self.hang_up(site, &to),
             Output::Request { to, exchange, bytes } => {
                 let Some(bytes) = self.leaves(site, Way::Request, bytes) else { return };
-                self.frames.push(bytes.clone());
+                if self.keeps {
+                    self.frames.push(bytes.clone());
+                }
                 self.carry(site, &to, Input::Request { from, exchange, bytes });
             }
             Output::Reply { to, exchange, bytes } => {
                 let Some(bytes) = self.leaves(site, Way::Reply, bytes) else { return };
-                self.frames.push(bytes.clone());
+                if self.keeps {
+                    self.frames.push(bytes.clone());
+                }
                 self.carry(site, &to, Input::Reply { from, exchange, bytes });
             }
             Output::ReplyPiece { to, exchange, hash, offset } => {
@@ -635,7 +798,9 @@ impl World {
             Output::Tell(event) => {
                 let note = if let Event::Version { note, .. } = &event { Some(note.clone()) } else { None };
                 let rekeyed = matches!(event, Event::Rekeyed);
-                self.events.push((from, event));
+                if self.keeps {
+                    self.events.push((from, event));
+                }
                 if rekeyed {
                     self.crash(site);
                 }
@@ -678,15 +843,24 @@ impl World {
 
     fn dial(&mut self, site: usize, to: &MemberId) {
         let Some(other) = self.number.get(to).copied() else { return };
-        if self.sites[other].member.is_none() {
-            self.later(site, Input::DialFailed(to.clone()));
-            return;
+        let is_cut = self.wires.is_cut(site, other) || self.wires.is_cut(other, site);
+        let runs = self.sites[other].member.is_some();
+        if !runs || is_cut || self.sites[other].power != Power::On {
+            // A machine that is there says no at once; of one that is not nothing is heard.
+            let silent = self.wires.is_rough() && (is_cut || self.sites[other].power != Power::On);
+            let wait = if silent { HANDSHAKE } else { self.delay() };
+            return self.later_by(site, wait, Input::DialFailed(to.clone()));
         }
         let from = self.sites[site].founder.id.clone();
         self.sites[site].links.insert(other);
         self.sites[other].links.insert(site);
-        self.later(site, Input::Connected(to.clone()));
-        self.later(other, Input::Connected(from));
+        for (at, peer, id) in [(site, other, to), (other, site, &from)] {
+            let wait = self.delay();
+            if self.sites[at].stale.remove(&peer) {
+                self.later_by(at, wait, Input::Disconnected(id.clone()));
+            }
+            self.later_by(at, wait, Input::Connected(id.clone()));
+        }
     }
 
     fn hang_up(&mut self, site: usize, to: &MemberId) {
@@ -700,13 +874,65 @@ impl World {
     }
 
     fn carry(&mut self, site: usize, to: &MemberId, input: Input) {
-        if let Input::Request { bytes, from, .. } | Input::Reply { bytes, from, .. } = &input {
-            let (from, bytes) = (from.clone(), bytes.len());
-            self.sent.push(Sent { at: self.now, from, to: to.clone(), bytes });
+        let (Input::Request { bytes, from, .. } | Input::Reply { bytes, from, .. }) = &input else { return };
+        let length = bytes.len();
+        if self.keeps {
+            self.sent.push(Sent { at: self.now, from: from.clone(), to: to.clone(), bytes: length });
         }
         let Some(other) = self.number.get(to).copied() else { return };
-        if self.sites[site].links.contains(&other) {
-            self.later(other, input);
+        if !self.sites[site].links.contains(&other) {
+            return;
         }
+        let copies = self.wires.fate(self.count, site, other, length);
+        let Some((last, before)) = copies.split_last() else { return self.lost(site, other, &input) };
+        for wait in before {
+            let copy = if let Input::Request { from, exchange, bytes } = &input {
+                Input::Request { from: from.clone(), exchange: *exchange, bytes: bytes.clone() }
+            } else if let Input::Reply { from, exchange, bytes } = &input {
+                Input::Reply { from: from.clone(), exchange: *exchange, bytes: bytes.clone() }
+            } else {
+                return;
+            };
+            self.later_by(other, *wait, copy);
+        }
+        self.later_by(other, *last, input);
+    }
+
+    /// A message is lost: who asked waits for the reply in vain.
+    fn lost(&mut self, site: usize, other: usize, input: &Input) {
+        let (asker, answerer, exchange) = if let Input::Request { exchange, .. } = input {
+            (site, other, *exchange)
+        } else if let Input::Reply { exchange, .. } = input {
+            (other, site, *exchange)
+        } else {
+            return;
+        };
+        let from = self.sites[answerer].founder.id.clone();
+        self.later_by(asker, REQUEST_WAIT, Input::NoReply { from, exchange });
+    }
+}
+
+/// Whether a store does this and gives nothing back: whoever looks on sees it before.
+fn is_for_disk(output: &Output) -> bool {
+    match output {
+        Output::Store(_)
+        | Output::Keep(_)
+        | Output::Sign { .. }
+        | Output::StoreBlob { .. }
+        | Output::RemoveShares(_)
+        | Output::KeepSecret(..)
+        | Output::EraseSecret(_)
+        | Output::KeepOpening(..)
+        | Output::EraseOpening(_) => true,
+        Output::LoadBlob(_)
+        | Output::Dial(..)
+        | Output::Hangup(_)
+        | Output::Request { .. }
+        | Output::Reply { .. }
+        | Output::ReplyPiece { .. }
+        | Output::Tabulate(..)
+        | Output::Draw { .. }
+        | Output::Compute(_)
+        | Output::Tell(_) => false,
     }
 }

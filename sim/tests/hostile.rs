@@ -64,6 +64,7 @@ fn started(asks_first: bool) -> Victim {
             declared: BTreeSet::from(["exam".to_owned()]),
             answer_grid: Span(0),
             asks_first,
+            pull_every: datacoop_protocol::bounds::PULL_EVERY,
         },
         charters: vec![(charter.clone(), charter.hash())],
         rivals: BTreeMap::new(),

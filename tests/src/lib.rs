@@ -30,27 +30,12 @@ pub mod timing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use datacoop_policy::Day;
 use serde_json::Value;
 
 /// How long anything may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Today.
-pub fn today() -> Day {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    Day(i64::try_from(now.as_secs() / 86_400).expect("a day"))
-}
-
-/// From the first day of the academic year that is on to this month and day of its autumn, such as `12-18`.
-pub fn autumn(last: &str) -> &'static str {
-    let today = today().to_string();
-    let year: i64 = today[..4].parse().expect("a year");
-    let year = if &today[5..7] >= "09" { year } else { year - 1 };
-    format!("{year}-09-01..{year}-{last}").leak()
-}
 
 /// A vocabulary of one's own.
 pub const VOCABULARY: &str = r#"

@@ -1,18 +1,9 @@
 //! Members change their charter by the command line, and nodes that were not given the version fetch it from
 //! those that were. Source: CHARTER section 3.
 
-use std::sync::LazyLock;
+use datacoop_tests::{Coop, json, wait_for};
 
-use datacoop_policy::Day;
-use datacoop_tests::{Coop, autumn, json, today, wait_for};
-
-static ASK: LazyLock<[&str; 6]> =
-    LazyLock::new(|| ["ask", "--question", "mean.toml", "--period", autumn("11-20"), "--yes"]);
-
-/// So many days from now, within the charter's life.
-fn in_days(days: i64) -> String {
-    Day(today().0 + days).to_string()
-}
+const ASK: [&str; 6] = ["ask", "--question", "mean.toml", "--period", "2026-09-01..2026-11-20", "--yes"];
 
 fn version(coop: &Coop, n: usize) -> u64 {
     let status = coop.run(n, &["status", "--json"]);
@@ -24,8 +15,7 @@ fn version(coop: &Coop, n: usize) -> u64 {
 fn a_version_is_proposed_signed_by_a_quorum_and_spreads_by_itself() {
     let mut coop = Coop::found(5, 40);
     coop.fails(0, &["charter", "diff"], 2, "one version only");
-    let end = in_days(270);
-    coop.ok(0, &["charter", "propose", "--expires", &end, "-o", "v2.txt"]);
+    coop.ok(0, &["charter", "propose", "--expires", "2027-08-31", "-o", "v2.txt"]);
     // A text that only tightens: fewer cells, and an earlier end.
     let text = std::fs::read_to_string(coop.path("v2.txt")).unwrap();
     let text = text.replace("max_cells = 200", "max_cells = 50");
@@ -39,8 +29,9 @@ fn a_version_is_proposed_signed_by_a_quorum_and_spreads_by_itself() {
     }
     // A text that ends soon says so, sixty days ahead.
     let made = text.lines().find_map(|line| line.strip_prefix("made = ")).expect("a day");
-    let soon = Day::parse(made).map(|day| Day(day.0 + 59)).expect("a day");
-    std::fs::write(coop.path("soon.txt"), text.replacen(&end, &soon.to_string(), 1)).expect("written");
+    let soon = datacoop_policy::Day::parse(made).map(|day| datacoop_policy::Day(day.0 + 59)).expect("a day");
+    std::fs::write(coop.path("soon.txt"), text.replacen("2027-08-31", &soon.to_string(), 1))
+        .expect("written");
     let shown = String::from_utf8(coop.ok(0, &["charter", "show", "soon.txt"]).stdout).expect("text");
     assert!(shown.starts_with(&format!("The charter ends in 59 days, on {soon};")), "{shown}");
     assert!(
@@ -79,8 +70,9 @@ fn whoever_a_version_drops_goes_on_until_it_acts() {
     (0..6).for_each(|n| coop.start(n));
     (0..6).for_each(|n| coop.wait_connected(n));
     let ask = |coop: &Coop, n: usize, last: &str| {
-        let period = autumn(&format!("11-{last}"));
-        let args = ["ask", "--question", "mean.toml", "--period", period, "--yes", "--wait", "60s", "--json"];
+        let period = format!("2026-09-01..2026-11-{last}");
+        let args =
+            ["ask", "--question", "mean.toml", "--period", &period, "--yes", "--wait", "60s", "--json"];
         let asked = json(&coop.ok(n, &args));
         asked["release"]["query"].as_str().unwrap_or_else(|| panic!("{asked}")).to_owned()
     };
@@ -130,8 +122,8 @@ fn whoever_a_version_drops_goes_on_until_it_acts() {
 #[test]
 fn two_rival_versions_halt_the_nodes_that_hear_of_both() {
     let mut coop = Coop::found(5, 40);
-    coop.ok(0, &["charter", "propose", "--expires", &in_days(270), "-o", "one.txt"]);
-    coop.ok(0, &["charter", "propose", "--expires", &in_days(240), "-o", "two.txt"]);
+    coop.ok(0, &["charter", "propose", "--expires", "2027-08-31", "-o", "one.txt"]);
+    coop.ok(0, &["charter", "propose", "--expires", "2027-07-31", "-o", "two.txt"]);
     for n in 0..4 {
         coop.ok(n, &["charter", "sign", "one.txt", "--yes"]);
     }
@@ -154,7 +146,7 @@ fn two_rival_versions_halt_the_nodes_that_hear_of_both() {
             })
         });
     }
-    let refused = coop.run(0, &*ASK);
+    let refused = coop.run(0, &ASK);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(6), "{said}");
     assert!(said.contains("charter_conflict"), "{said}");

@@ -3,7 +3,7 @@
 
 use std::process::Output;
 
-use datacoop_tests::{Coop, autumn, json, wait_for};
+use datacoop_tests::{Coop, json, wait_for};
 use serde_json::Value;
 
 fn text(output: &Output) -> String {
@@ -21,8 +21,8 @@ fn start_all(coop: &mut Coop) {
 
 /// Asks, with three days to join, and does not wait for what comes of it. The first digits of its id.
 fn ask(coop: &Coop, n: usize, last_day: &str) -> String {
-    let period = autumn(last_day);
-    let ask = ["ask", "--question", "mean.toml", "--period", period, "--why", "plan lessons", "--yes"];
+    let period = format!("2026-09-01..{last_day}");
+    let ask = ["ask", "--question", "mean.toml", "--period", &period, "--why", "plan lessons", "--yes"];
     let output = coop.run(n, &[&ask[..], &["--wait=0s", "--json"]].concat());
     assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
     let open = coop.status(n)["open"].clone();
@@ -76,7 +76,7 @@ fn a_question_waits_for_a_yes_is_answered_then_and_a_purpose_is_left_at_once() {
     coop.start(4);
     coop.wait_connected(4);
 
-    let id = ask(&coop, 1, "12-18");
+    let id = ask(&coop, 1, "2026-12-18");
     let one = wait_asked(&coop, 3);
     assert_eq!((&one["title"], &one["asker_name"]), (&"What do they score?".into(), &"School 1".into()));
     assert_eq!((&one["points"], &one["left"]["year"]), (&2.into(), &100.into()));
@@ -107,7 +107,7 @@ fn a_question_waits_for_a_yes_is_answered_then_and_a_purpose_is_left_at_once() {
     coop.fails(3, &["decline", &id, "--yes"], 6, "round is over");
 
     // Declined for good: the file says so, the running node goes by it, and the log gives no reason.
-    let id = ask(&coop, 1, "11-30");
+    let id = ask(&coop, 1, "2026-11-30");
     wait_asked(&coop, 3);
     coop.fails(3, &["decline", "00000000", "--purpose", "--yes"], 2, "can still be declined");
     coop.fails(3, &["decline", &id, "--purpose", "--all", "--yes"], 2, "cannot be used with");
@@ -124,7 +124,7 @@ fn a_question_waits_for_a_yes_is_answered_then_and_a_purpose_is_left_at_once() {
     write_rules(&coop, 2, "default = \"ask\"\n");
     coop.start(2);
     coop.wait_connected(2);
-    let id = ask(&coop, 1, "10-31");
+    let id = ask(&coop, 1, "2026-10-31");
     wait_asked(&coop, 2);
     let declined = json(&coop.ok(2, &["decline", &id, "--yes", "--json"]));
     assert_eq!((&declined["yes"], &declined["verdict"]), (&false.into(), &"no".into()));
@@ -153,7 +153,7 @@ fn an_unanswered_objection_holds_every_node_until_it_is_answered() {
             shown["objections"][0]["text"] == because
         })
     });
-    ask(&coop, 1, "12-18");
+    ask(&coop, 1, "2026-12-18");
     for n in [0, 2, 3, 4] {
         let one = wait_asked(&coop, n);
         assert_eq!(one["hold"]["by"], "objection");

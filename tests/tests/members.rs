@@ -4,7 +4,7 @@
 use datacoop_policy::{Day, Digest};
 use datacoop_protocol::charter_text::{bare_text, parse_charter, sign_charter};
 use datacoop_protocol::keys::Keys;
-use datacoop_tests::{Coop, autumn, json, today, wait_for};
+use datacoop_tests::{Coop, json, wait_for};
 use serde_json::Value;
 
 /// Sets up a node that is no member yet, with its card in `{n}.card`.
@@ -130,6 +130,11 @@ fn dated(text: &str, field: &str, day: Day) -> String {
     text.replacen(line, &format!("{field} = {day}"), 1)
 }
 
+fn today() -> Day {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    Day(i64::try_from(now.as_secs() / 86_400).expect("a day"))
+}
+
 #[test]
 fn a_member_that_fell_silent_is_told_then_marked_and_may_be_woken() {
     let long_ago = |text: String| {
@@ -243,7 +248,7 @@ fn two_bodies_suspend_a_member_that_then_neither_asks_nor_answers() {
         args.map(str::to_owned)
     };
     let ask = |n: usize, last: &str| {
-        let args = args(autumn(&format!("11-{last}")));
+        let args = args(&format!("2026-09-01..2026-11-{last}"));
         coop.run(n, &args.each_ref().map(String::as_str))
     };
     let pause = |n: usize| coop.ok(n, &["pause", "member", "GB-EDU-000005", "--yes"]);

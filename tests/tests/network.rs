@@ -1,12 +1,11 @@
 //! Five real processes on loopback, joined through cards and a charter file.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use datacoop_tests::{Coop, autumn, json, wait_for};
-use std::sync::LazyLock;
+use datacoop_tests::{Coop, json, wait_for};
 use std::time::{Duration, Instant};
 
-static ASK: LazyLock<[&str; 7]> =
-    LazyLock::new(|| ["ask", "--question", "mean.toml", "--period", autumn("12-18"), "--yes", "--json"]);
+const ASK: [&str; 7] =
+    ["ask", "--question", "mean.toml", "--period", "2026-09-01..2026-12-18", "--yes", "--json"];
 
 #[test]
 fn five_processes_answer_and_two_that_are_killed_in_the_middle_lose_nothing() {
@@ -49,7 +48,7 @@ fn five_processes_answer_and_two_that_are_killed_in_the_middle_lose_nothing() {
     assert_eq!(verified["result"], "pass", "{verified:#}");
 
     // Asking again returns the stored release and spends nothing.
-    let again = json(&coop.ok(3, &*ASK));
+    let again = json(&coop.ok(3, &ASK));
     assert_eq!(again["release"]["query"], id.as_str());
     assert_eq!(coop.status(3)["ledger"][0]["spent"]["rho"], "0.005000000");
 
@@ -107,7 +106,7 @@ fn what_cannot_be_is_refused_and_nothing_is_lost() {
         datacoop_tests::QUESTION.replace("[\"F\", \"M\"]", "[\"F\", \"X\"]"),
     )
     .unwrap();
-    let bad = ["ask", "--question", "bad.toml", "--period", autumn("12-18"), "--yes"];
+    let bad = ["ask", "--question", "bad.toml", "--period", "2026-09-01..2026-12-18", "--yes"];
     coop.fails(0, &bad, 2, "not in the closed list of `sex`; allowed: F, M");
     assert!(coop.status(0)["ledger"].as_array().unwrap().is_empty(), "nothing was spent");
     coop.terminate(2);

@@ -37,6 +37,9 @@ mod review;
 mod reviewed;
 mod rotate;
 mod show;
+mod sim;
+mod sim_chaos;
+mod sim_plan;
 mod sql;
 mod succession;
 mod token;
@@ -75,7 +78,8 @@ const AFTER: &str = "First time?  datacoop demo
 
 Exit codes: 0 done, 1 failed, 2 usage or unreadable input, 3 two signed histories of one log,
 4 privacy budget would be exceeded, 5 aborted or too few members, 6 refused by another rule,
-7 asked and still going, 10 no node here, 11 node busy or not running, 12 locked, 130 cancelled";
+7 asked and still going, 10 no node here, 11 node busy or not running, 12 locked, 20 a law of the
+simulated world was broken, 130 cancelled";
 
 #[derive(Parser)]
 #[command(name = "datacoop", version, about = "Benchmark together; keep your data at home", long_about = ABOUT, after_help = AFTER)]
@@ -212,6 +216,9 @@ enum Command {
     Register(register::RegisterCommand),
     /// Write the papers a data protection officer and families need, from what is in force here
     Papers(papers::PapersArgs),
+    /// Simulate a co-operative in a box
+    #[command(subcommand)]
+    Sim(sim::SimCommand),
 }
 
 /// The exit code of what was ended from the keyboard.
@@ -322,6 +329,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Register(command) => register::register(command),
         Command::Papers(args) => papers::papers(&common, &args),
         Command::Log(command) => log::log(&common, command),
+        Command::Sim(command) => sim::sim(&common, &command),
     }
 }
 

@@ -7,18 +7,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datacoop_policy::{Digest, MemberId, QueryId, Time};
+use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
 
 use super::Member;
 use super::port::{Event, Output};
 use crate::acts::{Act, TEXT_BYTES_MAX};
 use crate::bounds::{
-    ACT_TEXTS_MAX, BLOB_BYTES_MAX, BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, CHARTER_NOTE_BYTES_MAX,
-    PARTIAL_BYTES_MAX, RELAY_WAIT, VERSIONS_FETCHED_MAX,
+    ACT_TEXTS_MAX, BLOB_BYTES_MAX, BLOB_RETRY, BLOB_RETRY_DOUBLINGS, BLOBS_IN_FLIGHT_MAX,
+    CHARTER_NOTE_BYTES_MAX, PARTIAL_BYTES_MAX, RELAY_WAIT, VERSIONS_FETCHED_MAX,
 };
 use crate::entry::{Body, Ref};
 use crate::log::tree::sha256;
 use crate::rounds::{Kind, Logged, Plan, Round};
+
+/// A log's name in frames, and an index in it.
+type Place = ([u8; 32], u64);
 
 /// Who a blob is from and for. One blob may be named by several: whoever copies another's blob name
 /// into an entry of its own takes nothing away from the first.
@@ -28,7 +31,7 @@ struct Need {
     round: QueryId,
     author: MemberId,
     /// The author's entry that names it, by its log's name in frames and its index: a peer must hold that first.
-    at: ([u8; 32], u64),
+    at: Place,
     addressees: Vec<MemberId>,
     /// Whether it is a share, for its addressee alone.
     sealed: bool,
@@ -42,7 +45,7 @@ pub(super) struct Blobs {
     cache: BTreeMap<Digest, Arc<[u8]>>,
     loading: BTreeSet<Digest>,
     needs: BTreeMap<Digest, Vec<Need>>,
-    /// Missing blobs: since when, and how often they were asked for.
+    /// Missing blobs: when they are asked for again, and how often they were.
     wanted: BTreeMap<Digest, (Time, usize)>,
     partial: BTreeMap<(MemberId, Digest), Vec<u8>>,
     /// How many texts of its acts each member named.
@@ -88,6 +91,13 @@ impl Blobs {
         let needs = self.needs.get(hash).map_or(&[][..], Vec::as_slice);
         let sealed = needs.iter().any(|need| need.sealed);
         needs.iter().filter(move |need| need.sealed || !sealed)
+    }
+
+    /// Whose turn it is among blobs: by the entry that names it first, and of its shares by whom it is for. Never by
+    /// its name, which hangs on a share's randomness: no run could be done again.
+    fn turn(&self, hash: &Digest) -> Option<(Place, Vec<MemberId>)> {
+        let first = self.needs.get(hash)?.first()?;
+        Some((first.at, first.addressees.clone()))
     }
 
     fn is_for(&self, member: &MemberId, hash: &Digest) -> bool {
@@ -137,6 +147,13 @@ impl Blobs {
         alone
     }
 
+    /// A peer came that may hold what is missing: it is asked soon.
+    pub(super) fn ask_soon(&mut self, now: Time) {
+        for (at, _) in self.wanted.values_mut() {
+            *at = (*at).min(now + BLOB_RETRY);
+        }
+    }
+
     /// What a peer began to send is lost with its connection.
     pub(super) fn forget_partial(&mut self, peer: &MemberId) {
         self.partial.retain(|(from, _), _| from != peer);
@@ -144,7 +161,7 @@ impl Blobs {
 
     /// When a missing blob is asked for again.
     pub(super) fn timeout(&self, now: Time) -> Option<Time> {
-        self.wanted.values().map(|(since, _)| *since + BLOB_RETRY).filter(|at| *at > now).min()
+        self.wanted.values().map(|(at, _)| *at).filter(|at| *at > now).min()
     }
 }
 
@@ -174,7 +191,7 @@ impl Member {
         }
         self.blobs.held.remove(&hash);
         if self.blobs.is_for(&self.settings.me, &hash) {
-            self.blobs.wanted.insert(hash, (self.now, 0));
+            self.blobs.wanted.insert(hash, (self.now + BLOB_RETRY, 0));
         }
     }
 
@@ -213,7 +230,7 @@ impl Member {
             self.pass_on(&hash);
         } else if for_me {
             // Whoever names it again does not put it off.
-            self.blobs.wanted.entry(hash).or_insert((self.now, 0));
+            self.blobs.wanted.entry(hash).or_insert((self.now + BLOB_RETRY, 0));
         }
     }
 
@@ -310,8 +327,9 @@ impl Member {
 
     /// A peer came: everything it needs that we hold.
     pub(super) fn pass_on_all(&mut self) {
-        let held: Vec<Digest> =
+        let mut held: Vec<Digest> =
             self.blobs.needs.keys().filter(|hash| self.blobs.holds(hash)).copied().collect();
+        held.sort_by_cached_key(|hash| self.blobs.turn(hash));
         for hash in held {
             self.pass_on(&hash);
         }
@@ -367,10 +385,10 @@ impl Member {
     /// Asks again for blobs that have been missing for a while.
     pub(super) fn fetch_missing(&mut self) {
         let wanted = self.blobs.wanted.iter();
-        let overdue = wanted.filter(|(_, (since, _))| *since + BLOB_RETRY <= self.now);
-        let overdue: Vec<(Digest, usize)> =
-            overdue.map(|(hash, (_, tries))| (*hash, *tries)).take(BLOBS_IN_FLIGHT_MAX).collect();
-        for (hash, tries) in overdue {
+        let overdue = wanted.filter(|(_, (at, _))| *at <= self.now);
+        let mut overdue: Vec<(Digest, usize)> = overdue.map(|(hash, (_, tries))| (*hash, *tries)).collect();
+        overdue.sort_by_cached_key(|(hash, _)| self.blobs.turn(hash));
+        for (hash, tries) in overdue.into_iter().take(BLOBS_IN_FLIGHT_MAX) {
             let needs = self.blobs.needs.get(&hash).map_or(&[][..], Vec::as_slice);
             // The author first, then its meeting points in turn.
             let holders: Vec<MemberId> = needs
@@ -384,13 +402,23 @@ impl Member {
                 self.ask_for_blob(peer, hash, offset)
             });
             // Who is busy, or not there, is asked the next time; the turn stays.
-            self.blobs.wanted.insert(hash, (self.now, tries + usize::from(asked)));
+            let wait = if holders.is_empty() { blob_retry(u32::MAX) } else { blob_retry(doublings(tries)) };
+            self.blobs.wanted.insert(hash, (self.now + wait, tries + usize::from(asked)));
         }
     }
 }
 
+fn doublings(tries: usize) -> u32 {
+    u32::try_from(tries).unwrap_or(u32::MAX)
+}
+
+/// How long until a blob is asked for, or offered, again that was so often in vain.
+pub(super) fn blob_retry(tries: u32) -> Span {
+    Span(BLOB_RETRY.0 << tries.min(BLOB_RETRY_DOUBLINGS))
+}
+
 /// Where an entry stands, by the name of its log in frames.
-fn place(at: &Ref) -> ([u8; 32], u64) {
+fn place(at: &Ref) -> Place {
     (sha256(&[at.log.as_bytes()]).0, at.index)
 }
 

@@ -69,6 +69,8 @@ pub struct Settings {
     /// Whether to hear from others how far our own log is before anything is written into it: a folder
     /// may be an old copy and not know it. False only in a world without others.
     pub asks_first: bool,
+    /// How often every connected peer is asked for what push lost: `PULL_EVERY`, but in a simulated year.
+    pub pull_every: Span,
 }
 
 /// What a member starts from.

@@ -8,10 +8,11 @@ use datacoop_policy::charter::Charter;
 use datacoop_policy::{Digest, MemberId, Span, Time};
 
 use super::Member;
+use super::blobs::blob_retry;
 use super::port::{Event, Output};
 use crate::bounds::{
-    BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, COSIGNED_MAX, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY,
-    REDIAL_FIRST, REDIAL_MAX, RELAY_WAIT, REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
+    BLOBS_IN_FLIGHT_MAX, COSIGNED_MAX, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY, REDIAL_FIRST,
+    REDIAL_MAX, RELAY_WAIT, REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
 };
 use crate::fold::{Log, SectionError};
 use crate::rounds::Round;
@@ -42,6 +43,8 @@ struct Put {
     offset: u64,
     /// Not before this: the peer refused it, or did not answer.
     at: Time,
+    /// How often it went.
+    tries: u32,
 }
 
 #[derive(Default)]
@@ -159,7 +162,7 @@ impl Peers {
         let Some(peer) = self.peers.get_mut(to).filter(|peer| peer.connected) else { return false };
         self.attention.insert(to.clone());
         if peer.queued.insert((hash, author.clone())) {
-            peer.puts.push_back(Put { hash, log, index, offset: 0, at });
+            peer.puts.push_back(Put { hash, log, index, offset: 0, at, tries: 0 });
         }
         true
     }
@@ -214,6 +217,7 @@ impl Member {
         peer.connected = true;
         peer.redial_at = None;
         peer.pull_at = now;
+        self.blobs.ask_soon(now);
         self.pass_on_all();
     }
 
@@ -488,7 +492,7 @@ impl Member {
         }
         // A peer that says `more` and brings nothing new is asked again in its turn.
         let again = grew && (more || self.gate.is_some());
-        let next = if again { self.now } else { self.now + PULL_EVERY };
+        let next = if again { self.now } else { self.now + self.pull_wait() };
         if let Some(peer) = self.peers.peers.get_mut(from) {
             // A gap may have asked for a pull meanwhile.
             peer.pull_at = peer.pull_at.min(next);
@@ -523,9 +527,9 @@ impl Member {
         let (offset, at) = match held {
             Some(held) if Some(held) == length => return,
             Some(held) if held > put.offset => (held, Time(0)),
-            _ => (0, now + BLOB_RETRY),
+            _ => (0, now + blob_retry(put.tries)),
         };
-        peer.puts.push_front(Put { offset, at, ..put });
+        peer.puts.push_front(Put { offset, at, tries: put.tries + 1, ..put });
     }
 
     /// Asks a connected peer for a blob.
@@ -570,14 +574,27 @@ impl Member {
         self.after.push(Output::Dial(id.clone(), addresses));
     }
 
+    /// How long until a peer is pulled from again: from a while before a deadline on as often as others count on
+    /// (`DEBIT_GRACE`), else as seldom as our settings say.
+    fn pull_wait(&self) -> Span {
+        let every = self.settings.pull_every;
+        if every <= PULL_EVERY {
+            return every;
+        }
+        let early = Span(3 * PULL_EVERY.0);
+        let deadlines = self.round_timeouts().map(|(_, at, _)| at).filter(|at| *at > self.now);
+        let soon = deadlines.min().map_or(every, |at| Span((at - self.now).0.saturating_sub(early.0)));
+        soon.min(every).max(PULL_EVERY)
+    }
+
     fn pull(&mut self, id: &MemberId) {
-        let now = self.now;
+        let (now, wait) = (self.now, self.pull_wait());
         let Some(peer) = self.peers.peers.get_mut(id) else { return };
         if !peer.connected || peer.pulling || peer.pull_at > now {
             return;
         }
         peer.pulling = true;
-        peer.pull_at = now + PULL_EVERY;
+        peer.pull_at = now + wait;
         let (have, heard) = (self.fold.heads(), self.heard());
         self.request(id, Pending::Pull, &Request::Pull { have, heard });
     }

@@ -84,6 +84,7 @@ impl<'a> Restart<'a> {
                 declared: BTreeSet::from(["exam".to_owned()]),
                 answer_grid: self.grid,
                 asks_first: false,
+                pull_every: datacoop_protocol::bounds::PULL_EVERY,
             },
             charters: vec![(self.logs.charter.clone(), self.logs.charter.hash())],
             rivals: BTreeMap::new(),

@@ -128,6 +128,7 @@ impl Cast {
             declared: BTreeSet::from(["exam".to_owned()]),
             answer_grid: Span(0),
             asks_first: false,
+            pull_every: datacoop_protocol::bounds::PULL_EVERY,
         };
         let start = Start {
             entropy: Seed::new([9; 32]),

@@ -71,7 +71,8 @@ fn field_of(error: &CommandError) -> String {
         | Exit::Going
         | Exit::NoNode
         | Exit::NotRunning
-        | Exit::Locked => "ask",
+        | Exit::Locked
+        | Exit::Law => "ask",
     };
     field.to_owned()
 }

@@ -1,0 +1,229 @@
+//! What goes wrong, as lines with times. Must not know how the world does it.
+
+use std::fmt;
+
+use datacoop_policy::Span;
+
+/// What goes wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FaultKind {
+    /// So many messages in a thousand are lost, for so long.
+    Loss(u32, Span),
+    /// So many in a thousand come twice.
+    Repeat(u32, Span),
+    /// Delays vary by so many doublings more: messages overtake each other.
+    Reorder(u32, Span),
+    /// A member reads so many bytes a millisecond.
+    Slow(usize, u32, Span),
+    /// Nothing passes from one member to another.
+    Cut(usize, usize, Span),
+    /// A member's machine is unreachable, as a meeting point that is down.
+    Down(usize, Span),
+    /// A member's process ends before its output of this number from now, keeping so many frames that were not
+    /// synced, and starts again.
+    Crash(usize, u32, u32),
+    /// A member's next write fails; whether it is there all the same.
+    WriteFails(usize, bool),
+    /// A member's folder is replaced by a backup of this age; whether secrets come back with it, as in a
+    /// machine's snapshot.
+    Restore(usize, Span, bool),
+    /// A blob is gone from a member's disk.
+    LostBlob(usize, u32),
+    /// A member's clock is off by so many milliseconds.
+    Skew(usize, i64),
+    /// It drifts by so many milliseconds a day, for so long.
+    Drift(usize, i64, Span),
+    /// It is a year ahead, or behind, for so long.
+    WrongYear(usize, bool, Span),
+    /// A lid is closed for so long.
+    Lid(usize, Span),
+    /// A machine is switched off for so long.
+    Off(usize, Span),
+    /// A machine is gone for good.
+    Gone(usize),
+    /// The charter's next version spreads; whether it only tightens.
+    Amend(bool),
+    /// A member's keys are in somebody else's hands, who does this from now on.
+    Rogue(usize, Rogue),
+}
+
+/// What a member does that does not keep the rules.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Rogue {
+    /// Shows some members another history of its log.
+    TwoHistories,
+    /// Sends old frames again.
+    Replay,
+    /// Sends bytes that are no frame.
+    Garbage,
+    /// Sends a frame that is too long.
+    Oversize,
+    /// Says nothing more.
+    Withhold,
+    /// Asks many questions at once.
+    Flood,
+    /// Asks under a charter that is not in force.
+    StaleCharter,
+    /// Freezes a second Roster.
+    SecondRoster,
+    /// Freezes a Roster under the minimum.
+    SmallRoster,
+    /// Opens before anybody closed.
+    EarlyOpen,
+    /// Releases sums that nobody opened.
+    FalseRelease,
+    /// Signs another's log.
+    ForgedAuthor,
+    /// Spends one debit on two contributions.
+    TwoContributions,
+}
+
+impl Rogue {
+    /// All, with their names.
+    pub const ALL: [(&'static str, Self); 13] = [
+        ("two_histories", Self::TwoHistories),
+        ("replay", Self::Replay),
+        ("garbage", Self::Garbage),
+        ("oversize", Self::Oversize),
+        ("withhold", Self::Withhold),
+        ("flood", Self::Flood),
+        ("stale_charter", Self::StaleCharter),
+        ("second_roster", Self::SecondRoster),
+        ("small_roster", Self::SmallRoster),
+        ("early_open", Self::EarlyOpen),
+        ("false_release", Self::FalseRelease),
+        ("forged_author", Self::ForgedAuthor),
+        ("two_contributions", Self::TwoContributions),
+    ];
+
+    /// Its name in a scenario.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, rogue)| *rogue == self).map_or("withhold", |(name, _)| name)
+    }
+
+    /// The name's.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(said, _)| *said == name).map(|(_, rogue)| *rogue)
+    }
+}
+
+impl FaultKind {
+    /// Its kind's name in a scenario, and in the counts of what was exercised.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Loss(..) => "loss",
+            Self::Repeat(..) => "repeat",
+            Self::Reorder(..) => "reorder",
+            Self::Slow(..) => "slow_reader",
+            Self::Cut(..) => "cut",
+            Self::Down(..) => "meeting_point_down",
+            Self::Crash(..) => "crash",
+            Self::WriteFails(..) => "write_fails",
+            Self::Restore(_, _, false) => "restore_backup",
+            Self::Restore(_, _, true) => "restore_snapshot",
+            Self::LostBlob(..) => "lost_blob",
+            Self::Skew(..) => "skew",
+            Self::Drift(..) => "drift",
+            Self::WrongYear(..) => "wrong_year",
+            Self::Lid(..) => "lid",
+            Self::Off(..) => "off",
+            Self::Gone(..) => "gone",
+            Self::Amend(..) => "amend",
+            Self::Rogue(..) => "rogue",
+        }
+    }
+
+    /// The member that it befalls, if it is one.
+    pub fn member(&self) -> Option<usize> {
+        match self {
+            Self::Loss(..) | Self::Repeat(..) | Self::Reorder(..) | Self::Amend(..) => None,
+            Self::Slow(site, ..)
+            | Self::Cut(site, ..)
+            | Self::Down(site, ..)
+            | Self::Crash(site, ..)
+            | Self::WriteFails(site, ..)
+            | Self::Restore(site, ..)
+            | Self::LostBlob(site, ..)
+            | Self::Skew(site, ..)
+            | Self::Drift(site, ..)
+            | Self::WrongYear(site, ..)
+            | Self::Lid(site, ..)
+            | Self::Off(site, ..)
+            | Self::Gone(site)
+            | Self::Rogue(site, ..) => Some(*site),
+        }
+    }
+}
+
+impl FaultKind {
+    /// All members that it names.
+    pub fn members(&self) -> impl Iterator<Item = usize> {
+        let to = if let Self::Cut(_, to, _) = self { Some(*to) } else { None };
+        self.member().into_iter().chain(to)
+    }
+}
+
+/// A fault and when it begins, counted from the scenario's first moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// When.
+    pub at: Span,
+    /// What.
+    pub kind: FaultKind,
+}
+
+/// A moment of a scenario: `d3 10:00:00.250`.
+pub fn moment(at: Span) -> String {
+    let (days, rest) = (at.0 / 86_400_000, at.0 % 86_400_000);
+    let (hours, minutes) = (rest / 3_600_000, rest / 60_000 % 60);
+    let (seconds, thousandths) = (rest / 1000 % 60, rest % 1000);
+    match (seconds, thousandths) {
+        (0, 0) => format!("d{days} {hours:02}:{minutes:02}"),
+        (_, 0) => format!("d{days} {hours:02}:{minutes:02}:{seconds:02}"),
+        _ => format!("d{days} {hours:02}:{minutes:02}:{seconds:02}.{thousandths:03}"),
+    }
+}
+
+/// A length of time: `36h`.
+pub fn length(span: Span) -> String {
+    for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)] {
+        if span.0 > 0 && span.0.is_multiple_of(size) {
+            return format!("{}{unit}", span.0 / size);
+        }
+    }
+    format!("{}ms", span.0)
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{ at=\"{}\", kind=\"{}\"", moment(self.at), self.kind.name())?;
+        if let Some(site) = self.kind.member() {
+            write!(f, ", member={site}")?;
+        }
+        let long = |span: &Span| length(*span);
+        match &self.kind {
+            FaultKind::Loss(rate, span) | FaultKind::Repeat(rate, span) => {
+                write!(f, ", permille={rate}, for=\"{}\"", long(span))?;
+            }
+            FaultKind::Reorder(doublings, span) => {
+                write!(f, ", doublings={doublings}, for=\"{}\"", long(span))?;
+            }
+            FaultKind::Slow(_, rate, span) => write!(f, ", rate={rate}, for=\"{}\"", long(span))?,
+            FaultKind::Cut(_, to, span) => write!(f, ", to={to}, for=\"{}\"", long(span))?,
+            FaultKind::Down(_, span) | FaultKind::Lid(_, span) | FaultKind::Off(_, span) => {
+                write!(f, ", for=\"{}\"", long(span))?;
+            }
+            FaultKind::Crash(_, after, keeps) => write!(f, ", after={after}, keeps={keeps}")?,
+            FaultKind::WriteFails(_, stored) => write!(f, ", stored={stored}")?,
+            FaultKind::Restore(_, age, _) => write!(f, ", age=\"{}\"", long(age))?,
+            FaultKind::LostBlob(_, nth) => write!(f, ", nth={nth}")?,
+            FaultKind::Skew(_, ahead) => write!(f, ", ahead={ahead}")?,
+            FaultKind::Drift(_, daily, span) => write!(f, ", daily={daily}, for=\"{}\"", long(span))?,
+            FaultKind::WrongYear(_, ahead, span) => write!(f, ", ahead={ahead}, for=\"{}\"", long(span))?,
+            FaultKind::Gone(_) => {}
+            FaultKind::Amend(tightens) => write!(f, ", tightens={tightens}")?,
+            FaultKind::Rogue(_, rogue) => write!(f, ", does=\"{}\"", rogue.name())?,
+        }
+        f.write_str(" }")
+    }
+}

@@ -1,0 +1,195 @@
+//! What members must agree on: charters, sets, sums; and what a repeated question may show.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use datacoop_policy::{Digest, MemberId, QueryId, Time};
+use datacoop_protocol::entry::{Body, Ref};
+
+use super::{Book, Fact, Law};
+use crate::world::World;
+
+/// Fewest members by which two answers to one question may differ (the floor's `min_step`).
+const STEP: usize = 3;
+
+/// L4: honest members hold one freeze, one accepted set and one Release of a Query, answer only under the charter
+/// they put in force, and end with one charter.
+#[derive(Default)]
+pub(super) struct Agreement {
+    frozen: BTreeMap<QueryId, Vec<Ref>>,
+    closed: BTreeMap<QueryId, Vec<Ref>>,
+    released: BTreeMap<QueryId, Vec<i64>>,
+    /// The versions that each member put in force: from when, and their hashes.
+    adopted: BTreeMap<usize, BTreeMap<(Time, u32), Digest>>,
+}
+
+impl Law for Agreement {
+    fn name(&self) -> &'static str {
+        "L4 agreement"
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
+    fn see(&mut self, book: &Book, _: Time, site: usize, fact: &Fact<'_>) -> Result<(), String> {
+        let Fact::Wrote(told, _) = fact else { return Ok(()) };
+        match &told.entry.body {
+            Body::Freeze { query, contributions, .. } => {
+                same(&mut self.frozen, *query, contributions, "another set was frozen")
+            }
+            Body::Close { query, accepted, .. } => {
+                same(&mut self.closed, *query, accepted, "another set was accepted")
+            }
+            Body::Release { query, sums, .. } => {
+                same(&mut self.released, *query, sums, "another sum was released")
+            }
+            Body::Charter { hash, from, version, .. } => {
+                self.adopted.entry(site).or_default().insert((*from, *version), *hash);
+                Ok(())
+            }
+            Body::Accept { query, .. } => {
+                let at = told.entry.at;
+                let adopted = self.adopted.get(&site);
+                let ours =
+                    adopted.and_then(|all| all.range(..=(at, u32::MAX)).next_back()).map(|(_, hash)| *hash);
+                let named = book.queries.get(query).map(|body| body.charter);
+                match named == ours {
+                    true => Ok(()),
+                    false => {
+                        Err(format!("it accepted {query}, which names a charter that it does not go by"))
+                    }
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn end(&mut self, book: &Book, world: &World) -> Result<(), String> {
+        let honest = (0..book.logs.len()).filter(|site| book.is_honest(*site));
+        let all: BTreeSet<Digest> = honest
+            .filter_map(|site| world.member(site))
+            .map(|member| member.fold().charter_at(member.me(), world.now()).hash())
+            .collect();
+        if all.len() > 1 { Err(format!("members end under {} charters", all.len())) } else { Ok(()) }
+    }
+}
+
+fn same<T: Clone + PartialEq>(
+    known: &mut BTreeMap<QueryId, T>,
+    query: QueryId,
+    found: &T,
+    wrong: &str,
+) -> Result<(), String> {
+    match known.entry(query).or_insert_with(|| found.clone()) == found {
+        true => Ok(()),
+        false => Err(format!("{wrong} in {query} before")),
+    }
+}
+
+/// L5: a Release is exactly what the accepted members put in.
+#[derive(Default)]
+pub(super) struct RightSum {
+    tallies: BTreeMap<(usize, QueryId), Vec<i64>>,
+    noise: BTreeMap<(usize, QueryId), Vec<i64>>,
+    /// What stood when the contribution was written: a retry draws anew.
+    put_in: BTreeMap<(usize, QueryId), (Vec<i64>, Vec<i64>)>,
+}
+
+impl Law for RightSum {
+    fn name(&self) -> &'static str {
+        "L5 right sum"
+    }
+
+    fn see(&mut self, _: &Book, _: Time, site: usize, fact: &Fact<'_>) -> Result<(), String> {
+        match fact {
+            Fact::Tallied(query, cells) => {
+                self.tallies.insert((site, *query), cells.to_vec());
+            }
+            Fact::Drew(query, cells) => {
+                self.noise.insert((site, *query), cells.to_vec());
+            }
+            Fact::Wrote(told, _) => {
+                if let Body::Contribution { query, .. } | Body::Commit { query, .. } = &told.entry.body
+                    && let Some(tally) = self.tallies.get(&(site, *query))
+                    && let Some(noise) = self.noise.get(&(site, *query))
+                {
+                    self.put_in.insert((site, *query), (tally.clone(), noise.clone()));
+                }
+            }
+            Fact::Signed(..)
+            | Fact::Cosigned(_)
+            | Fact::Draws(_)
+            | Fact::Sends(..)
+            | Fact::Answered(_)
+            | Fact::Blob(_)
+            | Fact::Dials(_)
+            | Fact::Says(_)
+            | Fact::Starts(_)
+            | Fact::Stuck(_) => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, book: &Book, world: &World) -> Result<(), String> {
+        let honest = (0..book.logs.len()).find(|site| book.is_honest(*site) && world.member(*site).is_some());
+        let Some(member) = honest.and_then(|site| world.member(site)) else { return Ok(()) };
+        for round in member.fold().rounds().values() {
+            let (Some((logged, sums)), Some(plan)) = (round.released(), round.plan()) else { continue };
+            let Body::Release { sums: released, .. } = &logged.body else { continue };
+            let number = |id: &MemberId| world.number(id);
+            if plan.committee.iter().filter_map(number).any(|site| !book.is_honest(site)) {
+                continue;
+            }
+            let mut want = vec![0i64; released.len()];
+            let parts: Option<Vec<_>> = sums
+                .accepted
+                .iter()
+                .map(|id| self.put_in.get(&(number(id)?, round.id)).map(|part| (part, plan.tally_max(id))))
+                .collect();
+            let Some(parts) = parts else {
+                return Err(format!("{} holds a part that nobody put in", round.id));
+            };
+            for ((tally, noise), most) in parts {
+                let most = i64::try_from(most.unwrap_or(0)).unwrap_or(i64::MAX);
+                for ((sum, x), z) in want.iter_mut().zip(tally).zip(noise) {
+                    *sum += (x << plan.noise.doublings).clamp(0, most) + z;
+                }
+            }
+            if want != *released {
+                return Err(format!("{} releases {released:?}; its members put in {want:?}", round.id));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a question is the same by: itself, its parameters, its period.
+type Asked = (Vec<u8>, Vec<(String, String)>, String);
+
+/// L13: two answers to one question differ by nobody, or by enough members.
+pub(super) struct Repeats;
+
+impl Law for Repeats {
+    fn name(&self) -> &'static str {
+        "L13 repeats"
+    }
+
+    fn end(&mut self, book: &Book, world: &World) -> Result<(), String> {
+        let honest = (0..book.logs.len()).find(|site| book.is_honest(*site) && world.member(*site).is_some());
+        let Some(member) = honest.and_then(|site| world.member(site)) else { return Ok(()) };
+        let mut answers: BTreeMap<Asked, Vec<BTreeSet<MemberId>>> = BTreeMap::new();
+        for round in member.fold().rounds().values() {
+            let (Some(asked), Some((_, sums))) = (round.asked(), round.released()) else { continue };
+            let params =
+                asked.body.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+            let key = (asked.body.question.to_bytes(), params, format!("{:?}", asked.body.period));
+            let accepted: BTreeSet<MemberId> = sums.accepted.iter().cloned().collect();
+            let before = answers.entry(key).or_default();
+            for other in before.iter() {
+                let apart = other.symmetric_difference(&accepted).count();
+                if (1..STEP).contains(&apart) {
+                    return Err(format!("two answers to one question differ by {apart} members"));
+                }
+            }
+            before.push(accepted);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,190 @@
+//! A scenario from a seed: who is on when, what is asked, what goes wrong. Faults stay survivable (the atlas of
+//! SIM.md, section 3), so that every broken law is a bug.
+
+use datacoop_policy::query::{Mode, Terms};
+use datacoop_policy::{Day, Span};
+use datacoop_protocol::seed::Seed;
+use rand_chacha::ChaCha12Rng;
+use rand_core::Rng as _;
+
+use super::{Ask, Expect, MemberSpec, Scenario};
+use crate::calendar::{DAY, HOUR, Holidays, Hours};
+use crate::faults::{Fault, FaultKind, Rogue};
+
+/// The first day of a scenario that a seed makes: a school year's.
+const FIRST_DAY: (i64, i64, i64) = (2026, 9, 1);
+/// What a question costs, billionths of rho.
+const LOSS: u64 = 5_000_000;
+/// Faults a day, on average, in tenths.
+const FAULTS_A_DAY: u64 = 12;
+
+fn below(rng: &mut ChaCha12Rng, bound: u64) -> u64 {
+    rng.next_u64() % bound.max(1)
+}
+
+fn small(rng: &mut ChaCha12Rng, bound: u64) -> u32 {
+    u32::try_from(below(rng, bound)).unwrap_or(u32::MAX)
+}
+
+fn one_of(rng: &mut ChaCha12Rng, count: usize) -> usize {
+    usize::try_from(below(rng, count as u64)).unwrap_or(0)
+}
+
+impl Scenario {
+    /// The scenario of a seed.
+    pub fn random(seed: &Seed, members: usize, days: u32) -> Self {
+        let (year, month, day) = FIRST_DAY;
+        let start = Day::from_civil(year, month, day).unwrap_or(Day(0));
+        let members = members_of(seed, members);
+        let asks = asks_of(seed, members.len(), days);
+        let faults = faults_of(seed, &members, days);
+        Self {
+            name: "random".to_owned(),
+            seed: None,
+            start,
+            days,
+            holidays: Holidays::named("england-2026").unwrap_or_else(|| unreachable!("INVARIANT: a preset")),
+            members,
+            asks,
+            faults,
+            expect: Expect::default(),
+        }
+    }
+}
+
+fn members_of(seed: &Seed, count: usize) -> Vec<MemberSpec> {
+    let mut rng = seed.stream("availability");
+    let points = count.div_ceil(6).clamp(2, 4).min(count);
+    let hours = |rng: &mut ChaCha12Rng| match below(rng, 8) {
+        0 => Hours::Always,
+        1 | 2 => Hours::Office,
+        3 => Hours::Evenings,
+        _ => Hours::School,
+    };
+    let spec = |n: usize| match n < points {
+        true => MemberSpec { hours: Hours::Always, lid: 0, loss: 5, meeting_point: true },
+        false => {
+            let (hours, lid) = (hours(&mut rng), small(&mut rng, 200));
+            MemberSpec { hours, lid, loss: 5, meeting_point: false }
+        }
+    };
+    (0..count).map(spec).collect()
+}
+
+fn asks_of(seed: &Seed, members: usize, days: u32) -> Vec<Ask> {
+    let mut rng = seed.stream("workload");
+    let count = u64::from(days).div_ceil(6).clamp(1, 40);
+    let mut asks: Vec<Ask> = vec![];
+    for n in 0..count {
+        let at = Span(
+            (1 + n * u64::from(days.saturating_sub(2)).max(1) / count) * DAY + below(&mut rng, 8 * HOUR),
+        );
+        // One in five repeats an earlier question; one in four windows is short.
+        let repeated = (below(&mut rng, 5) == 0).then(|| one_of(&mut rng, asks.len().max(1)));
+        let least = match repeated.and_then(|at| asks.get(at)) {
+            Some(before) => before.least,
+            None => small(&mut rng, 100),
+        };
+        let unit = if below(&mut rng, 4) == 0 { 2 * HOUR } else { DAY };
+        let mut window = || Span((2 + below(&mut rng, 3)) * unit);
+        let (join, contribute, close) = (window(), window(), window());
+        let small_group =
+            Terms::new(members, Mode::Secure, datacoop_policy::query::Assumptions::FLOOR).is_none();
+        let mode = if small_group || below(&mut rng, 6) == 0 { Mode::FullNoise } else { Mode::Secure };
+        let loss = LOSS * (1 + below(&mut rng, 10) / 9 * 11);
+        asks.push(Ask { at, by: one_of(&mut rng, members), least, loss, mode, join, contribute, close });
+    }
+    asks
+}
+
+/// At most f members are rogue and d gone, one disk is put back, and meeting points stay honest.
+fn faults_of(seed: &Seed, members: &[MemberSpec], days: u32) -> Vec<Fault> {
+    let mut rng = seed.stream("faults");
+    let points = members.iter().filter(|spec| spec.meeting_point).count();
+    let terms = Terms::new(members.len(), Mode::Secure, datacoop_policy::query::Assumptions::FLOOR);
+    let (most_rogue, most_gone) = terms.map_or((0, 0), |terms| (terms.colluding, terms.missing));
+    let mut faults = vec![];
+    let mut lost = vec![];
+    let mut rogues = seed.stream("byzantine");
+    let count = usize::try_from(most_rogue).unwrap_or(0).min(one_of(&mut rogues, 4));
+    for _ in 0..count {
+        let who = points + one_of(&mut rogues, members.len() - points);
+        if lost.contains(&who) {
+            continue;
+        }
+        lost.push(who);
+        let first = below(&mut rogues, u64::from(days) * DAY / 2) + DAY / 2;
+        for n in 0..1 + below(&mut rogues, 4) {
+            let at = Span(first + n * (2 * HOUR + below(&mut rogues, 2 * DAY)));
+            let rogue = Rogue::ALL[one_of(&mut rogues, Rogue::ALL.len())].1;
+            faults.push(Fault { at, kind: FaultKind::Rogue(who, rogue) });
+        }
+    }
+    let restored = points + one_of(&mut rng, members.len() - points);
+    let mut may_go = most_gone > 0 && below(&mut rng, 4) == 0;
+    let mut may_restore = below(&mut rng, 2) == 0 && !lost.contains(&restored);
+    let mut may_amend = below(&mut rng, 2) == 0;
+    let mut odd_clock = None;
+    for _ in 0..u64::from(days) * FAULTS_A_DAY / 10 {
+        let at = Span(below(&mut rng, u64::from(days) * DAY));
+        let mut who = one_of(&mut rng, members.len());
+        if lost.contains(&who) {
+            who = 0;
+        }
+        let long = Span((1 + below(&mut rng, 36)) * HOUR);
+        let kind = match below(&mut rng, 24) {
+            0 | 1 => FaultKind::Loss(50 + small(&mut rng, 300), long),
+            2 => FaultKind::Repeat(50 + small(&mut rng, 300), long),
+            3 => FaultKind::Reorder(1 + small(&mut rng, 6), long),
+            4 => FaultKind::Slow(who, 1 + small(&mut rng, 20), long),
+            5 | 6 => FaultKind::Cut(who, (who + 1 + one_of(&mut rng, points)) % members.len(), long),
+            7 => FaultKind::Down(one_of(&mut rng, points), long),
+            8..=12 => FaultKind::Crash(who, small(&mut rng, 12), small(&mut rng, 3)),
+            13 | 14 => FaultKind::WriteFails(who, below(&mut rng, 2) == 0),
+            15 if may_restore && at.0 > 3 * DAY => {
+                may_restore = false;
+                let age = Span((1 + below(&mut rng, 3 * 24)) * HOUR);
+                FaultKind::Restore(restored, age, below(&mut rng, 2) == 0)
+            }
+            16 => FaultKind::LostBlob(who, small(&mut rng, 16)),
+            17 => FaultKind::Lid(who, long),
+            18 => FaultKind::Off(who, long),
+            19 | 20 => clock_fault(seed, &mut rng, &mut odd_clock, who, long),
+            21 if may_go => {
+                may_go = false;
+                let Some(who) = (points..members.len()).find(|who| !lost.contains(who) && *who != restored)
+                else {
+                    continue;
+                };
+                lost.push(who);
+                FaultKind::Gone(who)
+            }
+            22 if may_amend && at.0 > 2 * DAY => {
+                may_amend = false;
+                FaultKind::Amend(below(&mut rng, 2) == 0)
+            }
+            _ => FaultKind::Lid(who, Span(long.0 / 12)),
+        };
+        faults.push(Fault { at, kind });
+    }
+    faults.sort_by_key(|fault| fault.at);
+    faults
+}
+
+/// One member's clock is wrong at a time: most of the others agree on the hour.
+fn clock_fault(
+    seed: &Seed,
+    rng: &mut ChaCha12Rng,
+    odd: &mut Option<usize>,
+    who: usize,
+    long: Span,
+) -> FaultKind {
+    let mut clock = seed.derive("clock").stream(&format!("{}", rng.next_u64()));
+    let who = *odd.get_or_insert(who);
+    let size = i64::try_from(below(&mut clock, 240_000)).unwrap_or(0) - 120_000;
+    match below(&mut clock, 4) {
+        0 => FaultKind::Drift(who, size / 20, Span(10 * DAY)),
+        1 => FaultKind::WrongYear(who, below(&mut clock, 2) == 0, Span(long.0 / 8)),
+        _ => FaultKind::Skew(who, size),
+    }
+}
