@@ -257,6 +257,17 @@ fn act_said(fold: &Fold, leaf: QueryId, act: &Act) -> String {
                 }
             )
         }
+        Act::Handover { release, receipt, .. } => {
+            let query = fold
+                .rounds()
+                .values()
+                .find(|round| round.released().is_some_and(|(logged, _)| logged.at == *release));
+            let what = query.map_or_else(|| of(release), |round| title(fold, &round.id));
+            match receipt {
+                None => format!("handed the result of {what} to somebody outside"),
+                Some(_) => format!("has the receipt of somebody outside for the result of {what}"),
+            }
+        }
         Act::Restriction { target } => {
             let (what, id) = target.parts();
             format!("wants the {what} `{id}` to stop for 30 days")

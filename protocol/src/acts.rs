@@ -6,6 +6,7 @@
 //! it is made, so that it goes stale with it; nobody rejects a proposal: whoever is against it does not sign.
 
 pub mod delegations;
+mod handovers;
 mod purposes;
 mod state;
 
@@ -20,6 +21,8 @@ use crate::json::{Fields, JsonError, Value};
 use crate::log::tree::sha256;
 
 use delegations::{limits_value, parse_limits};
+pub use handovers::Handed;
+pub(crate) use handovers::{check_handover, released};
 pub use purposes::NoReport;
 use purposes::{parse_reviewers, reviewers_value};
 pub use state::{Acts, Blocked, Objection, Restriction, Reviewed, State, is_entitled};
@@ -169,6 +172,18 @@ pub enum Act {
         /// The blob of what it says.
         text: Digest,
     },
+    /// It handed a Release to somebody outside the co-operative; or has their receipt for that. Who they are nobody
+    /// reads here.
+    Handover {
+        /// The Release.
+        release: Ref,
+        /// SHA-256 of the licence under which they have it.
+        licence: Digest,
+        /// `recipient_hash` of who they are: the same in both entries where the receipt came later.
+        to: Digest,
+        /// `receipt_hash` of what they signed.
+        receipt: Option<Digest>,
+    },
     /// It wants something to stop, now and for a while.
     Restriction {
         /// What.
@@ -200,6 +215,17 @@ pub fn findings_hash(by: &MemberId, proposal: &Ref, salt: &[u8; 32], findings: &
     sha256(&[b"datacoop/review/v1\n", by.as_bytes(), &proposal.leaf.0, salt, &said])
 }
 
+/// What stands in a log of whom a Release was handed to: the member keeps name and salt, and can show them later. Without
+/// the salt nobody can tell, not even by trying all names.
+pub fn recipient_hash(salt: &[u8; TEXT_SALT_BYTES], release: &Digest, name: &str) -> Digest {
+    sha256(&[b"datacoop/handover/v1\n", salt, &release.0, name.as_bytes()])
+}
+
+/// As `recipient_hash`, of the receipt.
+pub fn receipt_hash(salt: &[u8; TEXT_SALT_BYTES], text: &str) -> Digest {
+    sha256(&[b"datacoop/receipt/v1\n", salt, text.as_bytes()])
+}
+
 /// A text as its blob: random bytes, then the text. `None` when it is too long.
 pub fn text_blob(salt: &[u8; TEXT_SALT_BYTES], text: &str) -> Option<Vec<u8>> {
     let blob = [&salt[..], text.as_bytes()].concat();
@@ -223,6 +249,7 @@ impl Act {
             Self::Reply { .. } => "reply",
             Self::Review { .. } | Self::Opened { .. } => "review",
             Self::Report { .. } => "report",
+            Self::Handover { .. } => "handover",
             Self::Restriction { .. } => "restriction",
             Self::Delegation { .. } => "delegation",
             Self::Revocation { .. } => "revocation",
@@ -240,6 +267,7 @@ impl Act {
             Self::Cosign { .. }
             | Self::Withdrawal { .. }
             | Self::Review { .. }
+            | Self::Handover { .. }
             | Self::Restriction { .. }
             | Self::Delegation { .. }
             | Self::Revocation { .. } => None,
@@ -257,6 +285,7 @@ impl Act {
             Self::Objection { about, .. } => Some(about),
             Self::Reply { objection, .. } => Some(objection),
             Self::Revocation { delegation } => Some(delegation),
+            Self::Handover { release, .. } => Some(release),
             Self::Report { .. } | Self::Restriction { .. } | Self::Delegation { .. } => None,
         }
     }
@@ -272,6 +301,7 @@ impl Act {
             | Self::Reply { .. }
             | Self::Review { .. }
             | Self::Opened { .. }
+            | Self::Handover { .. }
             | Self::Restriction { .. }
             | Self::Delegation { .. }
             | Self::Revocation { .. } => self.about().into_iter().collect(),
@@ -289,6 +319,10 @@ impl Act {
             Self::Review { .. } | Self::Opened { .. } | Self::Restriction { .. } => &[Role::Voting],
             Self::Report { .. } => &[Role::Voting, Role::Coordinator],
             Self::Delegation { .. } | Self::Revocation { .. } => &[Role::Coordinator],
+            // Whoever reads results can hand them on.
+            Self::Handover { .. } => {
+                &[Role::Voting, Role::Coordinator, Role::Witness, Role::Auditor, Role::Observer]
+            }
         }
     }
 
@@ -341,6 +375,12 @@ impl Act {
                 ("releases", refs(releases)),
                 ("text", digest(blob)),
             ],
+            Self::Handover { release, licence, to, receipt } => {
+                let mut fields =
+                    vec![("licence", digest(licence)), ("release", reference(release)), ("to", digest(to))];
+                fields.extend(receipt.as_ref().map(|receipt| ("receipt", digest(receipt))));
+                fields
+            }
             Self::Restriction { target } => {
                 let (what, id) = target.parts();
                 vec![("id", text(id)), ("what", text(what))]
@@ -373,6 +413,12 @@ impl Act {
                 releases: parse_refs(fields, "releases")?,
                 outcome: one_of(&Outcome::ALL, Outcome::code, &code_of(fields, "outcome")?)?,
                 text: fields.digest("text")?,
+            },
+            "handover" => Self::Handover {
+                release: parse_ref_field(fields, "release")?,
+                licence: fields.digest("licence")?,
+                to: fields.digest("to")?,
+                receipt: fields.optional_digest("receipt")?,
             },
             "restriction" => Self::Restriction { target: parse_target(fields)? },
             "delegation" => Self::Delegation {

@@ -29,6 +29,8 @@ fn every_act() -> Vec<Act> {
         Act::Opened { proposal: at(1), salt: [4; 32], findings },
         Act::Report { purpose: "p".into(), releases: vec![at(5), at(6)], outcome: Outcome::Learnt, text },
         Act::Report { purpose: "p".into(), releases: vec![], outcome: Outcome::Nothing, text },
+        Act::Handover { release: at(5), licence: text, to: Digest([3; 32]), receipt: None },
+        Act::Handover { release: at(5), licence: text, to: Digest([3; 32]), receipt: Some(Digest([4; 32])) },
         Act::Restriction { target: Target::Member("GB-EDU-000002".parse().unwrap()) },
         Act::Restriction { target: Target::Purpose("p".into()) },
         Act::Restriction { target: Target::Dataset("pupils".into()) },
@@ -73,7 +75,9 @@ fn no_act_has_a_field_too_few_or_room_for_words() {
             let bytes = serde_json::to_vec(changed).unwrap();
             matches!(Entry::parse(&bytes), Err(EntryError::Malformed(_)))
         };
-        for name in entry.keys().filter(|name| !["v", "kind", "replaces", "hash"].contains(&name.as_str())) {
+        for name in
+            entry.keys().filter(|name| !["v", "kind", "replaces", "hash", "receipt"].contains(&name.as_str()))
+        {
             let mut without = entry.clone();
             without.remove(name);
             assert!(is_bad(&without), "{text} without {name}");

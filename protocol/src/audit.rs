@@ -36,6 +36,7 @@ use std::sync::Arc;
 use datacoop_policy::ledger::Ledger;
 use datacoop_policy::{Digest, MemberId};
 
+use crate::acts::{Act, Done, check_handover, released};
 use crate::cited::references;
 use crate::entry::{Body, Ref};
 use crate::fold::{Fold, Log};
@@ -325,7 +326,8 @@ impl LogChecks {
         alerts::check_step(&mut self.alerts, fold, log, round, step);
     }
 
-    fn finish(self, fold: &Fold, log: &Log, blobs: BlobSource<'_>, notes: &Notes) -> LogReport {
+    fn finish(mut self, fold: &Fold, log: &Log, blobs: BlobSource<'_>, notes: &Notes) -> LogReport {
+        check_handovers(&mut self.releases, fold, log);
         // A11: whether all of them are.
         let is_proved = self.proofs.skipped == 0 && self.proofs.bad.is_none();
         let mut proofs = self.proofs.finish("accepted sets recomputed from range proofs");
@@ -434,6 +436,32 @@ fn check_release(findings: &mut Findings, fold: &Fold, round: &Round, release: &
     let right = round.check_release(plan, release).is_some();
     let text = || format!("entry {} releases other sums or figures than were opened", release.at.index);
     findings.judge(fold, round, release, right, text);
+}
+
+/// A10, of what was handed to somebody outside: it is a Release, under its purpose's licence.
+fn check_handovers(findings: &mut Findings, fold: &Fold, log: &Log) {
+    let here = |done: &&Done| done.by == log.member && *done.at.log == *log.origin;
+    let mut known = None;
+    for done in fold.acts().all().filter(here) {
+        let Act::Handover { release, licence, .. } = &done.act else { continue };
+        let round = known.get_or_insert_with(|| released(fold)).get(release);
+        let at = done.at.index;
+        match round.and_then(|round| check_handover(fold, round, licence)) {
+            Some(result) => {
+                findings.note(
+                    Some(at),
+                    result.map_err(|why| format!("entry {at} hands a release on, and {why}")),
+                );
+            }
+            // An entry of a round that is none here may be its second Release; one of no round is none.
+            None => match fold.log_named(&release.log).filter(|_| fold.resolves(release)) {
+                Some(cited) if !fold.is_in_round(cited, release.index) => {
+                    findings.note(Some(at), Err(format!("entry {at} hands on what is no release")));
+                }
+                Some(_) | None => findings.skip(),
+            },
+        }
+    }
 }
 
 /// A11: the accepted set follows from the verifier shares of all seats and the logged public shares.

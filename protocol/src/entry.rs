@@ -370,7 +370,7 @@ impl From<JsonError> for EntryError {
 /// The format's version: a reader stops folding a log at one it does not know.
 const VERSION: i64 = 1;
 /// Every `kind` of this version.
-const KINDS: [&str; 26] = [
+const KINDS: [&str; 27] = [
     "abort",
     "alert",
     "charter",
@@ -381,6 +381,7 @@ const KINDS: [&str; 26] = [
     "delegation",
     "freeze",
     "genesis",
+    "handover",
     "head",
     "objection",
     "open",

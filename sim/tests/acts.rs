@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use common::acts::{DAY, act, ask, blob, done, object, propose, propose_with, reply, sleep, state};
 use common::{LOSS, Story};
-use datacoop_policy::charter::{LOOSENING_WAITS, Role};
+use datacoop_policy::charter::{LOOSENING_WAITS, Licence, Role};
 use datacoop_policy::query::Mode;
-use datacoop_policy::{Day, Digest, MemberId, Span};
+use datacoop_policy::{Day, Digest, MemberId, Span, Time};
 use datacoop_protocol::acts::{
     Act, Findings, Grade, OBJECTION_WAITS, Outcome, RESTRICTION_HOLDS, State, Subject, Target, blob_text,
-    findings_hash,
+    findings_hash, receipt_hash, recipient_hash,
 };
 use datacoop_protocol::audit::{self, Outcome as AuditOutcome, audit, audit_one};
 use datacoop_protocol::charter_text::{charter_toml, parse_charter, sign_charter};
@@ -511,5 +511,65 @@ fn a_sealed_share_is_for_its_seat_whoever_else_names_it() {
     assert_eq!(round.all(Kind::Close).count(), plan.committee.len());
     for site in (2..6).filter(|site| *site != author && *site != at) {
         assert!(story.world.blob(site, &share).is_none(), "{site} holds it");
+    }
+}
+
+/// Who has a result outside the co-operative stands in the log as a salted hash, under the licence of its purpose.
+#[test]
+fn a_result_that_is_handed_on_is_counted_and_nobody_is_named() {
+    let mut story = Story::new(5, 99);
+    story.meet();
+    let asked = ask(&mut story, "10").unwrap();
+    assert!(story.finish(asked, 5) && story.released(asked), "{:?}", story.faults());
+    let fold = story.world.member(0).unwrap().fold();
+    let release = fold.round(&asked).unwrap().released().unwrap().0.at.clone();
+    let query = fold.round(&asked).unwrap().asked().unwrap().at.clone();
+    let licence = Licence::Public1.sha256().parse().unwrap();
+    let (one, other) =
+        (recipient_hash(&[1; 32], &release.leaf, "A"), recipient_hash(&[2; 32], &release.leaf, "A"));
+    assert!(one != other && one != recipient_hash(&[1; 32], &release.leaf, "B"));
+    let handed = |to, receipt| Act::Handover { release: release.clone(), licence, to, receipt };
+    act(&mut story, 1, handed(one, None), None).unwrap();
+    act(&mut story, 1, handed(other, Some(receipt_hash(&[3; 32], "I have it"))), None).unwrap();
+    act(&mut story, 2, handed(one, None), None).unwrap();
+    // The receipt of the first comes later; and nothing twice.
+    let receipt = Some(receipt_hash(&[4; 32], "I have it too"));
+    act(&mut story, 1, handed(one, receipt), None).unwrap();
+    for again in [handed(one, None), handed(one, receipt), handed(other, None)] {
+        assert!(act(&mut story, 1, again, None).unwrap_err().contains("already"));
+    }
+    // Only of a release, and under its licence.
+    let licence_of_members = Licence::Members1.sha256().parse().unwrap();
+    let wrong =
+        Act::Handover { release: release.clone(), licence: licence_of_members, to: one, receipt: None };
+    assert!(act(&mut story, 3, wrong.clone(), None).unwrap_err().contains("under the licence dc-public-1"));
+    let no_release = Act::Handover { release: query, licence, to: one, receipt: None };
+    assert!(act(&mut story, 3, no_release, None).unwrap_err().contains("is no release here"));
+    let made_up = Ref { index: 999, ..release.clone() };
+    let nowhere = Act::Handover { release: made_up, licence, to: one, receipt: None };
+    assert!(act(&mut story, 3, nowhere, None).unwrap_err().contains("there is no entry"));
+    for site in 0..5 {
+        let fold = story.world.member(site).unwrap().fold();
+        let all = fold.acts().handed(fold, &release, story.world.now());
+        let (receipts, none) = (all.iter().filter(|one| one.receipt).count(), Time(0));
+        assert_eq!(
+            (all.len(), receipts, fold.acts().handed(fold, &release, none).len()),
+            (3, 2, 0),
+            "{site}"
+        );
+    }
+    story.audits_clean(0);
+    // Who writes it all the same fails A10: whoever audits sees another licence, or no release.
+    let genesis =
+        story.world.member(0).unwrap().fold().log(&story.founder(3).id).unwrap().reference(0).unwrap();
+    let none = Act::Handover { release: genesis, licence, to: one, receipt: None };
+    for (act, said) in [(wrong, "under the licence dc-public-1"), (none, "what is no release")] {
+        let mut fold = story.copies(0, |_| u64::MAX);
+        let (id, size) = (story.founder(3).id, fold.log(&story.founder(3).id).unwrap().size());
+        let entry = Entry { at: story.world.now(), by: id.clone(), seq: size, body: Body::Act(act) };
+        fold.append(&id, entry.to_bytes().into());
+        let report = audit_one(&fold, &id, &|_| None).unwrap();
+        let check = report.checks.into_iter().find(|check| check.code == "A10").unwrap();
+        assert!(check.outcome == AuditOutcome::Fail && check.text.contains(said), "{check:?}");
     }
 }

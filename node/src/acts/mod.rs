@@ -3,6 +3,7 @@
 
 pub mod delegations;
 pub mod draft;
+pub mod recipients;
 pub mod reviews;
 pub mod shown;
 

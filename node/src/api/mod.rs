@@ -22,6 +22,7 @@ use datacoop_policy::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::acts::recipients::{self, AddRequest, FormRequest};
 use crate::acts::reviews::{self, ReviewRequest};
 use crate::acts::shown::{Listed, waiting};
 use crate::acts::{self, ActRequest, ProposeRequest, Sought};
@@ -127,6 +128,8 @@ pub async fn serve(
         .route("/v1/certificate", post(papers::certificate))
         .route("/v1/acts", post(act))
         .route("/v1/reviews", post(review))
+        .route("/v1/recipients", get(recipients).post(hand_on))
+        .route("/v1/recipients/form", post(receipt_form))
         .route("/v1/proposals", get(proposals).post(propose))
         .route("/v1/proposals/{id}", get(proposal))
         .route("/v1/delegations", get(delegations))
@@ -190,6 +193,19 @@ async fn propose(State(handle): State<Handle>, Json(request): Json<ProposeReques
 async fn review(State(shared): State<Shared>, Json(request): Json<ReviewRequest>) -> Answer {
     let _one_at_a_time = shared.reviewing.lock().await;
     Ok(Json(reviews::review(&shared.handle, request).await?))
+}
+
+async fn recipients(State(handle): State<Handle>) -> Answer {
+    Ok(Json(recipients::all(&handle).await?))
+}
+
+async fn hand_on(State(shared): State<Shared>, Json(request): Json<AddRequest>) -> Answer {
+    let _one_at_a_time = shared.reviewing.lock().await;
+    Ok(Json(recipients::add(&shared.handle, request).await?))
+}
+
+async fn receipt_form(State(handle): State<Handle>, Json(request): Json<FormRequest>) -> Answer {
+    Ok(Json(recipients::form(&handle, request).await?))
 }
 
 async fn proposals(State(handle): State<Handle>) -> Answer {

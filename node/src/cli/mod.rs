@@ -30,6 +30,7 @@ mod proposals;
 mod propose;
 mod purpose;
 mod questions;
+mod recipients;
 mod register;
 mod restore;
 mod results;
@@ -183,6 +184,9 @@ enum Command {
     Review(review::ReviewArgs),
     /// Report what came of a purpose: without a report it is not renewed
     Report(acts::ReportArgs),
+    /// Results handed to somebody outside before they are public: to whom, under which licence, with what receipt
+    #[command(subcommand)]
+    Recipients(recipients::RecipientsCommand),
     /// Want a member, a purpose or a dataset to stop for 30 days
     #[command(subcommand)]
     Pause(acts::PauseCommand),
@@ -314,6 +318,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Withdraw(args) => acts::withdraw(&common, &args),
         Command::Review(args) => review::review(&common, &args),
         Command::Report(args) => acts::report(&common, &args),
+        Command::Recipients(command) => recipients::recipients(&common, command),
         Command::Pause(command) => acts::pause(&common, command),
         Command::Delegate(args) => delegate::delegate(&common, &args),
         Command::Delegations => delegate::delegations(&common),

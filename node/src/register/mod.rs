@@ -27,7 +27,7 @@ use datacoop_protocol::rounds::{Ending, Kind, Round};
 
 use crate::folder::{StoreError, at, make_dir};
 use crate::view::{Release, release};
-use said::Said;
+use said::{Said, end_of};
 
 /// Names the files of a register, so that a later one replaces them and nothing else.
 const MANIFEST: &str = "datacoop-register.txt";
@@ -68,10 +68,14 @@ struct Counts {
     invalid: usize,
     /// How often a member refused.
     refusals: usize,
+    /// Somebody outside was handed an answer.
+    handed: usize,
+    /// Of those: they gave a receipt.
+    receipts: usize,
 }
 
 impl Counts {
-    const NAMES: [&'static str; 8] = [
+    const NAMES: [&'static str; 10] = [
         "questions asked",
         "answered",
         "answers that are public now",
@@ -79,12 +83,14 @@ impl Counts {
         "ended without an answer",
         "still running",
         "not valid, so not answered",
+        "times an answer was handed to somebody outside",
+        "receipts that they gave",
         "times a member refused",
     ];
 
-    fn each(&self) -> [(&'static str, usize); 8] {
-        let Self { asked, answered, public, null, ended, open, invalid, refusals } = *self;
-        let values = [asked, answered, public, null, ended, open, invalid, refusals];
+    fn each(&self) -> [(&'static str, usize); 10] {
+        let Self { asked, answered, public, null, ended, open, invalid, refusals, handed, receipts } = *self;
+        let values = [asked, answered, public, null, ended, open, invalid, handed, receipts, refusals];
         std::array::from_fn(|at| (Self::NAMES[at], values[at]))
     }
 
@@ -98,6 +104,8 @@ impl Counts {
             open: self.open + other.open,
             invalid: self.invalid + other.invalid,
             refusals: self.refusals + other.refusals,
+            handed: self.handed + other.handed,
+            receipts: self.receipts + other.receipts,
         }
     }
 }
@@ -179,6 +187,7 @@ impl<'a> Register<'a> {
             }
         }
         let released = round.released().map(|(logged, _)| logged.time.day()).filter(|day| *day <= as_of);
+        (counts.handed, counts.receipts) = self.handed(round);
         match (&asked.query, released, round.ending()) {
             (Err(_), _, _) => counts.invalid = 1,
             (Ok(_), Some(_), _) => counts.answered = 1,
@@ -199,6 +208,14 @@ impl<'a> Register<'a> {
             Some(sum) => *sum = sum.plus(counts),
             None => self.stray = self.stray.plus(counts),
         }
+    }
+
+    /// To how many outside the result of a round was handed by the register's day, and how many gave a receipt.
+    fn handed(&self, round: &Round) -> (usize, usize) {
+        let Some((release, _)) = round.released() else { return (0, 0) };
+        let fold = self.source.fold;
+        let all = fold.acts().handed(fold, &release.at, end_of(self.source.as_of));
+        (all.len(), all.iter().filter(|one| one.receipt).count())
     }
 
     /// The result, if its purpose makes it public by the day of the register.

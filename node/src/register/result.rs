@@ -104,6 +104,11 @@ pub(super) fn result_page(register: &Register<'_>, result: &Public<'_>) -> Strin
     if plan.query.mode == Mode::FullNoise {
         out += "<p>In this round each member added all the noise itself, and members saw each other's noised figures.</p>\n";
     }
+    if let (handed @ 1.., receipts) = register.handed(result.round) {
+        out += &format!(
+            "<p>Members wrote down that they handed it to {handed} outside the co-operative, under the licence below; {receipts} gave a receipt. Who they are stays with those members.</p>\n"
+        );
+    }
     out += "<h2>Check it</h2>\n";
     out += &match &result.certificate {
         Ok(_) => format!(

@@ -7,7 +7,8 @@ use datacoop_policy::delegation::Delegation;
 use super::port::Event;
 use super::{Denial, Member};
 use crate::acts::{
-    Act, Done, State, Subject, blob_text, findings_hash, has_vote, is_entitled, is_one_too_many,
+    Act, Done, State, Subject, blob_text, check_handover, findings_hash, has_vote, is_entitled,
+    is_one_too_many, released,
 };
 use crate::entry::{Body, QueryBody, Ref};
 use crate::log::tree::sha256;
@@ -134,6 +135,7 @@ impl Member {
                     None => Ok(()),
                 }
             }
+            Act::Handover { .. } => self.check_handover(done),
             Act::Restriction { target } => self.check_restriction(target, done),
             Act::Delegation { audience, limits, until, charter } => {
                 let given = Delegation {
@@ -256,6 +258,24 @@ impl Member {
             );
         }
         self.once(objection, |act| matches!(act, Act::Reply { .. }), "we replied to it already")
+    }
+
+    /// It is of a Release, under its purpose's licence, and not written down yet.
+    fn check_handover(&self, done: &Done) -> Check {
+        let Act::Handover { release, licence, to, receipt } = &done.act else { return Ok(()) };
+        let round = released(&self.fold).get(release).copied();
+        match round.and_then(|round| check_handover(&self.fold, round, licence)) {
+            None => {
+                return no(format!("entry {} of {} is no release here", release.index, release.log));
+            }
+            Some(Err(why)) => return no(why),
+            Some(Ok(())) => {}
+        }
+        let same = |said: &Act| {
+            matches!(said, Act::Handover { to: other, receipt: had, .. }
+                if other == to && (receipt.is_none() || had.is_some()))
+        };
+        self.once(release, same, "it is written down already")
     }
 
     fn check_restriction(&self, target: &crate::acts::Target, done: &Done) -> Check {
