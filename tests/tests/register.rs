@@ -16,6 +16,7 @@ use datacoop_protocol::acts::{Act, Findings, Grade, Outcome, Subject, Target, fi
 use datacoop_protocol::certificate::check;
 use datacoop_protocol::entry::{Body, Entry, Ref};
 use datacoop_protocol::fold::Fold;
+use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::release::figures;
 use datacoop_sim::coop::vocabularies;
@@ -405,4 +406,59 @@ fn an_older_register_is_replaced_and_no_other_folder_is() {
     let other = tempfile::tempdir().unwrap();
     std::fs::write(other.path().join("mine.txt"), "mine").unwrap();
     assert!(write(other.path(), &of("a.html")).unwrap_err().to_string().contains("other files"));
+}
+
+/// The members' page tells who vouched for whom, who is suspended, and who fell silent.
+#[test]
+fn members_are_shown_with_their_sponsors_and_how_they_stand() {
+    let story = Story::tell_with(Scene { seed: 86, ..SCENE }, 1, &|_| ());
+    let (first, mut fold) = (&story.charter, story.fold(&[]).0);
+    let id = |n: usize| first.members()[n].id.clone();
+    let pause = Act::Restriction { target: Target::Member(id(2)) };
+    say(&mut fold, first, 1, "2025-12-02", pause.clone());
+    let row = |page: &str, name: &str| {
+        let rows = page.split("<tr>").find(|row| row.contains(&format!(">{name}<"))).map(str::to_owned);
+        rows.unwrap_or_else(|| panic!("no {name}: {page}"))
+    };
+    let name = |n: usize| first.members()[n].name.clone();
+    let page = site_of(&story, &fold, "2025-12-03")["members.html"].clone();
+    assert!(row(&page, &name(2)).contains("Takes part"), "one body stops nobody: {page}");
+    say(&mut fold, first, 3, "2025-12-03", pause);
+    let page = site_of(&story, &fold, "2025-12-03")["members.html"].clone();
+    check_markup("members.html", &page);
+    let suspended = row(&page, &name(2));
+    assert!(suspended.contains("Suspended until") && suspended.contains("it is a founder"), "{suspended}");
+    assert!(row(&page, &name(1)).contains("Takes part") && !page.contains("Dormant:"), "{page}");
+    // A later version: one joined, one is dormant, one has notice.
+    let made = Day::parse("2026-03-01").unwrap();
+    let mut draft = first.fields().clone();
+    (draft.version, draft.prev, draft.hash) = (2, Some(first.hash()), Digest([9; 32]));
+    (draft.made, draft.effective) = (made, made);
+    (draft.members[3].notice, draft.members[3].dormant) = (Some(Day(made.0 - 60)), true);
+    draft.members[4].notice = Some(made);
+    draft.members.iter_mut().for_each(|member| member.witnesses.clear());
+    let mut joins = draft.members[0].clone();
+    (joins.id, joins.name) = ("GB-EDU-000099".parse().unwrap(), "A new school".to_owned());
+    joins.body = "A new body".to_owned();
+    joins.keys = Keys::from_seed([99; 32], "new.demo", 1).public().clone();
+    (joins.addresses, joins.sponsors) = (vec![], vec![id(0), id(1)]);
+    draft.members.push(joins);
+    let second = Arc::new(Charter::admit(draft).unwrap());
+    let mut later = Fold::with_chain(vec![first.clone(), second.clone()], Default::default());
+    for log in fold.logs() {
+        log.entries().iter().for_each(|entry| drop(later.append(&log.member, entry.clone())));
+    }
+    for member in first.members() {
+        let (at, seq) = (made.start(), later.log(&member.id).unwrap().size());
+        let body = Body::Charter { version: 2, hash: second.hash(), note: Digest([8; 32]), from: at };
+        let entry = Entry { at, by: member.id.clone(), seq, body };
+        later.append(&member.id, entry.to_bytes().into());
+    }
+    let page = site_of(&story, &later, "2026-03-02")["members.html"].clone();
+    check_markup("members.html", &page);
+    let joined = row(&page, "A new school");
+    assert!(joined.contains(&format!("{}; {}", name(0), name(1))), "{joined}");
+    assert!(row(&page, &name(3)).contains("Dormant: silent for a year"), "{page}");
+    assert!(row(&page, &name(4)).contains("Has notice since"), "{page}");
+    assert!(row(&page, &name(2)).contains("Takes part"), "the pause is over: {page}");
 }

@@ -71,6 +71,21 @@ fn new_keys_wait_beside_the_old_until_the_version_that_lists_them_acts() {
     assert_eq!(status["next_log"]["log"], "s3.example/datacoop/2", "{status}");
     let told = String::from_utf8(coop.ok(SITE, &["status"]).stdout).unwrap();
     assert!(told.contains("its log goes on as s3.example/datacoop/2"), "{told}");
+    // What is shown says that it waits, and which version holds.
+    let shown = String::from_utf8(coop.ok(SITE, &["charter", "show"]).stdout).unwrap();
+    for said in
+        ["NOT IN FORCE YET: version 2 waits; it acts here from ", ", in force here\n", ", waits: it acts"]
+    {
+        assert!(shown.contains(said), "{said}: {shown}");
+    }
+    let shown = json(&coop.ok(SITE, &["charter", "show", "--json"]));
+    assert_eq!(
+        (&shown["version"], &shown["in_force"], &shown["waiting"][0]["version"]),
+        (&2.into(), &1.into(), &2.into())
+    );
+    let first = String::from_utf8(coop.ok(SITE, &["charter", "show", "--version", "1"]).stdout).unwrap();
+    assert!(first.starts_with("Hill and Vale, version 1,"), "{first}");
+    coop.fails(SITE, &["charter", "show", "--version", "3"], 2, "holds versions 1 to 2, and no version 3");
     // Until then it answers under the old ones.
     let asked = ask(&coop, "17");
     assert_eq!(asked["release"]["roster"], 5, "{asked}");

@@ -365,8 +365,8 @@ pub(super) fn take(home: &Home, files: &[PathBuf], notes: &[String]) -> Result<P
     Ok(Printed::new(json, said))
 }
 
-/// The versions held, the first first, for `charter show`.
-pub(super) fn history(chain: &[(String, Arc<Charter>)]) -> String {
+/// The versions held, the first first, for `charter show`; `state` says how each stands here.
+pub(super) fn history(chain: &[(String, Arc<Charter>)], state: &dyn Fn(&Charter) -> String) -> String {
     let mut before: Option<&Charter> = None;
     let mut text = String::new();
     for (_, charter) in chain {
@@ -374,7 +374,8 @@ pub(super) fn history(chain: &[(String, Arc<Charter>)]) -> String {
             Some(changes) => format!("{} changes, {}", changes.len(), class_of(&changes).code()),
             None => "the founders' own".to_owned(),
         };
-        text += &format!("  version {:<4} made {}, {what}\n", charter.version(), charter.fields().made);
+        let (version, made) = (charter.version(), charter.fields().made);
+        text += &format!("  version {version:<4} made {made}, {what}{}\n", state(charter));
         before = Some(charter);
     }
     text

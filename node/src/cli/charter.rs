@@ -29,12 +29,12 @@ use super::node::{confirm, home_of, store_error};
 use super::purpose::{PurposeArgs, day};
 use super::rotate::{RotateArgs, rotate};
 use super::show::plain_lines;
+use super::shown;
 use super::succession::{self, charter_id};
 use super::try_limits::{TryArgs, try_limits};
 use super::why::{WhyArgs, why};
 use super::{Common, Printed};
 use crate::clock;
-use crate::ending::{endings_json, endings_text};
 use crate::error::CommandError;
 use crate::folder::Folder;
 use crate::home::{Config, Home};
@@ -89,10 +89,13 @@ pub(super) enum CharterCommand {
         #[arg(long, value_name = "ID", value_parser = charter_id)]
         leaving: Option<String>,
     },
-    /// Show a charter: the one in force, or a file
+    /// Show a charter: the newest version held here, and which is in force; or a file
     Show {
         /// A charter's text or note
         file: Option<PathBuf>,
+        /// Another version that is held here
+        #[arg(long, value_name = "NUMBER", conflicts_with = "file")]
+        version: Option<u32>,
     },
     /// Show the limits that hold at this node, and who set each
     Limits(LimitsArgs),
@@ -147,7 +150,7 @@ pub(super) fn charter(common: &Common, command: CharterCommand) -> Result<Printe
         CharterCommand::Rotate(args) => rotate(common, &args),
         CharterCommand::Adopt { files } => amend::adopt(common, &files),
         CharterCommand::Sign { file, leaving } => sign(common, &file, leaving.as_deref()),
-        CharterCommand::Show { file } => show(common, file),
+        CharterCommand::Show { file, version } => shown::show(common, file, version),
         CharterCommand::Limits(args) => limits(common, &args),
         CharterCommand::Why(args) => why(common, &args),
         CharterCommand::Try(args) => try_limits(common, &args),
@@ -409,57 +412,4 @@ pub(super) fn describe(charter: &Charter) -> String {
         fields.asset_lock.clause.trim()
     );
     text
-}
-
-fn show(common: &Common, file: Option<PathBuf>) -> Result<Printed, CommandError> {
-    let chain = home_of(common).and_then(|home| home.charters().map_err(store_error));
-    let (chain, note) = match &file {
-        // A file can be read where no node is set up.
-        Some(path) => (chain.unwrap_or_default(), read(path)?),
-        None => {
-            let chain = chain?;
-            let newest = chain.last().map(|(note, _)| note.clone());
-            let note = newest.ok_or_else(|| CommandError::usage("this node has no charter yet".into()))?;
-            (chain, note)
-        }
-    };
-    let place = |error| {
-        CommandError::usage(format!(
-            "{}{error}",
-            file.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default()
-        ))
-    };
-    let charter = parse_charter(bare_text(&note)).map_err(place)?;
-    let (signed, said) = amend::signatures(&chain, &note, &charter)?;
-    let mut text = describe(&charter);
-    text += &format!("\n{said}");
-    let rivals =
-        if file.is_none() { home_of(common)?.rivals().map_err(store_error)? } else { Default::default() };
-    let rivals = amend::rivals(&chain, &rivals)?;
-    text += &rivals.iter().map(amend::Rival::text).collect::<String>();
-    if file.is_none() && chain.len() > 1 {
-        text += &format!("\nVersions\n{}", amend::history(&chain));
-    }
-    let endings = endings_json(&charter, clock::now().day());
-    text = endings_text(&endings) + &text;
-    let signed: Vec<String> = signed.iter().map(ToString::to_string).collect();
-    let missing: Vec<String> = match charter.version() {
-        1 => charter.members().iter().map(|m| m.id.to_string()).filter(|id| !signed.contains(id)).collect(),
-        _ => vec![],
-    };
-    let json = json!({
-        "schema": "datacoop.charter/1",
-        "id": charter.id().to_string(),
-        "words": words::words(&charter.id()),
-        "version": charter.version(),
-        "name": charter.fields().name,
-        "demo": charter.fields().demo,
-        "members": charter.members().iter().map(belonging::member_json).collect::<Vec<_>>(),
-        "purposes": charter.fields().purposes.iter().map(|purpose| purpose.id.clone()).collect::<Vec<_>>(),
-        "endings": endings,
-        "signed": signed,
-        "missing": missing,
-        "rivals": rivals.iter().map(amend::Rival::json).collect::<Vec<_>>(),
-    });
-    Ok(Printed::new(json, text))
 }

@@ -193,16 +193,38 @@ pub(crate) fn limit_rows(
 }
 
 /// A version that is held and does not hold here yet, and from when on it does, as far as that is known.
-struct Waiting {
+pub(super) struct Waiting {
     version: u32,
     from: Day,
     /// Our log says so; else it is the earliest day, once this node runs.
     logged: bool,
+    /// It has this node as a member.
+    ours: bool,
+}
+
+impl Waiting {
+    /// When it acts.
+    pub(super) fn text(&self) -> String {
+        match (self.ours, self.logged) {
+            (false, _) => "does not have this node as a member".to_owned(),
+            (true, true) => format!("acts here from {} on", self.from),
+            (true, false) => format!("acts here from {} on at the earliest, once this node runs", self.from),
+        }
+    }
+
+    /// The same.
+    pub(super) fn json(&self) -> serde_json::Value {
+        json!({ "version": self.version, "from": self.from.to_string(), "logged": self.logged })
+    }
 }
 
 /// The newest version, if another one holds here.
 fn waiting(seen: &Seen, charter: &Charter) -> Option<Waiting> {
-    let newest = seen.charter.as_ref();
+    waits(seen, charter, &seen.charter)
+}
+
+/// A held version, if an earlier one holds here.
+pub(super) fn waits(seen: &Seen, charter: &Charter, newest: &Charter) -> Option<Waiting> {
     if newest.version() <= charter.version() {
         return None;
     }
@@ -213,7 +235,8 @@ fn waiting(seen: &Seen, charter: &Charter) -> Option<Waiting> {
     let parent = earlier.find(|parent| Some(parent.hash()) == newest.fields().prev);
     let earliest = parent.map(|parent| acts_from(parent, newest, clock::now()).day());
     let from = logged.or(earliest)?;
-    Some(Waiting { version: newest.version(), from, logged: logged.is_some() })
+    let ours = newest.member(&seen.me).is_some();
+    Some(Waiting { version: newest.version(), from, logged: logged.is_some(), ours })
 }
 
 /// Whose leave narrows what is asked under it, if it holds.
@@ -253,19 +276,14 @@ pub(super) fn limits(common: &Common, args: &LimitsArgs) -> Result<Printed, Comm
     let waiting = waiting(&seen, &charter);
     printed.json["waiting"] = match &waiting {
         None => serde_json::Value::Null,
-        Some(waits) => {
-            json!({ "version": waits.version, "from": waits.from.to_string(), "logged": waits.logged })
-        }
+        Some(waits) => waits.json(),
     };
-    if let Some(Waiting { version, from, logged }) = waiting {
-        let when = match (seen.charter.member(&seen.me).is_some(), logged) {
-            (false, _) => "does not have this node as a member".to_owned(),
-            (true, true) => format!("acts here from {from} on"),
-            (true, false) => format!("acts here from {from} on at the earliest, once this node runs"),
-        };
+    if let Some(waits) = waiting {
         let said = format!(
-            "These are the limits of version {}, which is in force. Version {version} {when}; what it changes:\n  datacoop charter diff\n\n",
-            charter.version()
+            "These are the limits of version {}, which is in force. Version {} {}; what it changes:\n  datacoop charter diff\n\n",
+            charter.version(),
+            waits.version,
+            waits.text()
         );
         printed.text = said + &printed.text;
     }

@@ -38,6 +38,7 @@ mod review;
 mod reviewed;
 mod rotate;
 mod show;
+mod shown;
 mod sim;
 mod sim_chaos;
 mod sim_plan;

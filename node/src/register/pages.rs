@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use datacoop_policy::Day;
-use datacoop_policy::charter::{Publish, Purpose, Role};
+use datacoop_policy::charter::{Member, Publish, Purpose, Role};
 use datacoop_policy::limits::Set;
 use datacoop_policy::refusal::Rule;
 use datacoop_protocol::acts::Target;
@@ -305,12 +305,51 @@ fn members(register: &Register<'_>) -> String {
             text(&member.body),
             text(member.id.as_str()),
             roles.join(", "),
+            vouched(register, member),
+            standing(register, member),
             format!("{} of {}", quorum(member.witnesses.len()), member.witnesses.len()),
         ]
     });
-    let heads = ["Member", "Body", "Register number", "Roles", "Witnesses that must sign"];
+    let heads =
+        ["Member", "Body", "Register number", "Roles", "Vouched for by", "Now", "Witnesses that must sign"];
     out += &table("Members and what they may do", &heads, rows);
+    out += "<p>Two members of other bodies vouch for whoever joins later: they checked its register number, and spoke to it on the telephone. A suspended member neither asks nor answers. A dormant one was silent for a year, and is not counted until it is woken.</p>\n";
+    if let Some(before) = register.charter.fields().predecessor {
+        out += &format!(
+            "<p>This co-operative follows another one, which lost its quorum: <span class=\"hash\">{before}</span>. Members that came from there go on with the privacy that they had spent.</p>\n"
+        );
+    }
     out + "<p>A voting member signs the rules. A coordinator asks. A witness signs that a log was not rewritten.</p>\n"
+}
+
+/// Who vouched for a member when it joined; HTML.
+fn vouched(register: &Register<'_>, member: &Member) -> String {
+    match member.sponsors.as_slice() {
+        [] => "Nobody: it is a founder".to_owned(),
+        some => some.iter().map(|id| register.member_name(id)).collect::<Vec<_>>().join("; "),
+    }
+}
+
+/// Whether a member is suspended on the register's day, dormant, or told that it may be; HTML.
+fn standing(register: &Register<'_>, member: &Member) -> String {
+    let mut pauses = register.said.pauses.iter();
+    let pause = pauses.find(|pause| matches!(pause.target, Target::Member(id) if *id == member.id));
+    let suspended =
+        pause.and_then(|pause| pause.until).map(|until| format!("Suspended until {}", day_html(until.day())));
+    let silent = match (member.dormant, member.notice) {
+        (true, _) => Some("Dormant: silent for a year, and not counted".to_owned()),
+        (false, Some(notice)) => {
+            Some(format!("Has notice since {}: it may be marked dormant", day_html(notice)))
+        }
+        (false, None) => None,
+    };
+    let came = member.goes_on_from.as_ref().map(|log| format!("Came with the log {}", text(&log.name)));
+    let all: Vec<String> = [suspended, silent, came].into_iter().flatten().collect();
+    match (all.is_empty(), member.takes_part()) {
+        (false, _) => all.join("; "),
+        (true, true) => "Takes part".to_owned(),
+        (true, false) => "Looks on: it answers no question".to_owned(),
+    }
 }
 
 fn charter(register: &Register<'_>) -> String {
