@@ -2,7 +2,7 @@
 //! that only its owner reads; the log has a salted hash of it, under which licence, and whether they gave a receipt.
 //! Source: CHARTER.md section 5, LOG.md section 2 (salt what can be guessed).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use datacoop_policy::charter::{Licence, is_line};
 use datacoop_policy::{Digest, MemberId};
@@ -114,7 +114,7 @@ fn read(home: &Home) -> Result<Vec<(PathBuf, Recipient)>, StoreError> {
     Ok(found)
 }
 
-fn keep(path: &PathBuf, recipient: &Recipient) -> Result<(), StoreError> {
+fn keep(path: &Path, recipient: &Recipient) -> Result<(), StoreError> {
     let text = toml::to_string_pretty(recipient).map_err(|error| StoreError::Wrong(error.to_string()))?;
     write_durably(path, text.as_bytes())
 }
@@ -326,7 +326,7 @@ pub async fn all(handle: &Handle) -> Result<Value, CommandError> {
             "licence": recipient.licence, "day": recipient.day, "to": to.to_string(),
             "logged": logged.iter().any(|(known, _)| *known == to),
             "receipt": recipient.receipt, "receipt_logged": receipt.is_some()
-                && logged.iter().any(|known| *known == (to, receipt)),
+                && logged.contains(&(to, receipt)),
         }));
     }
     Ok(json!({ "schema": "datacoop.recipients/1", "recipients": shown }))
