@@ -20,7 +20,7 @@ use crate::driver::Handle;
 use crate::error::CommandError;
 use crate::follow::clock_text;
 use crate::loss::points_of;
-use crate::own::basis::BasisText;
+use crate::own::basis::{Basis, BasisText};
 use crate::view::{release_json, round_json, stage};
 
 /// Digits of a query id that must be given: as many as `status` shows.
@@ -199,6 +199,20 @@ pub(super) async fn basis(State(handle): State<Handle>, Path(id): Path<String>) 
     let json =
         serde_json::to_value(basis).map_err(|error| Failed::from(CommandError::failed(error.to_string())))?;
     Ok(Json(json))
+}
+
+/// A Release with what it follows from, read. Errors: no such query here, or it has no Release.
+pub(crate) async fn basis_of(handle: &Handle, id: String) -> Result<(BasisText, Basis), CommandError> {
+    let found = handle.view(move |member| {
+        let round = find_round(member.fold(), &id)?;
+        let none = || CommandError::usage(format!("this question has no release: {}", stage(&round)));
+        BasisText::of(member, &round).ok_or_else(none)
+    });
+    let text = found.await.ok_or_else(stopped)??;
+    let home = handle.home().clone();
+    let read = tokio::task::spawn_blocking(move || text.read(&home).map(|basis| (text, basis)));
+    let read = read.await.map_err(|error| CommandError::failed(error.to_string()))?;
+    read.map_err(CommandError::failed)
 }
 
 /// The round of a query id, or of the only one that begins like this.

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::log::in_short;
 use super::privacy::meters;
-use super::results::told;
 use super::{Shared, frame_of, stopped};
+use crate::api::rounds::basis_of;
 use crate::figure::{Figure, Form};
 use crate::own::basis::Basis;
 use crate::view::status_json;
@@ -34,8 +34,8 @@ pub(super) async fn home(State(shared): State<Shared>) -> Response {
     let mut figures: Vec<(String, Figure)> = vec![];
     for id in newest {
         // What cannot be shown here says so on its own page.
-        if let Ok(told) = told(&handle, id.clone()).await
-            && let Some(mut figure) = newest_figure(&told.basis)
+        if let Ok((_, basis)) = basis_of(&handle, id.clone()).await
+            && let Some(mut figure) = newest_figure(&basis)
         {
             if figure.form == Form::IntervalRows {
                 figure.rows.truncate(ROWS_MAX);

@@ -56,6 +56,7 @@ function offerCopy(block) {
   button.setAttribute("aria-label", "Copy: " + block.textContent.trim().split("\n")[0]);
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(block.textContent.trim());
+    button.removeAttribute("aria-label");
     button.textContent = "Copied";
   });
   block.after(button);

@@ -13,35 +13,14 @@ use serde_json::Value;
 
 use super::words::{days, said};
 use super::{frame_of, stopped};
-use crate::api::find_round;
+use crate::api::rounds::basis_of;
 use crate::cli::meaning_text;
 use crate::driver::Handle;
-use crate::error::CommandError;
 use crate::figure::{Figure, RANGE_NOTE, csv_of};
-use crate::own::basis::{Basis, BasisText};
+use crate::own::basis::Basis;
 use crate::own::beside::{Beside, beside};
 use crate::questions::{THEMES, named};
-use crate::view::{release_json, stage};
-
-/// A release with what it follows from.
-pub(super) struct Told {
-    pub(super) text: BasisText,
-    pub(super) basis: Basis,
-}
-
-/// What a release follows from. Errors: no such query here, or it has no release.
-pub(super) async fn told(handle: &Handle, id: String) -> Result<Told, CommandError> {
-    let seen = handle.view(move |member: &Member| {
-        let round = find_round(member.fold(), &id)?;
-        let none = || CommandError::usage(format!("this question has no release: {}", stage(&round)));
-        BasisText::of(member, &round).ok_or_else(none)
-    });
-    let text = seen.await.ok_or_else(stopped)??;
-    let home = handle.home().clone();
-    let read = tokio::task::spawn_blocking(move || text.read(&home).map(|basis| Told { text, basis }));
-    let told = read.await.map_err(|error| CommandError::failed(error.to_string()))?;
-    told.map_err(CommandError::failed)
-}
+use crate::view::release_json;
 
 /// Ours beside a release: counted here and shown here. Nothing where we have no such rows.
 async fn ours(handle: &Handle, basis: &Basis) -> Vec<Beside> {
@@ -167,13 +146,13 @@ fn filters(list: &[Line], sought: &Sought) -> Markup {
 
 pub(super) async fn one(State(handle): State<Handle>, Path(id): Path<String>) -> Response {
     let frame = frame_of(&handle).await;
-    let told = match told(&handle, id).await {
-        Ok(told) => told,
+    let (text, basis) = match basis_of(&handle, id).await {
+        Ok(read) => read,
         Err(error) => return frame.error("/results", &error),
     };
-    let own = ours(&handle, &told.basis).await;
-    let figures = told.basis.figures(&own);
-    let release = &told.text.release;
+    let own = ours(&handle, &basis).await;
+    let figures = basis.figures(&own);
+    let release = &text.release;
     let query = release["query"].as_str().unwrap_or_default();
     let body = html! {
         @if let Some(newer) = release["superseded_by"].as_str() {
@@ -215,14 +194,14 @@ fn about(release: &Value) -> Markup {
 /// figures where a group has too few of our people.
 pub(super) async fn pack(State(handle): State<Handle>, Path(id): Path<String>) -> Response {
     let frame = frame_of(&handle).await;
-    let told = match told(&handle, id).await {
-        Ok(told) => told,
+    let (text, basis) = match basis_of(&handle, id).await {
+        Ok(read) => read,
         Err(error) => return frame.error("/results", &error),
     };
-    let mut own = ours(&handle, &told.basis).await;
+    let mut own = ours(&handle, &basis).await;
     own.retain(|one| !one.is_few());
-    let figures = told.basis.figures(&own);
-    let release = &told.text.release;
+    let figures = basis.figures(&own);
+    let release = &text.release;
     let body = html! {
         p class="no-print" { "Print this page with your browser, to paper or as a PDF." }
         h2 { "What was found" }
@@ -246,11 +225,11 @@ pub(super) async fn pack(State(handle): State<Handle>, Path(id): Path<String>) -
 
 /// The numbers that every member has; ours stay here.
 pub(super) async fn csv(State(handle): State<Handle>, Path(id): Path<String>) -> Response {
-    match told(&handle, id).await {
-        Ok(told) => {
-            let figures: Vec<Figure> = told.basis.figures(&[]);
+    match basis_of(&handle, id).await {
+        Ok((_, basis)) => {
+            let figures: Vec<Figure> = basis.figures(&[]);
             let name =
-                format!("attachment; filename=\"release-{}.csv\"", told.basis.query.get(..8).unwrap_or("x"));
+                format!("attachment; filename=\"release-{}.csv\"", basis.query.get(..8).unwrap_or("x"));
             let headers = [
                 (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
                 (header::CONTENT_DISPOSITION, name),

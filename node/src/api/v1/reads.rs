@@ -11,17 +11,16 @@ use serde_json::{Value, json};
 
 use super::super::logs::audit as audit_held;
 use super::super::papers::certificate_text;
-use super::super::rounds::{find_round, listed, told};
+use super::super::rounds::{basis_of, find_round, listed, told};
 use super::super::{Answer, Failed, stopped};
 use crate::clock;
 use crate::driver::Handle;
 use crate::error::CommandError;
 use crate::figure::{Figure, csv_of};
 use crate::follow::entry_json;
-use crate::own::basis::{Basis, BasisText};
 use crate::own::beside::beside;
 use crate::pages::openings_json;
-use crate::view::{release_json, stage, status_json};
+use crate::view::{release_json, status_json};
 
 /// Entries of a log at a time.
 const ENTRIES_MAX: u64 = 500;
@@ -112,20 +111,6 @@ pub(super) async fn releases(State(handle): State<Handle>) -> Answer {
     seen(&handle, of).await
 }
 
-/// A release with what it follows from.
-async fn basis_of(handle: &Handle, id: String) -> Result<(Value, Basis), CommandError> {
-    let found = handle.view(move |member| {
-        let round = find_round(member.fold(), &id)?;
-        let none = || CommandError::usage(format!("this question has no release: {}", stage(&round)));
-        BasisText::of(member, &round).ok_or_else(none)
-    });
-    let text = found.await.ok_or_else(stopped)??;
-    let home = handle.home().clone();
-    let read = tokio::task::spawn_blocking(move || text.read(&home).map(|basis| (text.release, basis)));
-    let read = read.await.map_err(|error| CommandError::failed(error.to_string()))?;
-    read.map_err(CommandError::failed)
-}
-
 /// As `id` or `id.json` the release, as `id.csv` its figures.
 pub(super) async fn release(
     State(handle): State<Handle>,
@@ -136,23 +121,23 @@ pub(super) async fn release(
         (None, Some(id)) => (id, false),
         (None, None) => (name.as_str(), false),
     };
-    let (release, basis) = basis_of(&handle, id.to_owned()).await?;
+    let (text, basis) = basis_of(&handle, id.to_owned()).await?;
     let figures: Vec<Figure> = basis.figures(&[]);
     if as_csv {
         let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8")];
         return Ok((headers, csv_of(&figures, false)).into_response());
     }
-    let json = json!({ "schema": "datacoop.release/1", "demo": figures.iter().any(|figure| figure.demo), "release": release,
+    let json = json!({ "schema": "datacoop.release/1", "demo": figures.iter().any(|figure| figure.demo), "release": text.release,
                        "figures": figures.iter().map(Figure::json).collect::<Vec<_>>() });
     Ok(Json(json).into_response())
 }
 
 /// The figures with ours beside them: counted here, and sent nowhere else.
 pub(super) async fn own(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
-    let (release, basis) = basis_of(&handle, id).await?;
+    let (text, basis) = basis_of(&handle, id).await?;
     let own = basis.count(handle.home()).await.map(|ours| beside(&basis, &ours)).unwrap_or_default();
     let figures = basis.figures(&own);
-    Ok(Json(json!({ "schema": "datacoop.own/1", "query": release["query"], "with_own": !own.is_empty(),
+    Ok(Json(json!({ "schema": "datacoop.own/1", "query": text.release["query"], "with_own": !own.is_empty(),
                     "figures": figures.iter().map(Figure::json).collect::<Vec<_>>() })))
 }
 
