@@ -73,6 +73,8 @@ pub struct Run {
     pub recorder: Option<Recorder>,
     /// Whether the charter must be a demo's: real and demo nodes refuse each other.
     pub demo: bool,
+    /// Whether the pages ask for no passphrase, although there may be one.
+    pub waives_passphrase: bool,
 }
 
 type View = Box<dyn FnOnce(&Member) + Send>;
@@ -111,6 +113,7 @@ pub struct Handle {
     index: Arc<Index>,
     commands: Arc<std::sync::atomic::AtomicU64>,
     importing: Arc<Importing>,
+    waives_passphrase: bool,
 }
 
 /// What came of an asking.
@@ -146,6 +149,11 @@ impl Handle {
     /// Where the node listens for members.
     pub fn addresses(&self) -> &[String] {
         &self.addresses
+    }
+
+    /// Whether its pages ask for no passphrase, as the person at the command line wanted.
+    pub fn waives_passphrase(&self) -> bool {
+        self.waives_passphrase
     }
 
     /// The node's folder.
@@ -357,6 +365,7 @@ impl Node {
             index: index.clone(),
             commands: Arc::default(),
             importing,
+            waives_passphrase: run.waives_passphrase,
         };
         let driver =
             Driver { _folder: folder, home, member, storage, index, carrier, inbox, events, renewed: false };

@@ -308,10 +308,15 @@ impl Home {
 
     /// Writes limits that answer these purposes, if there are none yet.
     pub fn write_limits_once(&self, purposes: &[&str]) -> Result<(), StoreError> {
-        let path = self.join("limits.toml");
-        if path.exists() {
-            return Ok(());
+        match self.join("limits.toml").exists() {
+            true => Ok(()),
+            false => self.write_limits(purposes),
         }
+    }
+
+    /// Writes limits that answer these purposes, in the place of those that are there.
+    pub fn write_limits(&self, purposes: &[&str]) -> Result<(), StoreError> {
+        let path = self.join("limits.toml");
         let list: Vec<String> = purposes.iter().map(|id| format!("\"{id}\"")).collect();
         let text = format!(
             "# What this member answers. The charter and the compiled-in floor hold too; here you can only\n# tighten. Without this file the node answers nothing. What these limits allow is answered without asking\n# you, unless a file inbox.toml beside this one says otherwise: datacoop inbox --help.\npurposes = [{}]\n# rho_query = 20_000_000    # most one question may cost, in billionths of rho\n# rho_year = 250_000_000    # most a year may cost\n# questions = {{ except = [] }}\n",

@@ -139,7 +139,7 @@ pub async fn start(cast: &[Pretender], recorder: Option<Recorder>) -> Result<Vec
     let points = points.iter().rev().map(|member| (member, true));
     let mut nodes = std::collections::VecDeque::new();
     for (member, first) in points.chain(others.iter().map(|member| (member, false))) {
-        let run = Run { nodes: cast.len(), recorder: recorder.clone(), demo: true };
+        let run = Run { nodes: cast.len(), recorder: recorder.clone(), demo: true, ..Run::default() };
         let node = Node::start(member.home.clone(), run).await;
         let node = node.map_err(|error| CommandError::failed(format!("{}: {error}", member.founder.name)))?;
         if first { nodes.push_front(node) } else { nodes.push_back(node) }

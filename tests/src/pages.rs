@@ -45,7 +45,11 @@ impl Browser {
     /// Signs in as a person would: `datacoop open`, the link, the button.
     pub fn open(coop: &Coop, n: usize) -> Self {
         let opened = json(&coop.ok(n, &["open", "--json"]));
-        let link = opened["link"].as_str().unwrap();
+        Self::open_link(opened["link"].as_str().unwrap())
+    }
+
+    /// Signs in by a link.
+    pub fn open_link(link: &str) -> Self {
         let (address, path) = link.strip_prefix("http://").unwrap().split_once('/').unwrap();
         let mut browser = Self { address: address.to_owned(), cookie: String::new() };
         let code = path.strip_prefix("enter?code=").unwrap();
@@ -56,8 +60,13 @@ impl Browser {
         assert_eq!((entered.code, entered.header("location")), (303, Some("/")));
         let again = browser.post("/enter", &format!("code={code}"));
         assert!(again.code == 403 && again.header("set-cookie").is_none(), "{}", again.head);
-        browser.cookie = entered.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        browser.take_cookie(&entered);
         browser
+    }
+
+    /// Keeps the cookie that an answer sets.
+    pub fn take_cookie(&mut self, answer: &Answer) {
+        self.cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     }
 
     /// Sends exactly this, and reads to the end.

@@ -166,7 +166,9 @@ fn check_signing(coop: &Coop, browser: &Browser) {
         status["charter"]["version"].as_u64().unwrap_or(0)
     };
     (0..MEMBERS).for_each(|n| wait_for("version 2", || version(n) == 2));
-    let page = check_page(&Browser::open(coop, 0), "/charter");
+    // Whoever signed in before stays so, though the node started again behind the page.
+    wait_for("the page", || browser.get("/charter").code == 200);
+    let page = check_page(browser, "/charter");
     assert!(page.contains("Version 2") && page.contains("It only tightens"), "{page}");
 }
 

@@ -4,7 +4,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
-use datacoop_policy::charter::MemberKeys;
+use datacoop_policy::charter::{Charter, MemberKeys};
 use datacoop_protocol::charter_text::{bare_text, open_chain, open_charter, parse_charter};
 use datacoop_protocol::words::Words;
 
@@ -48,29 +48,9 @@ pub(super) fn join(common: &Common, args: &JoinArgs) -> Result<Printed, CommandE
     }
     let (files, notes) = notes(&args.files)?;
     let words = asked(args.words.as_deref())?;
-    let chain = open_chain(&notes).map_err(|error| CommandError::usage(error.to_string()))?;
-    let newest = chain.last().expect("INVARIANT: a chain has its first version");
-    if !words.are_of(&newest.id()) {
-        let text = format!(
-            "these are not the words of the charter of {} in {}: do not join by it",
-            plain(&newest.fields().name),
-            files.first().map_or_else(String::new, |file| file.display().to_string())
-        );
-        return Err(CommandError { exit: Exit::Refused, ..CommandError::usage(text) }
-            .hint("compare the words with your letter once more; if they are right, ask whoever sent you the letter for the charter"));
-    }
+    let place = files.first().map_or_else(String::new, |file| format!(" in {}", file.display()));
+    let newest = &newest_of(&home, &notes, &words, args.keys_lost, &place)?;
     let config = home.config().map_err(store_error)?;
-    let keys = home.all_keys(&config).map_err(store_error)?;
-    let held = newest.member(&config.id.0);
-    let is_ours = |listed: &MemberKeys| keys.iter().any(|keys| keys.public() == listed);
-    if held.is_some_and(|member| !args.keys_lost && !is_ours(&member.keys)) {
-        let text = format!(
-            "the charter holds other keys for {} than this node has: its card came from another folder, or somebody uses its number",
-            config.id.0
-        );
-        return Err(CommandError { exit: Exit::Refused, ..CommandError::usage(text) }
-            .hint("ring a sponsor, and compare what `datacoop charter fingerprint` shows; if this member's keys are lost, join with --keys-lost"));
-    }
     let leaving = succession::leaving(&home, &config, newest, args.leaving.as_deref())?;
     if !common.quiet && !common.json {
         let leaves = leaving.as_ref().map_or_else(String::new, |leaving| format!("\n{}", leaving.text()));
@@ -81,6 +61,77 @@ pub(super) fn join(common: &Common, args: &JoinArgs) -> Result<Printed, CommandE
         leaving.leave(&home)?;
     }
     amend::take(&home, &files, &notes)
+}
+
+/// The newest version of a charter that this node may join: its words are right, and it lists our keys or none.
+///
+/// Errors: the notes are no chain, are not of these words, or hold other keys of ours.
+fn newest_of(
+    home: &Home,
+    notes: &[String],
+    words: &Words,
+    keys_lost: bool,
+    place: &str,
+) -> Result<Charter, CommandError> {
+    let chain = open_chain(notes).map_err(|error| CommandError::usage(error.to_string()))?;
+    let newest = chain.into_iter().next_back().expect("INVARIANT: a chain has its first version");
+    if !words.are_of(&newest.id()) {
+        let text = format!(
+            "these are not the words of the charter of {}{place}: do not join by it",
+            plain(&newest.fields().name),
+        );
+        return Err(CommandError { exit: Exit::Refused, ..CommandError::usage(text) }
+            .hint("compare the words with your letter once more; if they are right, ask whoever sent you the letter for the charter"));
+    }
+    let config = home.config().map_err(store_error)?;
+    let keys = home.all_keys(&config).map_err(store_error)?;
+    let held = newest.member(&config.id.0);
+    let is_ours = |listed: &MemberKeys| keys.iter().any(|keys| keys.public() == listed);
+    if held.is_some_and(|member| !keys_lost && !is_ours(&member.keys)) {
+        let text = format!(
+            "the charter holds other keys for {} than this node has: its card came from another folder, or somebody uses its number",
+            config.id.0
+        );
+        return Err(CommandError { exit: Exit::Refused, ..CommandError::usage(text) }
+            .hint("ring a sponsor, and compare what `datacoop charter fingerprint` shows; if this member's keys are lost, join with --keys-lost"));
+    }
+    Ok(newest)
+}
+
+/// What a node that belongs to no charter would join by these words.
+///
+/// Errors: it belongs to one; as [`newest_of`].
+pub(crate) fn may_join(home: &Home, notes: &[String], words: &Words) -> Result<Charter, CommandError> {
+    if let Some((_, held)) = home.charter().map_err(store_error)? {
+        let text = format!("this node belongs to {} already", plain(&held.fields().name));
+        return Err(CommandError::usage(text));
+    }
+    newest_of(home, notes, words, false, "")
+}
+
+/// Joins it.
+pub(crate) fn join_checked(home: &Home, notes: &[String], words: &Words) -> Result<(), CommandError> {
+    let _lock = Folder::open(home.path()).map_err(store_error)?;
+    may_join(home, notes, words)?;
+    let names: Vec<PathBuf> = (1..=notes.len()).map(|version| format!("version {version}").into()).collect();
+    amend::take(home, &names, notes).map(drop)
+}
+
+/// A charter's notes by their versions, whatever order they came in.
+///
+/// Errors: there is none, or one that is none.
+pub(crate) fn notes_in_order(notes: Vec<String>) -> Result<Vec<String>, CommandError> {
+    let version = |note: String| {
+        let charter =
+            parse_charter(bare_text(&note)).map_err(|error| CommandError::usage(error.to_string()))?;
+        Ok::<_, CommandError>((charter.version(), note))
+    };
+    let mut versions = notes.into_iter().map(version).collect::<Result<Vec<_>, _>>()?;
+    versions.sort();
+    match versions.is_empty() {
+        true => Err(CommandError::usage("choose the charter's files: 1.note and those that follow".into())),
+        false => Ok(versions.into_iter().map(|(_, note)| note).collect()),
+    }
 }
 
 /// The notes of files, or those in one folder.

@@ -59,6 +59,7 @@ use std::time::{Duration, Instant};
 pub(crate) use amend::{may_sign, open as open_text, sign_opened};
 pub(crate) use ask::parse_window;
 use clap::{Args, Parser, Subcommand};
+pub(crate) use join::{join_checked, may_join, notes_in_order};
 pub(crate) use limits::limit_rows;
 pub(crate) use means::{meaning_text, releases_json};
 use serde_json::{Value, json};
@@ -142,6 +143,8 @@ enum Command {
     Charter(charter::CharterCommand),
     /// Load a data file into your node, or look at what it would be
     Import(Box<import::ImportArgs>),
+    /// Set a node up in your browser, step by step, then run it
+    Start(node::RunArgs),
     /// Run the node and its pages
     Run(node::RunArgs),
     /// Get an address that opens the running node's pages in a browser
@@ -271,7 +274,7 @@ pub fn main() -> ExitCode {
         Ok(runtime) => {
             let common = cli.common.clone();
             // `run` ends by itself on a signal, once its last frame is on disk; so do a demo's members.
-            let runs = matches!(&cli.command, Command::Run(_))
+            let runs = matches!(&cli.command, Command::Run(_) | Command::Start(_))
                 || matches!(&cli.command, Command::Demo(args) if args.stays(&cli.common));
             let outcome = runtime.block_on(async {
                 tokio::select! {
@@ -301,6 +304,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Charter(command) => charter::charter(&common, command),
         Command::Import(args) => import::import(&common, *args).await,
         Command::Run(args) => node::run(&common, &args).await,
+        Command::Start(args) => node::start(&common, &args).await,
         Command::Open => node::open(&common),
         Command::Token(command) => token::token(&common, command),
         Command::Restore(args) => restore::restore(&common, &args),

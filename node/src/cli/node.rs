@@ -6,8 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
-use datacoop_policy::MemberId;
-use datacoop_policy::charter::PEOPLE_MAX;
 use serde_json::{Value, json};
 
 use super::means::{factor_text, loss_text};
@@ -19,38 +17,42 @@ use crate::client::Client;
 use crate::driver::{Ended, Node, NodeError, Run};
 use crate::ending::endings_text;
 use crate::error::{CommandError, Exit};
-use crate::folder::{Folder, StoreError};
-use crate::home::{Config, Home, MemberIdText};
-use crate::pages::serve_pages;
+use crate::folder::StoreError;
+use crate::home::Home;
+use crate::pages::Pages;
+use crate::set_up::{Organisation, set_up};
 use crate::verify::Audited;
-use crate::{api, entropy, net};
+use crate::{api, passphrase};
 
 #[derive(Args)]
 pub(super) struct InitArgs {
     /// Public register number, such as GB-EDU-100200 or GB-CHC-200300
-    #[arg(long)]
-    id: String,
+    #[arg(long, required_unless_present = "reset_passphrase")]
+    id: Option<String>,
     /// Name of the organisation
-    #[arg(long)]
-    name: String,
+    #[arg(long, required_unless_present = "reset_passphrase")]
+    name: Option<String>,
     /// Who controls it in law, such as its trust [default: itself]
     #[arg(long)]
     body: Option<String>,
     /// A host name it controls: its key names begin with it
-    #[arg(long)]
-    host: String,
+    #[arg(long, required_unless_present = "reset_passphrase")]
+    host: Option<String>,
     /// Public figures: fewest people it has records of [default: not stated]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     people_min: u64,
     /// Most people it has records of: the public roll bound
-    #[arg(long)]
-    people_max: u64,
+    #[arg(long, required_unless_present = "reset_passphrase")]
+    people_max: Option<u64>,
     /// Where to listen, such as /ip4/0.0.0.0/tcp/4100; leave out to only dial
     #[arg(long, value_name = "MULTIADDR")]
     listen: Vec<String>,
     /// Where others reach it; makes it a meeting point
     #[arg(long, value_name = "MULTIADDR")]
     address: Vec<String>,
+    /// Forget the passphrase of the pages of the node that is here, and change nothing else
+    #[arg(long, conflicts_with_all = ["id", "name", "body", "host", "people_max", "listen", "address"])]
+    reset_passphrase: bool,
 }
 
 #[derive(Args)]
@@ -61,6 +63,9 @@ pub(super) struct RunArgs {
     /// Show no pages
     #[arg(long)]
     no_pages: bool,
+    /// Ask for no passphrase on the pages; each page says so
+    #[arg(long)]
+    no_passphrase: bool,
 }
 
 pub(super) fn store_error(error: StoreError) -> CommandError {
@@ -110,37 +115,24 @@ pub(super) fn confirm(common: &Common, what: &str) -> Result<(), CommandError> {
 }
 
 pub(super) fn init(common: &Common, args: InitArgs) -> Result<Printed, CommandError> {
-    let id: MemberId = args.id.parse().map_err(CommandError::usage)?;
-    if !datacoop_protocol::log::note::is_key_name(&args.host) || args.host.contains('/') {
-        return Err(CommandError::usage(format!("`{}` is no host name", args.host)));
-    }
-    if args.people_max == 0 || args.people_max > PEOPLE_MAX || args.people_min > args.people_max {
-        return Err(CommandError::usage(format!("write --people-min <= --people-max, at most {PEOPLE_MAX}")));
-    }
-    if let Some(bad) = args.listen.iter().chain(&args.address).find(|text| !net::is_address(text)) {
-        return Err(CommandError::usage(format!(
-            "`{bad}` is no address; write one such as /ip4/127.0.0.1/tcp/4100"
-        )));
+    if args.reset_passphrase {
+        return reset_passphrase(common);
     }
     let home = Home::new(&common.node);
-    if home.exists() {
-        return Err(CommandError::usage(format!("{} holds a node already", common.node.display()))
-            .hint("name another folder: --node DIR"));
-    }
-    let config = Config {
-        id: MemberIdText(id.clone()),
-        body: args.body.unwrap_or_else(|| args.name.clone()),
-        name: args.name,
-        host: args.host,
-        people_min: args.people_min,
-        people_max: args.people_max,
-        listen: args.listen,
-        addresses: args.address,
-        answer_grid: 250,
-    };
-    let _lock = Folder::open(home.path()).map_err(store_error)?;
-    home.create(&config, &entropy::bytes()).map_err(store_error)?;
-    let folder = common.node.display();
+    let config = set_up(
+        &home,
+        Organisation {
+            id: args.id.unwrap_or_default(),
+            body: args.body,
+            name: args.name.unwrap_or_default(),
+            host: args.host.unwrap_or_default(),
+            people_min: args.people_min,
+            people_max: args.people_max.unwrap_or_default(),
+            listen: args.listen,
+            addresses: args.address,
+        },
+    )?;
+    let (folder, id) = (common.node.display(), &config.id.0);
     let text = format!(
         "Set up a node for {} ({id}) in {folder}.\nIts keys lie in {folder}/keys: back them up. Next: datacoop charter card\n",
         config.name
@@ -151,27 +143,78 @@ pub(super) fn init(common: &Common, args: InitArgs) -> Result<Printed, CommandEr
     ))
 }
 
+/// Whoever may do this may read the folder anyway: the passphrase keeps others at this computer out of the pages.
+fn reset_passphrase(common: &Common) -> Result<Printed, CommandError> {
+    let home = home_of(common)?;
+    let was = passphrase::is_set(&home);
+    confirm(common, "Forget the passphrase of this node's pages")?;
+    passphrase::reset(&home).map_err(store_error)?;
+    let text = match was {
+        true => "The passphrase is forgotten. Set a new one in the pages, under Settings.\n",
+        false => "There was no passphrase.\n",
+    };
+    let json = json!({ "schema": "datacoop.reset-passphrase/1", "was_set": was });
+    Ok(Printed::new(json, text.to_owned()))
+}
+
 pub(super) async fn run(common: &Common, args: &RunArgs) -> Result<Printed, CommandError> {
+    let home = home_of(common)?;
+    let pages = match args.no_pages {
+        true => None,
+        false => Some(Arc::new(Pages::open(&home, args.no_passphrase).await?)),
+    };
+    run_on(common, args, pages).await
+}
+
+/// Sets a node up in a browser, where there is none or it belongs to no charter; then runs it.
+pub(super) async fn start(common: &Common, args: &RunArgs) -> Result<Printed, CommandError> {
+    let home = Home::new(&common.node);
+    let pages = Arc::new(Pages::open(&home, args.no_passphrase).await?);
+    if home.charter().map_err(store_error)?.is_none() {
+        let start = pages.show_set_up();
+        eprintln!(
+            "Set this node up in a browser on this computer. Open this once, within 15 minutes:\n{}\nCtrl-C stops; what was done stays.",
+            pages.set_up_link()
+        );
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+            .map_err(|error| CommandError::failed(error.to_string()))?;
+        tokio::select! {
+            () = start.notified() => pages.show_starting(),
+            _ = terminate.recv() => return Ok(stopped()),
+            _ = tokio::signal::ctrl_c() => return Ok(stopped()),
+        }
+    }
+    run_on(common, args, Some(pages)).await
+}
+
+fn stopped() -> Printed {
+    Printed::new(json!({ "schema": "datacoop.run/1", "stopped": true }), String::new())
+}
+
+/// Runs the node until it is stopped, again with each version of the charter that it takes.
+async fn run_on(common: &Common, args: &RunArgs, pages: Option<Arc<Pages>>) -> Result<Printed, CommandError> {
     let mut serve_logs = args.serve_logs;
-    while let (Ended::Renewed, serves) = run_once(common, serve_logs, !args.no_pages).await? {
+    let how = Run { nodes: 1, waives_passphrase: args.no_passphrase, ..Run::default() };
+    while let (Ended::Renewed, serves) = run_once(common, &how, serve_logs, pages.clone()).await? {
         if !common.quiet {
             eprintln!("took another version of the charter; starting again with it");
         }
         serve_logs = serves;
     }
-    Ok(Printed::new(json!({ "schema": "datacoop.run/1", "stopped": true }), String::new()))
+    Ok(stopped())
 }
 
 /// Runs the node until it is stopped or takes another version of the charter: why it ended, and where it served
 /// logs.
 async fn run_once(
     common: &Common,
+    how: &Run,
     serve_logs: Option<SocketAddr>,
-    with_pages: bool,
+    pages: Option<Arc<Pages>>,
 ) -> Result<(Ended, Option<SocketAddr>), CommandError> {
     let home = home_of(common)?;
     let door = home.join("run/api");
-    let node = Node::start(home, Run { nodes: 1, ..Run::default() }).await.map_err(|error| match error {
+    let node = Node::start(home, how.clone()).await.map_err(|error| match error {
         NodeError::Store(error) => store_error(error),
         NodeError::Net(_) | NodeError::Wrong(_) => CommandError::failed(error.to_string()),
     })?;
@@ -195,14 +238,13 @@ async fn run_once(
         *log_server.lock().await = Some(server);
     }
     let reviewing = api::Reviewing::default();
-    let pages = match with_pages {
-        true => Some(Arc::new(serve_pages(handle.clone()).await?)),
-        false => None,
-    };
+    if let Some(pages) = &pages {
+        pages.show(handle.clone());
+    }
     if let Some(pages) = pages.as_ref().filter(|_| !common.quiet) {
         eprintln!("pages are at http://{}/ on this computer; to get in: datacoop open", pages.address);
     }
-    let served = api::serve(handle.clone(), Arc::clone(&log_server), reviewing.clone(), pages);
+    let served = api::serve(handle.clone(), Arc::clone(&log_server), reviewing.clone(), pages.clone());
     let served = tokio::spawn(served);
     let showing = tokio::spawn(reviews::show_when_due(handle.clone(), reviewing));
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
@@ -216,6 +258,9 @@ async fn run_once(
     };
     served.abort();
     showing.abort();
+    if let Some(pages) = &pages {
+        pages.show_starting();
+    }
     let serves = log_server.lock().await.take().map(|server| server.address);
     std::fs::remove_file(door).ok();
     Ok((ended.map_err(store_error)?, serves))

@@ -27,7 +27,7 @@ use crate::import::terms::Terms;
 use crate::import::{Dates, Options, Repair, Report, header_of, problem_text, read_file};
 pub use held::{Held, LastImport, held};
 use records::{Record, Records};
-pub use text::{kind_meaning, left_out, page, quarantine_list};
+pub use text::{erase_left_out, kind_meaning, left_out, page, quarantine_list};
 
 /// The first day that a row may be of: no register in use is older.
 const FIRST_DAY: &str = "2000-09-01";

@@ -153,6 +153,21 @@ pub fn left_out(home: &Home, name: &str) -> Result<Vec<u8>, CommandError> {
     }
 }
 
+/// Erases every file of rows that were left out.
+///
+/// Errors: the disk says no.
+pub fn erase_left_out(home: &Home) -> Result<(), CommandError> {
+    let folder = home.join("quarantine");
+    let known = if folder.exists() { list(&folder).map_err(super::failed)? } else { vec![] };
+    for name in known.iter().filter(|name| name.ends_with(".csv") && *name != "unfinished.csv") {
+        crate::disk::remove(&folder.join(name)).map_err(super::failed)?;
+    }
+    match folder.exists() {
+        true => crate::folder::sync_dir(&folder).map_err(super::failed),
+        false => Ok(()),
+    }
+}
+
 /// Files of rows that were left out.
 pub fn quarantine_list(home: &Home) -> Result<Value, CommandError> {
     let folder = home.join("quarantine");

@@ -1,4 +1,4 @@
-//! Who may see a page. In this order, outermost first: Host, time, headers, length, forgery, session. Host
+//! Who may see a page. In this order, outermost first: Host, time, headers, length, forgery, session, passphrase. Host
 //! comes first because under DNS rebinding a page's Origin equals its Host, and a check of the Origin alone
 //! passes. Must not know what a page says.
 //!
@@ -14,19 +14,25 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use datacoop_policy::{Digest, MemberId};
+use datacoop_policy::Digest;
 use datacoop_protocol::log::tree::sha256;
 
-use crate::entropy;
+use crate::home::Home;
+use crate::{entropy, passphrase};
 
 /// How long a code that was shown opens the door: time to click a link, not to find it later.
 pub const CODE_TIME: Duration = Duration::from_secs(60);
+/// How long the code of a set-up opens the door: there is no command yet that shows another.
+pub const SETUP_TIME: Duration = Duration::from_secs(15 * 60);
 /// A session that nobody uses ends: a screen left alone over a working day.
 pub const IDLE_TIME: Duration = Duration::from_secs(12 * 3600);
 /// Any session ends.
 pub const SESSION_TIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Sessions at a time: a few browsers of a few people; the oldest makes room.
 const SESSIONS_MAX: usize = 32;
+/// The longest wait after a wrong passphrase: it doubles from one second up to this, whoever guesses. Nobody is
+/// banned: that would lock the owner out.
+const DELAY_MAX: Duration = Duration::from_secs(30);
 /// How long an answer may take.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
 /// How long a file may take to come, to be looked at and to be imported: as the command line waits for it.
@@ -40,12 +46,28 @@ struct Session {
     hash: Digest,
     began: Instant,
     seen: Instant,
+    /// Whether the passphrase was given.
+    unlocked: bool,
 }
 
 #[derive(Default)]
 struct Inside {
+    /// The hash of the code that opens, and until when.
     code: Option<(Digest, Instant)>,
     sessions: VecDeque<Session>,
+    /// Passphrases that were not right since the last that was.
+    wrong: u32,
+    /// When the next one may be tried.
+    next_try: Option<Instant>,
+}
+
+/// Where a request comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Standing {
+    Outside,
+    /// Signed in, without the passphrase.
+    Locked,
+    Inside,
 }
 
 /// The door to a node's pages.
@@ -54,25 +76,34 @@ pub struct Door {
     cookie: String,
     inside: Mutex<Inside>,
     reports: AtomicU64,
+    /// Whose passphrase is asked for; nobody's where that was waived.
+    asks_for: Option<Home>,
 }
 
 impl Door {
     /// A door at a loopback address. Cookies do not tell ports apart, so the name tells nodes apart.
-    pub fn new(address: SocketAddr, member: &MemberId) -> Self {
+    /// A passphrase is asked for where `asks_for` has one.
+    pub fn new(address: SocketAddr, node: &str, asks_for: Option<Home>) -> Self {
         let port = address.port();
-        let member = sha256(&[member.as_str().as_bytes()]).to_string();
+        let member = sha256(&[node.as_bytes()]).to_string();
         Self {
             hosts: [format!("127.0.0.1:{port}"), format!("[::1]:{port}"), format!("localhost:{port}")],
             cookie: format!("datacoop_{}", member.get(..8).unwrap_or_default()),
             inside: Mutex::default(),
             reports: AtomicU64::new(0),
+            asks_for,
         }
     }
 
     /// A code that opens the door once, within a minute. An older one is worth nothing from now on.
     pub fn new_code(&self, now: Instant) -> String {
+        self.new_code_for(now, CODE_TIME)
+    }
+
+    /// The same for another while.
+    pub fn new_code_for(&self, now: Instant, time: Duration) -> String {
         let code = Digest(entropy::bytes()).to_string();
-        self.inside().code = Some((sha256(&[code.as_bytes()]), now));
+        self.inside().code = Some((sha256(&[code.as_bytes()]), now + time));
         code
     }
 
@@ -95,17 +126,66 @@ impl Door {
     /// guessed and whoever sends it must not lock us out.
     pub fn enter(&self, code: &str, now: Instant) -> Option<String> {
         let mut inside = self.inside();
-        let (hash, shown) = inside.code?;
-        if hash != sha256(&[code.as_bytes()]) || now.duration_since(shown) > CODE_TIME {
+        let (hash, until) = inside.code?;
+        if hash != sha256(&[code.as_bytes()]) || now > until {
             return None;
         }
         inside.code = None;
+        Some(self.admit(&mut inside, now, now, false))
+    }
+
+    /// A new session. Returns the cookie to set.
+    fn admit(&self, inside: &mut Inside, began: Instant, now: Instant, unlocked: bool) -> String {
         let secret = Digest(entropy::bytes()).to_string();
         if inside.sessions.len() == SESSIONS_MAX {
             inside.sessions.pop_front();
         }
-        inside.sessions.push_back(Session { hash: sha256(&[secret.as_bytes()]), began: now, seen: now });
-        Some(format!("{}={secret}; HttpOnly; SameSite=Strict; Path=/", self.cookie))
+        let hash = sha256(&[secret.as_bytes()]);
+        inside.sessions.push_back(Session { hash, began, seen: now, unlocked });
+        format!("{}={secret}; HttpOnly; SameSite=Strict; Path=/", self.cookie)
+    }
+
+    /// Whether a passphrase is asked for.
+    pub fn asks(&self) -> bool {
+        self.asks_for.as_ref().is_some_and(passphrase::is_set)
+    }
+
+    /// Whether there is one that is not asked for, as the person at the command line wanted.
+    pub fn is_waived(&self) -> bool {
+        self.asks_for.is_none()
+    }
+
+    /// Whether a passphrase may be tried now; each try counts as a wrong one until it was right, so that many at once
+    /// gain nothing.
+    ///
+    /// Errors: how long to wait.
+    pub fn begin_try(&self, now: Instant) -> Result<(), Duration> {
+        let mut inside = self.inside();
+        if let Some(left) =
+            inside.next_try.map(|next| next.saturating_duration_since(now)).filter(|left| !left.is_zero())
+        {
+            return Err(left);
+        }
+        inside.wrong = inside.wrong.saturating_add(1);
+        let delay = Duration::from_secs(1 << (inside.wrong - 1).min(5)).min(DELAY_MAX);
+        inside.next_try = Some(now + delay);
+        Ok(())
+    }
+
+    /// How long the next try has to wait.
+    pub fn wait(&self, now: Instant) -> Duration {
+        self.inside().next_try.map_or(Duration::ZERO, |next| next.saturating_duration_since(now))
+    }
+
+    /// The passphrase was right, or is a new one: a session takes the place of the one that a request comes with, and
+    /// where all others are to end, they do. The cookie to set, unless there is no session.
+    pub fn unlock(&self, headers: &HeaderMap, now: Instant, end_others: bool) -> Option<String> {
+        let hash = self.secret(headers)?;
+        let mut inside = self.inside();
+        let began = inside.sessions.iter().find(|session| session.hash == hash)?.began;
+        (inside.wrong, inside.next_try) = (0, None);
+        inside.sessions.retain(|session| !end_others && session.hash != hash);
+        Some(self.admit(&mut inside, began, now, true))
     }
 
     /// Ends the session that a request comes with.
@@ -126,16 +206,17 @@ impl Door {
     }
 
     /// Whether a request comes from somebody who signed in; it keeps the session alive.
-    fn is_inside(&self, headers: &HeaderMap, now: Instant) -> bool {
-        let Some(hash) = self.secret(headers) else { return false };
+    fn standing(&self, headers: &HeaderMap, now: Instant) -> Standing {
+        let Some(hash) = self.secret(headers) else { return Standing::Outside };
+        let asks = self.asks();
         let mut inside = self.inside();
         inside.sessions.retain(|session| {
             now.duration_since(session.seen) <= IDLE_TIME && now.duration_since(session.began) <= SESSION_TIME
         });
         let session = inside.sessions.iter_mut().find(|session| session.hash == hash);
-        session.is_some_and(|session| {
+        session.map_or(Standing::Outside, |session| {
             session.seen = now;
-            true
+            if session.unlocked || !asks { Standing::Inside } else { Standing::Locked }
         })
     }
 
@@ -196,10 +277,15 @@ async fn admit(door: &Door, host: &str, request: Request, next: Next) -> Respons
         return (StatusCode::FORBIDDEN, "This form was sent from another page. Nothing was done.")
             .into_response();
     }
-    if !is_open(request.uri().path()) && !door.is_inside(request.headers(), Instant::now()) {
-        return Redirect::to("/enter").into_response();
+    let path = request.uri().path();
+    if is_open(path) {
+        return next.run(request).await;
     }
-    next.run(request).await
+    match (door.standing(request.headers(), Instant::now()), path) {
+        (Standing::Outside, _) => Redirect::to("/enter").into_response(),
+        (Standing::Locked, "/unlock" | "/leave") | (Standing::Inside, _) => next.run(request).await,
+        (Standing::Locked, _) => Redirect::to("/unlock").into_response(),
+    }
 }
 
 #[cfg(test)]
@@ -207,7 +293,11 @@ mod tests {
     use super::*;
 
     fn door() -> Door {
-        Door::new("127.0.0.1:8471".parse().unwrap(), &"GB-EDU-000001".parse().unwrap())
+        Door::new("127.0.0.1:8471".parse().unwrap(), "GB-EDU-000001", None)
+    }
+
+    fn is_inside(door: &Door, headers: &HeaderMap, now: Instant) -> bool {
+        door.standing(headers, now) == Standing::Inside
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -231,14 +321,14 @@ mod tests {
         }
         let pair = cookie.split(';').next().unwrap();
         let with = headers(&[("cookie", &format!("other=1; {pair}"))]);
-        assert!(door.is_inside(&with, now));
-        assert!(!door.is_inside(&headers(&[("cookie", "datacoop_00000000=1")]), now));
-        assert!(!door.is_inside(&HeaderMap::new(), now));
+        assert!(is_inside(&door, &with, now));
+        assert!(!is_inside(&door, &headers(&[("cookie", "datacoop_00000000=1")]), now));
+        assert!(!is_inside(&door, &HeaderMap::new(), now));
         let (old, new) = (door.new_code(now), door.new_code(now));
         assert_eq!(door.enter(&old, now), None, "the newer one counts");
         assert!(door.enter(&new, now).is_some());
         door.leave(&with);
-        assert!(!door.is_inside(&with, now));
+        assert!(!is_inside(&door, &with, now));
     }
 
     #[test]
@@ -250,15 +340,82 @@ mod tests {
             headers(&[("cookie", cookie.split(';').next().unwrap())])
         };
         let idle = session();
-        assert!(door.is_inside(&idle, now + IDLE_TIME));
-        assert!(!door.is_inside(&idle, now + IDLE_TIME * 2 + Duration::from_secs(1)));
+        assert!(is_inside(&door, &idle, now + IDLE_TIME));
+        assert!(!is_inside(&door, &idle, now + IDLE_TIME * 2 + Duration::from_secs(1)));
         let busy = session();
         let mut at = now;
         while at <= now + SESSION_TIME {
-            assert!(door.is_inside(&busy, at), "{:?}", at.duration_since(now));
+            assert!(is_inside(&door, &busy, at), "{:?}", at.duration_since(now));
             at += IDLE_TIME;
         }
-        assert!(!door.is_inside(&busy, now + SESSION_TIME + Duration::from_secs(1)));
+        assert!(!is_inside(&door, &busy, now + SESSION_TIME + Duration::from_secs(1)));
+    }
+
+    fn locked_door(dir: &std::path::Path) -> Door {
+        let home = Home::new(dir);
+        std::fs::create_dir(home.join("keys")).unwrap();
+        passphrase::set(&home, "wet paper orange bus").unwrap();
+        Door::new("127.0.0.1:8471".parse().unwrap(), "GB-EDU-000001", Some(home))
+    }
+
+    fn entered(door: &Door, now: Instant) -> HeaderMap {
+        let cookie = door.enter(&door.new_code(now), now).unwrap();
+        headers(&[("cookie", cookie.split(';').next().unwrap())])
+    }
+
+    #[test]
+    fn a_passphrase_is_asked_for_and_a_new_session_takes_the_old_ones_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let (door, now) = (locked_door(dir.path()), Instant::now());
+        let before = entered(&door, now);
+        assert_eq!(door.standing(&before, now), Standing::Locked);
+        let other = entered(&door, now);
+        assert_eq!(
+            door.unlock(&HeaderMap::new(), now, false),
+            None,
+            "nobody's session is unlocked by nobody"
+        );
+        let cookie = door.unlock(&before, now, false).unwrap();
+        let after = headers(&[("cookie", cookie.split(';').next().unwrap())]);
+        assert_eq!(door.standing(&before, now), Standing::Outside, "rotated");
+        assert_eq!(
+            (door.standing(&after, now), door.standing(&other, now)),
+            (Standing::Inside, Standing::Locked)
+        );
+        // It is as old as the one it took the place of.
+        assert_eq!(door.standing(&after, now + SESSION_TIME + Duration::from_secs(1)), Standing::Outside);
+        let again = entered(&door, now);
+        assert!(door.unlock(&again, now, true).is_some());
+        assert_eq!(door.standing(&other, now), Standing::Outside, "a new passphrase ends all other sessions");
+        passphrase::reset(&Home::new(dir.path())).unwrap();
+        assert!(is_inside(&door, &entered(&door, now), now));
+    }
+
+    #[test]
+    fn guessing_gets_slower_for_everybody_and_ends_with_the_right_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (door, start) = (locked_door(dir.path()), Instant::now());
+        let mut now = start;
+        for seconds in [1, 2, 4, 8, 16, 30, 30, 30] {
+            assert_eq!(door.begin_try(now), Ok(()), "{seconds}");
+            // Many at once gain nothing.
+            let left = door.begin_try(now).unwrap_err();
+            assert_eq!((left, door.wait(now)), (Duration::from_secs(seconds), left));
+            let almost = now + Duration::from_secs(seconds) - Duration::from_millis(1);
+            assert!(door.begin_try(almost).is_err());
+            now += Duration::from_secs(seconds);
+        }
+        // A day of guesses is fewer than three thousand.
+        let mut tries = 0;
+        let day = now + Duration::from_secs(24 * 3600);
+        while now < day {
+            tries += u32::from(door.begin_try(now).is_ok());
+            now += Duration::from_secs(1);
+        }
+        assert!(tries <= 2_880, "{tries}");
+        let inside = entered(&door, now);
+        assert!(door.unlock(&inside, now, false).is_some());
+        assert_eq!((door.wait(now), door.begin_try(now)), (Duration::ZERO, Ok(())), "it begins anew");
     }
 
     #[test]

@@ -40,6 +40,14 @@ pub(super) fn text_area(id: &str, label: &str, hint: &str, value: &str, rows: u8
     field(id, label, hint, &control)
 }
 
+/// A passphrase, which no browser shows.
+pub(super) fn secret_field(id: &str, label: &str, hint: &str, kind: &str) -> Markup {
+    let control = html! {
+        input type="password" id=(id) name=(id) autocomplete=(kind) aria-describedby=[described(id, hint)];
+    };
+    field(id, label, hint, &control)
+}
+
 /// A list to choose one of.
 pub(super) fn select_field(
     id: &str,

@@ -86,6 +86,21 @@ pub(super) struct Frame {
     pub(super) demo: bool,
     /// How the node is, in a few words.
     pub(super) state: String,
+    /// Whether a passphrase keeps others out.
+    pub(super) lock: Lock,
+    /// Where one can go from here.
+    pub(super) places: &'static [(&'static str, &'static str)],
+}
+
+/// Whether a passphrase keeps others out of the pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lock {
+    /// There is one.
+    Set,
+    /// There is none yet.
+    Unset,
+    /// Whoever started the node wanted none asked for.
+    Waived,
 }
 
 impl Frame {
@@ -125,9 +140,10 @@ impl Frame {
                     header {
                         p class="name" { (self.name) @if self.demo { " " span class="demo" { "Demo: made-up data" } } }
                         p class="state" { (self.state) }
+                        @if self.lock == Lock::Waived { p class="alert" { "No passphrase is asked for: this node was started with --no-passphrase." } }
                         nav aria-label="Pages" {
                             ul {
-                                @for (path, name) in PLACES {
+                                @for (path, name) in self.places {
                                     li { a href=(path) aria-current=[(*path == here).then_some("page")] { (name) } }
                                 }
                             }
@@ -138,12 +154,13 @@ impl Frame {
                         (body)
                     }
                     footer {
-                        ul class="more" {
+                        @if self.places == PLACES { ul class="more" {
                             li { a href="/charter" { "Charter" } }
                             li { a href="/members" { "Members" } }
-                        }
+                            li { a href="/settings" { "Settings" } }
+                        } }
                         p { "Records stay on this computer. Figures that leave it carry privacy noise, added on purpose." }
-                        p { "Whoever can use this computer account can open these pages: there is no passphrase yet." }
+                        @if self.lock == Lock::Unset { p { "Whoever can use this computer account can open these pages: there is no passphrase yet. " a href="/settings#passphrase" { "Set one" } "." } }
                         form method="post" action="/leave" { button type="submit" class="plain" { "Close these pages in this browser" } }
                     }
                 }

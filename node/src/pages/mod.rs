@@ -17,14 +17,17 @@ mod members;
 mod privacy;
 mod results;
 mod rounds;
+mod settings;
+mod setup;
+mod unlock;
 mod words;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use axum::extract::{DefaultBodyLimit, Form, FromRef, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::extract::{DefaultBodyLimit, Form, FromRef, Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
@@ -32,19 +35,23 @@ use datacoop_protocol::bounds::LAY_BYTES_MAX;
 use maud::html;
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tower_service::Service as _;
 
 pub(crate) use ask::openings_json;
 
 use crate::api::{stopped, v1};
-use crate::clock;
 use crate::driver::Handle;
 use crate::error::CommandError;
 use crate::figure::gallery::gallery;
+use crate::home::Home;
 use crate::view::status_json;
+use crate::{clock, passphrase};
 use data::{Desk, Uploads};
 use door::{Door, guard};
-use frame::{Frame, outside, stylesheet};
+use frame::{Frame, Lock, PLACES, outside, stylesheet};
 use kept::Kept;
+use setup::SetUp;
 
 /// Where pages are, unless that port is taken: then wherever the system gives one.
 pub const PORT: u16 = 8471;
@@ -88,23 +95,106 @@ impl FromRef<Shared> for Handle {
     }
 }
 
-/// The pages, served until this is dropped.
+/// What stands before every page, whatever is behind.
+#[derive(Clone)]
+struct Front {
+    door: Arc<Door>,
+    home: Home,
+    behind: Arc<RwLock<Router>>,
+}
+
+/// The pages, at one address until this is dropped: whoever signed in stays so while the node behind them starts again.
 pub struct Pages {
     /// Where.
     pub address: SocketAddr,
-    door: Arc<Door>,
+    front: Front,
+    uploads: Arc<Uploads>,
     tasks: [tokio::task::JoinHandle<()>; 2],
 }
 
 impl Pages {
+    /// Opens the pages of the node in a folder on loopback, at [`PORT`] or, where that is taken, at a free one. Until
+    /// something is shown they say that the node starts. A passphrase that is set is asked for unless it is waived.
+    ///
+    /// Errors: no port is to be had, or the folder cannot be read.
+    pub async fn open(home: &Home, waives_passphrase: bool) -> Result<Self, CommandError> {
+        let failed = |error: std::io::Error| CommandError::failed(format!("the pages: {error}"));
+        let usual = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await;
+        let listener = match usual {
+            Ok(listener) => listener,
+            Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?,
+        };
+        let address = listener.local_addr().map_err(failed)?;
+        let node = match home.exists() {
+            true => home.config().map_err(|error| CommandError::failed(error.to_string()))?.id.0.to_string(),
+            false => home.path().display().to_string(),
+        };
+        let asks_for = (!waives_passphrase).then(|| home.clone());
+        let door = Arc::new(Door::new(address, &node, asks_for));
+        let behind = Arc::new(RwLock::new(Router::new().fallback(starting)));
+        let front = Front { door, home: home.clone(), behind };
+        let uploads = Arc::new(Uploads::new(home.join("run/uploads")));
+        let old = tokio::spawn(erase_old(Arc::clone(&uploads)));
+        let router = front_router(front.clone());
+        let task = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, router).await {
+                tracing::warn!("pages are no longer served: {error}");
+            }
+        });
+        Ok(Self { address, front, uploads, tasks: [task, old] })
+    }
+
+    /// Shows a running node from now on.
+    pub fn show(&self, handle: Handle) {
+        let shared = Shared {
+            handle,
+            door: Arc::clone(&self.front.door),
+            asking: Arc::default(),
+            checking: Arc::default(),
+            uploads: Arc::clone(&self.uploads),
+            texts: Arc::default(),
+            signing: Arc::default(),
+        };
+        self.put(router(shared));
+    }
+
+    /// Shows the set-up from now on. What it returns is told when the node is to run.
+    pub fn show_set_up(&self) -> Arc<Notify> {
+        let set_up = SetUp {
+            home: self.front.home.clone(),
+            door: Arc::clone(&self.front.door),
+            uploads: Arc::clone(&self.uploads),
+            joining: Arc::default(),
+            start: Arc::default(),
+        };
+        let start = Arc::clone(&set_up.start);
+        self.put(setup::router(set_up));
+        start
+    }
+
+    /// Says from now on that the node starts.
+    pub fn show_starting(&self) {
+        self.put(Router::new().fallback(starting));
+    }
+
+    fn put(&self, router: Router) {
+        *self.front.behind.write().unwrap_or_else(PoisonError::into_inner) = router;
+    }
+
     /// An address that opens the pages once, within a minute.
     pub fn link(&self) -> String {
-        format!("http://{}/enter?code={}", self.address, self.door.new_code(Instant::now()))
+        format!("http://{}/enter?code={}", self.address, self.front.door.new_code(Instant::now()))
+    }
+
+    /// An address that opens the set-up once, within [`door::SETUP_TIME`].
+    pub fn set_up_link(&self) -> String {
+        let code = self.front.door.new_code_for(Instant::now(), door::SETUP_TIME);
+        format!("http://{}/enter?code={code}", self.address)
     }
 
     /// How often a browser said that a page broke its policy.
     pub fn reports(&self) -> u64 {
-        self.door.reports()
+        self.front.door.reports()
     }
 }
 
@@ -114,37 +204,13 @@ impl Drop for Pages {
     }
 }
 
-/// Opens the pages on loopback, at [`PORT`] or, where that is taken, at a free one.
+/// Opens the pages of a running node.
 ///
-/// Errors: no port is to be had, or the folder cannot be read.
+/// Errors: as [`Pages::open`].
 pub async fn serve_pages(handle: Handle) -> Result<Pages, CommandError> {
-    let failed = |error: std::io::Error| CommandError::failed(format!("the pages: {error}"));
-    let usual = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await;
-    let listener = match usual {
-        Ok(listener) => listener,
-        Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?,
-    };
-    let address = listener.local_addr().map_err(failed)?;
-    // From the folder: a node that takes a next version at once stops before it can be asked.
-    let config = handle.home().config().map_err(|error| CommandError::failed(error.to_string()))?;
-    let door = Arc::new(Door::new(address, &config.id.0));
-    let uploads = Arc::new(Uploads::new(handle.home().join("run/uploads")));
-    let old = tokio::spawn(erase_old(Arc::clone(&uploads)));
-    let router = router(Shared {
-        handle,
-        door: door.clone(),
-        asking: Arc::default(),
-        checking: Arc::default(),
-        uploads,
-        texts: Arc::default(),
-        signing: Arc::default(),
-    });
-    let task = tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::warn!("pages are no longer served: {error}");
-        }
-    });
-    Ok(Pages { address, door, tasks: [task, old] })
+    let pages = Pages::open(handle.home(), handle.waives_passphrase()).await?;
+    pages.show(handle);
+    Ok(pages)
 }
 
 /// Files that nobody came back for go, whether or not anybody looks.
@@ -153,6 +219,40 @@ async fn erase_old(uploads: Arc<Uploads>) {
         tokio::time::sleep(SWEEP_TIME).await;
         uploads.sweep(Instant::now());
     }
+}
+
+/// The door, and whatever is behind it.
+fn front_router(front: Front) -> Router {
+    Router::new()
+        .route("/enter", get(show_enter).post(enter))
+        .route("/leave", post(leave))
+        .route("/assets/{hash}/pages.css", get(style))
+        .route("/assets/1/icon.svg", get(icon))
+        .route("/assets/{hash}/pages.js", get(script))
+        .route("/csp-report", post(csp_report))
+        .route("/unlock", get(unlock::show).post(unlock::unlock))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .fallback(behind)
+        .layer(middleware::from_fn_with_state(Arc::clone(&front.door), guard))
+        .with_state(front)
+}
+
+/// Hands a request to what is behind the door now.
+async fn behind(State(front): State<Front>, request: Request) -> Response {
+    let mut router = front.behind.read().unwrap_or_else(PoisonError::into_inner).clone();
+    match router.call(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+/// While no node is behind: the page looks again by itself.
+async fn starting() -> Response {
+    let body = html! { p { "This node is starting. This page looks again by itself." } };
+    let mut response = outside("One moment", &body);
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response.headers_mut().insert(header::REFRESH, HeaderValue::from_static("2"));
+    response
 }
 
 fn router(shared: Shared) -> Router {
@@ -178,17 +278,11 @@ fn router(shared: Shared) -> Router {
         .merge(data::routes())
         .merge(charter::routes())
         .route("/members", get(members::members))
+        .merge(settings::routes())
         .route("/help/figures", get(figures))
-        .route("/enter", get(show_enter).post(enter))
-        .route("/leave", post(leave))
-        .route("/assets/{hash}/pages.css", get(style))
-        .route("/assets/1/icon.svg", get(icon))
-        .route("/assets/{hash}/pages.js", get(script))
-        .route("/csp-report", post(csp_report))
         .nest("/api/v1", v1::router(shared.handle.clone(), shared.asking.clone()))
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(shared.door.clone(), guard))
         .with_state(shared)
 }
 
@@ -214,6 +308,12 @@ async fn frame_of(handle: &Handle) -> Frame {
         name: config.map_or_else(|_| "This node".to_owned(), |config| config.name),
         demo: status["demo"] == true,
         state,
+        lock: match (handle.waives_passphrase(), passphrase::is_set(handle.home())) {
+            (true, _) => Lock::Waived,
+            (false, true) => Lock::Set,
+            (false, false) => Lock::Unset,
+        },
+        places: PLACES,
     }
 }
 
@@ -241,8 +341,8 @@ async fn show_enter(Query(Code { code }): Query<Code>) -> Response {
     outside("Open this node", &body)
 }
 
-async fn enter(State(shared): State<Shared>, Form(Code { code }): Form<Code>) -> Response {
-    match shared.door.enter(&code, Instant::now()) {
+async fn enter(State(front): State<Front>, Form(Code { code }): Form<Code>) -> Response {
+    match front.door.enter(&code, Instant::now()) {
         Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
         None => {
             let body = html! { div class="error" role="alert" { p { "This link is used or too old." } p { "Get a new one: datacoop open" } } };
@@ -253,8 +353,8 @@ async fn enter(State(shared): State<Shared>, Form(Code { code }): Form<Code>) ->
     }
 }
 
-async fn leave(State(shared): State<Shared>, headers: HeaderMap) -> Response {
-    ([(header::SET_COOKIE, shared.door.leave(&headers))], Redirect::to("/enter")).into_response()
+async fn leave(State(front): State<Front>, headers: HeaderMap) -> Response {
+    ([(header::SET_COOKIE, front.door.leave(&headers))], Redirect::to("/enter")).into_response()
 }
 
 /// Named by its hash, so it never changes at one address.
@@ -279,8 +379,8 @@ async fn script(Path(_hash): Path<String>) -> Response {
     (headers, frame::script()).into_response()
 }
 
-async fn csp_report(State(shared): State<Shared>) -> StatusCode {
-    shared.door.report();
+async fn csp_report(State(front): State<Front>) -> StatusCode {
+    front.door.report();
     StatusCode::NO_CONTENT
 }
 

@@ -118,7 +118,7 @@ fn warnings(status: &Value, versions: &Versions) -> Markup {
 }
 
 /// A charter in plain words.
-fn what_it_says(charter: &Charter) -> Markup {
+pub(super) fn what_it_says(charter: &Charter) -> Markup {
     let fields = charter.fields();
     let limits = &fields.limits;
     let voting = charter.members().iter().filter(|member| member.votes()).count();
@@ -251,7 +251,7 @@ async fn note(State(handle): State<Handle>, Path(version): Path<u32>) -> Respons
 }
 
 /// A text for the person here to keep. The name is ours.
-fn text_file(name: &str, bytes: Vec<u8>) -> Response {
+pub(super) fn text_file(name: &str, bytes: Vec<u8>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),

@@ -49,7 +49,7 @@ impl Desk {
     pub(super) async fn frame(&self) -> Frame {
         match &self.handle {
             Some(handle) => frame_of(handle).await,
-            None => Frame { name: "This node".into(), demo: false, state: "Not set up yet".into() },
+            None => super::setup::frame(&self.home),
         }
     }
 
