@@ -49,6 +49,8 @@ pub struct Asked {
     pub description: String,
     /// Whether the file cannot do without it.
     pub needed: bool,
+    /// Whether another table says it of the same people, so that this file need not.
+    pub elsewhere: bool,
     /// Where it stands in the file.
     pub found: Found,
 }
@@ -89,6 +91,7 @@ pub fn columns_of(path: &Path, vocabulary: &Vocabulary, options: &Options) -> Re
         name: column.name.clone(),
         description: column.description.clone(),
         needed: needed(column),
+        elsewhere: column.of.is_some() || column.derived,
         found,
     };
     let (columns, problem) = match &layout {

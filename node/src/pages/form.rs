@@ -93,8 +93,11 @@ pub(super) fn error_summary(error: &CommandError) -> Markup {
 
 /// An error's words as a sentence on a page.
 fn sentence(text: &str) -> String {
+    // A file's name, or what the person typed, stays as it is.
+    let is_word = text.split(' ').next().is_some_and(|word| word.chars().all(char::is_alphabetic));
     let mut chars = text.chars();
-    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let upper = |c: char| if is_word { c.to_uppercase().to_string() } else { c.to_string() };
+    let first = chars.next().map(upper).unwrap_or_default();
     let end = if text.ends_with(['.', '?', '!', ':']) { "" } else { "." };
     format!("{first}{}{end}", chars.as_str())
 }

@@ -65,7 +65,7 @@ fn page(home: &Home) -> Markup {
         h2 id="erase" { "Erase for good" }
         @if files == 0 { p { "There is nothing here that was left out of imports." } }
         @else {
-            p { (files) " files hold rows that were left out of imports, with names as they were. Once they are corrected, nothing needs them." }
+            p { @if files == 1 { "One file holds" } @else { (files) " files hold" } " rows that were left out of imports, with names as they were. Once they are corrected, nothing needs them." }
             form method="post" action="/settings/erase-left-out" id="erase-form" {
                 (text_field("confirm", &format!("To erase them, type {ERASE}"), "It cannot be taken back.", ""))
                 button type="submit" { "Erase these files" }

@@ -295,9 +295,10 @@ async fn name_organisation(State(set_up): State<SetUp>, Form(named): Form<Named>
 /// Sets the node up, in the words of the form.
 fn set_up_with(home: &Home, who: Organisation) -> Result<(), CommandError> {
     set_up(home, who).map(drop).map_err(|error| {
-        let text = error
-            .text
-            .replace("write --people-min <= --people-max", "the fewest people are at most the most");
+        let text = error.text.replace(
+            "write --people-min <= --people-max, at most ",
+            "write the most people that it has records of, no fewer than the fewest and at most ",
+        );
         CommandError { text, ..error }
     })
 }

@@ -136,8 +136,8 @@ pub(super) fn what_it_says(charter: &Charter) -> Markup {
         }
         h3 { "How much at most" }
         dl class="pairs" {
-            dt { "A question" } dd { (points(limits.rho_query.nano())) " of privacy loss (rho " (limits.rho_query) "), " (limits.max_cells) " cells" }
-            dt { "A year" } dd { (points(limits.rho_year.nano())) " (rho " (limits.rho_year) ")" }
+            dt { "A question" } dd { (points(limits.rho_query.nano())) " of privacy loss (rho " (limits.rho_query.to_string().trim_end_matches('0')) "), " (limits.max_cells) " cells" }
+            dt { "A year" } dd { (points(limits.rho_year.nano())) " (rho " (limits.rho_year.to_string().trim_end_matches('0')) ")" }
             dt { "Members in an answer" } dd { "at least " (limits.min_roster) ", of " (limits.min_bodies) " bodies" }
         }
         h3 { "Who decides" }

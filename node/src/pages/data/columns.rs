@@ -43,7 +43,7 @@ async fn looked(desk: &Desk, wish: Wish) -> Result<Shown, CommandError> {
 /// The form, with what was said so far.
 pub(super) fn form(id: &str, upload: &Upload, shown: &Shown) -> Markup {
     let wish = &upload.wish;
-    let of_another = |column: &&Asked| !column.needed && column.found == Found::Nowhere;
+    let of_another = |column: &&Asked| column.elsewhere && column.found == Found::Nowhere;
     let (rest, first): (Vec<&Asked>, Vec<&Asked>) = shown.columns.iter().partition(of_another);
     html! {
         p { (upload.name()) ", read as " strong { (vocabulary_name(wish)) } @if let Some(read_as) = &shown.read_as { "; it is " (read_as) } "." }
@@ -52,7 +52,7 @@ pub(super) fn form(id: &str, upload: &Upload, shown: &Shown) -> Markup {
             @for column in &first { (select(column, shown)) }
             @if !rest.is_empty() {
                 details {
-                    summary { (rest.len()) " more columns that this file does not seem to have" }
+                    summary { (rest.len()) " more columns, which this file need not have" }
                     @for column in &rest { (select(column, shown)) }
                 }
             }
@@ -205,6 +205,7 @@ mod tests {
             name: name.into(),
             description: String::new(),
             needed: true,
+            elsewhere: false,
             found,
         };
         Shown {
