@@ -84,6 +84,13 @@ fn name_it(browser: &mut Browser, node: &Path) {
     assert_eq!(stands(browser, "Choose a passphrase"), "Cannot start yet");
     refused(&browser.get("/setup/passphrase"), "cannot start yet");
     refused(&browser.get("/log"), "no such page before this node runs");
+    let stranger = Browser { address: browser.address.clone(), cookie: String::new() };
+    let asked = stranger.get("/api/v1/status");
+    assert!(
+        asked.code == 404 && asked.body.is_empty(),
+        "a program without a token learns nothing: {}",
+        asked.body
+    );
     check_page(browser, "/setup/organisation");
     refused(&browser.post("/setup/organisation", &ORGANISATION.replace("GB-EDU-000003", "school")), "school");
     let wrong = browser.post("/setup/organisation", &ORGANISATION.replace("1,200", "many"));

@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::{DefaultBodyLimit, Form, FromRef, Multipart, Path, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use datacoop_policy::charter::Charter;
@@ -17,7 +17,6 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use tokio::sync::Notify;
 
-use super::FORM_BYTES_MAX;
 use super::charter::{six_groups, text_file, what_it_says};
 use super::data::{self, Desk, Uploads};
 use super::door::Door;
@@ -25,6 +24,7 @@ use super::form::{text_area, text_field};
 use super::frame::{Frame, Lock};
 use super::kept::Kept;
 use super::settings::{NewPassphrase, passphrase_form, set_to};
+use super::{API, FORM_BYTES_MAX};
 use crate::cli::{join_checked, may_join, notes_in_order};
 use crate::error::CommandError;
 use crate::folder::write_durably;
@@ -92,7 +92,11 @@ pub(super) fn router(set_up: SetUp) -> Router {
         .with_state(set_up)
 }
 
-async fn nowhere(State(set_up): State<SetUp>) -> Response {
+async fn nowhere(State(set_up): State<SetUp>, uri: Uri) -> Response {
+    // Programs come here without a session: they are told nothing.
+    if uri.path().starts_with(API) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let error =
         CommandError::usage("there is no such page before this node runs".into()).hint("go on from Set up");
     frame(&set_up.home).error(HERE, &error)
