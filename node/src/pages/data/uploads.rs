@@ -139,7 +139,7 @@ impl Uploads {
         }
     }
 
-    /// Files that wait, newest last: id, name and when they came.
+    /// Files that wait, the newest last: id and name.
     pub(in crate::pages) fn waiting(&self, now: Instant) -> Vec<(String, String)> {
         self.sweep(now);
         let inside = self.inside();
