@@ -73,7 +73,7 @@ fn scenarios_that_come_with_the_program_are_read() {
 const ROGUES: &str = r#"
     name = "rogues"
     days = 4
-    members = [{ hours="always", meeting_point=true, count=2 }, { hours="always", count=5 }]
+    members = [{ hours="always", meeting_point=true, count=2 }, { hours="always", count=6 }]
     queries = [{ at="d0 03:00", by=2, join="6h", contribute="6h" }]
     faults = [
       { at="d1 00:00", kind="rogue", member=5, does="small_roster" },
