@@ -73,7 +73,7 @@ fn scenarios_that_come_with_the_program_are_read() {
 const ROGUES: &str = r#"
     name = "rogues"
     days = 4
-    members = [{ hours="always", meeting_point=true, count=2 }, { hours="always", count=6 }]
+    members = [{ hours="always", meeting_point=true, count=2 }, { hours="always", count=5 }]
     queries = [{ at="d0 03:00", by=2, join="6h", contribute="6h" }]
     faults = [
       { at="d1 00:00", kind="rogue", member=5, does="small_roster" },
@@ -88,10 +88,19 @@ fn what_rogues_ask_for_breaks_no_law() {
     let scenario = Scenario::from_toml(ROGUES).unwrap();
     let outcome = Chaos::new(&scenario, &seed(1), 0).run();
     assert_eq!(outcome.broken, None, "{:#?}", outcome.last);
-    for tried in ["refusal/charter_version", "event/split_view", "forged/roster", "forged/query"] {
+    for tried in ["refusal/charter_version", "event/split_view", "forged/query"] {
         assert!(outcome.counts.contains_key(tried), "{tried} was not tried: {:#?}", outcome.counts);
     }
     assert_eq!(outcome.releases, 1);
+}
+
+/// Five of eight leave three out, as many as may be set apart: the minimum of the Query alone forbids it.
+#[test]
+fn too_small_a_roster_is_debited_by_nobody() {
+    let scenario = Scenario::from_toml(&ROGUES.replace("count=5", "count=6")).unwrap();
+    let outcome = Chaos::new(&scenario, &seed(1), 0).run();
+    assert_eq!(outcome.broken, None, "{:#?}", outcome.last);
+    assert!(outcome.counts.contains_key("forged/roster"), "none was shown: {:#?}", outcome.counts);
 }
 
 /// The law that this breakage of members' programs breaks, and after how many seeds.
