@@ -105,8 +105,10 @@ fn about(askable: &Askable) -> Markup {
 
 fn cannot_tell(askable: &Askable) -> Markup {
     html! {
-        h2 { "What the answer cannot tell" }
-        ul { @for one in &askable.draft.cannot_tell { li { (one) } } }
+        @if !askable.draft.cannot_tell.is_empty() {
+            h2 { "What the answer cannot tell" }
+            ul { @for one in &askable.draft.cannot_tell { li { (one) } } }
+        }
         @if let Some(about) = askable.about {
             @if let Some(note) = &about.note { p { (note) } }
             @if !about.related.is_empty() {
