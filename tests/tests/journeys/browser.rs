@@ -94,17 +94,21 @@ impl Browser {
         browser
     }
 
-    fn answer(what: &str, answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Value {
+    fn tried(
+        what: &str,
+        answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<Value, String> {
         let mut answer = answer.unwrap_or_else(|error| panic!("{what}: {error}"));
         let text = answer.body_mut().with_config().limit(64 << 20).read_to_string().expect("text");
         let value: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{what}: {text}"));
-        assert!(
-            answer.status().is_success(),
-            "{what}: {} {}",
-            value["value"]["error"],
-            value["value"]["message"]
-        );
-        value["value"].clone()
+        match answer.status().is_success() {
+            true => Ok(value["value"].clone()),
+            false => Err(format!("{what}: {} {}", value["value"]["error"], value["value"]["message"])),
+        }
+    }
+
+    fn answer(what: &str, answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Value {
+        Self::tried(what, answer).unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn post(&self, path: &str, body: &Value) -> Value {
@@ -137,6 +141,21 @@ impl Browser {
         self.get("url").as_str().expect("an address").to_owned()
     }
 
+    /// The address without the node's own part.
+    pub(super) fn path(&self) -> String {
+        self.address().splitn(4, '/').nth(3).map(|path| format!("/{path}")).expect("a path")
+    }
+
+    /// Waits until it is somewhere under this path, and says where.
+    pub(super) fn reaches(&self, path: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.path().starts_with(path) {
+            assert!(Instant::now() < deadline, "not at {path} but at {}: {}", self.path(), self.text("main"));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.path()
+    }
+
     pub(super) fn title(&self) -> String {
         self.get("title").as_str().expect("a title").to_owned()
     }
@@ -161,16 +180,74 @@ impl Browser {
         self.get(&format!("{}/text", self.css(css))).as_str().expect("text").to_owned()
     }
 
+    /// What a field holds.
+    pub(super) fn value(&self, css: &str) -> String {
+        self.get(&format!("{}/property/value", self.css(css))).as_str().expect("text").to_owned()
+    }
+
+    /// Writes into a field, in place of what is there.
+    pub(super) fn fill(&self, css: &str, text: &str) {
+        let element = self.css(css);
+        self.post(&format!("{element}/clear"), &json!({}));
+        self.post(&format!("{element}/value"), &json!({ "text": text }));
+    }
+
+    /// Types a day into a date field, in the order in which this browser wants it.
+    pub(super) fn set_day(&self, css: &str, year: &str, rest: &str) {
+        let (month, day) = rest.split_once('-').expect("MM-DD");
+        self.post(&format!("{}/value", self.css(css)), &json!({ "text": format!("{month}{day}{year}") }));
+    }
+
+    /// Hands a file to a file field.
+    pub(super) fn attach(&self, css: &str, file: &Path) {
+        self.post(&format!("{}/value", self.css(css)), &json!({ "text": file.display().to_string() }));
+    }
+
+    fn click_found(&self, using: &str, value: &str) {
+        self.post(&format!("{}/click", self.find(using, value)), &json!({}));
+    }
+
+    /// Clicks what leads to another page, and waits for that one.
+    fn leave_by(&self, using: &str, value: &str) {
+        let page = self.css("html");
+        self.click_found(using, value);
+        let deadline = Instant::now() + PATIENCE;
+        let here = || self.agent.get(format!("{}/{page}/name", self.session)).call();
+        while Self::tried("html", here()).is_ok() {
+            assert!(Instant::now() < deadline, "{value} leads nowhere: {}", self.text("main"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Clicks what leads to another page, named as in a stylesheet.
+    pub(super) fn leave(&self, css: &str) {
+        self.leave_by("css selector", css);
+    }
+
+    /// Clicks it: a choice, a tick, a link.
+    pub(super) fn click(&self, css: &str) {
+        self.click_found("css selector", css);
+    }
+
+    /// Chooses of a list.
+    pub(super) fn choose(&self, select: &str, value: &str) {
+        self.click(&format!("{select} option[value=\"{value}\"]"));
+    }
+
+    /// Chooses what begins with these words, of the list with this id.
+    pub(super) fn choose_words(&self, id: &str, words: &str) {
+        let option = format!("//select[@id=\"{id}\"]/option[starts-with(normalize-space(), \"{words}\")]");
+        self.click_found("xpath", &option);
+    }
+
     /// Presses the button that says this.
     pub(super) fn press(&self, label: &str) {
-        let button = self.find("xpath", &format!("//main//button[normalize-space()=\"{label}\"]"));
-        self.post(&format!("{button}/click"), &json!({}));
+        self.leave_by("xpath", &format!("//main//button[normalize-space()=\"{label}\"]"));
     }
 
     /// Follows the link that says this.
     pub(super) fn follow(&self, label: &str) {
-        let link = self.find("link text", label);
-        self.post(&format!("{link}/click"), &json!({}));
+        self.leave_by("xpath", &format!("//a[normalize-space()=\"{label}\"]"));
     }
 
     /// Runs a script as the driver, whatever pages may.
@@ -183,7 +260,8 @@ impl Browser {
         let log = self.post("se/log", &json!({ "type": "browser" }));
         let lines = log.as_array().expect("a list").iter();
         let bad = lines.filter(|line| matches!(line["level"].as_str(), Some("SEVERE" | "WARNING")));
-        bad.map(|line| line["message"].to_string()).collect()
+        // A form that comes back with its mistakes has that status on purpose.
+        bad.map(|line| line["message"].to_string()).filter(|said| !said.contains("status of 422")).collect()
     }
 
     /// Waits until a page of this node says something, looking again as a person would.
