@@ -72,7 +72,7 @@ pub fn disagreement(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time
 }
 
 /// Others' words that are dated later than now.
-fn slow(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<Disagreement> {
+pub(crate) fn slow(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<Disagreement> {
     let charter = fold.charter_at(me, now);
     let voting = charter.members().iter().filter(|member| member.votes()).count();
     let own = fold.log(me)?;

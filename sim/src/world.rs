@@ -91,6 +91,9 @@ pub enum Seen<'a> {
     Wake,
 }
 
+/// A program looks at its clock so often at least. As the node's driver does.
+const AWAKE_EVERY: Span = Span(60_000);
+
 /// Who looks on: when, the member's number, and what happens. Of an output it is told once the disk has done its
 /// part, and before anything else follows from it.
 pub type Watcher = Box<dyn FnMut(Time, usize, Seen<'_>)>;
@@ -366,6 +369,9 @@ impl World {
     /// Sets a member's clock ahead of the world's by so many milliseconds, or back.
     pub fn set_clock(&mut self, site: usize, ahead: i64) {
         self.sites[site].ahead = ahead;
+        let soon = self.clock(site) + AWAKE_EVERY;
+        let due = &mut self.sites[site].due;
+        *due = due.map(|at| at.min(soon));
         self.note_due(site);
     }
 

@@ -153,3 +153,30 @@ fn few_liars_stop_nobody_and_most_do() {
     assert_eq!((off(&story, 3), off(&story, 4)), (Some(Off::Slow), Some(Off::Slow)));
     assert!([0, 1, 2, 5, 6].iter().all(|site| off(&story, *site).is_none()));
 }
+
+/// A clock that was a year ahead and is set right is followed by the program that runs: its timers are due again,
+/// and it answers.
+#[test]
+fn a_clock_that_comes_back_from_next_year_is_followed_without_a_start() {
+    let mut story = story(6, 150, &[]);
+    story.world.set_clock(3, 365 * DAY);
+    wait(&mut story, Span(3_600_000));
+    let due = |story: &Story| story.world.member(3).unwrap().poll_timeout().unwrap().0;
+    assert!(due(&story) > story.world.now() + Span(300 * 86_400_000), "its clock was not ahead");
+    story.world.set_clock(3, 0);
+    wait(&mut story, QUIET);
+    assert!(due(&story) < story.world.now() + Span(3_600_000));
+    let id = ask(&mut story, 0).unwrap();
+    assert_eq!(verdict(&story, 3, id), "yes");
+}
+
+/// A running clock that is set back beside the others' takes no deadline back.
+#[test]
+fn a_clock_that_is_set_back_from_the_right_time_is_not_followed() {
+    let mut story = story(6, 151, &[]);
+    let before = story.world.now();
+    story.world.set_clock(3, -DAY);
+    wait(&mut story, QUIET);
+    let (due, _) = story.world.member(3).unwrap().poll_timeout().unwrap();
+    assert!(due > before, "its time went back");
+}

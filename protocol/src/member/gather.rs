@@ -46,6 +46,15 @@ pub(super) struct Effort {
 }
 
 impl Effort {
+    /// The clock was set back: an answer that is ready leaves at the next point of a grid that begins now, at the
+    /// latest.
+    pub(super) fn step_back(&mut self, now: Time, grid: Span) {
+        for at in [&mut self.arrived, &mut self.closed_at] {
+            *at = at.map(|at| at.min(now));
+        }
+        self.leave_at = self.leave_at.map(|at| at.min(now + grid));
+    }
+
     pub(super) fn take_tally(&mut self, tally: Option<Tally>) {
         self.failed |= tally.is_none();
         self.tally = tally;

@@ -3,9 +3,10 @@
 //!
 //! The driver's contract: after each `handle_input` drain `poll_output` to `None` and execute in
 //! order; nothing after a `Store`, `Sign`, `StoreBlob`, `KeepSecret` or `KeepOpening` happens before it is
-//! on disk; `now` never decreases; `poll_timeout` says when to wake and for what.
+//! on disk; `now` does not decrease but for a clock that was far ahead; `poll_timeout` says when to wake and for what.
 
 mod act;
+mod back;
 mod blobs;
 mod count;
 mod gather;
@@ -266,7 +267,7 @@ impl Member {
 
     /// Something happened. What to do about it waits in `poll_output`.
     pub fn handle_input(&mut self, now: Time, input: Input) {
-        self.now = self.now.max(now);
+        self.take_time(now);
         if self.halted || self.rekeys() {
             return;
         }

@@ -25,7 +25,7 @@ pub(super) struct Openings {
     /// Of which something changed since it was last decided whether they stay.
     stirred: BTreeSet<QueryId>,
     /// Ends of times up to here were seen to.
-    settled_at: Time,
+    pub(super) settled_at: Time,
 }
 
 impl Openings {

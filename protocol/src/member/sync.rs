@@ -194,6 +194,23 @@ impl Peers {
         })
     }
 
+    /// The clock was set back to `now`: what was to be tried later is tried `soon`.
+    pub(super) fn step_back(&mut self, now: Time, soon: Time) {
+        self.attended_at = self.attended_at.min(now);
+        for peer in self.peers.values_mut() {
+            let puts = peer.puts.iter_mut().map(|put| &mut put.at);
+            for at in
+                [&mut peer.push_at, &mut peer.pull_at].into_iter().chain(&mut peer.redial_at).chain(puts)
+            {
+                *at = soon.min(*at);
+            }
+            for at in [&mut peer.cosigned_since, &mut peer.fault_at].into_iter().chain(&mut peer.behind_since)
+            {
+                *at = now.min(*at);
+            }
+        }
+    }
+
     fn note_known(&mut self, peer: &MemberId, log: LogHead, size: u64) {
         if let Some(known) = self.peers.get_mut(peer).and_then(|peer| peer.known.as_mut()) {
             let held = known.entry(log).or_default();

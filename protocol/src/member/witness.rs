@@ -32,6 +32,12 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// The clock was set back.
+    pub(super) fn step_back(&mut self, now: Time) {
+        self.grown_at = self.grown_at.min(now);
+        self.since = self.since.map(|since| since.min(now));
+    }
+
     fn due(&self) -> Option<Time> {
         self.since.map(|since| (self.grown_at + COSIGN_QUIET).min(since + COSIGN_EVERY))
     }

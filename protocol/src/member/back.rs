@@ -1,0 +1,46 @@
+//! A clock that was ahead and is set right while the member runs. Must not decide what a time means for a round.
+//!
+//! Time as a member has it goes forward, or a deadline could pass twice. But a clock that was a year ahead would
+//! hold it there, and every timer would be due a year later. So it goes back when the step is a large one and
+//! the others' words do not say that the clock is slow now, as if it had been started again.
+
+use datacoop_policy::verdict::CLOCK_SKEW_MAX;
+use datacoop_policy::{Span, Time};
+
+use super::Member;
+use crate::bounds::REDIAL_FIRST;
+use crate::clocks::slow;
+
+/// A step back by no more than this is waited out. As far off a clock may be and still answer; timers are late by so
+/// much at most.
+const WAITED_OUT: Span = CLOCK_SKEW_MAX;
+
+impl Member {
+    /// Takes the time that an input came with.
+    pub(super) fn take_time(&mut self, now: Time) {
+        let back = self.now - now > WAITED_OUT;
+        if back && slow(&self.fold, &self.witnessed, &self.settings.me, now).is_none() {
+            self.step_back(now);
+        }
+        self.now = self.now.max(now);
+    }
+
+    /// Goes back to `now`. What happened later than that happened now; what was to be tried later than soon is tried
+    /// soon. What was written stays, and rounds that were given up stay so until a start.
+    fn step_back(&mut self, now: Time) {
+        self.now = now;
+        for at in [&mut self.stepped_at, &mut self.openings.settled_at] {
+            *at = now.min(*at);
+        }
+        for effort in self.efforts.values_mut() {
+            effort.step_back(now, self.settings.answer_grid);
+        }
+        for watch in self.watches.values_mut() {
+            watch.step_back(now);
+        }
+        self.blobs.ask_soon(now);
+        self.peers.step_back(now, now + REDIAL_FIRST);
+        // Which deadlines are over is another question now.
+        self.stirred.extend(self.open.iter().copied());
+    }
+}
