@@ -64,9 +64,6 @@ pub const REDIAL_FIRST: datacoop_policy::Span = datacoop_policy::Span(2_000);
 pub const REDIAL_MAX: datacoop_policy::Span = datacoop_policy::Span(20_000);
 /// How long to wait for a missing blob before asking for it again.
 pub const BLOB_RETRY: datacoop_policy::Span = datacoop_policy::Span(1_000);
-/// How often that wait doubles: to about the time in which a pull brings what a peer lacks. Rounds last for days, and
-/// who was shown another history of a log never wants a blob that it names.
-pub const BLOB_RETRY_DOUBLINGS: u32 = 6;
 /// Wrong or useless requests from one peer that are counted before we hang up.
 pub const FAULTS_MAX: u32 = 16;
 /// How long we then do not talk to it: long enough to be quiet, short enough to notice its repair.

@@ -7,14 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
+use datacoop_policy::{Digest, MemberId, QueryId, Time};
 
 use super::Member;
 use super::port::{Event, Output};
 use crate::acts::{Act, TEXT_BYTES_MAX};
 use crate::bounds::{
-    ACT_TEXTS_MAX, BLOB_BYTES_MAX, BLOB_RETRY, BLOB_RETRY_DOUBLINGS, BLOBS_IN_FLIGHT_MAX,
-    CHARTER_NOTE_BYTES_MAX, PARTIAL_BYTES_MAX, RELAY_WAIT, VERSIONS_FETCHED_MAX,
+    ACT_TEXTS_MAX, BLOB_BYTES_MAX, BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, CHARTER_NOTE_BYTES_MAX,
+    PARTIAL_BYTES_MAX, RELAY_WAIT, VERSIONS_FETCHED_MAX,
 };
 use crate::entry::{Body, Ref};
 use crate::log::tree::sha256;
@@ -402,19 +402,9 @@ impl Member {
                 self.ask_for_blob(peer, hash, offset)
             });
             // Who is busy, or not there, is asked the next time; the turn stays.
-            let wait = if holders.is_empty() { blob_retry(u32::MAX) } else { blob_retry(doublings(tries)) };
-            self.blobs.wanted.insert(hash, (self.now + wait, tries + usize::from(asked)));
+            self.blobs.wanted.insert(hash, (self.now + BLOB_RETRY, tries + usize::from(asked)));
         }
     }
-}
-
-fn doublings(tries: usize) -> u32 {
-    u32::try_from(tries).unwrap_or(u32::MAX)
-}
-
-/// How long until a blob is asked for, or offered, again that was so often in vain.
-pub(super) fn blob_retry(tries: u32) -> Span {
-    Span(BLOB_RETRY.0 << tries.min(BLOB_RETRY_DOUBLINGS))
 }
 
 /// Where an entry stands, by the name of its log in frames.

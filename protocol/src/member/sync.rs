@@ -8,11 +8,10 @@ use datacoop_policy::charter::Charter;
 use datacoop_policy::{Digest, MemberId, Span, Time};
 
 use super::Member;
-use super::blobs::blob_retry;
 use super::port::{Event, Output};
 use crate::bounds::{
-    BLOBS_IN_FLIGHT_MAX, COSIGNED_MAX, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY, REDIAL_FIRST,
-    REDIAL_MAX, RELAY_WAIT, REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
+    BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, COSIGNED_MAX, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY,
+    REDIAL_FIRST, REDIAL_MAX, RELAY_WAIT, REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
 };
 use crate::fold::{Log, SectionError};
 use crate::rounds::Round;
@@ -43,8 +42,6 @@ struct Put {
     offset: u64,
     /// Not before this: the peer refused it, or did not answer.
     at: Time,
-    /// How often it went.
-    tries: u32,
 }
 
 #[derive(Default)]
@@ -162,7 +159,7 @@ impl Peers {
         let Some(peer) = self.peers.get_mut(to).filter(|peer| peer.connected) else { return false };
         self.attention.insert(to.clone());
         if peer.queued.insert((hash, author.clone())) {
-            peer.puts.push_back(Put { hash, log, index, offset: 0, at, tries: 0 });
+            peer.puts.push_back(Put { hash, log, index, offset: 0, at });
         }
         true
     }
@@ -544,9 +541,9 @@ impl Member {
         let (offset, at) = match held {
             Some(held) if Some(held) == length => return,
             Some(held) if held > put.offset => (held, Time(0)),
-            _ => (0, now + blob_retry(put.tries)),
+            _ => (0, now + BLOB_RETRY),
         };
-        peer.puts.push_front(Put { offset, at, tries: put.tries + 1, ..put });
+        peer.puts.push_front(Put { offset, at, ..put });
     }
 
     /// Asks a connected peer for a blob.
