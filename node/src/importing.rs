@@ -30,8 +30,14 @@ fn failed(error: impl std::fmt::Display) -> CommandError {
     CommandError::failed(error.to_string())
 }
 
-/// Imports a data file. Errors: as an import into a folder.
+/// Imports a data file, to its end, whoever still waits for it: what a browser that hangs up leaves half done would
+/// be trampled by the next. Errors: as an import into a folder.
 pub async fn import(handle: &Handle, wish: Wish) -> Result<Value, CommandError> {
+    let handle = handle.clone();
+    tokio::spawn(async move { import_one(&handle, wish).await }).await.map_err(failed)?
+}
+
+async fn import_one(handle: &Handle, wish: Wish) -> Result<Value, CommandError> {
     let _one_at_a_time = handle.importing().one.lock().await;
     let home = handle.home().clone();
     let loaded = tokio::task::spawn_blocking(move || load::import(&home, &wish, &mut |_| {}));
@@ -45,10 +51,15 @@ pub async fn import(handle: &Handle, wish: Wish) -> Result<Value, CommandError> 
     Ok(json)
 }
 
-/// Takes a vocabulary's import back, which must be its newest.
+/// Takes a vocabulary's import back, which must be its newest; to its end, whoever still waits for it.
 ///
 /// Errors: it is not, any more; the disk says no.
 pub async fn undo(handle: &Handle, vocabulary: String, snapshot: u64) -> Result<Value, CommandError> {
+    let handle = handle.clone();
+    tokio::spawn(async move { undo_one(&handle, vocabulary, snapshot).await }).await.map_err(failed)?
+}
+
+async fn undo_one(handle: &Handle, vocabulary: String, snapshot: u64) -> Result<Value, CommandError> {
     let _one_at_a_time = handle.importing().one.lock().await;
     let charters = handle.view(|member| member.fold().charters().to_vec()).await.unwrap_or_default();
     let home = handle.home().clone();

@@ -413,7 +413,11 @@ pub(super) async fn decline(
     };
     let done = match out {
         None => inbox::decided(&handle, DecideRequest { query: query.clone(), yes: false }).await.map(|_| ()),
-        Some(out) => stay_out(&handle, out).await,
+        // To its end, whoever still waits: limits.toml must not say no while the node says yes.
+        Some(out) => {
+            let staying = tokio::spawn(async move { stay_out(&handle, out).await });
+            staying.await.unwrap_or_else(|error| Err(CommandError::failed(error.to_string())))
+        }
     };
     match done {
         Ok(()) => Redirect::to(&format!("/rounds/{query}?done={far}")).into_response(),
