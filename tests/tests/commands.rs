@@ -204,7 +204,10 @@ fn plans_repeats_audits_and_limits_of_ones_own() {
     let seen = json(&coop.ok(0, &["results", &id[..8], "--json"]));
     assert_eq!((seen["schema"].as_str(), seen["demo"].as_bool()), (Some("datacoop.query/1"), Some(false)));
     assert_eq!(seen["query"], id.as_str());
-    let refused = serde_json::json!([{ "member": "GB-EDU-000005", "rule": "purposes", "layer": "member" }]);
+    let refused = serde_json::json!([{
+        "member": "GB-EDU-000005", "name": "School 5", "rule": "purposes", "layer": "member",
+        "meaning": "The purpose is not open.",
+    }]);
     assert_eq!(seen["refused"], refused, "and it says so in its log");
     check_why(&coop, &id);
     coop.fails(0, &["results", &id[..7]], 2, "at least 8 digits");
