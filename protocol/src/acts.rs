@@ -26,7 +26,7 @@ pub(crate) use handovers::{check_handover, released};
 pub use purposes::NoReport;
 use purposes::{parse_reviewers, reviewers_value};
 pub use state::{Acts, Blocked, Objection, Restriction, Reviewed, State, is_entitled};
-pub(crate) use state::{has_vote, is_one_too_many};
+pub(crate) use state::{has_vote, is_ahead, is_one_too_many};
 
 /// A proposal that is not adopted by then is stale (CHARTER.md section 4).
 pub const PROPOSAL_OPEN: Span = Span(60 * 86_400_000);

@@ -72,17 +72,31 @@ pub fn disagreement(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time
 }
 
 /// Others' words that are dated later than now.
-pub(crate) fn slow(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<Disagreement> {
+fn slow(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<Disagreement> {
+    let (heard, voting) = heard(fold, witnessed, me, now);
+    most(Off::Slow, heard.iter().map(|at| Span(at.0.saturating_sub(now.0))).collect(), voting)
+}
+
+/// Whether others bear out that it is now: more than may lie said something last in the hour until then, as far as
+/// clocks may differ, and most of those who were heard do not put it later. Their silence bears out nothing.
+pub(crate) fn bears_out(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> bool {
+    let (heard, voting) = heard(fold, witnessed, me, now);
+    let near = heard.iter().filter(|at| **at <= now + CLOCK_SKEW_MAX).count();
+    near >= say_so_min(voting) && slow(fold, witnessed, me, now).is_none()
+}
+
+/// When each of the others last said something, of those who did in the hour before now or later; and how many
+/// members vote.
+fn heard(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> (Vec<Time>, usize) {
     let charter = fold.charter_at(me, now);
     let voting = charter.members().iter().filter(|member| member.votes()).count();
-    let own = fold.log(me)?;
+    let own = fold.log(me);
     let newest = voices(charter, me).filter_map(|id| {
         let wrote = fold.log(id).and_then(|log| log.time(log.size().checked_sub(1)?));
-        let signed = witnessed.said(own, id).map(|said| Time::from_seconds(said.cosignature.time));
-        wrote.max(signed)
+        let signed = own.and_then(|own| witnessed.said(own, id));
+        wrote.max(signed.map(|said| Time::from_seconds(said.cosignature.time)))
     });
-    let heard = newest.filter(|at| now < *at + HEARD_FOR);
-    most(Off::Slow, heard.map(|at| Span(at.0.saturating_sub(now.0))).collect(), voting)
+    (newest.filter(|at| now < *at + HEARD_FOR).collect(), voting)
 }
 
 /// Witnesses' words about our log that are dated before what they are about. Of entries that we dated later than
@@ -114,14 +128,18 @@ fn fast(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<
     most(Off::Fast, heard.into_values().collect(), bodies.len())
 }
 
+/// How many are more than may lie of so many.
+fn say_so_min(of: usize) -> usize {
+    SAY_SO_MIN.max(of.saturating_sub(1) / 3 + 1)
+}
+
 /// Whether most of those who were heard put us off too far, and more than may lie of so many.
 fn most(off: Off, mut heard: Vec<Span>, of: usize) -> Option<Disagreement> {
     heard.sort_unstable();
-    let liars = of.saturating_sub(1) / 3;
     let say_so = heard.iter().filter(|span| **span > CLOCK_SKEW_MAX).count();
     // Of an even number the lower middle: more than half of them are at least so far off.
     let by = *heard.get(heard.len().saturating_sub(1) / 2)?;
-    let enough = say_so >= SAY_SO_MIN.max(liars + 1) && by > CLOCK_SKEW_MAX;
+    let enough = say_so >= say_so_min(of) && by > CLOCK_SKEW_MAX;
     enough.then_some(Disagreement { off, by, say_so, heard: heard.len() })
 }
 

@@ -1,11 +1,11 @@
 //! What a member says to a Query beside `judge`: its person's word, its standing rules, and what holds a verdict
 //! until a person speaks. One place, for the member itself and for whoever looks back at what it decided.
 
+use datacoop_policy::MemberId;
 use datacoop_policy::inbox::{InboxRules, Way};
 use datacoop_policy::limits::Layer;
 use datacoop_policy::query::Query;
 use datacoop_policy::refusal::{Refusal, Rule};
-use datacoop_policy::{MemberId, Time};
 
 use crate::entry::Ref;
 use crate::fold::Fold;
@@ -54,12 +54,11 @@ pub(crate) fn hold(
     rules: &InboxRules,
     decided: Option<bool>,
     query: &Query,
-    now: Time,
 ) -> Option<Hold> {
     if query.asker == *me || decided.is_some() {
         return None;
     }
-    if let Some(said) = fold.acts().unanswered(fold, query, now) {
+    if let Some(said) = fold.acts().unanswered(fold, query) {
         return Some(Hold::Objection { by: said.by.clone(), at: said.at.clone() });
     }
     match rules.way(query) {

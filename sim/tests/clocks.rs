@@ -7,17 +7,23 @@
 
 mod common;
 
+use common::acts::{act, object, propose, reply};
 use common::{LOSS, PERIOD, Story};
 use datacoop_policy::charter::{CharterDraft, Role, amend_min, name_witnesses};
 use datacoop_policy::query::Mode;
-use datacoop_policy::{QueryId, Span, Time};
+use datacoop_policy::{Digest, QueryId, Span, Time};
+use datacoop_protocol::acts::{Act, Subject, Target};
 use datacoop_protocol::clocks::Off;
 use datacoop_protocol::entry::{Body, QueryBody};
+use datacoop_protocol::fold::question_hash;
 use datacoop_protocol::member::port::Event;
 use datacoop_protocol::rounds::Kind;
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 86_400_000;
+const HOUR: i64 = 3_600_000;
+/// What was said is heard by then, and said to be, and nobody has said a word for hours.
+const SILENCE: Span = Span(4 * 3_600_000);
 /// In which the logs that were begun are quiet, and cosigned.
 const QUIET: Span = Span(90_000);
 
@@ -179,4 +185,115 @@ fn a_clock_that_is_set_back_from_the_right_time_is_not_followed() {
     wait(&mut story, QUIET);
     let (due, _) = story.world.member(3).unwrap().poll_timeout().unwrap();
     assert!(due > before, "its time went back");
+}
+
+/// One says something, and the others that they hold it.
+fn all_speak(story: &mut Story, draft: u8) {
+    propose(story, 0, Subject::Charter("2".into()), Digest([draft; 32])).unwrap();
+    wait(story, QUIET);
+}
+
+fn due(story: &Story, site: usize) -> Time {
+    story.world.member(site).unwrap().poll_timeout().unwrap().0
+}
+
+/// That nobody has spoken for long is no reason to take a deadline back.
+#[test]
+fn a_clock_that_is_set_back_while_others_are_silent_is_not_followed() {
+    let mut story = story(6, 152, &[]);
+    all_speak(&mut story, 1);
+    wait(&mut story, SILENCE);
+    let before = story.world.now();
+    story.world.set_clock(3, -90 * MINUTE);
+    wait(&mut story, QUIET);
+    assert!(due(&story, 3) > before, "its time went back");
+}
+
+/// One that was ahead while others were silent is followed once they speak.
+#[test]
+fn a_clock_that_comes_back_while_others_are_silent_is_followed_once_they_speak() {
+    let mut story = story(6, 153, &[]);
+    all_speak(&mut story, 2);
+    wait(&mut story, SILENCE);
+    story.world.set_clock(3, DAY);
+    wait(&mut story, QUIET);
+    story.world.set_clock(3, 0);
+    wait(&mut story, QUIET);
+    assert!(due(&story, 3) > story.world.now() + Span(20 * HOUR.unsigned_abs()), "it had no reason yet");
+    all_speak(&mut story, 3);
+    assert!(due(&story, 3) < story.world.now() + Span(2 * HOUR.unsigned_abs()));
+    let id = ask(&mut story, 1).unwrap();
+    assert_eq!(verdict(&story, 3, id), "yes");
+}
+
+/// Ahead by so much while the member does something, and then set right.
+fn while_ahead<T>(story: &mut Story, site: usize, ahead: i64, does: impl FnOnce(&mut Story) -> T) -> T {
+    story.world.set_clock(site, ahead);
+    wait(story, QUIET);
+    let done = does(story);
+    wait(story, QUIET);
+    story.world.set_clock(site, 0);
+    wait(story, QUIET);
+    done
+}
+
+/// A member's own no holds whatever its clock did; others hear it said again.
+#[test]
+fn a_pause_from_next_year_holds_for_whoever_said_it_and_is_said_again_for_the_others() {
+    let mut story = story(6, 154, &[]);
+    let own = Act::Restriction { target: Target::Member(story.founder(3).id.clone()) };
+    while_ahead(&mut story, 3, 400 * DAY, |story| act(story, 3, own.clone(), None)).unwrap();
+    let id = ask(&mut story, 0).unwrap();
+    assert_ne!(verdict(&story, 3, id), "yes", "it had paused itself");
+    let paused = |story: &Story| {
+        let member = story.world.member(0).unwrap();
+        member.fold().acts().restricted(member.fold(), member.me(), story.world.now()).members
+    };
+    assert!(paused(&story).is_empty(), "to the others it is not said yet");
+    act(&mut story, 3, own.clone(), None).unwrap();
+    assert_eq!(paused(&story), [story.founder(3).id].into());
+    assert!(act(&mut story, 3, own, None).unwrap_err().contains("still holds"));
+    story.audits_clean(1);
+}
+
+#[test]
+fn an_objection_from_the_future_holds_until_it_is_answered() {
+    let mut story = story(6, 155, &[]);
+    let draft = Digest([8; 32]);
+    let at = propose(&mut story, 0, Subject::Charter("2".into()), draft).unwrap();
+    let query = story.query(Mode::FullNoise, LOSS, 5, PERIOD);
+    let asked =
+        propose(&mut story, 1, Subject::Question("q".into()), question_hash(&query.question)).unwrap();
+    let said = while_ahead(&mut story, 3, 20 * DAY, |story| {
+        object(story, 3, &asked, "we do not").unwrap();
+        object(story, 3, &at, "we do not").unwrap()
+    });
+    let blocked = |story: &Story, site: usize| {
+        let fold = story.world.member(site).unwrap().fold();
+        fold.acts().blocked(fold, fold.acts().get(&at.leaf).unwrap(), story.world.now())
+    };
+    for site in [0, 3] {
+        assert!(blocked(&story, site).is_some_and(|held| held.awaits_answer && held.objection == said));
+    }
+    reply(&mut story, 0, &said).unwrap();
+    assert_eq!(blocked(&story, 0), None, "it was answered, and its week is not now");
+    let id = ask(&mut story, 0).unwrap();
+    assert!((1..6).all(|site| verdict(&story, site, id) == "nothing"), "somebody objects to the question");
+    story.audits_clean(2);
+}
+
+/// What a member said of others' logs by a clock that was ahead does not silence it until then.
+#[test]
+fn a_member_that_was_ahead_says_what_it_holds_at_once() {
+    let mut story = story(6, 156, &[]);
+    let spoke = |story: &Story| {
+        let member = story.world.member(3).unwrap();
+        member.fold().said_heads().spoke(member.me()).unwrap()
+    };
+    while_ahead(&mut story, 3, 365 * DAY, |story| {
+        assert!(spoke(story) > story.world.now() + Span(300 * DAY.unsigned_abs()), "it said nothing");
+    });
+    all_speak(&mut story, 4);
+    wait(&mut story, Span(2 * 3_600_000));
+    assert!(spoke(&story) <= story.world.now(), "it is silent for a year");
 }

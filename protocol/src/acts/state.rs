@@ -293,7 +293,7 @@ impl Acts {
     }
 
     /// As `blocked`, of several proposals of one and the same: a member objects to that once, from its first word
-    /// on. One that says it is from later than now is not made yet.
+    /// on. One that says it is from later than now holds until it is answered, as any; its week begins with its date.
     pub fn blocked_by<'a>(
         &'a self,
         fold: &'a Fold,
@@ -302,19 +302,18 @@ impl Acts {
     ) -> Option<Blocked> {
         let mut against: BTreeMap<&MemberId, Blocked> = BTreeMap::new();
         for proposal in proposals.filter(|proposal| self.is_before_members(fold, proposal, now)) {
-            let objections = self.objections(fold, &proposal.at, &proposal.by);
-            let made = objections.into_iter().filter(|one| one.said.time <= now + CLOCK_SKEW_MAX);
-            for Objection { said, reply } in made {
+            for Objection { said, reply } in self.objections(fold, &proposal.at, &proposal.by) {
+                let until = if is_ahead(said, now) { now } else { said.time + OBJECTION_WAITS };
                 let new = || Blocked {
                     by: said.by.clone(),
                     objection: said.at.clone(),
-                    until: said.time + OBJECTION_WAITS,
+                    until,
                     answered: false,
                     awaits_answer: false,
                 };
                 let held = against.entry(&said.by).or_insert_with(new);
                 if said.at.index < held.objection.index {
-                    (held.objection, held.until) = (said.at.clone(), said.time + OBJECTION_WAITS);
+                    (held.objection, held.until) = (said.at.clone(), until);
                 }
                 held.answered |= reply.is_some();
                 held.awaits_answer |= self.is_wanted(fold, proposal);
@@ -350,12 +349,10 @@ impl Acts {
         all.flat_map(|(at, author)| self.objections(fold, at, author)).collect()
     }
 
-    /// One of those that whoever proposed or asked did not answer. One that says it is from later than now is
-    /// not made yet.
-    pub fn unanswered<'a>(&'a self, fold: &'a Fold, query: &Query, now: Time) -> Option<&'a Done> {
-        let made = |one: &Objection<'_>| one.said.time <= now + CLOCK_SKEW_MAX;
-        let open = self.against(fold, query).into_iter().find(|one| one.reply.is_none() && made(one));
-        open.map(|one| one.said)
+    /// One of those that whoever proposed or asked did not answer, whatever its date: a clock that was ahead takes
+    /// nobody's no away.
+    pub fn unanswered<'a>(&'a self, fold: &'a Fold, query: &Query) -> Option<&'a Done> {
+        self.against(fold, query).into_iter().find(|one| one.reply.is_none()).map(|one| one.said)
     }
 
     /// The reviews of a proposed purpose by those who review it, in order of members; anybody else's is none.
@@ -415,7 +412,8 @@ impl Acts {
 
     /// What members want restricted now, by the charter that a member goes by (CHARTER.md, C11): what a member
     /// says of itself, and what members of so many bodies say of anything. Restrictions combine; each holds
-    /// for a while, and counts if it repeats one at most within a year.
+    /// for a while, and counts if it repeats one at most within a year. One that says it is from later than now is not
+    /// made yet, but for whoever said it: its own no holds at once, and until as long after its date as any.
     pub fn restrictions<'a>(&'a self, fold: &'a Fold, me: &MemberId, now: Time) -> Vec<Restriction<'a>> {
         let charter = fold.charter_at(me, now);
         let mut said: BTreeMap<(&Target, &MemberId), Vec<&Done>> = BTreeMap::new();
@@ -430,8 +428,8 @@ impl Acts {
         let mut wanted: BTreeMap<&Target, Vec<(&str, &Done)>> = BTreeMap::new();
         for ((target, by), mut all) in said {
             all.sort_by(|a, b| a.at.order().cmp(&b.at.order()));
-            let holds =
-                |done: &&&Done| done.time <= now + CLOCK_SKEW_MAX && now < done.time + RESTRICTION_HOLDS;
+            let made = |done: &Done| done.by == *me || !is_ahead(done, now);
+            let holds = |done: &&&Done| made(done) && now < done.time + RESTRICTION_HOLDS;
             // Those that hold are within a year of each other: no more than so many of them can count.
             let holding = all.iter().filter(holds).take(RESTRICTIONS_MAX);
             let mut holding = holding.filter(|done| !is_one_too_many(&all, done)).copied();
@@ -474,6 +472,11 @@ impl<'a> Restriction<'a> {
         let own = own.map(|(_, done)| done.time + RESTRICTION_HOLDS).max();
         Self { target, by: said.iter().map(|(_, done)| *done).collect(), bodies, until: together.max(own) }
     }
+}
+
+/// Whether it says it is from later than clocks may differ: what ran ahead was set right since, or its author lies.
+pub(crate) fn is_ahead(done: &Done, now: Time) -> bool {
+    done.time > now + CLOCK_SKEW_MAX
 }
 
 /// Whether a member had said the same so often before, within a year of what this says of its time: by the order of

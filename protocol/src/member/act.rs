@@ -7,7 +7,7 @@ use datacoop_policy::delegation::Delegation;
 use super::port::Event;
 use super::{Denial, Member};
 use crate::acts::{
-    Act, Done, State, Subject, blob_text, check_handover, findings_hash, has_vote, is_entitled,
+    Act, Done, State, Subject, blob_text, check_handover, findings_hash, has_vote, is_ahead, is_entitled,
     is_one_too_many, released,
 };
 use crate::entry::{Body, QueryBody, Ref};
@@ -295,7 +295,9 @@ impl Member {
         if is_one_too_many(&own, done) {
             return no("we restricted it twice within a year: change the charter instead");
         }
-        match own.iter().any(|said| done.time < said.time + RESTRICTION_HOLDS) {
+        // One that is dated later than now holds here alone: others hear it said again.
+        let holds = |said: &&&Done| !is_ahead(said, done.time) && done.time < said.time + RESTRICTION_HOLDS;
+        match own.iter().any(|said| holds(&said)) {
             true => no("our restriction of it still holds"),
             false => Ok(()),
         }

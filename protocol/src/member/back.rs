@@ -1,15 +1,17 @@
 //! A clock that was ahead and is set right while the member runs. Must not decide what a time means for a round.
 //!
 //! Time as a member has it goes forward, or a deadline could pass twice. But a clock that was a year ahead would
-//! hold it there, and every timer would be due a year later. So it goes back when the step is a large one and
-//! the others' words do not say that the clock is slow now, as if it had been started again.
+//! hold it there, and every timer would be due a year later. So it goes back when the step is a large one and others
+//! bear the clock out as it is now, as if the member had been started again: more of them than may lie last spoke
+//! within an hour before the clock's time (`clocks::bears_out`), and most do not say that it is slow. That others are
+//! silent is no reason: then it waits for their next words, or for a start, which always follows the clock.
 
 use datacoop_policy::verdict::CLOCK_SKEW_MAX;
 use datacoop_policy::{Span, Time};
 
 use super::Member;
 use crate::bounds::REDIAL_FIRST;
-use crate::clocks::slow;
+use crate::clocks::bears_out;
 
 /// A step back by no more than this is waited out. As far off a clock may be and still answer; timers are late by so
 /// much at most.
@@ -19,7 +21,7 @@ impl Member {
     /// Takes the time that an input came with.
     pub(super) fn take_time(&mut self, now: Time) {
         let back = self.now - now > WAITED_OUT;
-        if back && slow(&self.fold, &self.witnessed, &self.settings.me, now).is_none() {
+        if back && bears_out(&self.fold, &self.witnessed, &self.settings.me, now) {
             self.step_back(now);
         }
         self.now = self.now.max(now);

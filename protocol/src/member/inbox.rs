@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use datacoop_policy::QueryId;
 use datacoop_policy::limits::{Limits, Set};
 use datacoop_policy::query::Query;
 use datacoop_policy::refusal::Refusal;
-use datacoop_policy::{QueryId, Time};
 
 use super::port::{Event, Output};
 use super::{Denial, Member};
@@ -51,8 +51,7 @@ impl Member {
     /// What holds our verdict.
     pub(super) fn holds(&self, query: &Query) -> Option<Hold> {
         let decided = self.decided.get(&query.id).copied();
-        let now = Time::from_seconds(self.now.seconds());
-        hold(&self.fold, &self.settings.me, &self.settings.inbox, decided, query, now)
+        hold(&self.fold, &self.settings.me, &self.settings.inbox, decided, query)
     }
 
     /// Our person is told once in each life of ours.

@@ -161,10 +161,17 @@ impl Member {
         news.filter_map(|log| Some(own_copy(log)?.0))
     }
 
+    /// When we last said what we hold of others' logs. What we dated later than now, as our clock was ahead, was long
+    /// ago: else we would be silent until then.
+    fn spoke(&self) -> Option<Time> {
+        let spoke = self.fold.said_heads().spoke(&self.settings.me)?;
+        Some(if spoke > self.now { Time(0) } else { spoke })
+    }
+
     /// When we next say what we hold of others' logs: if there is nothing new, once a week, or idle members
     /// would write about each other for ever.
     pub(super) fn head_timeout(&self) -> Option<Time> {
-        let spoke = self.fold.said_heads().spoke(&self.settings.me)?;
+        let spoke = self.spoke()?;
         let quiet = if self.unsaid_heads().next().is_some() { HEAD_EVERY } else { HEAD_AT_LEAST };
         Some(spoke + quiet)
     }
@@ -172,7 +179,7 @@ impl Member {
     /// Says what we hold of others' logs, once an hour has passed since we last did; after a week also if
     /// nothing is new, for others to see that we are there.
     pub(super) fn say_heads(&mut self) {
-        let spoke = self.fold.said_heads().spoke(&self.settings.me);
+        let spoke = self.spoke();
         if spoke.is_none_or(|spoke| self.now < spoke + HEAD_EVERY) {
             return;
         }
