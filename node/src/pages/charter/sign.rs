@@ -1,6 +1,7 @@
 //! A next version: what it changes, which way, and from when; then a signature, exactly as `datacoop charter
 //! sign` gives it, for the text that was shown and no other.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::multipart::MultipartRejection;
@@ -11,6 +12,7 @@ use datacoop_protocol::words;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use super::{HERE, changes_html, six_groups, text_file};
 use crate::cli::{may_sign, open_text, sign_opened};
@@ -267,7 +269,7 @@ pub(super) async fn sign(
     Form(form): Form<Confirmed>,
 ) -> Response {
     let typed = form.confirm.clone();
-    match signed(&shared, &id, form).await {
+    match signed(&shared, id.clone(), form).await {
         Ok(()) => Redirect::to(&format!("/charter/read/{id}")).into_response(),
         Err(error) => again(&shared, &id, &error, &typed).await,
     }
@@ -281,12 +283,33 @@ async fn again(shared: &Shared, id: &str, error: &CommandError, typed: &str) -> 
     }
 }
 
-async fn signed(shared: &Shared, id: &str, form: Confirmed) -> Result<(), CommandError> {
+/// One at a time, and to its end, whoever still waits: a signature is written in steps, and what a browser that hangs up
+/// leaves at work must not lose its turn to the next.
+async fn in_turn<T: Send + 'static>(
+    signing: &Arc<Mutex<()>>,
+    work: impl Future<Output = Result<T, CommandError>> + Send + 'static,
+) -> Result<T, CommandError> {
+    let signing = Arc::clone(signing);
+    let done = tokio::spawn(async move {
+        let _one_at_a_time = signing.lock().await;
+        work.await
+    });
+    done.await.unwrap_or_else(|error| Err(CommandError::failed(error.to_string())))
+}
+
+async fn signed(shared: &Shared, id: String, form: Confirmed) -> Result<(), CommandError> {
+    let work = {
+        let shared = shared.clone();
+        async move { sign_one(&shared, &id, form).await }
+    };
+    in_turn(&shared.signing, work).await
+}
+
+async fn sign_one(shared: &Shared, id: &str, form: Confirmed) -> Result<(), CommandError> {
     let text = kept(shared, id)?;
     if text.signed {
         return Ok(());
     }
-    let _one_at_a_time = shared.signing.lock().await;
     let note = aside(shared, text.text, move |home, text| {
         let config = home.config().map_err(|error| CommandError::failed(error.to_string()))?;
         if !is_typed(&form.confirm, &config.name) {
@@ -309,26 +332,28 @@ async fn signed(shared: &Shared, id: &str, form: Confirmed) -> Result<(), Comman
 }
 
 pub(super) async fn take(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
-    let taken = match kept(&shared, &id) {
-        Ok(text) => {
-            let _one_at_a_time = shared.signing.lock().await;
-            let note = text.text.clone();
-            let taken = aside(&shared, note, |home, note| {
-                home.adopt_charter(&note).map(drop).map_err(|error| CommandError::usage(error.to_string()))
-            });
-            taken.await.map(|()| text)
-        }
-        Err(error) => Err(error),
+    let work = {
+        let (shared, id) = (shared.clone(), id.clone());
+        async move { take_one(&shared, &id).await }
     };
-    match taken {
-        Ok(text) => {
-            shared.texts.replace(&id, Text { held: true, ..text });
-            shared.handle.renew();
+    match in_turn(&shared.signing, work).await {
+        Ok(()) => {
             let body = held_html(&id);
             frame_of(&shared.handle).await.page(HERE, "This version is held", &body)
         }
         Err(error) => again(&shared, &id, &error, "").await,
     }
+}
+
+async fn take_one(shared: &Shared, id: &str) -> Result<(), CommandError> {
+    let text = kept(shared, id)?;
+    aside(shared, text.text.clone(), |home, note| {
+        home.adopt_charter(&note).map(drop).map_err(|error| CommandError::usage(error.to_string()))
+    })
+    .await?;
+    shared.texts.replace(id, Text { held: true, ..text });
+    shared.handle.renew();
+    Ok(())
 }
 
 /// The text with the signatures that it has, to be handed on.
@@ -349,5 +374,33 @@ mod tests {
         for typed in ["", "yes", "hill primary", "Hill", "Hill Primary School"] {
             assert!(!is_typed(typed, "Hill Primary"), "{typed}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_browser_that_hangs_up_leaves_nothing_half_signed_and_no_turn_to_the_next() {
+        let (signing, (end, ends)) = (Arc::default(), tokio::sync::oneshot::channel::<()>());
+        let done = Arc::new(std::sync::Mutex::new(vec![]));
+        let says = |what: &'static str| {
+            let done = Arc::clone(&done);
+            move || done.lock().unwrap().push(what)
+        };
+        let said = says("first");
+        let first = in_turn(&signing, async move {
+            ends.await.unwrap();
+            said();
+            Ok(())
+        });
+        // The browser hangs up.
+        tokio::time::timeout(std::time::Duration::from_millis(20), first).await.unwrap_err();
+        let said = says("second");
+        let mut second = std::pin::pin!(in_turn(&signing, async move {
+            said();
+            Ok(())
+        }));
+        tokio::time::timeout(std::time::Duration::from_millis(20), &mut second).await.unwrap_err();
+        assert!(done.lock().unwrap().is_empty(), "two at once");
+        end.send(()).unwrap();
+        second.await.unwrap();
+        assert_eq!(*done.lock().unwrap(), ["first", "second"]);
     }
 }
