@@ -5,18 +5,22 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 
 use datacoop_policy::Digest;
 use datacoop_protocol::log::tree::sha256;
 use serde::{Deserialize, Serialize};
 
-use crate::folder::{StoreError, read_optional, write_durably};
+use crate::folder::{StoreError, at, read_optional, write_durably};
 use crate::home::Home;
-use crate::{clock, entropy};
+use crate::{clock, disk, entropy};
 
 /// Where they lie in a node's folder.
 const FILE: &str = "keys/tokens";
+/// Locked while they are changed.
+const LOCK: &str = "keys/tokens.lock";
 const SCHEMA: &str = "datacoop.tokens/1";
 /// Before a secret: whoever finds one in a file knows what it is.
 const PREFIX: &str = "datacoop_";
@@ -100,20 +104,37 @@ fn hash(secret: &str) -> String {
     sha256(&[secret.as_bytes()]).to_string()
 }
 
-/// The tokens of a node. Errors: the file is no list of tokens, or others can read it.
+/// The tokens of a node. Errors: the file is no list of tokens, or others can read it; without a word of what it holds
+/// or where this computer has it, for they are told to programs too.
 pub fn list(home: &Home) -> Result<Vec<Token>, StoreError> {
     let path = home.join(FILE);
-    let wrong = |why: String| StoreError::Wrong(format!("{}: {why}", path.display()));
-    let Some(bytes) = read_optional(&path)? else { return Ok(vec![]) };
-    let mode = std::fs::metadata(&path).map_err(|error| wrong(error.to_string()))?.permissions().mode();
+    let wrong = |why: String| StoreError::Wrong(format!("`{FILE}` in the node's folder {why}"));
+    let unread = |kind: io::ErrorKind| wrong(format!("cannot be read: {kind}"));
+    let bytes = read_optional(&path).map_err(|error| match error {
+        StoreError::Io(_, error) => unread(error.kind()),
+        StoreError::Wrong(_) | StoreError::Locked(_) => unread(io::ErrorKind::Other),
+    })?;
+    let Some(bytes) = bytes else { return Ok(vec![]) };
+    let mode = std::fs::metadata(&path).map_err(|error| unread(error.kind()))?.permissions().mode();
     if mode & 0o077 != 0 {
-        return Err(wrong(format!("others can read it; run: chmod 600 {}", path.display())));
+        return Err(wrong("can be read by others; run there: chmod 600 keys/tokens".into()));
     }
-    let listed: Listed = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
-    match listed.schema.as_str() {
-        SCHEMA => Ok(listed.tokens),
-        other => Err(wrong(format!("`{}` is not {SCHEMA}", other.escape_debug()))),
-    }
+    let is_none = || {
+        let remedy = "move it away, and make new tokens with `datacoop token new`";
+        wrong(format!("is no list of tokens that this program knows: {remedy}"))
+    };
+    let listed: Listed = serde_json::from_slice(&bytes).map_err(|_| is_none())?;
+    if listed.schema == SCHEMA { Ok(listed.tokens) } else { Err(is_none()) }
+}
+
+/// Held by whoever changes the tokens, in this process or another: of two that do so at once the later would forget
+/// what the earlier did, and a token that was taken back would open again.
+fn lock(home: &Home) -> Result<File, StoreError> {
+    let path = home.join(LOCK);
+    let options = &mut OpenOptions::new();
+    let file = disk::open(&path, options.truncate(false).write(true)).map_err(at(&path))?;
+    file.lock().map_err(at(&path))?;
+    Ok(file)
 }
 
 fn write(home: &Home, tokens: Vec<Token>) -> Result<(), StoreError> {
@@ -136,6 +157,7 @@ pub fn make(home: &Home, name: &str, scopes: BTreeSet<Scope>) -> Result<(Token, 
     if name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
         return wrong(format!("a token's name has at most {NAME_BYTES_MAX} bytes, in one line"));
     }
+    let _one_at_a_time = lock(home)?;
     let mut tokens = list(home)?;
     if tokens.len() >= TOKENS_MAX {
         return wrong(format!("there are {TOKENS_MAX} tokens, the most there can be; take one back first"));
@@ -152,6 +174,7 @@ pub fn make(home: &Home, name: &str, scopes: BTreeSet<Scope>) -> Result<(Token, 
 
 /// Takes a token back: what it let a program do it lets no more, from the next request on. Whether there was one.
 pub fn revoke(home: &Home, id: &str) -> Result<bool, StoreError> {
+    let _one_at_a_time = lock(home)?;
     let mut tokens = list(home)?;
     let before = tokens.len();
     tokens.retain(|token| token.id != id);
@@ -200,11 +223,28 @@ mod tests {
         let (_, secret) = make(&home, "", BTreeSet::from([Scope::Read])).unwrap();
         let file = home.join(FILE);
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(find(&home, &secret).unwrap_err().to_string().contains("chmod 600"));
+        let said = find(&home, &secret).unwrap_err().to_string();
+        assert!(said.contains("chmod 600") && !said.contains(folder.path().to_str().unwrap()), "{said}");
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-        std::fs::write(&file, "{}").unwrap();
-        assert!(find(&home, &secret).is_err());
+        std::fs::write(&file, format!("{{\"schema\":\"{secret}\",\"tokens\":[]}}")).unwrap();
+        let said = find(&home, &secret).unwrap_err().to_string();
+        assert!(said.contains("datacoop token new") && !said.contains(&secret), "{said}");
         assert_eq!("ask".parse::<Scope>(), Ok(Scope::Ask));
         assert!("root".parse::<Scope>().unwrap_err().contains("read, own, ask, admin"));
+    }
+
+    #[test]
+    fn tokens_that_are_made_at_once_are_all_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("keys")).unwrap();
+        let made: Vec<String> = std::thread::scope(|scope| {
+            let make_one = |_| {
+                scope.spawn(|| make(&Home::new(folder.path()), "", BTreeSet::from([Scope::Read])).unwrap().1)
+            };
+            let all: Vec<_> = (0..8).map(make_one).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let home = Home::new(folder.path());
+        assert!(made.iter().all(|secret| find(&home, secret).unwrap().is_some()), "one was forgotten");
     }
 }
