@@ -101,7 +101,7 @@ async fn file(desk: &Desk, mut field: Field<'_>) -> Result<Option<super::uploads
     let Some(name) = field.file_name().filter(|name| !name.is_empty()).map(str::to_owned) else {
         return Ok(None);
     };
-    let mut incoming = desk.uploads.begin(&name)?;
+    let mut incoming = desk.uploads.begin(&name, Instant::now())?;
     while let Some(chunk) = field.chunk().await.map_err(cut)? {
         incoming.push(&chunk)?;
     }

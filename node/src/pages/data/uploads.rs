@@ -6,7 +6,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use datacoop_policy::Digest;
@@ -20,6 +21,8 @@ use crate::load::Wish;
 /// Largest file that is taken: a year's register of a large school has about 30 MB, so ten years of one
 /// and its workbook's overhead fit.
 pub(in crate::pages) const UPLOAD_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// All files together, those that still come among them: two of the largest, or a person's or two's usual tables.
+const UPLOADS_BYTES_MAX: u64 = 2 * UPLOAD_BYTES_MAX;
 /// Files at a time: a person or two, a few tables each.
 const UPLOADS_MAX: usize = 8;
 /// How long a file waits for the person who brought it.
@@ -37,12 +40,23 @@ pub(in crate::pages) struct Upload {
     /// What was done with it: the file is gone then.
     pub(in crate::pages) done: Option<Value>,
     began: Instant,
+    /// What it takes of the disk; nothing once it is erased.
+    room: Option<Arc<Room>>,
+}
+
+/// Bytes that a file takes of those that all may take together; given back when it is dropped.
+#[derive(Debug)]
+struct Room {
+    taken: Arc<AtomicU64>,
+    bytes: u64,
 }
 
 /// All files that are on their way.
 pub(in crate::pages) struct Uploads {
     folder: PathBuf,
     inside: Mutex<BTreeMap<String, Upload>>,
+    /// Bytes of all files, as they come.
+    taken: Arc<AtomicU64>,
 }
 
 /// A file that is being received; dropped before it is kept, it is erased.
@@ -50,7 +64,7 @@ pub(in crate::pages) struct Incoming {
     id: String,
     path: PathBuf,
     file: File,
-    bytes: u64,
+    room: Option<Room>,
     kept: bool,
 }
 
@@ -58,7 +72,7 @@ impl Uploads {
     /// In this folder; what an earlier process left there goes.
     pub(in crate::pages) fn new(folder: PathBuf) -> Self {
         erase(&folder);
-        Self { folder, inside: Mutex::default() }
+        Self { folder, inside: Mutex::default(), taken: Arc::default() }
     }
 
     fn inside(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Upload>> {
@@ -68,8 +82,10 @@ impl Uploads {
 
     /// A place for a file that a browser calls this.
     ///
-    /// Errors: the disk says no.
-    pub(in crate::pages) fn begin(&self, name: &str) -> Result<Incoming, CommandError> {
+    /// Errors: so many wait that it would not be kept, or the disk says no.
+    pub(in crate::pages) fn begin(&self, name: &str, now: Instant) -> Result<Incoming, CommandError> {
+        self.sweep(now);
+        check_number(&self.inside())?;
         let failed =
             |error: &dyn std::fmt::Display| CommandError::failed(format!("the file was not taken: {error}"));
         let id: String = Digest(entropy::bytes()).to_string().chars().take(ID_DIGITS).collect();
@@ -78,7 +94,8 @@ impl Uploads {
         let path = folder.join(plain_name(name));
         let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path);
         let file = file.map_err(|error| failed(&error))?;
-        Ok(Incoming { id, path, file, bytes: 0, kept: false })
+        let room = Some(Room { taken: Arc::clone(&self.taken), bytes: 0 });
+        Ok(Incoming { id, path, file, room, kept: false })
     }
 
     /// Keeps a file that is whole. Returns its id.
@@ -92,15 +109,12 @@ impl Uploads {
     ) -> Result<String, CommandError> {
         self.sweep(now);
         let mut inside = self.inside();
-        let waiting = inside.values().filter(|upload| upload.done.is_none()).count();
-        if waiting >= UPLOADS_MAX {
-            let text = format!("{waiting} files wait to be imported already; nothing was taken");
-            return Err(CommandError::usage(text).hint("import or give up one of them first"));
-        }
+        check_number(&inside)?;
         wish.file.clone_from(&incoming.path);
         incoming.kept = true;
         let id = incoming.id.clone();
-        inside.insert(id.clone(), Upload { wish, done: None, began: now });
+        let room = incoming.room.take().map(Arc::new);
+        inside.insert(id.clone(), Upload { wish, done: None, began: now, room });
         Ok(id)
     }
 
@@ -128,6 +142,7 @@ impl Uploads {
     pub(in crate::pages) fn finish(&self, id: &str, done: Value) {
         if let Some(upload) = self.inside().get_mut(id) {
             upload.done = Some(done);
+            upload.room = None;
             erase(&self.folder.join(id));
         }
     }
@@ -175,11 +190,14 @@ impl Upload {
 }
 
 impl Incoming {
-    /// Writes what came. Errors: the file is too large, or the disk says no.
+    /// Writes what came, if there is room for it. Errors: the file is too large, or all together are, or the disk says
+    /// no.
     pub(in crate::pages) fn push(&mut self, bytes: &[u8]) -> Result<(), CommandError> {
-        self.bytes += bytes.len() as u64;
-        if self.bytes > UPLOAD_BYTES_MAX {
+        if self.bytes() + bytes.len() as u64 > UPLOAD_BYTES_MAX {
             return Err(too_large());
+        }
+        if !self.room.as_mut().is_some_and(|room| room.grow(bytes.len() as u64)) {
+            return Err(no_room());
         }
         self.file.write_all(bytes).map_err(|error| {
             let full = error.kind() == io::ErrorKind::StorageFull;
@@ -194,7 +212,23 @@ impl Incoming {
 
     /// Bytes so far.
     pub(in crate::pages) fn bytes(&self) -> u64 {
-        self.bytes
+        self.room.as_ref().map_or(0, |room| room.bytes)
+    }
+}
+
+impl Room {
+    /// Takes so many more, if all together may have them.
+    fn grow(&mut self, bytes: u64) -> bool {
+        let fits = |taken: u64| taken.checked_add(bytes).filter(|taken| *taken <= UPLOADS_BYTES_MAX);
+        let grown = self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();
+        self.bytes += if grown { bytes } else { 0 };
+        grown
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.taken.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -206,6 +240,23 @@ impl Drop for Incoming {
             erase(folder);
         }
     }
+}
+
+fn check_number(inside: &BTreeMap<String, Upload>) -> Result<(), CommandError> {
+    let waiting = inside.values().filter(|upload| upload.done.is_none()).count();
+    if waiting >= UPLOADS_MAX {
+        let text = format!("{waiting} files wait to be imported already; nothing was taken");
+        return Err(CommandError::usage(text).hint("import or give up one of them first"));
+    }
+    Ok(())
+}
+
+fn no_room() -> CommandError {
+    let most = UPLOADS_BYTES_MAX / (1024 * 1024);
+    CommandError::usage(format!(
+        "the files that wait to be imported would have more than {most} MB together; nothing was taken"
+    ))
+    .hint("import or give up one of them first, or use the command line: datacoop import FILE")
 }
 
 /// Why a file is not taken.
@@ -247,7 +298,7 @@ mod tests {
     }
 
     fn brought(uploads: &Uploads, name: &str, now: Instant) -> (String, PathBuf) {
-        let mut incoming = uploads.begin(name).unwrap();
+        let mut incoming = uploads.begin(name, now).unwrap();
         incoming.push(b"a,b\n1,2\n").unwrap();
         let path = incoming.path.clone();
         (uploads.keep(incoming, wish(), now).unwrap(), path)
@@ -292,7 +343,7 @@ mod tests {
         for bad in ["", "..", "../keys", &id] {
             assert!(uploads.get(bad, now).is_err(), "{bad}");
         }
-        let mut cut = uploads.begin("cut.csv").unwrap();
+        let mut cut = uploads.begin("cut.csv", now).unwrap();
         cut.push(b"half").unwrap();
         let path = cut.path.clone();
         drop(cut);
@@ -303,13 +354,29 @@ mod tests {
     fn neither_too_much_nor_too_many_is_taken() {
         let dir = tempfile::tempdir().unwrap();
         let (uploads, now) = (Uploads::new(dir.path().join("uploads")), Instant::now());
-        let mut large = uploads.begin("large.csv").unwrap();
-        large.bytes = UPLOAD_BYTES_MAX;
-        assert!(large.push(b"").is_ok() && large.push(b"x").is_err());
-        for n in 0..UPLOADS_MAX {
-            brought(&uploads, &format!("{n}.csv"), now);
-        }
-        let one_more = uploads.begin("more.csv").unwrap();
+        let mut large = uploads.begin("large.csv", now).unwrap();
+        assert!(large.room.as_mut().unwrap().grow(UPLOAD_BYTES_MAX));
+        assert!(large.push(b"").is_ok() && large.push(b"x").unwrap_err().text.contains("512 MB"));
+        assert_eq!(large.bytes(), UPLOAD_BYTES_MAX, "what is not taken is not counted, nor written");
+        // All together, while they still come.
+        let mut other = uploads.begin("other.csv", now).unwrap();
+        assert!(other.room.as_mut().unwrap().grow(UPLOAD_BYTES_MAX - 1));
+        let mut third = uploads.begin("third.csv", now).unwrap();
+        assert!(third.push(b"x").is_ok() && third.push(b"y").unwrap_err().text.contains("1024 MB together"));
+        assert_eq!(fs::metadata(&third.path).unwrap().len(), 1);
+        // What one gives back another has.
+        drop(large);
+        assert!(third.push(b"y").is_ok());
+        let id = uploads.keep(other, wish(), now).unwrap();
+        uploads.finish(&id, Value::Null);
+        drop(third);
+        assert_eq!(uploads.taken.load(Ordering::Relaxed), 0);
+        let mut ids: Vec<String> =
+            (0..UPLOADS_MAX).map(|n| brought(&uploads, &format!("{n}.csv"), now).0).collect();
+        assert!(uploads.begin("more.csv", now).is_err(), "it is refused before it comes");
+        uploads.give_up(&ids.pop().unwrap());
+        let [last, one_more] = ["last.csv", "more.csv"].map(|name| uploads.begin(name, now).unwrap());
+        uploads.keep(last, wish(), now).unwrap();
         let path = one_more.path.clone();
         assert!(uploads.keep(one_more, wish(), now).is_err() && !path.exists());
         let later = now + UPLOAD_TIME;
