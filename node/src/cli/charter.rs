@@ -290,7 +290,7 @@ fn new(common: &Common, args: &NewArgs) -> Result<Printed, CommandError> {
     let text = charter_toml(&draft);
     let charter = parse_charter(&text).map_err(|error| CommandError::usage(error.to_string()))?;
     if predecessor.is_some() && predecessor == held.last().map(|(_, last)| last.id()) {
-        succession::check_brings(&held, &charter)?;
+        succession::check_brings(&home, &held, &charter)?;
     }
     write(&args.output, &text)?;
     let path = args.output.display();

@@ -13,7 +13,7 @@ use super::charter::describe;
 use super::demo::read;
 use super::node::{confirm, home_of, store_error};
 use super::show::{plain, plain_lines};
-use super::succession::{self, charter_id};
+use super::succession::{self, Leaving, charter_id};
 use super::{Common, Printed};
 use crate::chain::read_versions;
 use crate::error::{CommandError, Exit};
@@ -100,19 +100,30 @@ fn newest_of(
 
 /// What a node that belongs to no charter would join by these words.
 ///
-/// Errors: it belongs to one; as [`newest_of`].
+/// Errors: it belongs to one, or has left one for another than this; as [`newest_of`].
 pub(crate) fn may_join(home: &Home, notes: &[String], words: &Words) -> Result<Charter, CommandError> {
+    checked(home, notes, words).map(|(charter, _)| charter)
+}
+
+/// As [`may_join`], and what is left of leaving another co-operative, if that was cut off.
+fn checked(home: &Home, notes: &[String], words: &Words) -> Result<(Charter, Option<Leaving>), CommandError> {
     if let Some((_, held)) = home.charter().map_err(store_error)? {
         let text = format!("this node belongs to {} already", plain(&held.fields().name));
         return Err(CommandError::usage(text));
     }
-    newest_of(home, notes, words, false, "")
+    let newest = newest_of(home, notes, words, false, "")?;
+    let config = home.config().map_err(store_error)?;
+    let leaving = succession::leaving(home, &config, &newest, None)?;
+    Ok((newest, leaving))
 }
 
 /// Joins it.
 pub(crate) fn join_checked(home: &Home, notes: &[String], words: &Words) -> Result<(), CommandError> {
     let _lock = Folder::open(home.path()).map_err(store_error)?;
-    may_join(home, notes, words)?;
+    let (_, leaving) = checked(home, notes, words)?;
+    if let Some(leaving) = leaving {
+        leaving.leave(home)?;
+    }
     let names: Vec<PathBuf> = (1..=notes.len()).map(|version| format!("version {version}").into()).collect();
     amend::take(home, &names, notes).map(drop)
 }

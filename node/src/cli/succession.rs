@@ -141,7 +141,7 @@ pub(super) fn leaving(
             ));
         }
     }
-    check_brings(&held, newest)?;
+    check_brings(home, &held, newest)?;
     let leaves = leaves(home, config, last, newest.id())?;
     let listed = newest.member(&config.id.0).and_then(|member| member.goes_on_from.as_ref());
     if listed.is_none_or(|log| log.name != leaves.gone.head.origin) {
@@ -161,15 +161,21 @@ fn card_hint(predecessor: &Digest) -> String {
     )
 }
 
+/// Who never wrote a word there, as far as it is here, spent nothing and brings nothing: a member that is listed and
+/// never ran keeps nobody from leaving. If it did write, whoever audits both co-operatives sees it
+/// (`check_predecessor`).
+///
 /// Errors: a member of the co-operative that is followed would begin with a fresh Ledger, or one brings a log that was
 /// not its own there.
-pub(super) fn check_brings(held: &Versions, newest: &Charter) -> Result<(), CommandError> {
+pub(super) fn check_brings(home: &Home, held: &Versions, newest: &Charter) -> Result<(), CommandError> {
+    let fold = Seen::read(home, None)?.fold;
+    let wrote = |id: &MemberId| fold.logs_of(id).iter().any(|log| log.size() > 0);
     let refused = |text: String| CommandError { exit: Exit::Refused, ..CommandError::usage(text) };
     for member in newest.members() {
         let mut was = held.iter().filter_map(|(_, charter)| charter.member(&member.id)).peekable();
         let was_in = was.peek().is_some();
         match &member.goes_on_from {
-            None if was_in => {
+            None if was_in && wrote(&member.id) => {
                 let text = format!(
                     "`{}` was a member of the predecessor, and would begin with a fresh Ledger (rule C15)",
                     member.id
@@ -276,4 +282,58 @@ pub(super) fn follows_text(charter: &Charter) -> String {
         };
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{join_checked, may_join};
+    use crate::pretend;
+    use datacoop_protocol::words::{Words, pairs};
+
+    /// Members that took a charter and never ran.
+    fn never_ran(root: &std::path::Path) -> Vec<Home> {
+        let text = crate::home::SHIPPED_VOCABULARIES[0].to_owned();
+        let members: Vec<(String, u64)> = (0..5).map(|n| (format!("School {n}"), 500)).collect();
+        let cast = pretend::found(root, &[text], &members).unwrap();
+        cast.into_iter().map(|member| member.home).collect()
+    }
+
+    #[test]
+    fn a_member_that_never_ran_keeps_nobody_from_leaving() {
+        let root = tempfile::tempdir().unwrap();
+        let home = &never_ran(root.path())[0];
+        let held = home.charters().unwrap();
+        // As of one that follows it, where nobody brings a log.
+        let newest = &held.last().unwrap().1;
+        assert!(newest.members().iter().all(|member| member.goes_on_from.is_none()));
+        check_brings(home, &held, newest).unwrap();
+    }
+
+    /// Cut off between leaving and taking the other's charter: set-up goes on, and takes no other.
+    #[test]
+    fn joining_in_the_browser_goes_on_with_a_move_that_was_cut_off_and_with_no_other() {
+        let root = tempfile::tempdir().unwrap();
+        let home = &never_ran(root.path())[0];
+        let note = std::fs::read_to_string(home.join("charter/1.note")).unwrap();
+        let id = home.charter().unwrap().unwrap().1.id();
+        let words = Words::parse(&pairs(&id).join(" ")).unwrap();
+        let gone = |charter| GoneOn {
+            predecessor: Digest([1; 32]),
+            charter,
+            head: Checkpoint { origin: "a.example/datacoop/1".into(), size: 7, root: Digest([3; 32]) },
+        };
+        home.go_on(&gone(Digest([2; 32])), &Ledger::default()).unwrap();
+        let error = may_join(home, std::slice::from_ref(&note), &words).unwrap_err();
+        assert!(error.text.contains("has left its co-operative for another"), "{}", error.text);
+        assert!(join_checked(home, std::slice::from_ref(&note), &words).is_err());
+        assert!(home.charter().unwrap().is_none());
+        home.go_on(&gone(id), &Ledger::default()).unwrap();
+        // As a crash leaves it: not all was put aside.
+        std::fs::remove_dir_all(home.put_aside(&Digest([1; 32])).join("journal")).unwrap();
+        std::fs::write(home.join("journal/00000001"), "old").unwrap();
+        may_join(home, std::slice::from_ref(&note), &words).unwrap();
+        join_checked(home, &[note], &words).unwrap();
+        assert!(home.charter().unwrap().is_some() && !home.join("journal/00000001").exists());
+    }
 }
