@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek as _};
 use std::path::Path;
 
-use calamine::{Data, Reader as _};
+use calamine::{Cell, Data, Range, Reader as _, Sheets, XlsxError};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
@@ -24,6 +24,14 @@ const HEAD_BYTES: usize = 64 * 1024;
 const HTML_CHARS: usize = 512;
 /// Rows of a sheet: what Excel's own format can hold.
 const SHEET_ROWS_MAX: usize = 1_048_576;
+
+/// Cells of the rectangle from a sheet's first cell with something in it to its last: all rows of a sheet, in 24
+/// columns. About 2 GB of memory while it is read. A file of a few kB with one cell in its last corner claims
+/// 17,179,869,184.
+const SHEET_CELLS_MAX: u64 = SHEET_ROWS_MAX as u64 * 24;
+/// Text in a sheet's cells, as much as a file that is taken in a browser may have. A workbook names a text once, however
+/// many cells show it.
+const SHEET_TEXT_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// A file, ready to be read as CSV in UTF-8.
 pub struct Source {
@@ -242,9 +250,11 @@ fn open_workbook(path: &Path, name: String, fit: Fit<'_>) -> Result<Source, Impo
     };
     let mut workbook = calamine::open_workbook_auto(path).map_err(|error| wrong(&error))?;
     let names = workbook.sheet_names();
-    let mut found: Option<(usize, String, calamine::Range<Data>)> = None;
+    let mut found: Option<(usize, String, Range<Data>)> = None;
     for sheet in &names {
-        let range = workbook.worksheet_range(sheet).map_err(|error| wrong(&error))?;
+        let range = range_of(&mut workbook, sheet)
+            .map_err(|error| wrong(&error))?
+            .map_err(|claims| ImportError(format!("{name}: {claims}")))?;
         if range.is_empty() {
             continue;
         }
@@ -273,6 +283,70 @@ fn open_workbook(path: &Path, name: String, fit: Fit<'_>) -> Result<Source, Impo
     let ignored = if others > 0 { format!("; {others} other sheets were not read") } else { String::new() };
     let read_as = format!("a workbook, sheet `{sheet}`{ignored}");
     Ok(Source::made(name, Cursor::new(bytes), read_as))
+}
+
+/// A sheet's cells, or why it has too many. Of the older .xls and of .ods every sheet is in memory once the workbook is
+/// open: calamine bounds an .ods sheet itself, by 100 million cells, and an .xls sheet has 17 million at most.
+fn range_of<R: Read + io::Seek>(
+    workbook: &mut Sheets<R>,
+    sheet: &str,
+) -> Result<Result<Range<Data>, String>, calamine::Error> {
+    match workbook {
+        Sheets::Xlsx(book) => match book.worksheet_cells_reader(sheet) {
+            // A sheet that is a chart.
+            Err(XlsxError::NotAWorksheet(_)) => Ok(Ok(Range::default())),
+            Err(error) => Err(error.into()),
+            Ok(mut cells) => Ok(bounded(sheet, SHEET_TEXT_BYTES_MAX, || {
+                let cell = cells.next_cell()?;
+                Ok::<_, XlsxError>(cell.map(|cell| (cell.get_position(), cell.get_value().clone().into())))
+            })?),
+        },
+        Sheets::Xlsb(book) => {
+            let mut cells = book.worksheet_cells_reader(sheet)?;
+            Ok(bounded(sheet, SHEET_TEXT_BYTES_MAX, || {
+                let cell = cells.next_cell()?;
+                Ok::<_, calamine::XlsbError>(
+                    cell.map(|cell| (cell.get_position(), cell.get_value().clone().into())),
+                )
+            })?)
+        }
+        Sheets::Xls(_) | Sheets::Ods(_) => workbook.worksheet_range(sheet).map(Ok),
+    }
+}
+
+/// Takes cells as they come, and stops before their rectangle, most of it empty, is made where it is too large.
+fn bounded<E>(
+    sheet: &str,
+    text_bytes_max: usize,
+    mut next: impl FnMut() -> Result<Option<((u32, u32), Data)>, E>,
+) -> Result<Result<Range<Data>, String>, E> {
+    let remedy = "delete what lies far from the table and save it again, or save the sheet as CSV";
+    let (mut cells, mut text_bytes) = (vec![], 0);
+    let mut corners: Option<((u32, u32), (u32, u32))> = None;
+    while let Some((at, value)) = next()? {
+        if value == Data::Empty {
+            continue;
+        }
+        let (low, high) = corners.unwrap_or((at, at));
+        let (low, high) = ((low.0.min(at.0), low.1.min(at.1)), (high.0.max(at.0), high.1.max(at.1)));
+        corners = Some((low, high));
+        let claimed = (u64::from(high.0 - low.0) + 1) * (u64::from(high.1 - low.1) + 1);
+        if claimed.max(cells.len() as u64) > SHEET_CELLS_MAX {
+            return Ok(Err(format!(
+                "sheet `{sheet}` claims {claimed} cells between its first and its last, and at most {SHEET_CELLS_MAX} are \
+                 read; {remedy}"
+            )));
+        }
+        if let Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) = &value {
+            text_bytes += text.len();
+        }
+        if text_bytes > text_bytes_max {
+            let most = text_bytes_max / (1024 * 1024);
+            return Ok(Err(format!("sheet `{sheet}` has more than {most} MB of text; {remedy}")));
+        }
+        cells.push(Cell::new(at, value));
+    }
+    Ok(Ok(Range::from_sparse(cells)))
 }
 
 /// A cell as people see it: days as dates, whole numbers without decimals, on one line.

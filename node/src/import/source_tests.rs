@@ -97,6 +97,35 @@ fn a_workbook_becomes_lines_with_the_rows_of_its_sheet() {
     assert_eq!(read_as.as_deref(), Some("a workbook, sheet `Marks`; 1 other sheets were not read"));
 }
 
+/// A workbook of one cell and one in the last corner of its sheet has 17 thousand million cells, by its own account.
+#[test]
+fn a_sheet_that_claims_more_cells_than_memory_is_refused_by_name_and_with_the_remedy() {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet().set_name("Marks").unwrap();
+    sheet.write_string(0, 0, "pupil").unwrap();
+    sheet.write_number(1_048_575, 16_383, 1.0).unwrap();
+    let bytes = book.save_to_buffer().unwrap();
+    assert!(bytes.len() < 10_000);
+    let (_dir, path) = write("marks.xlsx", &bytes);
+    let error = open(&path).err().unwrap().0;
+    for said in ["marks.xlsx: sheet `Marks` claims 17179869184 cells", "25165824", "save the sheet as CSV"] {
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+/// One text that all cells show is one in the file, and as many in memory as there are cells.
+#[test]
+fn one_long_text_in_too_many_cells_is_refused() {
+    let text = Data::String("x".repeat(1024 * 1024));
+    let mut rows = 0;
+    let said = bounded::<()>("Marks", 4 * 1024 * 1024, || {
+        rows += 1;
+        Ok(Some(((rows, 0), text.clone())))
+    });
+    assert!(said.unwrap().unwrap_err().contains("sheet `Marks` has more than 4 MB of text"));
+    assert_eq!(rows, 5);
+}
+
 #[test]
 fn what_is_no_data_file_is_refused_with_the_remedy() {
     for (name, bytes, said) in [
