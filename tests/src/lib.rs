@@ -35,6 +35,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// How long anything may take on a busy machine.
+/// Runs a node, with its pages at a port that no other node of the tests has.
+pub const RUN: [&str; 3] = ["run", "--port", "0"];
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A vocabulary of one's own.
@@ -198,7 +200,7 @@ impl Coop {
         std::fs::remove_file(self.node(n).join("run/api")).ok();
         let log = std::fs::File::create(self.path(&format!("{n}.{}.log", rand_suffix()))).expect("a log");
         let child =
-            self.command(n, &["run", "-v"]).stderr(log).stdout(Stdio::null()).spawn().expect("it starts");
+            self.command(n, &RUN).arg("-v").stderr(log).stdout(Stdio::null()).spawn().expect("it starts");
         if self.running.len() <= n {
             self.running.resize_with(n + 1, || None);
         }

@@ -1,7 +1,7 @@
 //! Five real processes on loopback, joined through cards and a charter file.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use datacoop_tests::{Coop, json, wait_for};
+use datacoop_tests::{Coop, RUN, json, wait_for};
 use std::time::{Duration, Instant};
 
 const ASK: [&str; 7] =
@@ -91,13 +91,13 @@ fn what_cannot_be_is_refused_and_nothing_is_lost() {
     let held = coop.node(other).join("charter/1.note");
     let good = std::fs::read(&held).unwrap();
     std::fs::copy(coop.path("forged.txt"), &held).unwrap();
-    coop.fails(other, &["run"], 1, "version 1: a signature line");
+    coop.fails(other, &RUN, 1, "version 1: a signature line");
     std::fs::write(&held, good).unwrap();
 
     // Three of five: fewer hear of too few to answer (C9).
     (0..3).for_each(|n| coop.start(n));
     coop.wait_connected(0);
-    coop.fails(0, &["run"], 11, "another node runs on");
+    coop.fails(0, &RUN, 11, "another node runs on");
     let mut ask = ASK.to_vec();
     ask.extend(["--rho", "0.06"]);
     coop.fails(0, &ask, 4, "rho_query");
@@ -116,7 +116,7 @@ fn what_cannot_be_is_refused_and_nothing_is_lost() {
     let config = std::fs::read_to_string(coop.node(1).join("config.toml")).unwrap();
     let port: u16 = config.split("tcp/").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
     let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
-    coop.fails(1, &["run"], 1, "cannot listen");
+    coop.fails(1, &RUN, 1, "cannot listen");
     drop(taken);
     coop.start(1);
 
@@ -133,7 +133,7 @@ fn what_cannot_be_is_refused_and_nothing_is_lost() {
     // An older journal than what was signed refuses to start.
     coop.terminate(1);
     std::fs::write(&journal, []).unwrap();
-    coop.fails(1, &["run"], 1, "old copy");
+    coop.fails(1, &RUN, 1, "old copy");
 }
 
 /// The entries of a node's own log, once another has told it that there are no more.

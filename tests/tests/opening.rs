@@ -220,7 +220,7 @@ impl Folders {
     fn start_all(&mut self) {
         for site in 0..MEMBERS {
             let mut command = Command::new(program());
-            command.arg("--node").arg(self.path(&site.to_string())).arg("run").arg("--quiet");
+            command.arg("--node").arg(self.path(&site.to_string())).args(["run", "--port", "0", "--quiet"]);
             let log = fs::File::create(self.path(&format!("{site}.log"))).unwrap();
             self.running
                 .push(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());

@@ -41,7 +41,7 @@ impl Beginning {
     fn start(&mut self) -> Browser {
         let said = self.path("start.log");
         let log = std::fs::File::create(&said).unwrap();
-        self.running = Some(self.command(NEW, &["start"]).stderr(log).spawn().unwrap());
+        self.running = Some(self.command(NEW, &["start", "--port", "0"]).stderr(log).spawn().unwrap());
         let mut link = String::new();
         wait_for("the link", || {
             let text = std::fs::read_to_string(&said).unwrap();

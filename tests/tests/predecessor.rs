@@ -2,7 +2,7 @@
 //! CHARTER.md C15.
 
 use datacoop_policy::PrivacyLoss;
-use datacoop_tests::{Coop, json, wait_for};
+use datacoop_tests::{Coop, RUN, json, wait_for};
 use serde_json::Value;
 
 /// Of five, who goes on; the other two are not heard of any more.
@@ -204,5 +204,5 @@ fn who_is_left_founds_another_and_brings_what_was_spent() {
     // Without how its log ended nothing begins.
     std::fs::remove_file(coop.node(4).join("goes_on.toml")).unwrap();
     std::fs::remove_dir_all(coop.node(4).join("journal")).unwrap();
-    coop.fails(4, &["run"], 1, "does not hold how that one ended");
+    coop.fails(4, &RUN, 1, "does not hold how that one ended");
 }

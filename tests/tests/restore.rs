@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use datacoop_tests::{Coop, json, wait_for};
+use datacoop_tests::{Coop, RUN, json, wait_for};
 
 const ASK: [&str; 7] =
     ["ask", "--question", "mean.toml", "--period", "2026-09-01..2026-12-18", "--yes", "--json"];
@@ -69,7 +69,7 @@ fn a_node_that_refuses_to_start_takes_its_log_back_and_spends_on_from_there() {
     let mut bad = good.clone();
     bad[good.len() / 2] ^= 1;
     fs::write(&journal, &bad).unwrap();
-    coop.fails(SITE, &["run"], 1, "datacoop restore");
+    coop.fails(SITE, &RUN, 1, "datacoop restore");
     let plan = json(&coop.ok(SITE, &["restore", "--dry-run", "--json"]));
     assert_eq!((&plan["done"], &plan["needed"]), (&false.into(), &true.into()));
     assert_eq!(fs::read(&journal).unwrap(), bad, "nothing was changed");
@@ -82,7 +82,7 @@ fn a_node_that_refuses_to_start_takes_its_log_back_and_spends_on_from_there() {
 
     // The journal as it was before the round, beside a newer head.
     fs::write(&journal, &good[..good.len() / 3]).unwrap();
-    coop.fails(SITE, &["run"], 1, "datacoop restore");
+    coop.fails(SITE, &RUN, 1, "datacoop restore");
     coop.ok(SITE, &["restore", "--yes"]);
     comes_back(&mut coop, "old", &whole, &before);
     coop.terminate(SITE);
@@ -91,7 +91,7 @@ fn a_node_that_refuses_to_start_takes_its_log_back_and_spends_on_from_there() {
     fs::write(&journal, &bad).unwrap();
     coop.ok(SITE, &["restore", "--yes"]);
     fs::rename(home.join("journal"), home.join("journal.next")).unwrap();
-    coop.fails(SITE, &["run"], 1, "datacoop restore");
+    coop.fails(SITE, &RUN, 1, "datacoop restore");
     let done = json(&coop.ok(SITE, &["restore", "--yes", "--json"]));
     assert_eq!(done["why"], "an earlier restore was cut off");
     comes_back(&mut coop, "cut off", &whole, &before);

@@ -62,6 +62,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use join::{join_checked, may_join, notes_in_order};
 pub(crate) use limits::limit_rows;
 pub(crate) use means::{meaning_text, releases_json};
+pub(crate) use node::store_error;
 use serde_json::{Value, json};
 pub(crate) use show::{audit_json, audit_text, figures_json, percent, plain, table_of, unit_of, wrapped};
 use show::{plain_json, plain_lines};

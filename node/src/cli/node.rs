@@ -19,7 +19,7 @@ use crate::ending::endings_text;
 use crate::error::{CommandError, Exit};
 use crate::folder::StoreError;
 use crate::home::Home;
-use crate::pages::Pages;
+use crate::pages::{PORT, Pages, Place};
 use crate::set_up::{Organisation, set_up};
 use crate::verify::Audited;
 use crate::{api, passphrase};
@@ -63,12 +63,15 @@ pub(super) struct RunArgs {
     /// Show no pages
     #[arg(long)]
     no_pages: bool,
+    /// Port of the pages on this computer; 0 takes any that is free
+    #[arg(long, value_name = "PORT", default_value_t = PORT, conflicts_with = "no_pages")]
+    port: u16,
     /// Ask for no passphrase on the pages; each page says so
     #[arg(long)]
     no_passphrase: bool,
 }
 
-pub(super) fn store_error(error: StoreError) -> CommandError {
+pub(crate) fn store_error(error: StoreError) -> CommandError {
     match error {
         StoreError::Locked(_) => CommandError {
             exit: Exit::NotRunning,
@@ -161,7 +164,7 @@ pub(super) async fn run(common: &Common, args: &RunArgs) -> Result<Printed, Comm
     let home = home_of(common)?;
     let pages = match args.no_pages {
         true => None,
-        false => Some(Arc::new(Pages::open(&home, args.no_passphrase).await?)),
+        false => Some(Arc::new(Pages::open(&home, args.no_passphrase, Place::At(args.port)).await?)),
     };
     run_on(common, args, pages).await
 }
@@ -169,7 +172,7 @@ pub(super) async fn run(common: &Common, args: &RunArgs) -> Result<Printed, Comm
 /// Sets a node up in a browser, where there is none or it belongs to no charter; then runs it.
 pub(super) async fn start(common: &Common, args: &RunArgs) -> Result<Printed, CommandError> {
     let home = Home::new(&common.node);
-    let pages = Arc::new(Pages::open(&home, args.no_passphrase).await?);
+    let pages = Arc::new(Pages::open(&home, args.no_passphrase, Place::At(args.port)).await?);
     if home.charter().map_err(store_error)?.is_none() {
         let start = pages.show_set_up();
         eprintln!(
@@ -342,7 +345,8 @@ pub(super) fn status(common: &Common) -> Result<Printed, CommandError> {
 fn clock_text(json: &Value) -> String {
     json["clock"].as_str().map_or_else(String::new, |off| {
         format!(
-            "This node answers nothing: {}. Set this computer's clock right, then start the node again.\n",
+            "This node answers nothing: {}. Set this computer's clock right: the node follows it once other members have said \
+             something by theirs, and at once when it is started again.\n",
             plain(off)
         )
     })

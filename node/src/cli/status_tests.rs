@@ -92,7 +92,8 @@ fn a_clock_that_is_off_is_said_in_status() {
     world.run_until(world.now() + Span(2 * 3_600_000));
     let said = clock(&world);
     assert!(
-        said.contains("minutes slow beside those of 2 of 2 members") && said.contains("start the node again"),
+        said.contains("minutes slow beside those of 2 of 2 members")
+            && said.contains("clock right: the node follows it"),
         "{said}"
     );
 }

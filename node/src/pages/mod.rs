@@ -22,6 +22,8 @@ mod setup;
 mod unlock;
 mod words;
 
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -40,21 +42,34 @@ use tower_service::Service as _;
 
 pub(crate) use ask::openings_json;
 
+use crate::api::logs::Auditing;
 use crate::api::{stopped, v1};
+use crate::cli::store_error;
 use crate::driver::Handle;
 use crate::error::CommandError;
 use crate::figure::gallery::gallery;
+use crate::folder::{StoreError, at, make_dir};
 use crate::home::Home;
 use crate::view::status_json;
-use crate::{clock, passphrase};
+use crate::{clock, disk, passphrase};
 use data::{Desk, Uploads};
 use door::{Door, guard};
 use frame::{Frame, Lock, PLACES, outside, stylesheet};
 use kept::Kept;
 use setup::SetUp;
 
-/// Where pages are, unless that port is taken: then wherever the system gives one.
+/// Where pages are, unless another place is named.
 pub const PORT: u16 = 8471;
+
+/// Where on loopback pages are to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// At this port and no other: people type it, so whoever else listens there would be taken for this node, and be given
+    /// the cookie that opens it. 0 is any that is free.
+    At(u16),
+    /// At [`PORT`] or, where that is taken, any that is free: of a demo, whose address is read off the screen.
+    Anywhere,
+}
 /// Longest form that is read: a code, or a button.
 const FORM_BYTES_MAX: usize = 16 * 1024;
 
@@ -75,6 +90,8 @@ struct Shared {
     asking: Arc<tokio::sync::Mutex<()>>,
     /// What the last check of the logs found.
     checking: Arc<tokio::sync::Mutex<log::Checking>>,
+    /// Held while they are checked, for a page or for a program.
+    auditing: Auditing,
     uploads: Arc<Uploads>,
     /// Charter texts that somebody is reading.
     texts: Arc<Kept<charter::Text>>,
@@ -110,21 +127,21 @@ pub struct Pages {
     front: Front,
     uploads: Arc<Uploads>,
     tasks: [tokio::task::JoinHandle<()>; 2],
+    _lock: File,
 }
 
 impl Pages {
-    /// Opens the pages of the node in a folder on loopback, at [`PORT`] or, where that is taken, at a free one. Until
-    /// something is shown they say that the node starts. A passphrase that is set is asked for unless it is waived.
+    /// Opens the pages of the node in a folder on loopback. Until something is shown they say that the node starts. A
+    /// passphrase that is set is asked for unless it is waived. What an earlier process left of files that were brought
+    /// goes, so the folder's pages are locked first: another process may be showing them.
     ///
-    /// Errors: no port is to be had, or the folder cannot be read.
-    pub async fn open(home: &Home, waives_passphrase: bool) -> Result<Self, CommandError> {
-        let failed = |error: std::io::Error| CommandError::failed(format!("the pages: {error}"));
-        let usual = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await;
-        let listener = match usual {
-            Ok(listener) => listener,
-            Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?,
-        };
-        let address = listener.local_addr().map_err(failed)?;
+    /// Errors: another process shows them, the port is taken, or the folder cannot be read.
+    pub async fn open(home: &Home, waives_passphrase: bool, place: Place) -> Result<Self, CommandError> {
+        let lock = lock(home).map_err(store_error)?;
+        let listener = listen(place).await?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| CommandError::failed(format!("the pages' address: {error}")))?;
         let node = match home.exists() {
             true => home.config().map_err(|error| CommandError::failed(error.to_string()))?.id.0.to_string(),
             false => home.path().display().to_string(),
@@ -141,7 +158,7 @@ impl Pages {
                 tracing::warn!("pages are no longer served: {error}");
             }
         });
-        Ok(Self { address, front, uploads, tasks: [task, old] })
+        Ok(Self { address, front, uploads, tasks: [task, old], _lock: lock })
     }
 
     /// Shows a running node from now on.
@@ -151,6 +168,7 @@ impl Pages {
             door: Arc::clone(&self.front.door),
             asking: Arc::default(),
             checking: Arc::default(),
+            auditing: Auditing::default(),
             uploads: Arc::clone(&self.uploads),
             texts: Arc::default(),
             signing: Arc::default(),
@@ -204,11 +222,44 @@ impl Drop for Pages {
     }
 }
 
+/// Held by whoever shows a folder's pages. The node's own lock does not do: set-up runs before there is a node, and
+/// pages stay while it starts again.
+fn lock(home: &Home) -> Result<File, StoreError> {
+    let run = home.join("run");
+    make_dir(&run)?;
+    let path = run.join("pages.lock");
+    let file = disk::open(&path, OpenOptions::new().truncate(false).write(true)).map_err(at(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(home.path().to_owned())),
+        Err(TryLockError::Error(error)) => Err(StoreError::Io(path, error)),
+    }
+}
+
+async fn listen(place: Place) -> Result<TcpListener, CommandError> {
+    let bind = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    let (bound, port) = match place {
+        Place::At(port) => (bind(port).await, port),
+        Place::Anywhere => match bind(PORT).await {
+            Ok(listener) => (Ok(listener), PORT),
+            Err(_) => (bind(0).await, 0),
+        },
+    };
+    bound.map_err(|error| {
+        let why = match error.kind() == ErrorKind::AddrInUse {
+            true => "is taken by another program".to_owned(),
+            false => format!("cannot be used: {error}"),
+        };
+        CommandError::failed(format!("port {port} of this computer, where this node's pages are to be, {why}"))
+            .hint("stop what listens there, such as another node or a demo, or choose another port: --port N, 0 for any that is free")
+    })
+}
+
 /// Opens the pages of a running node.
 ///
 /// Errors: as [`Pages::open`].
 pub async fn serve_pages(handle: Handle) -> Result<Pages, CommandError> {
-    let pages = Pages::open(handle.home(), handle.waives_passphrase()).await?;
+    let pages = Pages::open(handle.home(), handle.waives_passphrase(), Place::Anywhere).await?;
     pages.show(handle);
     Ok(pages)
 }
@@ -280,7 +331,7 @@ fn router(shared: Shared) -> Router {
         .route("/members", get(members::members))
         .merge(settings::routes())
         .route("/help/figures", get(figures))
-        .nest("/api/v1", v1::router(shared.handle.clone(), shared.asking.clone()))
+        .nest("/api/v1", v1::router(shared.handle.clone(), shared.asking.clone(), shared.auditing.clone()))
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .with_state(shared)
@@ -403,4 +454,43 @@ async fn nowhere(State(handle): State<Handle>, uri: Uri) -> Response {
     let mut response = frame_of(&handle).await.error("", &error);
     *response.status_mut() = StatusCode::NOT_FOUND;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Exit;
+
+    /// People type the address: whoever listens there first must not be taken for this node.
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_an_error_that_says_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = Pages::open(&Home::new(folder.path()), true, Place::At(port)).await.err().unwrap();
+        assert!(
+            error.text.contains(&format!("port {port}")) && error.text.contains("taken"),
+            "{}",
+            error.text
+        );
+        assert!(error.hint.unwrap().contains("--port"));
+        drop(taken);
+        let pages = Pages::open(&Home::new(folder.path()), true, Place::At(port)).await.unwrap();
+        assert_eq!(pages.address.port(), port);
+    }
+
+    #[tokio::test]
+    async fn whoever_opens_the_pages_of_a_folder_second_erases_nothing_of_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        let first = Pages::open(&home, true, Place::At(0)).await.unwrap();
+        let file = home.join("run/uploads/1/marks.csv");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "a,b").unwrap();
+        let error = Pages::open(&home, true, Place::At(0)).await.err().unwrap();
+        assert!(matches!(error.exit, Exit::NotRunning) && error.text.contains("another node runs on"));
+        assert!(file.exists(), "what the first was brought");
+        drop(first);
+        assert!(Pages::open(&home, true, Place::At(0)).await.is_ok());
+    }
 }

@@ -281,7 +281,7 @@ fn set_up(scripts: bool) {
     let folder = tempfile::tempdir().unwrap();
     let mut start = Command::new(program())
         .current_dir(folder.path())
-        .args(["--node", "node", "start"])
+        .args(["--node", "node", "start", "--port", "0"])
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

@@ -20,6 +20,7 @@ use datacoop_policy::question::QUESTION_BYTES_MAX;
 use datacoop_protocol::bounds::LAY_BYTES_MAX;
 use serde_json::json;
 
+use super::logs::Auditing;
 use crate::driver::Handle;
 use crate::tokens::{self, Scope};
 
@@ -32,8 +33,16 @@ pub(crate) struct Api {
     handle: Handle,
     /// One asking at a time, shared with the pages.
     asking: Arc<tokio::sync::Mutex<()>>,
+    /// One audit at a time, shared with the pages.
+    auditing: Auditing,
     /// What was asked lately, by key: so that a program that lost an answer asks again without asking twice.
     recent: Arc<tokio::sync::Mutex<VecDeque<asks::Recent>>>,
+}
+
+impl FromRef<Api> for Auditing {
+    fn from_ref(api: &Api) -> Self {
+        Self::clone(&api.auditing)
+    }
 }
 
 impl FromRef<Api> for Handle {
@@ -115,11 +124,11 @@ static ROUTES: [Route; 20] = [
 ];
 
 /// The endpoints, for `/api/v1`.
-pub(crate) fn router<S>(handle: Handle, asking: Arc<tokio::sync::Mutex<()>>) -> Router<S>
+pub(crate) fn router<S>(handle: Handle, asking: Arc<tokio::sync::Mutex<()>>, auditing: Auditing) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let api = Api { handle, asking, recent: Arc::default() };
+    let api = Api { handle, asking, auditing, recent: Arc::default() };
     let mut router = Router::new();
     for route in &ROUTES {
         let guarded = middleware::from_fn_with_state((api.handle.clone(), route.scope), guard);

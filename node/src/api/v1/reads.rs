@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use datacoop_policy::MemberId;
 use datacoop_protocol::member::Member;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::logs::audit as audit_held;
+use super::super::logs::{Auditing, alone, audit as audit_held};
 use super::super::papers::certificate_text;
 use super::super::rounds::{basis_of, find_round, listed, told};
 use super::super::{Answer, Failed, stopped};
@@ -22,6 +22,8 @@ use crate::own::beside::beside;
 use crate::pages::openings_json;
 use crate::view::{release_json, status_json};
 
+/// When to ask again for an audit while another goes on, in seconds: as long as one of a year's logs takes or so.
+const AUDIT_WAITS_SECONDS: &str = "5";
 /// Entries of a log at a time.
 const ENTRIES_MAX: u64 = 500;
 
@@ -209,6 +211,30 @@ pub(super) async fn entries(
     Ok(Json(found.await.ok_or_else(stopped)??))
 }
 
-pub(super) async fn audit(State(handle): State<Handle>) -> Answer {
-    Ok(Json(audit_held(&handle, None).await?))
+/// One at a time, a page's too: whoever comes meanwhile is told to come again.
+pub(super) async fn audit(State(handle): State<Handle>, State(auditing): State<Auditing>) -> Response {
+    let audited = alone(&auditing, async move { audit_held(&handle, None).await }).await;
+    match audited {
+        Some(found) => found.map(Json).map_err(Failed).into_response(),
+        None => busy(),
+    }
+}
+
+fn busy() -> Response {
+    let text = "the logs are being checked already, one check at a time: ask again once it has ended";
+    let wait = [(header::RETRY_AFTER, AUDIT_WAITS_SECONDS)];
+    (StatusCode::TOO_MANY_REQUESTS, wait, Json(json!({ "error": text }))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_asks_while_an_audit_goes_on_is_told_when_to_ask_again() {
+        let answer = busy();
+        assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+        let seconds: u64 = answer.headers()[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
+        assert!((1..=60).contains(&seconds));
+    }
 }

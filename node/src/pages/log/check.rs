@@ -50,10 +50,14 @@ pub(in crate::pages) async fn check(State(shared): State<Shared>) -> Response {
     };
     if began {
         let (handle, checking) = (shared.handle.clone(), Arc::clone(&shared.checking));
+        let auditing = Arc::clone(&shared.auditing);
         // Goes on although nobody waits for it any more.
         let ends = tokio::spawn(async move {
+            // One that a program asked for ends first.
+            let held = auditing.lock().await;
             let start = Instant::now();
             let found = audit(&handle, None).await;
+            drop(held);
             *checking.lock().await = Checking::Done(Done { at: clock::now(), took: start.elapsed(), found });
         });
         let _goes_on = tokio::time::timeout(PATIENCE, ends).await;
