@@ -34,9 +34,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How long anything may take on a busy machine.
 /// Runs a node, with its pages at a port that no other node of the tests has.
 pub const RUN: [&str; 3] = ["run", "--port", "0"];
+/// How long anything may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A vocabulary of one's own.

@@ -285,8 +285,8 @@ fn open_workbook(path: &Path, name: String, fit: Fit<'_>) -> Result<Source, Impo
     Ok(Source::made(name, Cursor::new(bytes), read_as))
 }
 
-/// A sheet's cells, or why it has too many. Of the older .xls and of .ods every sheet is in memory once the workbook is
-/// open: calamine bounds an .ods sheet itself, by 100 million cells, and an .xls sheet has 17 million at most.
+/// A sheet's cells, or why it has too many. Of the older .xls and of .ods calamine makes every sheet as it opens the
+/// workbook, so nothing is bounded here.
 fn range_of<R: Read + io::Seek>(
     workbook: &mut Sheets<R>,
     sheet: &str,
