@@ -75,6 +75,8 @@ pub struct Run {
     pub demo: bool,
     /// Whether the pages ask for no passphrase, although there may be one.
     pub waives_passphrase: bool,
+    /// Whether it is there to be looked round in only, and forgotten afterwards.
+    pub sample: bool,
 }
 
 type View = Box<dyn FnOnce(&Member) + Send>;
@@ -114,6 +116,7 @@ pub struct Handle {
     commands: Arc<std::sync::atomic::AtomicU64>,
     importing: Arc<Importing>,
     waives_passphrase: bool,
+    sample: bool,
 }
 
 /// What came of an asking.
@@ -154,6 +157,11 @@ impl Handle {
     /// Whether its pages ask for no passphrase, as the person at the command line wanted.
     pub fn waives_passphrase(&self) -> bool {
         self.waives_passphrase
+    }
+
+    /// Whether it is there to be looked round in only: its records are made up and forgotten afterwards.
+    pub fn is_sample(&self) -> bool {
+        self.sample
     }
 
     /// The node's folder.
@@ -366,6 +374,7 @@ impl Node {
             commands: Arc::default(),
             importing,
             waives_passphrase: run.waives_passphrase,
+            sample: run.sample,
         };
         let driver =
             Driver { _folder: folder, home, member, storage, index, carrier, inbox, events, renewed: false };

@@ -166,6 +166,59 @@ pub fn read_only(folder: &Path) -> Result<Vec<Vec<u8>>, StoreError> {
     }
 }
 
+/// A piece of a journal that is read in spite of damage.
+pub enum Piece {
+    /// The payload of a frame.
+    Whole(Vec<u8>),
+    /// What lies between a frame's intact header and the next one, and does not fit its checksum.
+    Damaged {
+        /// Where in the file the frame begins.
+        at: u64,
+        /// The bytes.
+        payload: Vec<u8>,
+    },
+    /// From here to the end of its file nothing tells where a frame begins.
+    Unreadable {
+        /// Where in the file.
+        at: u64,
+    },
+}
+
+/// Gives each piece of a journal to `each`, with its file, one file at a time. The end of the last file, if it can be
+/// what is being written now, is left out. Changes nothing.
+///
+/// Errors: the disk does not read.
+pub fn pieces(folder: &Path, each: &mut dyn FnMut(&Path, Piece)) -> Result<(), StoreError> {
+    let names = if folder.exists() { list(folder)? } else { vec![] };
+    for (n, name) in names.iter().enumerate() {
+        let path = folder.join(name);
+        let bytes = fs::read(&path).map_err(at(&path))?;
+        let (mut from, is_last) = (0, n + 1 == names.len());
+        while from < bytes.len() {
+            let mut whole = vec![];
+            let end = from + read_frames(&bytes[from..], &mut whole);
+            whole.into_iter().for_each(|frame| each(&path, Piece::Whole(frame)));
+            if end == bytes.len() || (is_last && is_torn(&bytes[end..])) {
+                break;
+            }
+            let at = end as u64;
+            let payload = header(&bytes[end..])
+                .and_then(|(length, _)| bytes.get(end + HEADER_BYTES..end + HEADER_BYTES + length));
+            match payload {
+                Some(payload) => {
+                    from = end + HEADER_BYTES + payload.len();
+                    each(&path, Piece::Damaged { at, payload: payload.to_vec() });
+                }
+                None => {
+                    each(&path, Piece::Unreadable { at });
+                    break;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Reads whole frames; returns how many bytes they take.
 fn read_frames(bytes: &[u8], frames: &mut Vec<Vec<u8>>) -> usize {
     let mut at = 0;

@@ -42,6 +42,7 @@ pub mod loss;
 pub mod net;
 pub mod noise;
 pub mod objections;
+pub mod on_disk;
 pub mod opening;
 pub mod own;
 pub mod pages;

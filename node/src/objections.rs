@@ -11,7 +11,7 @@ use crate::folder::{StoreError, at, make_dir, read_optional, write_durably};
 /// Longest id in bytes: register numbers and case numbers are far shorter.
 pub const ID_BYTES_MAX: usize = 200;
 /// The file, in a node's folder: for each dataset a list of ids.
-const FILE: &str = "objections.toml";
+pub(crate) const FILE: &str = "objections.toml";
 const HEADER: &str =
     "# People of each dataset who object to being counted, by this organisation's own ids.\n";
 

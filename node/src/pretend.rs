@@ -92,6 +92,9 @@ pub fn found(
     let founders: Vec<&Founder> = cast.iter().map(|member| &member.founder).collect();
     let mut draft = charter_draft(&founders, &named, clock::now().day());
     name_witnesses(&mut draft.members);
+    for member in &mut draft.members {
+        member.people_min = people_min(member.people_max);
+    }
     let mut note = charter_toml(&draft);
     for member in &cast {
         note = sign_charter(&note, None, &member.founder.keys()).map_err(|error| failed(&error))?;
@@ -102,6 +105,11 @@ pub fn found(
     Ok(cast)
 }
 
+/// Fewest people of a member whose bound was rounded up to 50: a plan counts with them.
+fn people_min(people_max: u64) -> u64 {
+    people_max.saturating_sub(50)
+}
+
 fn settle(member: &Pretender, vocabulary_texts: &[String], note: &str) -> Result<(), StoreError> {
     let home = &member.home;
     drop(Folder::open(home.path())?);
@@ -110,7 +118,7 @@ fn settle(member: &Pretender, vocabulary_texts: &[String], note: &str) -> Result
         name: member.founder.name.clone(),
         body: member.founder.name.clone(),
         host: member.founder.host.clone(),
-        people_min: 0,
+        people_min: people_min(member.founder.people_max),
         people_max: member.founder.people_max,
         listen: member.founder.addresses.clone(),
         addresses: member.founder.addresses.clone(),
@@ -134,12 +142,17 @@ fn free_port() -> Result<u16, CommandError> {
 
 /// Starts a node for each, in this process, and waits until all have met.
 pub async fn start(cast: &[Pretender], recorder: Option<Recorder>) -> Result<Vec<Node>, CommandError> {
+    start_as(cast, &Run { recorder, demo: true, ..Run::default() }).await
+}
+
+/// The same, each run in this way.
+pub async fn start_as(cast: &[Pretender], run: &Run) -> Result<Vec<Node>, CommandError> {
     // Whoever is dialled listens first: meeting points from the last to the first, then the others.
     let (points, others) = cast.split_at(cast.len().min(MEETING_POINTS));
     let points = points.iter().rev().map(|member| (member, true));
     let mut nodes = std::collections::VecDeque::new();
     for (member, first) in points.chain(others.iter().map(|member| (member, false))) {
-        let run = Run { nodes: cast.len(), recorder: recorder.clone(), demo: true, ..Run::default() };
+        let run = Run { nodes: cast.len(), ..run.clone() };
         let node = Node::start(member.home.clone(), run).await;
         let node = node.map_err(|error| CommandError::failed(format!("{}: {error}", member.founder.name)))?;
         if first { nodes.push_front(node) } else { nodes.push_back(node) }

@@ -10,11 +10,12 @@ use datacoop_protocol::member::check_start;
 use datacoop_protocol::wire::{Record, encode};
 
 use crate::disk;
+use crate::error::CommandError;
 use crate::folder::{StoreError, at, list, make_dir, sync_dir};
-use crate::home::Home;
+use crate::home::{Config, Home};
 use crate::journal::Journal;
 use crate::signed;
-use crate::storage::read_whole;
+use crate::storage::{read_whole, records};
 
 /// Where the next journal is built.
 const NEXT: &str = "journal.next";
@@ -88,6 +89,51 @@ pub fn look(home: &Home) -> Result<Option<Restore>, StoreError> {
     let aside = is_there.then(|| free_name(home));
     let signed = last.map(|(size, _)| size);
     Ok(Some(Restore { why, entries, signed, aside, frames: found.frames, built }))
+}
+
+/// A copy of a node's folder that a start would take.
+pub struct Copied {
+    /// Entries of our own log in it.
+    pub entries: u64,
+    /// Kinds of records in it.
+    pub tables: usize,
+}
+
+/// Tries whether a copy of this node's folder would serve if the folder were lost: the same identity, keys, charter
+/// and a whole journal. Starts nothing and changes nothing.
+///
+/// Errors: it would not serve, and why.
+pub fn try_copy(home: &Home, copy: &Home) -> Result<Copied, CommandError> {
+    let wrong = |text: String| {
+        CommandError::failed(text).hint("make another copy of the whole folder, while the node is stopped")
+    };
+    let read = |error: StoreError| wrong(error.to_string());
+    let same = std::fs::canonicalize(copy.path()).ok() == std::fs::canonicalize(home.path()).ok();
+    if same {
+        let text = format!("{} is this node's own folder, and no copy of it", copy.path().display());
+        return Err(CommandError::usage(text).hint("name the folder that you copied it to"));
+    }
+    if !copy.exists() {
+        let text = format!("{} holds no copy of a node", copy.path().display());
+        return Err(CommandError::usage(text).hint("name the folder in which config.toml lies"));
+    }
+    let (ours, theirs) = (home.config().map_err(read)?, copy.config().map_err(read)?);
+    let public = |home: &Home, config: &Config| -> Result<Vec<_>, StoreError> {
+        Ok(home.all_keys(config)?.iter().map(|keys| keys.public().clone()).collect())
+    };
+    if ours.id.0 != theirs.id.0
+        || public(home, &ours).map_err(read)? != public(copy, &theirs).map_err(read)?
+    {
+        return Err(wrong(format!("the copy is of {} ({}), with other keys", theirs.name, theirs.id.0)));
+    }
+    if let Some(restore) = look(copy).map_err(read)? {
+        return Err(wrong(format!("the copy would not start as it is: {}", restore.why)));
+    }
+    let records = records(copy.path()).map_err(read)?;
+    let entries = records.iter().filter(|record| matches!(record, Record::Entry(_))).count() as u64;
+    let known = copy.vocabularies().map_err(read)?;
+    let tables = known.values().filter(|(_, vocabulary)| copy.table(vocabulary).is_some()).count();
+    Ok(Copied { entries, tables })
 }
 
 fn free_name(home: &Home) -> PathBuf {

@@ -2,9 +2,11 @@
 
 use datacoop_policy::derive::Figures;
 use datacoop_policy::limits::Limits;
+use datacoop_policy::query::Query;
 use datacoop_policy::query::{Assumptions, Mode, SECURE_ROSTER_MIN, Terms};
 use datacoop_policy::question::BoundQuestion;
-use datacoop_policy::{MemberId, PrivacyLoss, QueryId, Time};
+use datacoop_policy::refusal::{Refusal, Rule};
+use datacoop_policy::{Day, MemberId, PrivacyLoss, QueryId, Time};
 use datacoop_protocol::entry::{Body, QueryBody};
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::member::Member;
@@ -16,6 +18,7 @@ use serde_json::{Value, json};
 use crate::cli::figures_json;
 use crate::ending::endings_json;
 use crate::error::CommandError;
+use crate::html::day_words;
 use crate::loss::{Meaning, Reading, account, points_left, points_of, years, years_json};
 use crate::questions::reckon::{Cluster, reckon};
 
@@ -264,8 +267,37 @@ pub fn plan_json(
     plan["delegated_by"] = json!(by.and_then(|by| charter.member(by)).map(|member| member.name.clone()));
     plan["answered"] = json!(answered.map(|answer| answer.query.to_string()));
     plan["supersedes"] = json!(query.supersedes.map(|id| id.to_string()));
-    plan["refused"] = json!(refusal.map(|no| json!({ "rule": no.rule.code(), "text": no.to_string() })));
+    plan["points_left"] = json!({ "year": points_left(room.year), "purpose": points_left(room.purpose) });
+    plan["refused"] = json!(refusal.map(|no| {
+        let plain = budget_words(&no, &query, [room.year, room.purpose]);
+        json!({ "rule": no.rule.code(), "text": no.to_string(), "plain": plain })
+    }));
     Ok(plan)
+}
+
+/// The first day of the academic year that begins in a civil year.
+pub(crate) fn first_day(year: i64) -> Day {
+    Day::from_civil(year, 9, 1).expect("INVARIANT: every year has a 1 September")
+}
+
+/// A refusal for want of privacy budget as people read it: points, and the day on which it begins anew. `None` of
+/// another.
+fn budget_words(no: &Refusal, query: &Query, [year, purpose]: [PrivacyLoss; 2]) -> Option<String> {
+    let points = |n: u64| if n == 1 { "1 point".to_owned() } else { format!("{n} points") };
+    let left = |n: u64| format!("{} {} left", points(n), if n == 1 { "is" } else { "are" });
+    let why = if no.rule == Rule::RhoYear {
+        let begins = day_words(first_day(query.account.year.0 + 1));
+        format!("and {} until it begins anew on {begins}", left(points_left(year)))
+    } else if no.rule == Rule::RhoPurpose {
+        format!("and of its part for this purpose {}", left(points_left(purpose)))
+    } else {
+        return None;
+    };
+    Some(format!(
+        "It would cost {} of the privacy budget, {why}. Set by {}. Ask with fewer points for a wider range, or read what was answered already.",
+        points(points_of(query.loss)),
+        no.layer
+    ))
 }
 
 /// The part of a plan that follows from the question and a cluster, with or without a node.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use datacoop_policy::charter::Charter;
-use datacoop_policy::{Digest, MemberId};
-use datacoop_protocol::audit::Notes;
+use datacoop_policy::{Day, Digest, MemberId};
+use datacoop_protocol::audit::{LogReport, Notes};
 use datacoop_protocol::fold::{Entries, Fold, Log};
 use datacoop_protocol::member::Member;
 use datacoop_protocol::rounds::Round;
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use super::{Answer, Shared, stopped};
 use crate::blobs::Blobs;
 use crate::cli::{audit_json, audit_text, goes_on_json, goes_on_text, releases_json};
+use crate::clock;
 use crate::driver::Handle;
 use crate::error::CommandError;
 use crate::export::{snapshot, snapshot_of, write_export_aside};
@@ -26,6 +27,8 @@ use crate::folder::StoreError;
 use crate::follow::{news, prove_entry};
 use crate::home::Home;
 use crate::loss::Books;
+use crate::on_disk::{Copy, compare};
+use crate::register::{Source, files};
 use crate::serve::{LogServer, serve_logs};
 use crate::verify::{Audited, audit_on};
 
@@ -116,6 +119,7 @@ pub(crate) async fn alone<T: Send + 'static>(
 /// Every log as the node holds it, taken between two inputs: proofs take long, and a node that
 /// checked them there would answer nobody meanwhile.
 struct Held {
+    me: MemberId,
     charters: Vec<Arc<Charter>>,
     rivals: BTreeSet<Digest>,
     logs: Vec<HeldLog>,
@@ -129,6 +133,13 @@ struct HeldLog {
     note: Option<(u64, String)>,
     /// Heads with witnesses' lines.
     heads: Vec<String>,
+}
+
+impl HeldLog {
+    /// What the disk is to have of it.
+    fn copy(&self, me: &MemberId) -> Copy {
+        Copy { origin: self.origin.clone(), is_ours: self.member == *me, entries: self.entries.clone() }
+    }
 }
 
 /// Entries that are in memory, once more.
@@ -152,18 +163,21 @@ impl Held {
             heads: witnessed.shown(log),
         });
         let rivals = fold.rivals().copied().collect();
-        Self { charters: fold.charters().to_vec(), rivals, logs: logs.collect() }
+        let logs = logs.collect();
+        Self { me: member.me().clone(), charters: fold.charters().to_vec(), rivals, logs }
     }
 
-    /// Folds the logs once more, from nothing, and audits them.
-    fn audit(self, home: &Home, remembered: Option<&Audited>) -> Result<Value, StoreError> {
+    /// Folds the logs once more, from nothing, and audits them. The fold is `whole` where it is to hold rounds when all
+    /// is read.
+    fn replay(self, home: &Home, remembered: Option<&Audited>, whole: bool) -> Result<Replayed, StoreError> {
         let known = home.vocabularies()?.into_iter().map(|(hash, (_, vocabulary))| (hash, vocabulary));
-        let mut fold = Fold::for_audit(self.charters, known.collect());
+        let begin = if whole { Fold::with_chain } else { Fold::for_audit };
+        let mut fold = begin(self.charters, known.collect());
         fold.set_rivals(self.rivals);
         if let Some(remembered) = remembered {
             remembered.check_charter(fold.charters()[0].id())?;
         }
-        let mut notes = Notes::new();
+        let mut heads = Notes::new();
         let mut held = InMemory::default();
         // Of a log that goes on from another the first entry says where that one ends.
         for log in &self.logs {
@@ -171,15 +185,15 @@ impl Held {
                 fold.foretell(&log.origin, first);
             }
         }
-        for HeldLog { member, origin, entries, note, heads } in self.logs {
-            notes.entry(member).or_default().extend(heads);
-            for entry in &entries {
-                fold.append_of(&origin, Arc::clone(entry));
+        for log in self.logs {
+            heads.entry(log.member).or_default().extend(log.heads);
+            for entry in &log.entries {
+                fold.append_of(&log.origin, Arc::clone(entry));
             }
-            if let Some((size, note)) = note {
-                fold.set_note_named(&origin, size, note);
+            if let Some((size, note)) = log.note {
+                fold.set_note_named(&log.origin, size, note);
             }
-            held.0.insert(origin, entries);
+            held.0.insert(log.origin, log.entries);
         }
         let blobs = Blobs::kept(&home.join("blobs"));
         let blobs = |hash: &Digest| blobs.get(hash).ok().flatten();
@@ -189,22 +203,81 @@ impl Held {
         let origins: Vec<String> = logs.map(|log| log.origin.clone()).collect();
         let (mut books, trees) = (Books::default(), BTreeMap::new());
         let seen = &mut |round: &Round| books.take(round);
-        let again = Some(&mut held as &mut dyn Entries);
-        let reports = audit_on(&mut fold, &origins, again, &blobs, &mut notes, trees, remembered, seen);
+        let again = (!whole).then_some(&mut held as &mut dyn Entries);
+        let reports = audit_on(&mut fold, &origins, again, &blobs, &mut heads, trees, remembered, seen);
         let reports = reports.map_err(|error| StoreError::Wrong(error.to_string()))?;
+        Ok(Replayed { fold, heads, reports, books })
+    }
+
+    /// Audits the logs, and says whether the disk still has them.
+    fn audit(self, home: &Home, remembered: Option<&Audited>) -> Result<Value, StoreError> {
+        let copies: Vec<Copy> = self.logs.iter().map(|log| log.copy(&self.me)).collect();
+        let demo = self.charters.last().is_some_and(|charter| charter.fields().demo);
+        let Replayed { fold, reports, books, .. } = self.replay(home, remembered, false)?;
+        let disk = compare(home, &copies)?;
         let continued = remembered.map(|remembered| remembered.continued(&reports)).unwrap_or_default();
-        let result = if reports.iter().all(|report| report.passed()) { "pass" } else { "fail" };
+        let passes = disk.is_whole() && reports.iter().all(|report| report.passed());
         Ok(json!({
             "schema": "datacoop.audit/1",
-            "demo": false,
-            "result": result,
+            "demo": demo,
+            "result": if passes { "pass" } else { "fail" },
             "logs": audit_json(&reports, &books),
+            "disk": disk.json(),
             "releases": releases_json(&fold),
             "continued": goes_on_json(&continued),
             "audited": Audited::after(remembered, &fold, &reports),
-            "text": goes_on_text(&continued) + &audit_text(&reports, &fold, &books, 0),
+            "text": goes_on_text(&continued) + &disk.text() + &audit_text(&reports, &fold, &books, 0),
         }))
     }
+
+    /// The public register of this day, as its files.
+    ///
+    /// Errors: a log does not pass its checks.
+    fn register(self, home: &Home, as_of: Day) -> Result<BTreeMap<String, String>, CommandError> {
+        let Replayed { fold, heads, reports, .. } = self.replay(home, None, true).map_err(failed)?;
+        if let Some(report) = reports.iter().find(|report| !report.passed()) {
+            let text = format!(
+                "the log of `{}` does not pass its checks; a register is made of logs that do",
+                report.member
+            );
+            return Err(CommandError::failed(text).hint("see what is wrong: under Log, check them"));
+        }
+        let vocabularies = home.vocabularies().map_err(failed)?;
+        let blobs = Blobs::kept(&home.join("blobs"));
+        let charters = home.charters().map_err(failed)?;
+        let charter_notes: Vec<String> = charters.into_iter().map(|(note, _)| note).collect();
+        Ok(files(&Source {
+            fold: &fold,
+            charter_notes: &charter_notes,
+            heads: &heads,
+            vocabulary: &|hash| vocabularies.get(hash).map(|(text, _)| text.clone()),
+            blob: &|hash| blobs.get(hash).ok().flatten(),
+            as_of,
+        }))
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> CommandError {
+    CommandError::failed(error.to_string())
+}
+
+/// Logs that were folded once more.
+struct Replayed {
+    fold: Fold,
+    heads: Notes,
+    reports: Vec<LogReport>,
+    books: Books,
+}
+
+/// The public register as it would be published today from the logs that this node holds: name and text of each file.
+///
+/// Errors: the node is stopping, a log does not pass its checks, or a file does not read.
+pub(crate) async fn register(handle: &Handle) -> Result<BTreeMap<String, String>, CommandError> {
+    let held = handle.view(Held::of).await.ok_or_else(stopped)?;
+    let home = handle.home().clone();
+    let today = clock::now().day();
+    let made = tokio::task::spawn_blocking(move || held.register(&home, today)).await;
+    made.map_err(failed)?
 }
 
 pub(super) async fn export(State(handle): State<Handle>, Json(request): Json<ExportRequest>) -> Answer {
@@ -240,16 +313,28 @@ pub(super) async fn serve_held_logs(
     State(shared): State<Shared>,
     Json(request): Json<ServeLogsRequest>,
 ) -> Answer {
-    let mut server = shared.log_server.lock().await;
-    // The old listener goes first: it may hold the address that is asked for.
-    let was = server.take().map(|server| server.address.to_string());
-    if let Some(address) = request.listen {
-        *server = Some(open_log_server(shared.handle.clone(), address).await?);
-    }
-    let address = server.as_ref().map(|server| server.address.to_string());
+    let (address, was) = put_log_server(&shared.log_server, &shared.handle, request.listen).await?;
+    let (address, was) = (address.map(|at| at.to_string()), was.map(|at| at.to_string()));
     let list = shared.handle.view(|member| member.fold().logs().map(|log| log.member.to_string()).collect());
     let logs: Vec<String> = list.await.ok_or_else(stopped)?;
     Ok(Json(json!({ "schema": "datacoop.log-serve/1", "listening": address, "was": was, "logs": logs })))
+}
+
+/// Serves logs at this address from now on, or nowhere: where, and where before.
+///
+/// Errors: the address is not to be had; then they are served nowhere.
+pub(crate) async fn put_log_server(
+    servers: &LogServers,
+    handle: &Handle,
+    listen: Option<SocketAddr>,
+) -> Result<(Option<SocketAddr>, Option<SocketAddr>), CommandError> {
+    let mut server = servers.lock().await;
+    // The old listener goes first: it may hold the address that is asked for.
+    let was = server.take().map(|server| server.address);
+    if let Some(address) = listen {
+        *server = Some(open_log_server(handle.clone(), address).await?);
+    }
+    Ok((server.as_ref().map(|server| server.address), was))
 }
 
 /// Opens the listener that serves logs. Errors: the address is not to be had.

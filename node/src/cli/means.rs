@@ -16,7 +16,7 @@ pub(super) fn loss_text(loss: &Value) -> String {
 }
 
 /// A loss as the most it can change, from its JSON.
-pub(super) fn factor_text(loss: &Value) -> String {
+pub(crate) fn factor_text(loss: &Value) -> String {
     match loss["factor"].as_str() {
         Some(factor) => format!("{} times", plain(factor)),
         None => "over a million times".to_owned(),

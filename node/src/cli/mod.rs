@@ -61,7 +61,7 @@ pub(crate) use ask::parse_window;
 use clap::{Args, Parser, Subcommand};
 pub(crate) use join::{join_checked, may_join, notes_in_order};
 pub(crate) use limits::limit_rows;
-pub(crate) use means::{meaning_text, releases_json};
+pub(crate) use means::{factor_text, meaning_text, releases_json};
 pub(crate) use node::store_error;
 use serde_json::{Value, json};
 pub(crate) use show::{audit_json, audit_text, figures_json, percent, plain, table_of, unit_of, wrapped};

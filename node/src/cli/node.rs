@@ -22,7 +22,7 @@ use crate::home::Home;
 use crate::pages::{PORT, Pages, Place};
 use crate::set_up::{Organisation, set_up};
 use crate::verify::Audited;
-use crate::{api, passphrase};
+use crate::{api, demo, passphrase};
 
 #[derive(Args)]
 pub(super) struct InitArgs {
@@ -174,7 +174,6 @@ pub(super) async fn start(common: &Common, args: &RunArgs) -> Result<Printed, Co
     let home = Home::new(&common.node);
     let pages = Arc::new(Pages::open(&home, args.no_passphrase, Place::At(args.port)).await?);
     if home.charter().map_err(store_error)?.is_none() {
-        let start = pages.show_set_up();
         eprintln!(
             "Set this node up in a browser on this computer. Open this once, within 15 minutes:\n{}\nCtrl-C stops; what was done stays.",
             pages.set_up_link()
@@ -182,12 +181,31 @@ pub(super) async fn start(common: &Common, args: &RunArgs) -> Result<Printed, Co
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
             .map_err(|error| CommandError::failed(error.to_string()))?;
         tokio::select! {
-            () = start.notified() => pages.show_starting(),
+            () = set_up_or_look_round(&pages) => pages.show_starting(),
             _ = terminate.recv() => return Ok(stopped()),
             _ = tokio::signal::ctrl_c() => return Ok(stopped()),
         }
     }
     run_on(common, args, Some(pages)).await
+}
+
+/// Shows the set-up, and made-up members as often as somebody wants to look round, until the node is to run.
+async fn set_up_or_look_round(pages: &Pages) {
+    let mut trouble = None;
+    loop {
+        let wanted = pages.show_set_up(trouble.take());
+        tokio::select! {
+            () = wanted.start.notified() => return,
+            () = wanted.trial.notified() => trouble = look_round(pages).await.err(),
+        }
+    }
+}
+
+/// Made-up members, until somebody has seen enough of them.
+async fn look_round(pages: &Pages) -> Result<(), CommandError> {
+    let sample = demo::sample(&|what| pages.show_making(what)).await?;
+    pages.show_trial(sample.handle().clone()).notified().await;
+    sample.stop().await
 }
 
 fn stopped() -> Printed {
@@ -242,7 +260,7 @@ async fn run_once(
     }
     let reviewing = api::Reviewing::default();
     if let Some(pages) = &pages {
-        pages.show(handle.clone());
+        pages.show(handle.clone(), Arc::clone(&log_server));
     }
     if let Some(pages) = pages.as_ref().filter(|_| !common.quiet) {
         eprintln!("pages are at http://{}/ on this computer; to get in: datacoop open", pages.address);

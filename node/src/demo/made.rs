@@ -10,7 +10,7 @@ use datacoop_sim::coop::member_id;
 
 use super::{BODIES_MIN, Cast, MEMBERS_MIN, Script, members_error, people_max, shipped_of, without_fact};
 use crate::error::CommandError;
-use crate::generate::scenario::Scenario;
+use crate::generate::scenario::{InvertedGap, Scenario};
 use crate::generate::school::{Alike, Phase, School};
 use crate::generate::tables::{write_attendance, write_pupils};
 use crate::generate::truth::{MemberTruth, truth_json};
@@ -63,28 +63,53 @@ pub(super) fn script(members: usize) -> Result<Script, CommandError> {
 
 /// Members with tables of what is asked about.
 pub(super) fn cast(root: &Path, script: &Script, members: usize, seed: u64) -> Result<Cast, CommandError> {
-    let failed = |error: &dyn std::fmt::Display| CommandError::failed(error.to_string());
     let scenario = scenario(members);
-    let event = scenario.event_day.as_ref().expect("INVARIANT: the built-in scenario has an event day");
+    let event = scenario.event_day.clone().expect("INVARIANT: the built-in scenario has an event day");
     let asked = |day: Day| day == event.date || event.baseline.contains(&day);
-    let schools = in_parallel(members, &|n| School::new(seed, n as u64 + 1, &scenario, Some(ALIKE)));
+    tables(root, (&script.vocabulary, script.period), &scenario, members, seed, &asked)
+}
+
+/// Members with tables of every day of a period, of which the last has turned its Pupil Premium gap round: that is
+/// to be found in its first chart.
+pub(super) fn whole_cast(
+    root: &Path,
+    about: (&Vocabulary, Period),
+    members: usize,
+    seed: u64,
+) -> Result<Cast, CommandError> {
+    let mut scenario = scenario(members);
+    scenario.inverted_gap =
+        Scenario::built_in().inverted_gap.map(|gap| InvertedGap { member: members as u64, ..gap });
+    let asked = |day: Day| about.1.first() <= day && day <= about.1.last();
+    tables(root, about, &scenario, members, seed, &asked)
+}
+
+/// Schools with tables of the days that `asked` keeps.
+fn tables(
+    root: &Path,
+    (vocabulary, days): (&Vocabulary, Period),
+    scenario: &Scenario,
+    members: usize,
+    seed: u64,
+    asked: &(dyn Fn(Day) -> bool + Sync),
+) -> Result<Cast, CommandError> {
+    let failed = |error: &dyn std::fmt::Display| CommandError::failed(error.to_string());
+    let schools = in_parallel(members, &|n| School::new(seed, n as u64 + 1, scenario, Some(ALIKE)));
     let named: Vec<(String, u64)> =
         schools.iter().map(|school| (school.name.clone(), people_max(school.pupils.len() as u64))).collect();
-    let cast = found(root, &shipped_of(script.vocabulary.dataset()), &named)?;
+    let cast = found(root, &shipped_of(vocabulary.dataset()), &named)?;
     let pupils = Vocabulary::from_toml(PUPILS_VOCABULARY).map_err(CommandError::failed)?;
-    let last = script.period.last();
+    let last = days.last();
     let write = |n: usize| {
         let (member, school) = (&cast[n], &schools[n]);
         write_pupils(&member.table_path(&pupils), &pupils, school, last)?;
-        let table = member.table_path(&script.vocabulary);
-        write_attendance(&table, &script.vocabulary, (seed, &scenario, school), &asked, last)
+        write_attendance(&member.table_path(vocabulary), vocabulary, (seed, scenario, school), &asked, last)
     };
     let mut truths = vec![];
     for (truth, school) in in_parallel(members, &write).into_iter().zip(&schools) {
         let truth = truth.map_err(|error| failed(&error))?;
-        truths.push(MemberTruth::new(seed, &scenario, school, truth, vec![]));
+        truths.push(MemberTruth::new(seed, scenario, school, truth, vec![]));
     }
-    let days: Period = script.period;
-    let truth = truth_json(seed, &scenario, (days.first(), days.last()), &truths);
+    let truth = truth_json(seed, scenario, (days.first(), days.last()), &truths);
     Ok(Cast { members: cast, said: vec![], truth: Some(truth) })
 }

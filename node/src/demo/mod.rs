@@ -5,6 +5,7 @@ mod alone;
 mod exports;
 mod made;
 mod planted;
+mod sample;
 mod spreadsheet;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ use crate::verify::{Given, verify};
 pub use alone::Alone;
 pub use exports::Exports;
 pub use planted::Planted;
+pub use sample::{Sample, sample};
 pub use spreadsheet::Spreadsheet;
 
 /// Fewest members a co-operative has.
@@ -289,7 +291,7 @@ async fn play(
     // An ordinary member asks: it reaches the others through the meeting points.
     let asker = nodes.last().ok_or_else(|| CommandError::failed("no member".into()))?;
     let charter = asker.handle().view(|member| member.fold().charter().hash()).await.ok_or_else(stopped)?;
-    let query = query_body(options, script, nodes.len(), charter)?;
+    let query = query_body(options.rho, script, nodes.len(), charter)?;
     let (loss, mode) = (query.loss, query.mode);
     progress("asking the question");
     let began = Instant::now();
@@ -349,7 +351,7 @@ async fn play(
 }
 
 fn query_body(
-    options: &Options,
+    rho: Option<PrivacyLoss>,
     script: &Script,
     members: usize,
     charter: Digest,
@@ -372,7 +374,7 @@ fn query_body(
             benefits: "Whoever looks on".into(),
             pays: "Nobody".into(),
         },
-        loss: options.rho.unwrap_or(default),
+        loss: rho.unwrap_or(default),
         mode: if secure { Mode::Secure } else { Mode::FullNoise },
         assumed: Assumptions::FLOOR,
         min_roster: if secure { SECURE_ROSTER_MIN } else { 3 },

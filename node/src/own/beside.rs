@@ -31,6 +31,7 @@ impl Place {
 }
 
 /// One figure of one cell, the cluster's and ours. Secret: no `Debug`.
+#[derive(Clone)]
 pub struct Beside {
     /// (grouping, value), as the Release has them.
     pub key: Vec<(String, String)>,

@@ -24,7 +24,6 @@ pub(super) const PLACES: &[(&str, &str)] = &[
     ("/data", "Data"),
     ("/privacy", "Privacy"),
     ("/log", "Log"),
-    ("/help/figures", "How to read"),
 ];
 
 /// The one stylesheet.
@@ -84,6 +83,8 @@ pub(super) struct Frame {
     pub(super) name: String,
     /// Whether its data are made up.
     pub(super) demo: bool,
+    /// Whether it is there to be looked round in only.
+    pub(super) sample: bool,
     /// How the node is, in a few words.
     pub(super) state: String,
     /// Whether a passphrase keeps others out.
@@ -139,6 +140,7 @@ impl Frame {
                     a class="skip" href="#main" { "Skip to what this page is about" }
                     header {
                         p class="name" { (self.name) @if self.demo { " " span class="demo" { "Demo: made-up data" } } }
+                        @if self.sample { p class="sample" { strong { "Sample data: nothing leaves this computer." } " " a href=(super::trial::HERE) { "What to try" } } }
                         p class="state" { (self.state) }
                         @if self.lock == Lock::Waived { p class="alert" { "No passphrase is asked for: this node was started with --no-passphrase." } }
                         nav aria-label="Pages" {
@@ -157,7 +159,10 @@ impl Frame {
                         @if self.places == PLACES { ul class="more" {
                             li { a href="/charter" { "Charter" } }
                             li { a href="/members" { "Members" } }
+                            li { a href="/register" { "Public register" } }
                             li { a href="/settings" { "Settings" } }
+                            li { a href=(super::glossary::HERE) { "What the words mean" } }
+                            li { a href="/help/figures" { "How to read figures" } }
                         } }
                         p { "Records stay on this computer. Figures that leave it carry privacy noise, added on purpose." }
                         @if self.lock == Lock::Unset { p { "Whoever can use this computer account can open these pages: there is no passphrase yet. " a href="/settings#passphrase" { "Set one" } "." } }

@@ -5,19 +5,14 @@ use axum::response::Response;
 use maud::html;
 use serde_json::Value;
 
+use super::glossary::words_here;
 use super::log::in_short;
 use super::privacy::meters;
+use super::stands_out::{LOOKED_AT, stands_out};
 use super::{Shared, frame_of, stopped};
-use crate::api::rounds::basis_of;
-use crate::figure::{Figure, Form};
-use crate::own::basis::Basis;
+use crate::figure::RANGE_NOTE;
 use crate::view::status_json;
 use crate::{clock, inbox};
-
-/// Releases that stand out: the newest.
-const NEWEST: usize = 3;
-/// Rows of a small figure.
-const ROWS_MAX: usize = 4;
 
 pub(super) async fn home(State(shared): State<Shared>) -> Response {
     let handle = shared.handle;
@@ -27,38 +22,27 @@ pub(super) async fn home(State(shared): State<Shared>) -> Response {
         let rounds = released.iter().filter_map(|(id, _)| member.fold().round(id));
         let mut ids: Vec<_> = rounds.filter_map(|round| Some((round.query()?.at, round.id))).collect();
         ids.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        let ids: Vec<String> = ids.into_iter().take(NEWEST).map(|(_, id)| id.to_string()).collect();
+        let ids: Vec<String> = ids.into_iter().take(LOOKED_AT).map(|(_, id)| id.to_string()).collect();
         (status_json(member, clock::now()), ids, inbox::waiting_json(member), meters(member))
     });
     let Some((status, newest, waiting, meters)) = seen.await else { return frame.error("/", &stopped()) };
-    let mut figures: Vec<(String, Figure)> = vec![];
-    for id in newest {
-        // What cannot be shown here says so on its own page.
-        if let Ok((_, basis)) = basis_of(&handle, id.clone()).await
-            && let Some(mut figure) = newest_figure(&basis)
-        {
-            if figure.form == Form::IntervalRows {
-                figure.rows.truncate(ROWS_MAX);
-            }
-            figure.notes.clear();
-            figures.push((id, figure));
-        }
-    }
+    let shown = stands_out(&handle, &shared.counted, newest).await;
     let body = html! {
         (waits(&waiting))
         h2 { "What stands out" }
-        @if figures.is_empty() {
-            p { "No releases yet. " a href="/ask" { "Ask a question" } ", or look at the demo (" code { "datacoop demo" } ")." }
-        }
-        @for (id, figure) in &figures {
-            (figure.html())
-            p class="no-print" { a href={ "/results/" (id) } { "All of it, and ours beside it" } }
+        @if shown.is_empty() {
+            p { "No releases yet. " a href="/data" { "Import data" } ", " a href="/ask" { "ask a question" } ", or look at the demo (" code { "datacoop demo" } ")." }
+        } @else {
+            @for one in &shown { (one.html()) }
+            p { (RANGE_NOTE) }
+            p class="no-print" { a href="/results" { "All results" } }
         }
         h2 { "Your node" }
         (node(&status))
         p class="no-print" { a href="/log" { (in_short(&*shared.checking.lock().await)) } }
         @for figure in &meters { (figure.html()) }
         @if meters.is_empty() { p { "Nothing of the privacy budget has been spent yet." } }
+        (words_here(&["cluster", "likely-range", "exact", "percentage-point", "privacy-budget"]))
     };
     frame.page("/", "Home", &body)
 }
@@ -77,13 +61,6 @@ fn waits(waiting: &Value) -> maud::Markup {
             },
         }
     }
-}
-
-/// What a release is about: a gap rather than its sides, and how many people only where nothing else is told.
-fn newest_figure(basis: &Basis) -> Option<Figure> {
-    let (counts, others): (Vec<Figure>, Vec<Figure>) =
-        basis.figures(&[]).into_iter().partition(|figure| figure.unit.begins_at_zero());
-    others.into_iter().next_back().or_else(|| counts.into_iter().next_back())
 }
 
 /// How the node is, as pairs.

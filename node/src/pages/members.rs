@@ -29,7 +29,7 @@ pub(super) async fn members(State(handle): State<Handle>) -> Response {
         charter.members().iter().partition(|member| member.id == me);
     let body = html! {
         p { "Each member's words stand for its register number, name, body and keys. " strong { "Read these to them on the phone. They must match." } " Ring a number that you did not have from them in writing." }
-        p { a href="/charter" { "The charter" } " says how members join and leave." }
+        p { a href="/charter" { "The charter" } " says how members join and leave. " a href="/members/leave" { "Leave to ask" } " says who may ask for a coordinator." }
         @for member in ours.into_iter().chain(others) {
             (member_html(&charter, member, &me, connected.contains(&member.id)))
         }

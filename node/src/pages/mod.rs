@@ -10,15 +10,21 @@ mod data;
 pub mod door;
 mod form;
 mod frame;
+mod glossary;
 mod home;
 mod kept;
+mod leave;
 mod log;
 mod members;
 mod privacy;
+mod recipients;
+mod register;
 mod results;
 mod rounds;
 mod settings;
 mod setup;
+mod stands_out;
+mod trial;
 mod unlock;
 mod words;
 
@@ -42,7 +48,7 @@ use tower_service::Service as _;
 
 pub(crate) use ask::openings_json;
 
-use crate::api::logs::Auditing;
+use crate::api::logs::{Auditing, LogServers};
 use crate::api::{stopped, v1};
 use crate::cli::store_error;
 use crate::driver::Handle;
@@ -57,6 +63,7 @@ use door::{Door, guard};
 use frame::{Frame, Lock, PLACES, outside, stylesheet};
 use kept::Kept;
 use setup::SetUp;
+use trial::Trial;
 
 /// Where pages are, unless another place is named.
 pub const PORT: u16 = 8471;
@@ -97,6 +104,12 @@ struct Shared {
     texts: Arc<Kept<charter::Text>>,
     /// Held by whoever signs or takes a version.
     signing: Arc<tokio::sync::Mutex<()>>,
+    /// The public register as it was made last.
+    register: Arc<tokio::sync::Mutex<Option<Arc<register::Files>>>>,
+    /// The listener that serves logs to everybody, if there is one.
+    log_server: LogServers,
+    /// Our own figures beside releases.
+    counted: Arc<stands_out::Counted>,
 }
 
 impl FromRef<Shared> for Desk {
@@ -148,7 +161,7 @@ impl Pages {
         };
         let asks_for = (!waives_passphrase).then(|| home.clone());
         let door = Arc::new(Door::new(address, &node, asks_for));
-        let behind = Arc::new(RwLock::new(Router::new().fallback(starting)));
+        let behind = Arc::new(RwLock::new(waiting(STARTING)));
         let front = Front { door, home: home.clone(), behind };
         let uploads = Arc::new(Uploads::new(home.join("run/uploads")));
         let old = tokio::spawn(erase_old(Arc::clone(&uploads)));
@@ -161,9 +174,21 @@ impl Pages {
         Ok(Self { address, front, uploads, tasks: [task, old], _lock: lock })
     }
 
-    /// Shows a running node from now on.
-    pub fn show(&self, handle: Handle) {
-        let shared = Shared {
+    /// Shows a running node from now on, and where it serves its logs.
+    pub fn show(&self, handle: Handle, log_server: LogServers) {
+        self.put(router(self.shared(handle, log_server)));
+    }
+
+    /// Shows a made-up member from now on, with what to try. What it returns is told when somebody has seen enough.
+    pub fn show_trial(&self, handle: Handle) -> Arc<Notify> {
+        let (shared, over) = (self.shared(handle, LogServers::default()), Arc::new(Notify::new()));
+        let trial = Trial::new(Arc::clone(&over), Arc::clone(&self.front.behind));
+        self.put(trial::around(router(shared.clone()), shared, Arc::new(trial)));
+        over
+    }
+
+    fn shared(&self, handle: Handle, log_server: LogServers) -> Shared {
+        Shared {
             handle,
             door: Arc::clone(&self.front.door),
             asking: Arc::default(),
@@ -172,27 +197,37 @@ impl Pages {
             uploads: Arc::clone(&self.uploads),
             texts: Arc::default(),
             signing: Arc::default(),
-        };
-        self.put(router(shared));
+            register: Arc::default(),
+            log_server,
+            counted: Arc::default(),
+        }
     }
 
-    /// Shows the set-up from now on. What it returns is told when the node is to run.
-    pub fn show_set_up(&self) -> Arc<Notify> {
+    /// Shows the set-up from now on, with what went wrong before it. What it returns is told when the node is to run,
+    /// or somebody wants to look round first.
+    pub fn show_set_up(&self, trouble: Option<CommandError>) -> Wanted {
+        let wanted = Wanted::default();
         let set_up = SetUp {
             home: self.front.home.clone(),
             door: Arc::clone(&self.front.door),
             uploads: Arc::clone(&self.uploads),
             joining: Arc::default(),
-            start: Arc::default(),
+            wanted: wanted.clone(),
+            behind: Arc::clone(&self.front.behind),
+            trouble: trouble.map(Arc::new),
         };
-        let start = Arc::clone(&set_up.start);
         self.put(setup::router(set_up));
-        start
+        wanted
     }
 
     /// Says from now on that the node starts.
     pub fn show_starting(&self) {
-        self.put(Router::new().fallback(starting));
+        self.put(waiting(STARTING));
+    }
+
+    /// Says from now on how far made-up members are.
+    pub fn show_making(&self, what: &str) {
+        self.put(making(what));
     }
 
     fn put(&self, router: Router) {
@@ -260,7 +295,7 @@ async fn listen(place: Place) -> Result<TcpListener, CommandError> {
 /// Errors: as [`Pages::open`].
 pub async fn serve_pages(handle: Handle) -> Result<Pages, CommandError> {
     let pages = Pages::open(handle.home(), handle.waives_passphrase(), Place::Anywhere).await?;
-    pages.show(handle);
+    pages.show(handle, LogServers::default());
     Ok(pages)
 }
 
@@ -297,13 +332,33 @@ async fn behind(State(front): State<Front>, request: Request) -> Response {
     }
 }
 
-/// While no node is behind: the page looks again by itself.
-async fn starting() -> Response {
-    let body = html! { p { "This node is starting. This page looks again by itself." } };
-    let mut response = outside("One moment", &body);
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    response.headers_mut().insert(header::REFRESH, HeaderValue::from_static("2"));
-    response
+/// What is said while a node starts.
+const STARTING: &str = "This node is starting.";
+
+/// While no node is behind: a page that looks again by itself.
+fn waiting(what: &str) -> Router {
+    let what = what.to_owned();
+    Router::new().fallback(move || async move {
+        let body = html! { p role="status" { (what) } p { "This page looks again by itself." } };
+        let mut response = outside("One moment", &body);
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response.headers_mut().insert(header::REFRESH, HeaderValue::from_static("2"));
+        response
+    })
+}
+
+/// While members are made up.
+fn making(what: &str) -> Router {
+    waiting(&format!("Five made-up schools are on their way, within two minutes. Now: {what}."))
+}
+
+/// What a person in front of the set-up may want.
+#[derive(Clone, Default)]
+pub struct Wanted {
+    /// The node is to run.
+    pub start: Arc<Notify>,
+    /// To look round among made-up members first.
+    pub trial: Arc<Notify>,
 }
 
 fn router(shared: Shared) -> Router {
@@ -321,6 +376,8 @@ fn router(shared: Shared) -> Router {
         .route("/results/{id}", get(results::one))
         .route("/results/{id}/pack", get(results::pack))
         .route("/results/{id}/figures.csv", get(results::csv))
+        .route("/results/{id}/recipients", post(recipients::write_down))
+        .route("/results/{id}/receipt", get(recipients::receipt))
         .route("/privacy", get(privacy::privacy))
         .route("/log", get(log::log))
         .route("/log/check", post(log::check))
@@ -329,8 +386,13 @@ fn router(shared: Shared) -> Router {
         .merge(data::routes())
         .merge(charter::routes())
         .route("/members", get(members::members))
+        .route("/members/leave", get(leave::show).post(leave::let_ask))
+        .route("/members/leave/{id}/revoke", post(leave::take_back))
+        .route("/register", get(register::show))
+        .route("/register/preview/{name}", get(register::file))
         .merge(settings::routes())
         .route("/help/figures", get(figures))
+        .route(glossary::HERE, get(glossary::words))
         .nest("/api/v1", v1::router(shared.handle.clone(), shared.asking.clone(), shared.auditing.clone()))
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
@@ -359,7 +421,10 @@ async fn frame_of(handle: &Handle) -> Frame {
         name: config.map_or_else(|_| "This node".to_owned(), |config| config.name),
         demo: status["demo"] == true,
         state,
+        sample: handle.is_sample(),
         lock: match (handle.waives_passphrase(), passphrase::is_set(handle.home())) {
+            // What is forgotten tonight needs none.
+            _ if handle.is_sample() => Lock::Set,
             (true, _) => Lock::Waived,
             (false, true) => Lock::Set,
             (false, false) => Lock::Unset,

@@ -2,20 +2,27 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use datacoop_policy::PrivacyLoss;
 use datacoop_policy::ledger::Account;
+use datacoop_policy::limits::{Layer, Limits};
+use datacoop_policy::{Day, PrivacyLoss};
 use datacoop_protocol::member::Member;
 use maud::html;
 use serde_json::Value;
 
+use super::glossary::words_here;
+use super::words::days;
 use super::{frame_of, stopped};
 use crate::clock;
 use crate::driver::Handle;
 use crate::figure::{Cell, Figure, Form, Number, Row, Unit, Who};
-use crate::view::{release_json, year_limit};
+use crate::html::day_words;
+use crate::view::{first_day, release_json, year_limit};
 
 /// One point, in billionths of rho. The usual year, rho 0.25, is 100 of them.
 const POINT: u64 = 2_500_000;
+
+/// Days of a year after which a pace is one.
+const PACE_DAYS_MIN: i64 = 14;
 
 /// What is used rounds up.
 fn points_used(loss: PrivacyLoss) -> u64 {
@@ -45,12 +52,16 @@ pub(super) fn meters(member: &Member) -> Vec<Figure> {
         };
         Figure {
             id: format!("budget-{n}"),
-            title: format!("{left} points are left of {}", account.to_string().replacen('/', ", ", 1)),
+            title: format!(
+                "{left} {} left of {}",
+                if left == 1 { "point is" } else { "points are" },
+                account.to_string().replacen('/', ", ", 1)
+            ),
             subtitle: format!("Privacy budget of each person in these records; points of {all}"),
             unit: Unit::Of("points".into()),
             form: Form::Meter,
             rows: vec![part("Used", used), part("Promised to open questions", reserved), part("Left", left)],
-            notes: vec!["When they are used up, this node refuses until the next school year.".into()],
+            notes: notes(account, used, left, now.day()),
             source: "This node's own log".into(),
             certificate: "none: no release".into(),
             demo: fold.charter().fields().demo,
@@ -59,15 +70,76 @@ pub(super) fn meters(member: &Member) -> Vec<Figure> {
     ledger.accounts().enumerate().map(meter).collect()
 }
 
+/// When the budget begins anew, and whether it lasts until then.
+fn notes(account: &Account, used: u64, left: u64, today: Day) -> Vec<String> {
+    let (first, anew) = (first_day(account.year.0), first_day(account.year.0 + 1));
+    let mut notes = vec![format!("When they are used up, this node refuses until {}.", day_words(anew))];
+    let past = today.0 - first.0;
+    // Of the first week nothing can be said, nor of another year.
+    if used > 0 && past >= PACE_DAYS_MIN && today < anew {
+        let days =
+            i64::try_from(left).unwrap_or(i64::MAX).saturating_mul(past) / i64::try_from(used).unwrap_or(1);
+        let until = Day(today.0.saturating_add(days));
+        notes.push(match until < anew {
+            true => format!("At this pace they last until {}.", day_words(until)),
+            false => "At this pace they last the whole year.".to_owned(),
+        });
+    }
+    notes
+}
+
+/// Who set a limit, as people know it.
+fn set_by(layer: &Layer) -> String {
+    if *layer == Layer::Floor { "built into the program".to_owned() } else { format!("set by {layer}") }
+}
+
+/// What may be spent at most and who set it, as pairs of a name and what it says.
+fn limits(member: &Member) -> Vec<(&'static str, String)> {
+    let charter = member.fold().charter_at(member.me(), clock::now());
+    let own = member.settings().limits.clone().unwrap_or_else(Limits::top);
+    let layers = [
+        (Layer::Floor, Limits::floor()),
+        (Layer::Charter(charter.version()), charter.fields().limits.clone()),
+        (Layer::Member, own),
+    ];
+    let least = |of: &dyn Fn(&Limits) -> PrivacyLoss| {
+        let strictest = layers.iter().min_by_key(|(_, limits)| of(limits));
+        strictest.map_or_else(String::new, |(layer, limits)| {
+            let points = points_left(of(limits));
+            format!("at most {points} points, {}", set_by(layer))
+        })
+    };
+    let cells = layers.iter().min_by_key(|(_, limits)| limits.max_cells);
+    let roster = layers.iter().max_by_key(|(_, limits)| limits.min_roster);
+    let mut all = vec![
+        ("All questions of a year", least(&|limits| limits.rho_year)),
+        ("One question", least(&|limits| limits.rho_query)),
+    ];
+    all.extend(cells.map(|(layer, limits)| {
+        ("Numbers in an answer", format!("at most {}, {}", limits.max_cells, set_by(layer)))
+    }));
+    all.extend(roster.map(|(layer, limits)| {
+        ("Members in an answer", format!("at least {}, {}", limits.min_roster, set_by(layer)))
+    }));
+    all
+}
+
 pub(super) async fn privacy(State(handle): State<Handle>) -> Response {
     let frame = frame_of(&handle).await;
     let released = handle.released();
     let seen = handle.view(move |member| {
         let rounds = released.iter().filter_map(|(id, _)| member.fold().round(id));
-        let list: Vec<Value> = rounds.filter_map(|round| release_json(member.fold(), round)).collect();
-        (meters(member), list)
+        let list = rounds.filter_map(|round| {
+            let cost = points_used(round.query()?.loss);
+            Some((round.query()?.at, release_json(member.fold(), round)?, cost))
+        });
+        let mut list: Vec<_> = list.collect();
+        list.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
+        let list: Vec<(Value, u64)> =
+            list.into_iter().map(|(_, release, points)| (release, points)).collect();
+        (meters(member), list, limits(member))
     });
-    let Some((meters, list)) = seen.await else { return frame.error("/privacy", &stopped()) };
+    let Some((meters, list, limits)) = seen.await else { return frame.error("/privacy", &stopped()) };
     let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let body = html! {
         p { "Every answer tells a little about everybody in it. This node counts how much, person by person at worst, and stops." }
@@ -76,20 +148,31 @@ pub(super) async fn privacy(State(handle): State<Handle>) -> Response {
         @if !list.is_empty() {
             table class="plain" {
                 caption { "What used it" }
-                thead { tr { th scope="col" { "Question" } th scope="col" { "Period" } th scope="col" { "Loss (rho)" } } }
+                thead { tr { th scope="col" { "Question" } th scope="col" { "Period" } th scope="col" { "Points" } } }
                 tbody {
-                    @for release in &list {
+                    @for (release, points) in &list {
                         tr {
                             td { a href={ "/results/" (words(&release["query"])) } { (words(&release["title"])) } }
-                            td { (words(&release["period"]).replace("..", " to ")) }
-                            td { (words(&release["loss"]["rho"]).trim_end_matches('0')) }
+                            td { (days(&words(&release["period"]))) }
+                            td { (points) }
                         }
                     }
                 }
             }
         }
+        h2 { "Limits, and who set each" }
+        dl class="pairs" id="limits" { @for (name, value) in &limits { dt { (name) } dd { (value) } } }
+        p { "The strictest counts. All of them, and those of each purpose: " code { "datacoop charter limits" } }
         h2 { "What can a release reveal?" }
-        p { "Asking again costs nothing and gives the same numbers, so asking often never makes them sharper. One point is rho 0.0025; what it means for one person stands with each result." }
+        p { "Asking again costs nothing and gives the same numbers, so asking often never makes them sharper. What it means for one person stands with each result." }
+        details {
+            summary { "Details" }
+            p { "One point is zCDP rho 0.0025, so a year of rho 0.25 is 100 points. What was used rounds up, what is left rounds down." }
+            @for (release, _) in &list {
+                p { (words(&release["title"])) ", " (days(&words(&release["period"]))) ": rho " (words(&release["loss"]["rho"]).trim_end_matches('0').trim_end_matches('.')) ", epsilon " (words(&release["loss"]["epsilon"])) " at delta " (words(&release["loss"]["delta"])) "." }
+            }
+        }
+        (words_here(&["privacy-budget", "privacy-noise", "release"]))
     };
     frame.page("/privacy", "Privacy", &body)
 }

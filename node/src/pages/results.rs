@@ -5,30 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
+use datacoop_policy::QueryId;
 use datacoop_protocol::member::Member;
 use datacoop_protocol::rounds::Round;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::words::{days, said};
-use super::{frame_of, stopped};
+use super::frame::encoded;
+use super::glossary::words_here;
+use super::words::{days, points, said};
+use super::{Shared, frame_of, stopped};
 use crate::api::rounds::basis_of;
-use crate::cli::meaning_text;
+use crate::cli::{factor_text, meaning_text};
 use crate::driver::Handle;
 use crate::figure::{Figure, RANGE_NOTE, csv_of};
-use crate::own::basis::Basis;
-use crate::own::beside::{Beside, beside};
+use crate::loss::points_of;
+use crate::own::beside::Beside;
 use crate::questions::{THEMES, named};
 use crate::view::release_json;
-
-/// Ours beside a release: counted here and shown here. Nothing where we have no such rows.
-async fn ours(handle: &Handle, basis: &Basis) -> Vec<Beside> {
-    match basis.count(handle.home()).await {
-        Ok(ours) => beside(basis, &ours),
-        Err(_) => vec![],
-    }
-}
 
 /// Which releases somebody wants to see.
 #[derive(Default, Deserialize)]
@@ -144,64 +139,136 @@ fn filters(list: &[Line], sought: &Sought) -> Markup {
     }
 }
 
-pub(super) async fn one(State(handle): State<Handle>, Path(id): Path<String>) -> Response {
+pub(super) async fn one(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
+    let handle = shared.handle;
     let frame = frame_of(&handle).await;
     let (text, basis) = match basis_of(&handle, id).await {
         Ok(read) => read,
         Err(error) => return frame.error("/results", &error),
     };
-    let own = ours(&handle, &basis).await;
+    let own = shared.counted.beside(&handle, &basis).await;
     let figures = basis.figures(&own);
     let release = &text.release;
+    let names = Names::of(&handle, release).await;
     let query = release["query"].as_str().unwrap_or_default();
+    let outside = super::recipients::of(&handle, query).await;
     let body = html! {
         @if let Some(newer) = release["superseded_by"].as_str() {
             p class="alert" { "A later answer supersedes this one: " a href={ "/results/" (newer) } { "see it" } }
         }
-        @for figure in &figures { (figure.html()) }
+        div class="titled" { @for figure in &figures { (figure.html()) } }
         p { (RANGE_NOTE) }
         @if own.is_empty() {
             p { "Ours do not stand beside these: this node has no records that the question is about." }
         } @else {
             p { "Ours are exact, were counted here, and are neither sent nor logged. Do not publish them beside the release." }
         }
-        (about(release))
+        (about(release, &names))
         p class="no-print" {
             a href={ "/results/" (query) "/pack" } { "Print the governors' page" } " \u{b7} "
             a href={ "/results/" (query) "/figures.csv" } { "Save the numbers (CSV)" } " \u{b7} "
             "Certificate: " code { "datacoop certificate " (query.get(..8).unwrap_or_default()) }
         }
+        (super::recipients::section(query, &outside))
+        (correction(release))
+        (words_here(&["cluster", "privacy-noise", "ordinary-chance", "likely-range", "exact", "certificate"]))
     };
     let title = figures.first().map_or("Release", |figure| figure.title.as_str());
     frame.page("/results", title, &body)
 }
 
+/// Where the same question is asked once more because something was wrong; nothing once that was done.
+fn correction(release: &Value) -> Markup {
+    let mut typed = vec![("supersedes".to_owned(), said(&release["query"]).to_owned())];
+    if let Some((first, last)) = said(&release["period"]).split_once("..") {
+        typed.extend([("first".to_owned(), first.to_owned()), ("last".to_owned(), last.to_owned())]);
+    }
+    typed.push(("purpose".to_owned(), said(&release["purpose"]).to_owned()));
+    for (name, value) in release["params"].as_object().into_iter().flatten() {
+        match name.split_once('.') {
+            Some(("by", by)) => typed.push(("by".to_owned(), by.to_owned())),
+            Some(("for", column)) => {
+                typed.extend(said(value).split(',').map(|one| (format!("for.{column}"), one.to_owned())));
+            }
+            _ => typed.extend(said(value).split(',').map(|one| (format!("param.{name}"), one.to_owned()))),
+        }
+    }
+    let query: Vec<String> =
+        typed.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+    html! {
+        @if release["superseded_by"].is_null() {
+            details class="no-print" id="correct" {
+                summary { "If something was wrong with it" }
+                p { "A member may have found wrong records. Then the same question can be asked once more, with a reason: it costs the same again, and the new answer supersedes this one. This one stays in the log." }
+                p { a href={ "/ask/" (encoded(said(&release["question"]))) "?" (query.join("&")) } { "Ask it again, as a correction" } }
+            }
+        }
+    }
+}
+
+/// Who asked and for what, as people call them.
+struct Names {
+    asker: String,
+    purpose: String,
+}
+
+impl Names {
+    async fn of(handle: &Handle, release: &Value) -> Self {
+        let query = said(&release["query"]).parse::<QueryId>();
+        let (asker, purpose) = (said(&release["asker"]).to_owned(), said(&release["purpose"]).to_owned());
+        let seen = handle.view(move |member| {
+            let fold = member.fold();
+            let query = fold.round(&query.ok()?)?.query()?;
+            let charter = fold.charter_of(&query.charter);
+            Some(Self {
+                asker: charter
+                    .member(&query.asker)
+                    .map_or_else(|| query.asker.to_string(), |one| one.name.clone()),
+                purpose: charter
+                    .purpose(&query.purpose)
+                    .map_or_else(|| query.purpose.clone(), |one| one.title.clone()),
+            })
+        });
+        seen.await.flatten().unwrap_or(Self { asker, purpose })
+    }
+}
+
 /// Who is in the cluster, how sure it is, what a person lost.
-fn about(release: &Value) -> Markup {
-    let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+fn about(release: &Value, names: &Names) -> Markup {
+    let loss = &release["loss"];
+    let cost = said(&loss["rho"]).parse().map_or(0, points_of);
     html! {
         h2 { "Who is in the cluster" }
         p {
             (release["accepted"]) " of the " (release["roster"]) " members that took part are counted. Asked by "
-            (words(&release["asker"])) " for the purpose \"" (words(&release["purpose"])) "\"."
+            (names.asker) " for the purpose \"" (names.purpose) "\"."
         }
         h2 { "How sure we are, and what it cost" }
-        p { (meaning_text(&release["loss"])) }
+        p {
+            "It cost " (points(&cost.into())) " of the privacy budget. Whatever anybody learns from this answer is at most "
+            (factor_text(loss)) " as likely as if that person's record had been left out."
+        }
+        details {
+            summary { "Details" }
+            @for line in meaning_text(loss).trim().split(".\n") { p { (line.replace('\n', " ").trim_end_matches('.')) "." } }
+        }
     }
 }
 
 /// Two pages for people who were not there: what was found, how sure, how it was done. Without our own
 /// figures where a group has too few of our people.
-pub(super) async fn pack(State(handle): State<Handle>, Path(id): Path<String>) -> Response {
+pub(super) async fn pack(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
+    let handle = shared.handle;
     let frame = frame_of(&handle).await;
     let (text, basis) = match basis_of(&handle, id).await {
         Ok(read) => read,
         Err(error) => return frame.error("/results", &error),
     };
-    let mut own = ours(&handle, &basis).await;
-    own.retain(|one| !one.is_few());
+    let own = shared.counted.beside(&handle, &basis).await;
+    let own: Vec<Beside> = own.iter().filter(|one| !one.is_few()).cloned().collect();
     let figures = basis.figures(&own);
     let release = &text.release;
+    let names = Names::of(&handle, release).await;
     let body = html! {
         p class="no-print" { "Print this page with your browser, to paper or as a PDF." }
         h2 { "What was found" }
@@ -213,7 +280,7 @@ pub(super) async fn pack(State(handle): State<Handle>, Path(id): Path<String>) -
                 "Each member counted its own records on its own computer, added privacy noise on purpose, and only the sum over "
                 (release["accepted"]) " members was ever opened. No record left a school."
             }
-            (about(release))
+            (about(release, &names))
             h2 { "How to check it" }
             p { "Certificate " (figures.first().map_or("", |figure| figure.certificate.as_str())) ". Anybody who knows the co-operative's fingerprint checks it without asking us: " code { "datacoop verify FILE.dcert" } }
             p { (RANGE_NOTE) }

@@ -1,6 +1,8 @@
 //! Settings: the passphrase, what others may read of this node, whether a backup would be whole, and what can be
 //! erased for good.
 
+use std::net::SocketAddr;
+use std::path::Path as StdPath;
 use std::time::Instant;
 
 use axum::Router;
@@ -14,13 +16,20 @@ use zeroize::Zeroizing;
 
 use super::form::{secret_field, text_field};
 use super::{Shared, frame_of};
+use crate::api::logs::put_log_server;
+use crate::clock;
 use crate::error::CommandError;
+use crate::folder::write_durably;
 use crate::home::Home;
+use crate::html::day_words;
 use crate::load;
 use crate::passphrase;
+use crate::restore::{Copied, try_copy};
 
 const HERE: &str = "/settings";
 const TITLE: &str = "Settings";
+/// What came of the last test of a copy, in this node's folder.
+const TRIED: &str = "restore-test";
 /// What is typed to erase for good.
 const ERASE: &str = "erase";
 
@@ -29,10 +38,12 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/settings", get(show))
         .route("/settings/passphrase", post(set_passphrase))
         .route("/settings/erase-left-out", post(erase_left_out))
+        .route("/settings/restore-test", post(test_copy))
+        .route("/settings/serve-logs", post(serve_logs))
 }
 
 async fn show(State(shared): State<Shared>) -> Response {
-    let body = page(shared.handle.home());
+    let body = page(&shared).await;
     frame_of(&shared.handle).await.page(HERE, TITLE, &body)
 }
 
@@ -48,7 +59,9 @@ pub(super) fn passphrase_form(is_set: bool, action: &str) -> Markup {
     }
 }
 
-fn page(home: &Home) -> Markup {
+async fn page(shared: &Shared) -> Markup {
+    let home = shared.handle.home();
+    let served = shared.log_server.lock().await.as_ref().map(|server| server.address);
     let is_set = passphrase::is_set(home);
     let aside = load::quarantine_list(home).unwrap_or_default();
     let files = aside["files"].as_array().map_or(0, Vec::len);
@@ -58,10 +71,8 @@ fn page(home: &Home) -> Markup {
         @if !is_set { p { "There is none yet." } }
         (passphrase_form(is_set, "/settings/passphrase"))
         @if is_set { p { "If it is lost: " code { "datacoop init --reset-passphrase" } "." } }
-        h2 { "What others can read of this node" }
-        p { "Members keep copies of its log, which holds no records. Whether it is served to everybody else says " code { "datacoop log serve --help" } "." }
-        h2 { "Backup" }
-        p { "Copy the whole folder " code { (home.path().display()) } " while the node is stopped, and keep the copy as safe as the records. What to do when the folder is lost: " code { "datacoop restore --help" } "." }
+        (serving(served))
+        (backup(home))
         h2 id="erase" { "Erase for good" }
         @if files == 0 { p { "There is nothing here that was left out of imports." } }
         @else {
@@ -70,6 +81,106 @@ fn page(home: &Home) -> Markup {
                 (text_field("confirm", &format!("To erase them, type {ERASE}"), "It cannot be taken back.", ""))
                 button type="submit" { "Erase these files" }
             }
+        }
+    }
+}
+
+/// Whether anybody who reaches an address of this computer may read the logs.
+fn serving(served: Option<SocketAddr>) -> Markup {
+    html! {
+        h2 id="serving" { "What others can read of this node" }
+        p { "Members keep copies of its log, which holds no records. It can be served to everybody else too, read-only, until the node stops." }
+        @match served {
+            Some(address) => {
+                p { "The logs are served at " strong { "http://" (address) "/" } "." }
+                form method="post" action="/settings/serve-logs" id="serve-form" {
+                    input type="hidden" name="listen" value="";
+                    button type="submit" class="plain" { "Stop serving them" }
+                }
+            },
+            None => {
+                p { "They are not served." }
+                form method="post" action="/settings/serve-logs" id="serve-form" {
+                    (text_field("listen", "Address and port of this computer", "127.0.0.1 is for programs on this computer alone; 0.0.0.0 is for everybody who reaches it.", "127.0.0.1:8090"))
+                    button type="submit" class="plain" { "Serve the logs" }
+                }
+            },
+        }
+        p { "From each start on: " code { "datacoop run --serve-logs 127.0.0.1:8090" } }
+    }
+}
+
+/// How a copy is made, and when one was last tried.
+fn backup(home: &Home) -> Markup {
+    let tried = std::fs::read_to_string(home.join(TRIED)).unwrap_or_default();
+    html! {
+        h2 id="backup" { "Backup" }
+        p { "Stop the node, then copy the whole folder, and keep the copy as safe as the records:" }
+        pre data-copy { (home.path().display()) }
+        p id="last-restore-test" { "Last restore test: " @if tried.trim().is_empty() { "never. Do one now:" } @else { (tried.trim()) } }
+        form method="post" action="/settings/restore-test" id="restore-test-form" {
+            (text_field("copy", "Folder of the copy", "Such as /media/disk/node. It is only read, and nothing is started: two running copies of one node would show for ever.", ""))
+            button type="submit" class="plain" { "Test whether it would serve" }
+        }
+        p { "What to do when the folder is lost: " code { "datacoop restore --help" } "." }
+    }
+}
+
+#[derive(Deserialize)]
+struct CopyAt {
+    #[serde(default)]
+    copy: String,
+}
+
+async fn test_copy(State(shared): State<Shared>, Form(CopyAt { copy }): Form<CopyAt>) -> Response {
+    let home = shared.handle.home().clone();
+    let now = shared.handle.view(|member| member.fold().log(member.me()).map_or(0, |log| log.size()));
+    let now = now.await.unwrap_or(0);
+    let tested = tokio::task::spawn_blocking(move || {
+        if copy.trim().is_empty() {
+            return Err(CommandError::usage("name the folder of the copy".into()));
+        }
+        let Copied { entries, tables } = try_copy(&home, &Home::new(StdPath::new(copy.trim())))?;
+        let behind = now.saturating_sub(entries);
+        let tables = if tables == 1 { "1 kind".to_owned() } else { format!("{tables} kinds") };
+        let said = format!(
+            "{}: a copy would serve. It has {entries} entries of our log, {behind} fewer than now, and {tables} of records.\n",
+            day_words(clock::now().day())
+        );
+        write_durably(&home.join(TRIED), said.as_bytes())
+            .map_err(|error| CommandError::failed(error.to_string()))
+    });
+    let tested = tested.await.unwrap_or_else(|error| Err(CommandError::failed(error.to_string())));
+    done(&shared, tested, "backup").await
+}
+
+#[derive(Deserialize)]
+struct Listen {
+    #[serde(default)]
+    listen: String,
+}
+
+async fn serve_logs(State(shared): State<Shared>, Form(Listen { listen }): Form<Listen>) -> Response {
+    let address = match listen.trim() {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| {
+            CommandError::usage(format!("`{text}` is no address with a port")).hint("write 127.0.0.1:8090")
+        }),
+    };
+    let put = match address {
+        Ok(address) => put_log_server(&shared.log_server, &shared.handle, address).await.map(drop),
+        Err(error) => Err(error),
+    };
+    done(&shared, put, "serving").await
+}
+
+/// Leads back to the part of the page, or says above it what went wrong.
+async fn done(shared: &Shared, result: Result<(), CommandError>, part: &str) -> Response {
+    match result {
+        Ok(()) => Redirect::to(&format!("{HERE}#{part}")).into_response(),
+        Err(error) => {
+            let body = page(shared).await;
+            frame_of(&shared.handle).await.again(HERE, TITLE, &error, &body)
         }
     }
 }
@@ -116,7 +227,7 @@ async fn set_passphrase(
             Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to(HERE)).into_response(),
             None => Redirect::to("/enter").into_response(),
         },
-        Err(error) => frame_of(&shared.handle).await.again(HERE, TITLE, &error, &page(&home)),
+        Err(error) => done(&shared, Err(error), "passphrase").await,
     }
 }
 
@@ -154,8 +265,5 @@ async fn erase_left_out(
         true => load::erase_left_out(&home),
         false => Err(CommandError::usage(format!("type {ERASE} to erase them; nothing was erased"))),
     };
-    match erased {
-        Ok(()) => Redirect::to("/settings#erase").into_response(),
-        Err(error) => frame_of(&shared.handle).await.again(HERE, TITLE, &error, &page(&home)),
-    }
+    done(&shared, erased, "erase").await
 }

@@ -1,7 +1,7 @@
 //! Set-up: what a node needs before it runs, as a list that may be done in one sitting or several. Each step does
 //! what its command does, in the same functions. Nothing here leaves this computer.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use axum::Router;
@@ -10,26 +10,28 @@ use axum::extract::{DefaultBodyLimit, Form, FromRef, Multipart, Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
+use datacoop_policy::PrivacyLoss;
 use datacoop_policy::charter::Charter;
+use datacoop_policy::limits::Limits;
 use datacoop_protocol::charter_text::{member_fingerprint, write_card};
 use datacoop_protocol::words::{self, Words};
 use maud::{Markup, html};
 use serde::Deserialize;
-use tokio::sync::Notify;
 
 use super::charter::{six_groups, text_file, what_it_says};
 use super::data::{self, Desk, Uploads};
 use super::door::Door;
-use super::form::{text_area, text_field};
+use super::form::{error_summary, text_area, text_field};
 use super::frame::{Frame, Lock};
 use super::kept::Kept;
 use super::settings::{NewPassphrase, passphrase_form, set_to};
-use super::{API, FORM_BYTES_MAX};
+use super::{API, FORM_BYTES_MAX, Wanted, glossary, making};
 use crate::cli::{join_checked, may_join, notes_in_order};
 use crate::error::CommandError;
 use crate::folder::write_durably;
 use crate::home::Home;
 use crate::html::day_words;
+use crate::loss::POINT;
 use crate::set_up::{Organisation, set_up};
 use crate::{clock, load, passphrase};
 
@@ -49,8 +51,12 @@ pub(super) struct SetUp {
     pub(super) uploads: Arc<Uploads>,
     /// Charters that somebody is about to join.
     pub(super) joining: Arc<Kept<Joining>>,
-    /// Told when the node is to run.
-    pub(super) start: Arc<Notify>,
+    /// What the person wants next.
+    pub(super) wanted: Wanted,
+    /// What is shown while it comes.
+    pub(super) behind: Arc<RwLock<Router>>,
+    /// What went wrong the last time.
+    pub(super) trouble: Option<Arc<CommandError>>,
 }
 
 /// A charter that was brought, with the words of a letter.
@@ -69,7 +75,14 @@ impl FromRef<SetUp> for Desk {
 /// What stands around a page before the node runs.
 pub(super) fn frame(home: &Home) -> Frame {
     let name = home.config().map_or_else(|_| "A new node".to_owned(), |config| config.name);
-    Frame { name, demo: false, state: "Not running yet".to_owned(), lock: Lock::Set, places: PLACES }
+    Frame {
+        name,
+        demo: false,
+        sample: false,
+        state: "Not running yet".to_owned(),
+        lock: Lock::Set,
+        places: PLACES,
+    }
 }
 
 pub(super) fn router(set_up: SetUp) -> Router {
@@ -86,6 +99,8 @@ pub(super) fn router(set_up: SetUp) -> Router {
         .route("/setup/limits", get(limits).post(set_limits))
         .route("/setup/recovery", get(recovery).post(printed))
         .route("/setup/start", post(start))
+        .route("/setup/try", post(look_round))
+        .route(glossary::HERE, get(words))
         .merge(data::routes())
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
@@ -153,6 +168,7 @@ async fn tasks(State(set_up): State<SetUp>) -> Response {
     let joined = steps[3].2 == Step::Completed;
     let done = steps.iter().filter(|(.., step)| *step == Step::Completed).count();
     let body = html! {
+        @if let Some(trouble) = &set_up.trouble { (error_summary(trouble)) }
         p class="lead" { (done) " of " (steps.len()) " steps are completed. You can stop at any time and go on later." }
         ol class="tasks" {
             @for (path, title, step) in steps {
@@ -167,38 +183,33 @@ async fn tasks(State(set_up): State<SetUp>) -> Response {
         } @else {
             p { "The node can start once it belongs to a charter. What has been done stays." }
         }
-        (glossary())
+        (offer())
+        p { a href=(glossary::HERE) { "What the words mean" } }
     };
     frame.page(HERE, "Set up this node", &body)
 }
 
 /// The words that a newcomer meets.
-fn glossary() -> Markup {
-    let words = [
-        ("Node", "this program with its folder, on this computer. Records stay in it."),
-        (
-            "Charter",
-            "the rules that all members signed: what may be asked, of which records, for what, and how much.",
-        ),
-        (
-            "Privacy budget",
-            "how much all answers together may tell of one person in a year. When it is used up, the node refuses.",
-        ),
-        (
-            "Likely range",
-            "an estimate carries privacy noise, added on purpose; the range says where the true figure most likely is.",
-        ),
-        (
-            "Card",
-            "what others copy into the charter: your register number, name and public keys. It holds no secret.",
-        ),
-    ];
+async fn words(State(set_up): State<SetUp>) -> Response {
+    frame(&set_up.home).page(glossary::HERE, "What the words mean", &glossary::list())
+}
+
+/// Made-up members to look round among.
+fn offer() -> Markup {
     html! {
-        details id="glossary" {
-            summary { "What the words mean" }
-            dl class="pairs" { @for (word, meaning) in words { dt { dfn { (word) } } dd { (meaning) } } }
+        section class="card" aria-labelledby="offer" {
+            h2 id="offer" { "Or look round first" }
+            p { "Five made-up schools on this computer, three answers, and one school's own figures beside them. It is ready within two minutes. Nothing leaves this computer, and nothing of it is kept." }
+            form method="post" action="/setup/try" id="try-form" { button type="submit" class="plain" { "Try it with made-up data" } }
         }
     }
+}
+
+async fn look_round(State(set_up): State<SetUp>) -> Response {
+    // From here on, so that the next page is not this set-up again.
+    *set_up.behind.write().unwrap_or_else(PoisonError::into_inner) = making("beginning");
+    set_up.wanted.trial.notify_one();
+    Redirect::to("/").into_response()
 }
 
 /// Runs what reads or writes the folder aside.
@@ -528,7 +539,25 @@ fn purposes(home: &Home) -> Result<Vec<(String, String, bool)>, CommandError> {
     Ok(each.map(|purpose| (purpose.id.clone(), purpose.title.clone(), answered(&purpose.id))).collect())
 }
 
-fn limits_form(purposes: &[(String, String, bool)]) -> Markup {
+/// What the charter and the program allow at most, in points and as what they stand for.
+fn most(home: &Home) -> Result<Vec<(&'static str, String)>, CommandError> {
+    let charter = home.charter().map_err(failed)?.map(|(_, charter)| charter);
+    let Some(charter) = charter else { return Ok(vec![]) };
+    let limits = Limits::floor().meet(&charter.fields().limits);
+    let loss = |loss: PrivacyLoss| {
+        // What may be used rounds down.
+        let points = loss.nano() / POINT.nano();
+        format!("{points} points (rho {})", loss.to_string().trim_end_matches('0').trim_end_matches('.'))
+    };
+    Ok(vec![
+        ("One question", loss(limits.rho_query)),
+        ("One year", loss(limits.rho_year)),
+        ("Numbers in an answer", limits.max_cells.to_string()),
+        ("Members in an answer", format!("at least {}, of {} bodies", limits.min_roster, limits.min_bodies)),
+    ])
+}
+
+fn limits_form(purposes: &[(String, String, bool)], most: &[(&'static str, String)]) -> Markup {
     html! {
         p { "The charter says what may be asked of everybody. Here you can only allow less. What these limits allow is answered without asking you." }
         form method="post" action="/setup/limits" id="limits-form" {
@@ -543,14 +572,19 @@ fn limits_form(purposes: &[(String, String, bool)]) -> Markup {
             }
             button type="submit" { "Write these limits" }
         }
+        details {
+            summary { "Details: what is allowed at most" }
+            p { "The charter and the program allow no more than this. A point of the privacy budget is rho 0.0025. To allow less, write it into " code { "limits.toml" } " in this node's folder." }
+            dl class="pairs" { @for (name, value) in most { dt { (name) } dd { (value) } } }
+        }
         p { "All that limits can say: " code { "datacoop charter limits --help" } "." }
     }
 }
 
 async fn limits(State(set_up): State<SetUp>) -> Response {
     let frame = frame(&set_up.home);
-    match aside(&set_up.home, purposes).await {
-        Ok(purposes) => frame.page(HERE, "Set your own limits", &limits_form(&purposes)),
+    match aside(&set_up.home, |home| Ok((purposes(home)?, most(home)?))).await {
+        Ok((purposes, most)) => frame.page(HERE, "Set your own limits", &limits_form(&purposes, &most)),
         Err(error) => frame.error(HERE, &error),
     }
 }
@@ -634,7 +668,7 @@ async fn start(State(set_up): State<SetUp>) -> Response {
     let frame = frame(&set_up.home);
     match set_up.home.charter() {
         Ok(Some(_)) => {
-            set_up.start.notify_one();
+            set_up.wanted.start.notify_one();
             let body = html! { p { "This node starts now." } p { a href="/" { "Go on to Home" } } };
             frame.page(HERE, "Starting", &body)
         }

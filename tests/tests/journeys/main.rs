@@ -2,7 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod browser;
+mod budget;
 mod look;
+mod register;
+mod tamper;
+mod trial;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -372,6 +376,32 @@ fn a_demo_ends_with_its_page_without_scripts() {
     if is_wanted() {
         watch_demo(false);
     }
+}
+
+/// A journey with scripts, and once more without.
+macro_rules! journeys {
+    ($($with:ident, $without:ident => $journey:path;)*) => { $(
+        #[test]
+        fn $with() {
+            if is_wanted() {
+                $journey(true);
+            }
+        }
+
+        #[test]
+        fn $without() {
+            if is_wanted() {
+                $journey(false);
+            }
+        }
+    )* };
+}
+
+journeys! {
+    somebody_looks_round_first_with_scripts, somebody_looks_round_first_without_scripts => trial::look_round;
+    the_public_reads_the_register_with_scripts, the_public_reads_the_register_without_scripts => register::read;
+    a_budget_is_used_up_with_scripts, a_budget_is_used_up_without_scripts => budget::use_up;
+    a_byte_of_the_log_changes_with_scripts, a_byte_of_the_log_changes_without_scripts => tamper::change;
 }
 
 #[test]

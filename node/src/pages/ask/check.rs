@@ -124,7 +124,7 @@ pub(in crate::pages) async fn ask(
 
 fn plan_page(sent: &Sent, plan: &Value) -> Response {
     let rough = unanswerable(plan);
-    let refused = plan["refused"]["text"].as_str();
+    let refused = plan["refused"]["plain"].as_str().or(plan["refused"]["text"].as_str());
     let answered = plan["answered"].as_str();
     let body = html! {
         p class="lead" { (said(&plan["title"])) }

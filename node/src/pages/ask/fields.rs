@@ -92,6 +92,13 @@ pub(super) fn read(
             note(field, format!("Say {what} more briefly: it has {bytes} letters, and {LAY_BYTES_MAX} fit"));
         }
     }
+    let some = |name: &str| Some(typed.one(name).to_owned()).filter(|text| !text.is_empty());
+    if !typed.one("supersedes").is_empty() && typed.one("because").is_empty() {
+        note("because", "Say why the answer must be corrected".into());
+    }
+    if typed.one("because").len() > LAY_BYTES_MAX {
+        note("because", format!("Say it more briefly: {LAY_BYTES_MAX} letters fit"));
+    }
     let given = given(askable, typed, period);
     for name in missing(askable, &given) {
         note(&format!("param-{name}"), format!("Fill in: {}", column(name)));
@@ -117,9 +124,9 @@ pub(super) fn read(
         why: typed.one("why").to_owned(),
         benefits: typed.one("benefits").to_owned(),
         pays: typed.one("pays").to_owned(),
-        supersedes: None,
-        because: None,
-        under: None,
+        because: some("because").filter(|_| !typed.one("supersedes").is_empty()),
+        supersedes: some("supersedes"),
+        under: some("under"),
         force: typed.one("force") == "yes",
     })
 }

@@ -6,15 +6,17 @@ use datacoop_policy::lists;
 use datacoop_policy::question::{Grouping, Narrowing, Question};
 use datacoop_policy::{Day, PrivacyLoss};
 use maud::{Markup, html};
+use serde_json::Value;
 
 use super::fields::{Typed, WINDOW, question};
 use super::{Askable, Openings};
+use crate::acts;
 use crate::clock;
 use crate::driver::Handle;
 use crate::html::day_words;
 use crate::loss::points_of;
 use crate::pages::frame::{Frame, Mistake, encoded, mistake_of};
-use crate::pages::words::{column, days, matters, value as value_of};
+use crate::pages::words::{column, days, items, matters, said, value as value_of};
 use crate::pages::{frame_of, stopped};
 use crate::questions::period::recent_periods;
 
@@ -26,6 +28,8 @@ pub(super) struct Around {
     pub(super) openings: Openings,
     /// Members, by id, with their names: for questions that list some.
     pub(super) members: Vec<(String, String)>,
+    /// Leave to ask that this member has: id, who gave it, until when.
+    leave: Vec<(String, String)>,
 }
 
 impl Around {
@@ -35,7 +39,12 @@ impl Around {
             let charter = member.fold().charter_at(member.me(), clock::now());
             let asked = charter.members().iter().filter(|member| member.takes_part());
             let members = asked.map(|member| (member.id.to_string(), member.name.clone())).collect();
-            Self { openings: Openings::of(member), members }
+            let leave = acts::delegations::all_json(member, clock::now());
+            let ours = items(&leave["delegations"]).iter();
+            let ours = ours.filter(|one| one["open"] == true && one["member"] == leave["member"]);
+            let words = |one: &Value| format!("{}, until {} UTC", said(&one["by_name"]), said(&one["until"]));
+            let leave = ours.map(|one| (said(&one["id"]).to_owned(), words(one))).collect();
+            Self { openings: Openings::of(member), members, leave }
         });
         seen.await
     }
@@ -76,6 +85,8 @@ pub(super) fn show(
             pre { "datacoop propose purpose PURPOSE.toml" }
         } @else {
             form method="post" action={ "/ask/" (encoded(&askable.id)) "/check" } class="fields" id="ask" novalidate {
+                (correction(typed, mistakes))
+                (blanks(&read, askable, typed))
                 h2 { "Fill in the question" }
                 (period_field(&read, typed, mistakes))
                 @for (name, kind) in &askable.draft.param { (param_field(name, kind, around, typed, mistakes)) }
@@ -83,6 +94,7 @@ pub(super) fn show(
                 @for narrowing in read.narrowings() { (narrowing_field(narrowing, typed)) }
                 (purpose_field(&around.openings, askable, typed, mistakes))
                 (lay_fields(typed, mistakes))
+                (leave_field(&around.leave, typed, mistakes))
                 (more(askable, typed, mistakes))
                 button type="submit" { "Check before you ask" }
                 p class="hint" { "Nothing is spent or sent by checking." }
@@ -100,6 +112,86 @@ fn about(askable: &Askable) -> Markup {
             p { "With the answer: " (about.answer) }
         }
         p { "A difference of " (matters(&askable.draft.matters)) " would be worth noticing." }
+    }
+}
+
+/// The question as a sentence: each blank leads to where it is filled in.
+fn blanks(read: &Question, askable: &Askable, typed: &Typed) -> Markup {
+    let kind = read.draft().period.as_deref().unwrap_or("year");
+    let dated = read.vocabulary().date_column().is_some();
+    let options = recent_periods(kind, dated, clock::now().day(), PERIODS_SHOWN);
+    let (first, last, chosen) = (typed.one("first"), typed.one("last"), typed.one("period"));
+    let period = match (first.is_empty() || last.is_empty(), chosen.is_empty()) {
+        (false, _) => days(&format!("{first}..{last}")),
+        (true, false) => options
+            .iter()
+            .find(|(period, _)| period.to_string() == chosen)
+            .map_or_else(|| days(chosen), |(_, called)| called.clone()),
+        (true, true) => options.first().map_or_else(|| "a period".to_owned(), |(_, called)| called.clone()),
+    };
+    let only: Vec<(String, String)> = read
+        .narrowings()
+        .iter()
+        .map(|narrowing| {
+            let field = format!("for.{}", narrowing.column);
+            let values: Vec<String> = typed.all(&field).map(|one| value_of(&narrowing.column, one)).collect();
+            (field.replace('.', "-"), values.join(" or "))
+        })
+        .collect();
+    let chosen = only.iter().filter(|(_, values)| !values.is_empty());
+    let chosen: Vec<&(String, String)> = chosen.collect();
+    let split: Vec<String> = read
+        .groupings()
+        .iter()
+        .filter(|by| !by.optional || typed.has("by", &by.name))
+        .map(|by| column(&by.name).to_lowercase())
+        .collect();
+    let splits_more = read.groupings().iter().any(|by| by.optional);
+    html! {
+        p class="blanks" id="sentence" {
+            (askable.draft.title) " In " a href="#period" { (period) }
+            ", of "
+            @if chosen.is_empty() {
+                @match only.first() { Some((field, _)) => a href={ "#" (field) } { "everybody" }, None => { "everybody" } }
+            }
+            @for (n, (field, values)) in chosen.iter().enumerate() { @if n > 0 { " and " } a href={ "#" (field) } { (values) } }
+            @if !split.is_empty() {
+                ", by "
+                @if splits_more { a href="#by" { (split.join(" and ")) } } @else { (split.join(" and ")) }
+            } @else if splits_more { ", " a href="#by" { "not split" } }
+            "."
+        }
+    }
+}
+
+/// Of a question that is asked again because its answer was wrong.
+fn correction(typed: &Typed, mistakes: &[Mistake]) -> Markup {
+    let old = typed.one("supersedes");
+    html! {
+        @if !old.is_empty() {
+            input type="hidden" name="supersedes" value=(old);
+            div class="notice" {
+                h2 { "A correction" }
+                p { "This asks the question of " a href={ "/results/" (encoded(old)) } { "an earlier answer" } " once more. It must be the same question, period and splits; it can be done once, and costs the same again." }
+            }
+            (field("because", "Why must it be corrected?", "It stands in the log for good.", mistakes, |described, wrong| html! {
+                textarea id="because" name="because" rows="2" aria-describedby=[described] aria-invalid=[wrong.then_some("true")] { (typed.one("because")) }
+            }))
+        }
+    }
+}
+
+/// Under whose leave, where this member has some.
+fn leave_field(leave: &[(String, String)], typed: &Typed, mistakes: &[Mistake]) -> Markup {
+    html! {
+        @if !leave.is_empty() {
+            (field("under", "Under whose leave do you ask?", "", mistakes, |described, wrong| html! {
+                select id="under" name="under" aria-describedby=[described] aria-invalid=[wrong.then_some("true")] {
+                    option value="" { "Whichever allows it; none for a coordinator" }
+                    @for (id, words) in leave { option value=(id) selected[id == typed.one("under")] { (words) } }
+                }
+            }))
+        }
     }
 }
 

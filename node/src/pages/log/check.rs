@@ -121,6 +121,28 @@ fn seconds(took: Duration) -> String {
     }
 }
 
+/// That this computer's disk has no longer what the node holds.
+fn disk(disk: &Value) -> Markup {
+    let lost = items(&disk["entries"]);
+    html! {
+        @if !lost.is_empty() || disk["damage"].is_string() {
+            ul class="alert" id="disk" {
+                @for entry in lost {
+                    li { "Entry " (entry["entry"]) " of " (said(&entry["log"])) " is no longer on this computer's disk as its author signed it." }
+                }
+                @if let Some(damage) = disk["damage"].as_str() { li { (sentence(damage)) "." } }
+            }
+            h3 { "What to do now" }
+            ol {
+                li { "Nothing is lost yet: what this node holds in memory is whole, other members hold copies, and the node goes on." }
+                li { "Copy this node's folder as it is, to see later what happened. A disk that does this once may do it again: have it checked." }
+                li { "Then stop the node and have it take its log back from the members:" }
+            }
+            pre data-copy { "datacoop restore" }
+        }
+    }
+}
+
 fn result(found: &Value) -> Markup {
     let logs = items(&found["logs"]);
     let entries: u64 = logs.iter().filter_map(|log| log["entries"].as_u64()).sum();
@@ -135,6 +157,8 @@ fn result(found: &Value) -> Markup {
             p { "Each stands under a checkpoint that its author signed, and every rule that an auditor can check was kept." }
         } @else {
             h2 id="checked-heading" { "Something does not check out" }
+            (disk(&found["disk"]))
+            @if failed().next().is_some() {
             ul class="alert" {
                 @for (log, check) in failed() {
                     li {
@@ -146,9 +170,10 @@ fn result(found: &Value) -> Markup {
             ul {
                 li { "Keep the evidence: export the logs before anything else." }
                 li { "Tell the member whose log it is, and the other members: they hold copies and can check the same." }
-                li { "Do not delete this node's folder. Nothing here is answered because of what failed." }
+                li { "Do not delete this node's folder." }
             }
             pre data-copy { "datacoop log export evidence" }
+            }
         }
         details {
             summary { "What was checked, log by log" }
