@@ -26,9 +26,12 @@ const ROWS_MAX: usize = 4;
 /// Counts of ours that are kept: a year's releases.
 const KEPT_MAX: usize = 64;
 
+/// What was counted, by Query, and of which records.
+type ByQuery = BTreeMap<String, (Records, Arc<Vec<Beside>>)>;
+
 /// Our own figures beside releases, kept while the records that they were counted from stay. Secret: no `Debug`.
 #[derive(Default)]
-pub(super) struct Counted(Mutex<BTreeMap<String, (Records, Arc<Vec<Beside>>)>>);
+pub(super) struct Counted(Mutex<ByQuery>);
 
 /// By what records are told apart: which tables there are, and when somebody last objected.
 type Records = (Vec<String>, Option<SystemTime>);
@@ -52,7 +55,7 @@ fn names(folder: &Path, all: &mut Vec<String>, depth: u8) {
 }
 
 impl Counted {
-    fn inside(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, (Records, Arc<Vec<Beside>>)>> {
+    fn inside(&self) -> std::sync::MutexGuard<'_, ByQuery> {
         // What it holds is whole after each statement.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -30,7 +30,7 @@ pub(super) fn use_up(scripts: bool) {
     head.press("Check before you ask");
     head.look("ask-refused");
     let said = head.text("#refused");
-    for part in ["2 points", "1 point is left", &ends, "your own limits"] {
+    for part in ["2 points", "1 point is left", &ends, "our own limits"] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert_eq!(head.count("#ask-members"), 0, "there is no button to ask all the same");

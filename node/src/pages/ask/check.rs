@@ -186,7 +186,7 @@ fn facts(sent: &Sent, plan: &Value) -> Markup {
             @if plan["answered"].is_null() {
                 dt { "Costs" } dd {
                     (points(&plan["points"])) " of the privacy budget at each member"
-                    @if let Some(left) = plan["points_left_after"].as_u64() { "; you would have " (points(&left.into())) " left" }
+                    @if let Some(left) = plan["points_left_after"].as_u64().filter(|_| plan["refused"].is_null()) { "; you would have " (points(&left.into())) " left" }
                 }
                 dt { "Is logged" } dd { "the question, the purpose, these words and you as asker: for all members, and for good" }
             }

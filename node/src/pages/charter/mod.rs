@@ -75,6 +75,10 @@ async fn page(handle: &Handle) -> Result<Markup, CommandError> {
         (proposals::list_html(&proposed))
         h2 { "Versions, and what each changed" }
         (history(&versions))
+        h2 id="leaving" { "Leaving" }
+        p { "A member may leave at any time: a next version without it is signed as any other, by the quorum of those that stay too. Its log stays with it and with all copies, and what was released stays released." }
+        p { "If this co-operative cannot come to a quorum any more, another can follow it. This node goes over to that one with what its people's privacy has spent, by its own word:" }
+        pre data-copy { "datacoop charter join FILES --leaving ID" }
         h2 id="read" { "Read a next version" }
         p { "Before you sign a text, this page says what it changes and which way. Paste it, or choose its file." }
         (sign::read_form(""))
