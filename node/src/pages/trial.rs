@@ -48,13 +48,13 @@ const STEPS: [Step; 8] = [
         path: &["ask", "", "check"],
         what: "Check what a question would cost",
         link: "/ask/attendance-rate",
-        sees: "How sure the answer would be, and its price. Checking is free.",
+        sees: "How sure the answer would be, and its price. Among five schools this one is too rough; the page says what would help. Checking is free.",
     },
     Step {
         method: Method::POST,
         path: &["ask", ""],
         what: "Ask the members",
-        link: "/ask/attendance-rate",
+        link: "/ask/absence-spread",
         sees: "The four other schools answer by themselves, within a minute.",
     },
     Step {

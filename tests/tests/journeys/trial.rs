@@ -115,13 +115,21 @@ fn try_things(person: &Browser) {
     person.look("sample-result");
     assert!(person.text("main").contains("exact"), "ours stand beside it: {}", person.text("main"));
     person.follow("Print the governors' page");
-    person.visit("/ask/attendance-rate");
-    person.fill("#why", "To see how it works");
-    person.click("details:has(#first) summary");
-    person.set_day("#first", "2025", "11-03");
-    person.set_day("#last", "2025", "12-19");
-    person.press("Check before you ask");
-    person.look("sample-check");
+    for question in ["attendance-rate", "absence-spread"] {
+        person.visit(&format!("/ask/{question}"));
+        person.fill("#why", "To see how it works");
+        person.click("details:has(#first) summary");
+        person.set_day("#first", "2025", "11-03");
+        person.set_day("#last", "2025", "12-19");
+        person.press("Check before you ask");
+        person.look(&format!("sample-check-{question}"));
+        assert_eq!(
+            person.count("#too-rough"),
+            usize::from(question == "attendance-rate"),
+            "{}",
+            person.text("main")
+        );
+    }
     person.press("Ask the members");
     let round = person.reaches("/rounds/");
     person.wait_for(&round, "Released: the answer is here.");
