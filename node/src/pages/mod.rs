@@ -105,7 +105,7 @@ struct Shared {
     /// Held by whoever signs or takes a version.
     signing: Arc<tokio::sync::Mutex<()>>,
     /// The public register as it was made last.
-    register: Arc<tokio::sync::Mutex<Option<Arc<register::Files>>>>,
+    register: Arc<tokio::sync::Mutex<register::Made>>,
     /// The listener that serves logs to everybody, if there is one.
     log_server: LogServers,
     /// Our own figures beside releases.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
@@ -20,19 +21,31 @@ const MAIN: &str = "<main id=\"main\">\n";
 /// On each page of the preview.
 const MARK: &str = "<p class=\"note\"><strong>Preview.</strong> Nothing of this is published. <a href=\"/register\">Back to this node</a></p>\n";
 
+/// As long as this it is shown once more as it is.
+const FRESH: Duration = Duration::from_secs(2);
+/// And as long as this its pages belong together.
+const KEPT: Duration = Duration::from_secs(3_600);
+
 /// A register by its files' names.
 pub(super) type Files = BTreeMap<String, String>;
 
-/// Makes it anew and keeps it for the pages that follow.
-async fn made(shared: &Shared) -> Result<Arc<Files>, CommandError> {
+/// What was made, and when.
+pub(super) type Made = Option<(Instant, Arc<Files>)>;
+
+/// Makes it anew and keeps it for the pages that follow, one at a time: it reads all logs.
+async fn made(shared: &Shared, old: Duration) -> Result<Arc<Files>, CommandError> {
+    let mut kept = shared.register.lock().await;
+    if let Some((_, files)) = kept.as_ref().filter(|(at, _)| at.elapsed() < old) {
+        return Ok(Arc::clone(files));
+    }
     let files = Arc::new(register(&shared.handle).await?);
-    *shared.register.lock().await = Some(Arc::clone(&files));
+    *kept = Some((Instant::now(), Arc::clone(&files)));
     Ok(files)
 }
 
 pub(super) async fn show(State(shared): State<Shared>) -> Response {
     let frame = frame_of(&shared.handle).await;
-    match made(&shared).await {
+    match made(&shared, FRESH).await {
         Ok(files) => frame.page(HERE, TITLE, &body(&files)),
         Err(error) => frame.error(HERE, &error),
     }
@@ -65,11 +78,7 @@ fn body(files: &Files) -> Markup {
 }
 
 pub(super) async fn file(State(shared): State<Shared>, Path(name): Path<String>) -> Response {
-    let kept = shared.register.lock().await.clone();
-    let files = match kept {
-        Some(files) => Ok(files),
-        None => made(&shared).await,
-    };
+    let files = made(&shared, KEPT).await;
     let found = files.and_then(|files| {
         let none = || {
             CommandError::usage("there is no such page in the register".into())
