@@ -22,7 +22,7 @@ fn start(folder: &Path) -> (Child, String) {
     let mut start = Command::new(program())
         .current_dir(folder)
         .env("TMPDIR", &scratch)
-        .args(["--node", "node", "start"])
+        .args(["--node", "node", "start", "--port", "0"])
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
