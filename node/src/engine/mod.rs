@@ -3,6 +3,7 @@
 //!
 //! Where to start: [`table`] writes a snapshot, [`view`] gives a question its rows, [`tally`] adds up.
 
+mod export;
 pub mod local;
 mod lookup;
 mod merge;
@@ -19,6 +20,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use datacoop_policy::vocabulary::Vocabulary;
+pub use export::parquet_of;
 pub use lookup::lookup;
 pub use merge::{SNAPSHOTS_KEPT, merge, order_rows, staging_path, undo};
 pub use rows::{TextRows, parquet_rows};
