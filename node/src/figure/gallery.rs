@@ -220,7 +220,82 @@ fn ticks() -> Figure {
     )
 }
 
-/// Every form once, in the order in which a reader meets them.
+/// Two sides and the gap between them.
+fn gap() -> Figure {
+    let three = |whose: Who, year: &str, cells: [Cell; 3], says: &str| {
+        let key = |side: &str| {
+            [("Year group", year.to_owned()), ("Pupil premium", format!("Pupil premium: {side}"))]
+        };
+        let [first, second, between] = cells;
+        let mut gap = Row::new(key("yes minus no"), whose, between).as_gap(Unit::PercentagePoints);
+        gap.says = says.into();
+        [Row::new(key("yes"), whose, first), Row::new(key("no"), whose, second), gap]
+    };
+    let rows = [
+        three(
+            Who::Cluster,
+            "Year 8",
+            [
+                estimated(["29.6", "27.9", "31.3", "1.1", "1.3"]),
+                estimated(["16.2", "15.3", "17.1", "0.6", "0.7"]),
+                estimated(["13.4", "11.5", "15.3", "1.3", "1.4"]),
+            ],
+            "",
+        ),
+        three(
+            Who::Own,
+            "Year 8",
+            [exact(33.1, 1, Some(6.2)), exact(17.0, 1, Some(3.1)), exact(16.1, 1, Some(6.9))],
+            "Too uncertain to say: the difference is likely between \u{2212}4.5 and +9.9 percentage points",
+        ),
+        three(
+            Who::Cluster,
+            "Year 9",
+            [Cell::Suppressed, estimated(["18.0", "17.0", "19.0", "0.7", "0.7"]), Cell::Suppressed],
+            "",
+        ),
+    ];
+    let subtitle = "Persistent absence by pupil premium, autumn 2025/26; percent";
+    let rows = rows.into_iter().flatten().collect();
+    figure("g-gap", "Poorer children miss far more", subtitle, Unit::Percent, Form::Dumbbell, rows)
+}
+
+/// How many people lie in each band of a measure.
+fn bands() -> Figure {
+    let bands: [(&str, [&str; 5]); 4] = [
+        ("Under 5% missed", ["412", "396", "428", "14", "8"]),
+        ("5 to 10%", ["268", "252", "284", "14", "8"]),
+        ("10 to 50%: persistent", ["171", "155", "187", "14", "7"]),
+        ("Over 50%: severe", ["13", "2", "24", "10", "5"]),
+    ];
+    let row = |(name, cell): (&str, [&str; 5])| Row::new([("Band", name)], Who::Cluster, estimated(cell));
+    figure(
+        "g-bands",
+        "One pupil in five misses a tenth or more",
+        "Pupils by share of sessions missed, autumn 2025/26; pupils",
+        Unit::Count("pupils".into()),
+        Form::IntervalRows,
+        bands.into_iter().map(row).collect(),
+    )
+}
+
+/// Every kind of figure once, each with its name, in the order in which a reader meets them.
+pub fn named_gallery() -> [(&'static str, Figure); 10] {
+    [
+        ("You and the cluster: a mark in its band", beside()),
+        ("The gap between two groups: a dumbbell", gap()),
+        ("A day\u{2019}s effect: both bars around zero", event()),
+        ("Bands of a measure", bands()),
+        ("How people spread: a strip", strip()),
+        ("Over time: a line in its band", series()),
+        ("Over time and by group: small multiples", multiples()),
+        ("From where to where: a matrix, cells of few people hatched", matrix()),
+        ("What is left of the privacy budget: a meter", meter()),
+        ("What a log did: a column a week", ticks()),
+    ]
+}
+
+/// The same without names.
 pub fn gallery() -> Vec<Figure> {
-    vec![beside(), event(), strip(), series(), multiples(), matrix(), meter(), ticks()]
+    named_gallery().into_iter().map(|(_, figure)| figure).collect()
 }

@@ -18,6 +18,7 @@ impl Figure {
             figure class={ "figure " (self.form.code()) } id=(self.id) aria-labelledby={ (self.id) "-c" } {
                 @match &self.form {
                     Form::IntervalRows => (self.interval_rows(&self.rows.iter().collect::<Vec<_>>())),
+                    Form::Dumbbell => (self.dumbbell()),
                     Form::Strip { at, counts } => {
                         (self.caption())
                         @if let Some(scale) = self.scale() {
@@ -64,7 +65,11 @@ impl Figure {
         let cut = self.scale().filter(super::scale::Scale::is_cut);
         let drawn = matches!(
             self.form,
-            Form::IntervalRows | Form::Strip { .. } | Form::SeriesBand { .. } | Form::Multiples
+            Form::IntervalRows
+                | Form::Dumbbell
+                | Form::Strip { .. }
+                | Form::SeriesBand { .. }
+                | Form::Multiples
         );
         html! {
             @if drawn {
@@ -92,8 +97,8 @@ impl Figure {
                                 @if let Cell::Estimated { noise, chance, .. } = &row.cell {
                                     tr {
                                         th scope="row" { (self.row_name(row)) }
-                                        td { "\u{b1}" (self.unit.show(noise)) }
-                                        td { @if let Some(chance) = chance { "\u{b1}" (self.unit.show(chance)) } @else { "not measured" } }
+                                        td { "\u{b1}" (self.unit_of(row).show(noise)) }
+                                        td { @if let Some(chance) = chance { "\u{b1}" (self.unit_of(row).show(chance)) } @else { "not measured" } }
                                     }
                                 }
                             }
@@ -152,6 +157,47 @@ impl Figure {
                     }
                 }
             }
+        }
+    }
+
+    /// A line a pair: both sides on one scale, joined, and the gap between them beside it in words.
+    fn dumbbell(&self) -> Markup {
+        let scale = self.scale();
+        let says = self.rows.iter().any(|row| !row.says.is_empty());
+        let signs =
+            |who: Who| if who == Who::Own { ["\u{25c6}", "\u{25c7}"] } else { ["\u{25cf}", "\u{25cb}"] };
+        html! {
+            (self.caption())
+            table role="table" class="rows" aria-labelledby={ (self.id) "-c" } {
+                thead role="rowgroup" {
+                    tr role="row" {
+                        th role="columnheader" scope="col" { span class="sr" { "Group" } }
+                        th role="columnheader" scope="col" class="plot" {
+                            span class="sr" { "Chart" }
+                            @if let Some(scale) = &scale { (svg::axis(scale)) }
+                        }
+                        th role="columnheader" scope="col" { "Each side" }
+                        th role="columnheader" scope="col" { "The gap, likely range (95 %)" }
+                        @if says { th role="columnheader" scope="col" { "Ours beside it" } }
+                    }
+                }
+                tbody role="rowgroup" {
+                    @for (first, second, gap) in self.pairs() {
+                        tr role="row" class=(gap.who.code()) {
+                            th role="rowheader" scope="row" { (self.row_name(gap)) }
+                            td role="cell" class="plot" { @if let Some(scale) = &scale { (svg::dumbbell(scale, first, second)) } }
+                            td role="cell" class="sides" {
+                                @for (side, sign) in [first, second].iter().zip(signs(gap.who)) {
+                                    div { span aria-hidden="true" { (sign) " " } (side.last_part()) ": " (self.said(side)) }
+                                }
+                            }
+                            td role="cell" class="gap" { (self.said(gap)) @if matches!(gap.cell, Cell::Exact { .. }) { " " span class="kind" { "exact" } } }
+                            @if says { td role="cell" class="says" { (gap.says) } }
+                        }
+                    }
+                }
+            }
+            p class="key" { "Filled mark and upper bars: the first side. Hollow mark and lower bars: the second." }
         }
     }
 
@@ -275,7 +321,7 @@ impl Figure {
             (svg::meter(used, reserved, used + reserved + left))
             ul class="parts" {
                 @for (n, row) in self.rows.iter().enumerate() {
-                    li { span class={ "swatch s" (n) } aria-hidden="true" {} (row.label()) ": " strong { (self.said(&row.cell)) } }
+                    li { span class={ "swatch s" (n) } aria-hidden="true" {} (row.label()) ": " strong { (self.said(row)) } }
                 }
             }
         }

@@ -13,10 +13,13 @@ mod html;
 pub mod number;
 pub mod released;
 pub mod scale;
+pub mod series;
 mod svg;
 mod terminal;
 
-pub use data::csv_of;
+use std::sync::Arc;
+
+pub use data::{COLUMNS, NUMBERS, csv_of, lines_of};
 pub use html::page_of;
 pub use number::{Number, Unit};
 pub use terminal::Terminal;
@@ -117,6 +120,21 @@ impl Who {
     }
 }
 
+/// Which number of which Release a row shows, as programs name it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Of {
+    /// The Query's id.
+    pub release: String,
+    /// The Question's name.
+    pub question: String,
+    /// Such as `2025-09-01..2025-12-19`.
+    pub period: String,
+    /// The number's name in the Release, such as `rate`.
+    pub measure: String,
+    /// As the figure's.
+    pub certificate: String,
+}
+
 /// One number with what it is of.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Row {
@@ -128,6 +146,10 @@ pub struct Row {
     pub cell: Cell,
     /// How ours compares, in a sentence; empty where it does not.
     pub says: String,
+    /// Of which Release; `None` of what is of none.
+    pub of: Option<Arc<Of>>,
+    /// Its unit, where it is the difference of the two rows before it: such a number stands on no scale of theirs.
+    pub gap: Option<Unit>,
 }
 
 impl Row {
@@ -138,7 +160,22 @@ impl Row {
         cell: Cell,
     ) -> Self {
         let key = key.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { key, who, cell, says: String::new() }
+        Self { key, who, cell, says: String::new(), of: None, gap: None }
+    }
+
+    /// The same, of a Release.
+    pub fn of(self, of: &Arc<Of>) -> Self {
+        Self { of: Some(Arc::clone(of)), ..self }
+    }
+
+    /// The same, as the difference of the two rows before it.
+    pub fn as_gap(self, unit: Unit) -> Self {
+        Self { gap: Some(unit), ..self }
+    }
+
+    /// What distinguishes it from its neighbour.
+    pub fn last_part(&self) -> &str {
+        self.key.last().map_or("", |(_, value)| value.as_str())
     }
 
     /// Its parts in one line, such as `Year 7, Friday`.
@@ -153,6 +190,9 @@ impl Row {
 pub enum Form {
     /// A table whose rows each have a mark and two bars: groups, gaps, event days, bands.
     IntervalRows,
+    /// Two sides and the gap between them, three rows each: the first side, the second, and the first less the
+    /// second. Ours follow the cluster's.
+    Dumbbell,
     /// The spread of one measure: which part of the people each row's value is not exceeded by, rising, and
     /// what is counted. Own rows come last.
     Strip {
@@ -181,6 +221,7 @@ impl Form {
     pub fn code(&self) -> &'static str {
         match self {
             Self::IntervalRows => "interval_rows",
+            Self::Dumbbell => "dumbbell",
             Self::Strip { .. } => "strip",
             Self::SeriesBand { .. } => "series_band",
             Self::Multiples => "multiples",
@@ -235,10 +276,15 @@ impl Figure {
         }
     }
 
-    /// A cell's value and what surrounds it, such as `21.1%, likely range 20.3% to 21.9%`.
-    pub(crate) fn said(&self, cell: &Cell) -> String {
-        let unit = &self.unit;
-        match cell {
+    /// What a row's number is of.
+    pub(crate) fn unit_of<'a>(&'a self, row: &'a Row) -> &'a Unit {
+        row.gap.as_ref().unwrap_or(&self.unit)
+    }
+
+    /// A row's value and what surrounds it, such as `21.1%, likely range 20.3% to 21.9%`.
+    pub(crate) fn said(&self, row: &Row) -> String {
+        let unit = self.unit_of(row);
+        match &row.cell {
             Cell::Exact { value, chance: None } => unit.show(value),
             Cell::Exact { value, chance: Some(chance) } => {
                 format!("{}, chance \u{b1}{}", unit.show(value), unit.show(chance))
@@ -246,8 +292,29 @@ impl Figure {
             Cell::Estimated { value, low, high, .. } => {
                 format!("{}, likely range {}", unit.show(value), unit.range(low, high))
             }
-            Cell::Suppressed | Cell::Refused | Cell::Missing => cell.words().to_lowercase(),
+            Cell::Suppressed | Cell::Refused | Cell::Missing => row.cell.words().to_lowercase(),
         }
+    }
+
+    /// A dumbbell's pairs: both sides and the gap.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&Row, &Row, &Row)> {
+        self.rows.chunks_exact(3).map(|three| (&three[0], &three[1], &three[2]))
+    }
+
+    /// The same with its first rows only, for where there is little room.
+    pub fn shortened(mut self, rows_max: usize) -> Self {
+        match self.form {
+            Form::IntervalRows => self.rows.truncate(rows_max),
+            // A pair stays whole.
+            Form::Dumbbell => self.rows.truncate((rows_max / 3).max(1) * 3),
+            Form::Strip { .. }
+            | Form::SeriesBand { .. }
+            | Form::Multiples
+            | Form::Matrix
+            | Form::Meter
+            | Form::Ticks => {}
+        }
+        self
     }
 
     /// The figure in words: its title and, while they are few, each of its numbers.
@@ -260,7 +327,7 @@ impl Figure {
             .take(SAID_MAX)
             .map(|row| {
                 let says = if row.says.is_empty() { String::new() } else { format!(" ({})", row.says) };
-                format!("{} {}{says}", self.row_name(row), self.said(&row.cell))
+                format!("{} {}{says}", self.row_name(row), self.said(row))
             })
             .collect();
         let more = match self.rows.len().saturating_sub(SAID_MAX) {
@@ -275,7 +342,7 @@ impl Figure {
 
     /// All numbers that are drawn on the scale of this figure.
     pub(crate) fn scale(&self) -> Option<scale::Scale> {
-        let ends = self.rows.iter().filter_map(|row| row.cell.ends());
+        let ends = self.rows.iter().filter(|row| row.gap.is_none()).filter_map(|row| row.cell.ends());
         scale::Scale::over(ends.flat_map(|(low, high)| [low, high]), self.unit.begins_at_zero())
     }
 }

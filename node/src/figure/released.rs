@@ -1,10 +1,12 @@
 //! Figures of a Release: one for each measure that it shows, ours beside the cluster's where we ask for
 //! it. Digits are the Release's own; only the point of a share moves, because people read percent.
 
-use datacoop_policy::derive::{FigureValue, Figures, Status};
+use std::sync::Arc;
+
+use datacoop_policy::derive::{FigureValue, Figures, Status, difference_name};
 use datacoop_policy::question::{BoundQuestion, Measured};
 
-use super::{Cell, Figure, Form, Number, Row, Unit, Who};
+use super::{Cell, Figure, Form, Number, Of, Row, Unit, Who};
 use crate::own::beside::Beside;
 use crate::own::compare::compare;
 use crate::own::people_word;
@@ -200,7 +202,16 @@ impl Released<'_> {
         let (quantiles, others): (Vec<&str>, Vec<&str>) =
             names.into_iter().partition(|name| name.starts_with("quantile "));
         let spread = (!quantiles.is_empty()).then(|| self.spread(&quantiles));
-        let rest = others.iter().enumerate().map(|(n, name)| self.measure(n, name));
+        let is_gap = self.question.question().draft().figure.kind == "gap";
+        let gap_of =
+            |level: &str| Some(difference_name(level)).filter(|gap| is_gap && others.contains(&gap.as_str()));
+        let gaps: Vec<String> = others.iter().filter_map(|name| gap_of(name)).collect();
+        // What a dumbbell draws has no figure of its own.
+        let drawn = others.iter().filter(|name| gaps.iter().all(|gap| gap != *name));
+        let rest = drawn.enumerate().map(|(n, name)| match gap_of(name) {
+            Some(gap) => self.dumbbell(n, name, &gap),
+            None => self.measure(n, name),
+        });
         let mut figures: Vec<Figure> = spread.into_iter().chain(rest).collect();
         // Of the whole Release: said once, below the last.
         if let Some(last) = figures.last_mut() {
@@ -260,6 +271,17 @@ impl Released<'_> {
         }
     }
 
+    /// What a measure's rows are of.
+    fn of(&self, measure: &str) -> Arc<Of> {
+        Arc::new(Of {
+            release: self.query.clone(),
+            question: self.question.question().id().to_owned(),
+            period: self.question.period().to_string(),
+            measure: measure.to_owned(),
+            certificate: self.certificate.clone(),
+        })
+    }
+
     fn key(key: &[(String, String)]) -> Vec<(String, String)> {
         key.iter().map(|(name, value)| key_words(name, value)).collect()
     }
@@ -274,19 +296,82 @@ impl Released<'_> {
         let matrix = self.question.question().draft().figure.kind == "transition";
         let form = if matrix { Form::Matrix } else { Form::IntervalRows };
         let mut figure = self.blank(n, &measure.words(), measure.unit.clone(), form);
+        let of = self.of(name);
         for cell in &self.figures.cells {
             let Some(value) = cell.figures.iter().find(|figure| figure.name == name) else { continue };
             let cluster = measure.cluster(value);
             let ours = self.ours(&cell.key, name).filter(|_| !matrix).map(|one| {
-                let mut row = Row::new(Self::key(&cell.key), Who::Own, measure.ours(one, &cluster));
+                let mut row = Row::new(Self::key(&cell.key), Who::Own, measure.ours(one, &cluster)).of(&of);
                 row.says = measure.says(self.question, one);
                 row
             });
-            figure.rows.push(Row::new(Self::key(&cell.key), Who::Cluster, cluster));
+            figure.rows.push(Row::new(Self::key(&cell.key), Who::Cluster, cluster).of(&of));
             figure.rows.extend(ours);
         }
         self.note_few(&mut figure, name);
         figure
+    }
+
+    /// A level on both sides of a grouping and the gap between them: for each gap that the Release shows.
+    fn dumbbell(&self, n: usize, level: &str, gap: &str) -> Figure {
+        let (sides, between) = (Measure::of(self.question, level), Measure::of(self.question, gap));
+        let mut figure = self.blank(n, &sides.words(), sides.unit.clone(), Form::Dumbbell);
+        let of = [self.of(level), self.of(gap)];
+        let found = |key: &[(String, String)], name: &str| {
+            let cell = self.figures.cells.iter().find(|cell| cell.key == key)?;
+            cell.figures.iter().find(|figure| figure.name == name)
+        };
+        for cell in &self.figures.cells {
+            let Some(value) = cell.figures.iter().find(|figure| figure.name == gap) else { continue };
+            let Some((across, [first, second])) = self.sides(&cell.key) else { continue };
+            // What the sides differ in stands last.
+            let words = |key: &[(String, String)]| {
+                let mut words = Self::key(key);
+                words[across..].rotate_left(1);
+                words
+            };
+            let parts = [(&first, &sides, level, &of[0]), (&second, &sides, level, &of[0])];
+            let parts = parts.into_iter().chain([(&cell.key, &between, gap, &of[1])]);
+            let (mut theirs, mut ours) = (vec![], vec![]);
+            for (at, (key, measure, name, of)) in parts.enumerate() {
+                let is_gap = at == 2;
+                let value = if is_gap { Some(value) } else { found(key, name) };
+                let cluster = value.map_or(Cell::Missing, |value| measure.cluster(value));
+                let as_row = |who: Who, cell: Cell| {
+                    let row = Row::new(words(key), who, cell).of(of);
+                    if is_gap { row.as_gap(measure.unit.clone()) } else { row }
+                };
+                if let Some(one) = self.ours(key, name) {
+                    let mut row = as_row(Who::Own, measure.ours(one, &cluster));
+                    if is_gap {
+                        row.says = measure.says(self.question, one);
+                    }
+                    ours.push(row);
+                }
+                theirs.push(as_row(Who::Cluster, cluster));
+            }
+            figure.rows.extend(theirs);
+            if ours.len() == 3 {
+                figure.rows.extend(ours);
+            }
+        }
+        self.note_few(&mut figure, level);
+        figure
+    }
+
+    /// Which part of a difference's key is the difference, and the cells on both sides of it.
+    fn sides(&self, key: &[(String, String)]) -> Option<(usize, [Vec<(String, String)>; 2])> {
+        let is_cell = |(name, value): &(String, String)| {
+            self.question.groupings().iter().any(|by| by.name == *name && by.cells.contains(value))
+        };
+        let at = key.iter().position(|part| !is_cell(part))?;
+        let (first, second) = key[at].1.split_once(" minus ")?;
+        let side = |value: &str| {
+            let mut side = key.to_vec();
+            value.clone_into(&mut side[at].1);
+            side
+        };
+        Some((at, [side(first), side(second)]))
     }
 
     /// Quantiles stand together: as a spread where there is one group, else as rows.
@@ -305,8 +390,9 @@ impl Released<'_> {
                 let key = || Self::key(&cell.key).into_iter().chain([("Part".to_owned(), words.clone())]);
                 let cluster = measure.cluster(value);
                 let ours = self.ours(&cell.key, &value.name).map(|one| measure.ours(one, &cluster));
-                figure.rows.push(Row::new(key(), Who::Cluster, cluster));
-                figure.rows.extend(ours.map(|cell| Row::new(key(), Who::Own, cell)));
+                let of = self.of(&value.name);
+                figure.rows.push(Row::new(key(), Who::Cluster, cluster).of(&of));
+                figure.rows.extend(ours.map(|cell| Row::new(key(), Who::Own, cell).of(&of)));
             }
         }
         figure

@@ -11,6 +11,9 @@ use super::{Cell, Row, Who};
 
 /// Height of a row's drawing, px: two bars and a mark of 10 px with air.
 const ROW_HEIGHT: u32 = 26;
+/// Height of a pair's drawing, px, and where its two sides stand in it.
+const DUMBBELL_HEIGHT: u32 = 44;
+const DUMBBELL_LANES: [u32; 2] = [13, 31];
 /// Height of a series, px.
 const SERIES_HEIGHT: u32 = 220;
 /// What of a series' width lies left of its plot, percent: labels of the scale.
@@ -71,6 +74,40 @@ pub(super) fn row(scale: &Scale, row: &Row) -> Markup {
                     x2=(pct(scale.at(value.value() + noise.value()))) y1="50%" y2="50%" {}
             }
             @if let Some(value) = row.cell.value() { (mark(row.who, scale.at(value.value()), "50%")) }
+        }
+    }
+}
+
+/// Two sides on one scale, the first above the second, joined from mark to mark.
+pub(super) fn dumbbell(scale: &Scale, first: &Row, second: &Row) -> Markup {
+    let class = if first.who == Who::Own { "own" } else { "cluster" };
+    let sides = [(first, DUMBBELL_LANES[0], ""), (second, DUMBBELL_LANES[1], " hollow")];
+    let place = |row: &Row| row.cell.value().map(|value| pct(scale.at(value.value())));
+    html! {
+        svg class="marks" aria-hidden="true" focusable="false" width="100%" height=(DUMBBELL_HEIGHT) {
+            @for (at, _) in scale.ticks() { line class="grid" x1=(pct(scale.at(at))) x2=(pct(scale.at(at))) y1="0" y2="100%" {} }
+            @for (row, y, _) in &sides {
+                @if let Some((low, high)) = row.cell.ends() {
+                    line class={ "chance " (class) } x1=(pct(scale.at(low))) x2=(pct(scale.at(high))) y1=(y) y2=(y) {}
+                }
+                @if let Cell::Estimated { value, noise, .. } = &row.cell {
+                    line class="noise" x1=(pct(scale.at(value.value() - noise.value())))
+                        x2=(pct(scale.at(value.value() + noise.value()))) y1=(y) y2=(y) {}
+                }
+            }
+            @if let (Some(x1), Some(x2)) = (place(first), place(second)) {
+                line class="join" x1=(x1) x2=(x2) y1=(DUMBBELL_LANES[0]) y2=(DUMBBELL_LANES[1]) {}
+            }
+            @for (row, y, hollow) in &sides {
+                @if let Some(value) = row.cell.value() {
+                    svg x=(pct(scale.at(value.value()))) y=(y) overflow="visible" {
+                        @match row.who {
+                            Who::Own => path class={ "own" (hollow) } d="M0 -6.5 L6.5 0 L0 6.5 L-6.5 0 Z" {},
+                            Who::Cluster | Who::Plain => circle class={ "cluster" (hollow) } r="5" {},
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -98,6 +98,7 @@ impl Figure {
             Form::Meter => lines.push(self.meter_line(terminal)),
             Form::Matrix => lines.extend(self.matrix_lines()),
             Form::IntervalRows
+            | Form::Dumbbell
             | Form::Strip { .. }
             | Form::SeriesBand { .. }
             | Form::Multiples
@@ -126,14 +127,15 @@ impl Figure {
             lines.push(format!("  {}  {first}{}{last}", " ".repeat(width), " ".repeat(gap)));
         }
         for (row, name) in self.rows.iter().zip(&names) {
-            let drawn = scale.as_ref().map_or_else(String::new, |scale| drawing(scale, row, terminal));
+            let scale = scale.as_ref().filter(|_| row.gap.is_none());
+            let drawn = scale.map_or_else(String::new, |scale| drawing(scale, row, terminal));
             let exact =
                 if matches!(row.cell, Cell::Exact { .. }) && row.who == Who::Own { "exact, " } else { "" };
             lines.push(format!(
                 "  {}  {}  {exact}{}",
                 column(name, width),
                 column(&drawn, DRAWN),
-                self.said(&row.cell)
+                self.said(row)
             ));
             if !row.says.is_empty() {
                 lines.push(format!("  {}  {}", " ".repeat(width), row.says));
@@ -192,7 +194,7 @@ impl Figure {
         let bar: String =
             parts.iter().zip(signs).map(|(part, sign)| sign.to_string().repeat(wide(*part))).collect();
         let words: Vec<String> =
-            self.rows.iter().map(|row| format!("{} {}", plain(&row.label()), self.said(&row.cell))).collect();
+            self.rows.iter().map(|row| format!("{} {}", plain(&row.label()), self.said(row))).collect();
         format!("  {}  {}", column(&bar, DRAWN), words.join(", "))
     }
 }

@@ -77,6 +77,62 @@ pub fn recent_periods(kind: &str, dated: bool, today: Day, most: usize) -> Vec<(
     found
 }
 
+/// Periods of one kind looked for between two releases, at most: a decade of half-terms.
+const BETWEEN_MAX: usize = 60;
+
+/// The whole periods of a kind after one day and before another, in order. Of days those on which schools are open.
+pub fn whole_between(kind: &str, dated: bool, after: Day, before: Day) -> Vec<Period> {
+    let (mut found, mut until) = (vec![], before);
+    for _ in 0..BETWEEN_MAX {
+        let (period, _) = match dated {
+            true => default_period(kind, true, until),
+            // The year that the day before is in.
+            false => default_period(kind, false, Day(until.0 - 1)),
+        };
+        if period.first() <= after || period.last() >= until {
+            break;
+        }
+        // Day 0 was a Thursday, so days 2 and 3 were a weekend.
+        if kind != "day" || !matches!(period.first().0.rem_euclid(7), 2 | 3) {
+            found.push(period);
+        }
+        until = period.first();
+    }
+    found.reverse();
+    found
+}
+
+/// A period in as few letters as still tell it from its neighbours: `Sep-Oct 2026`, `7-11 Sep 2026`, `2025/26`.
+pub fn short(period: Period) -> String {
+    let (first, last) = (period.first(), period.last());
+    let words = |day: Day| {
+        let text = day_words(day);
+        let mut parts = text.split(' ').map(str::to_owned);
+        let (day, month) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        (day, month.chars().take(3).collect::<String>(), parts.next().unwrap_or_default())
+    };
+    let ((first_day, first_month, first_year), (last_day, last_month, last_year)) =
+        (words(first), words(last));
+    let days = last.0 - first.0 + 1;
+    if days > TERM_DAYS {
+        return period.year().to_string();
+    }
+    let year = if first_year == last_year { String::new() } else { format!(" {first_year}") };
+    match (days, first_month == last_month) {
+        (1, _) => format!("{first_day} {first_month} {first_year}"),
+        (2..WHOLE_MONTHS_DAYS, false) => {
+            format!("{first_day} {first_month}{year}-{last_day} {last_month} {last_year}")
+        }
+        (_, true) => format!("{first_day}-{last_day} {first_month} {first_year}"),
+        (_, false) => format!("{first_month}{year}-{last_month} {last_year}"),
+    }
+}
+
+/// No term is longer.
+const TERM_DAYS: i64 = 180;
+/// From so many days on, two months name a period: no other of its kind begins in the one and ends in the other.
+const WHOLE_MONTHS_DAYS: i64 = 28;
+
 fn last_of(list: &[Named], today: Day) -> (Period, String) {
     let (year, ..) = today.civil();
     let dated = (year - 1..=year).flat_map(|year| {
@@ -121,6 +177,25 @@ pub fn example_params(question: &Question, period: Period) -> BTreeMap<String, S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn periods_between_two_are_whole_and_in_order() {
+        let between = |kind: &str, dated: bool, after: &str, before: &str| {
+            let found = whole_between(kind, dated, Day::parse(after).unwrap(), Day::parse(before).unwrap());
+            found.into_iter().map(short).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(between("half_term", true, "2025-10-30", "2026-01-01"), "Nov-Dec 2025");
+        assert_eq!(between("half_term", true, "2025-12-23", "2026-01-01"), "");
+        assert_eq!(
+            between("half_term", true, "2026-03-31", "2026-11-01"),
+            "Apr-May 2026, May-Jul 2026, Sep-Oct 2026"
+        );
+        assert_eq!(between("day", true, "2026-11-05", "2026-11-11"), "6 Nov 2026, 9 Nov 2026, 10 Nov 2026");
+        assert_eq!(between("week", true, "2026-11-08", "2026-11-23"), "9-15 Nov 2026, 16-22 Nov 2026");
+        assert_eq!(between("year", false, "2023-08-31", "2025-09-01"), "2023/24, 2024/25");
+        assert_eq!(between("term", true, "2020-12-23", "2021-09-01"), "Jan-Mar 2021, Apr-Jul 2021");
+        assert!(whole_between("day", true, Day(0), Day(20_000)).len() <= BETWEEN_MAX);
+    }
 
     fn check(kind: &str, today: &str, expected: &str) {
         let (period, _) = default_period(kind, true, Day::parse(today).unwrap());

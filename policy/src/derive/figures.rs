@@ -129,7 +129,7 @@ pub(super) fn gap(
 }
 
 /// What the difference of two figures of this name is called: of rates it is in percentage points.
-pub(super) fn difference_name(level: &str) -> String {
+pub fn difference_name(level: &str) -> String {
     match level.split_once(' ') {
         Some((_, measure)) => format!("difference {measure}"),
         None if level == "rate" => "rate difference".to_owned(),

@@ -22,6 +22,7 @@ use crate::question::{BoundQuestion, Figure};
 
 pub use estimate::COUNT_MIN;
 pub use expect::{Answerable, Cure, Expected, Forecast, expected, expected_chance, expected_noise};
+pub use figures::difference_name;
 
 /// In billionths: what rounding alone makes of a figure without noise. Chance rounds no such figure.
 const EXACT_NOISE_MAX: i128 = 10_000;
