@@ -6,18 +6,13 @@
 //! trusted curator with its theory.
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use datacoop::driver::{AskReply, Node};
-use datacoop::pretend::{found, start};
-use datacoop_policy::query::{Assumptions, Mode};
+use datacoop::driver::Node;
 use datacoop_policy::question::QuestionDraft;
-use datacoop_policy::{Day, Period, PrivacyLoss, Span, Time};
-use datacoop_protocol::entry::{Body, Lay, QueryBody};
-use datacoop_protocol::fold::question_value;
-use datacoop_protocol::member::port::Event;
+use datacoop_protocol::entry::Body;
+use datacoop_tests::pretending::{nodes, nth_day, round};
 
 /// Each round costs this; enough for `ROUNDS` of them within a year's floor.
 const RHO_NANO: u64 = 5_000_000;
@@ -40,51 +35,18 @@ fn vocabulary() -> String {
 fn question() -> QuestionDraft {
     let cells = |n: usize| (0..n).map(|i| format!("\"v{i}\"")).collect::<Vec<_>>().join(", ");
     let text = format!(
-        "id = \"grid\"\nversion = 1\ntitle = \"How many in each cell?\"\nvocabulary = \"grid/1\"\nfigure = {{ kind = \"count\", of = \"n\" }}\nloss = 5_000_000\nmatters = \"20\"\nmeasure = [{{ name = \"n\", sql = \"1\", clamp = [0, 1], resolution = 1 }}]\nby = [{{ column = \"a\", cells = [{}] }}, {{ column = \"b\", cells = [{}] }}]\n",
+        "id = \"grid\"\nversion = 1\ntitle = \"How many in each cell?\"\nvocabulary = \"grid/1\"\nfigure = {{ kind = \"count\", of = \"n\" }}\nloss = {RHO_NANO}\nmatters = \"20\"\nmeasure = [{{ name = \"n\", sql = \"1\", clamp = [0, 1], resolution = 1 }}]\nby = [{{ column = \"a\", cells = [{}] }}, {{ column = \"b\", cells = [{}] }}]\n",
         cells(20),
         cells(10)
     );
     QuestionDraft::from_toml(&text).unwrap()
 }
 
-async fn round(nodes: &[Node], number: usize) -> (Duration, Vec<f64>, f64) {
-    let asker = nodes.last().unwrap().handle();
-    let charter = asker.view(|member| member.fold().charter().hash()).await.unwrap();
-    // Another period each time: the same one would be answered from the stored release.
-    let year = datacoop::clock::now().day().academic_year();
-    let first = Day::from_civil(year.0, 9, 1).unwrap();
-    let period = Period::new(first, Day(first.0 + i64::try_from(number).unwrap())).unwrap();
-    let now = Time::from_seconds(datacoop::clock::now().seconds());
-    let body = QueryBody {
-        question: question_value(&question()).unwrap(),
-        params: BTreeMap::new(),
-        period,
-        vocabulary: "grid/1".into(),
-        purpose: "demo".into(),
-        lay: Lay::default(),
-        loss: PrivacyLoss::from_nano(RHO_NANO),
-        mode: Mode::Secure,
-        assumed: Assumptions::FLOOR,
-        min_roster: 5,
-        join_by: now + Span::from_seconds(30),
-        contribute_by: now + Span::from_seconds(60),
-        close_by: now + Span::from_seconds(90),
-        charter,
-        supersedes: None,
-        cosigners: vec![],
-        delegation: None,
-    };
-    let mut events = asker.events();
+async fn measured_round(nodes: &[Node], number: usize) -> (Duration, Vec<f64>, f64) {
     let began = Instant::now();
-    let AskReply::Asked(id) = asker.ask(body).await.unwrap() else { panic!("not asked") };
-    loop {
-        match events.recv().await {
-            Ok(Event::Released(done)) if done == id => break,
-            Ok(Event::Aborted(_, code)) => panic!("aborted: {code}"),
-            _ => {}
-        }
-    }
+    let id = round(nodes, &question(), nth_day(number)).await;
     let took = began.elapsed();
+    let asker = nodes.last().unwrap().handle();
     // Nobody has data: the sums are noise alone.
     let (noise, theory) = asker
         .view(move |member| {
@@ -118,18 +80,10 @@ fn disk(folder: &std::path::Path) -> (u128, u128) {
 
 async fn measure(members: usize) {
     let dir = tempfile::tempdir().unwrap();
-    let named: Vec<(String, u64)> = (0..members).map(|n| (format!("School {n}"), 1_300)).collect();
-    let cast = found(dir.path(), &[vocabulary()], &named).unwrap();
-    for member in &cast {
-        // An empty table declares the dataset.
-        let vocabulary = datacoop_policy::vocabulary::Vocabulary::from_toml(&vocabulary()).unwrap();
-        let table = member.table_path(&vocabulary);
-        datacoop::engine::TableWriter::create(&table, &vocabulary).unwrap().finish().unwrap();
-    }
-    let nodes = start(&cast, None).await.unwrap();
+    let nodes = nodes(dir.path(), &vocabulary(), members, 1_300).await;
     let (mut times, mut squares, mut count, mut theory) = (vec![], 0.0, 0, 0.0);
     for number in 0..=ROUNDS {
-        let (took, noise, expected) = round(&nodes, number).await;
+        let (took, noise, expected) = measured_round(&nodes, number).await;
         if number > 0 {
             times.push(took);
         }

@@ -18,6 +18,7 @@ pub mod matrix;
 pub mod noise;
 pub mod numbers;
 pub mod pages;
+pub mod pretending;
 pub mod probe;
 pub mod renyi;
 pub mod report;
