@@ -10,6 +10,7 @@ use datacoop_protocol::fold::{Fold, Log};
 use datacoop_protocol::log::cosignature::policy_text;
 use datacoop_protocol::log::proof::TlogProof;
 use datacoop_protocol::member::Member;
+use datacoop_protocol::rounds::Ending;
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
@@ -261,7 +262,7 @@ fn act_said(fold: &Fold, leaf: QueryId, act: &Act) -> String {
             let query = fold
                 .rounds()
                 .values()
-                .find(|round| round.released().is_some_and(|(logged, _)| logged.at == *release));
+                .find(|round| matches!(round.ending(), Some(Ending::Released(at)) if at == release));
             let what = query.map_or_else(|| of(release), |round| title(fold, &round.id));
             match receipt {
                 None => format!("handed the result of {what} to somebody outside"),

@@ -37,11 +37,11 @@ const NAME_BYTES_MAX: usize = 64;
 pub enum Scope {
     /// See what members see: releases, logs, the charter.
     Read,
-    /// See our own exact figures beside releases.
+    /// See our own exact figures beside releases, and import data files.
     Own,
     /// Ask the members: spends the privacy budget.
     Ask,
-    /// Decline questions.
+    /// Decline questions, and start audits.
     Admin,
 }
 

@@ -625,7 +625,7 @@ fn named_answer(fold: &Fold, query: &Query) -> Option<Answer> {
 /// The Query whose Release supersedes that of this round, if one does.
 pub fn superseded_by(fold: &Fold, round: &Round) -> Option<QueryId> {
     let names_it = |other: &Arc<Round>| {
-        other.released().is_some() && other.query().is_some_and(|query| query.supersedes == Some(round.id))
+        other.query().is_some_and(|query| query.supersedes == Some(round.id)) && other.released().is_some()
     };
     round.released().filter(|_| fold.rounds().values().any(names_it))?;
     let answer = answer(fold, round.query()?)?;

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use datacoop_tests::pages::{Browser, check_page};
-use datacoop_tests::{Coop, json};
+use datacoop_tests::{Coop, json, wait_for};
 use serde_json::Value;
 
 const MEMBERS: usize = 5;
@@ -63,26 +63,86 @@ fn check_strangers(browser: &Browser) {
     assert_eq!(browser.post("/enter", &long).code, 413);
 }
 
-/// Every number that a page shows of a release is the command line's, digit by digit.
+/// The numbers of a text, in order, as JSON has them.
+fn numbers_in(text: &str) -> Vec<String> {
+    let text = text.replace('\u{2212}', "-");
+    let apart = text.split(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-')));
+    apart.filter(|part| part.contains(|c: char| c.is_ascii_digit())).map(str::to_owned).collect()
+}
+
+/// What a page's tables of figures say, a line a number: the value, then its range or its chance.
+fn numbers_of(page: &str) -> Vec<Vec<String>> {
+    let cells = page.split("class=\"value\" data-label=\"Figure\">").skip(1);
+    let lines = cells.map(|cell| {
+        let (value, rest) = cell.split_once("</td>").unwrap();
+        let range = rest.split_once('>').unwrap().1.split_once("</td>").unwrap().0;
+        [numbers_in(value), numbers_in(range)].concat()
+    });
+    lines.collect()
+}
+
+/// Every number that a page shows of a release is the command line's, digit by digit and one for one, and so is every
+/// number of its Certificate: which is compared with what all of them were made of.
 fn check_numbers(coop: &Coop, page: &str, id: &str) {
     let told = json(&coop.ok(0, &["results", id, "--ours", "--json"]));
-    let mut checked = 0;
+    let figures = told["figures"].as_array().unwrap().iter();
+    let rows = figures.flat_map(|figure| figure["rows"].as_array().unwrap());
+    let fields = |row: &Value| -> Vec<String> {
+        let names: &[&str] =
+            if row["status"] == "estimated" { &["value", "low", "high"] } else { &["value", "chance"] };
+        let counts = row["measure"] == "count";
+        // Nobody is counted below zero.
+        let shown =
+            |text: &str| if counts && text.starts_with('-') { "0".to_owned() } else { text.to_owned() };
+        names.iter().filter_map(|name| row[*name].as_str().map(shown)).collect()
+    };
+    let expected: Vec<Vec<String>> = rows.map(fields).filter(|fields| !fields.is_empty()).collect();
+    assert!(expected.len() >= 6, "{told:#}");
+    assert_eq!(numbers_of(page), expected, "{page}");
+    check_certificate(coop, id);
+}
+
+/// What a Certificate says of each figure is what `results --json` says.
+fn check_certificate(coop: &Coop, id: &str) {
+    let file = coop.path("release.dcert");
+    let file = file.to_str().unwrap();
+    wait_for("witnesses", || coop.run(0, &["certificate", id, "-o", file]).status.success());
+    let text = std::fs::read_to_string(file).unwrap();
+    let certified: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("figure: ")).collect();
+    let told = json(&coop.ok(0, &["results", id, "--json"]));
+    let mut expected = vec![];
+    for cell in told["release"]["cells"].as_array().unwrap() {
+        let key = cell["key"].as_object().unwrap().iter();
+        let key: Vec<String> =
+            key.map(|(name, value)| format!("{name}={}", value.as_str().unwrap())).collect();
+        let key = if key.is_empty() { "all".to_owned() } else { key.join(" ") };
+        for figure in cell["figures"].as_array().unwrap() {
+            let of = |name: &str| figure[name].as_str().unwrap_or_default();
+            expected.push(match of("status") {
+                "suppressed" => format!("{key}, {}: suppressed, too few or too noisy", of("name")),
+                _ => format!(
+                    "{key}, {}: {}, likely range (95 %) {} to {}, noise {}{}",
+                    of("name"),
+                    of("value"),
+                    of("low"),
+                    of("high"),
+                    of("noise"),
+                    figure["chance"].as_str().map_or_else(String::new, |chance| format!(", chance {chance}"))
+                ),
+            });
+        }
+    }
+    assert!(expected.len() >= 2, "{told:#}");
+    assert_eq!(certified, expected, "{text}");
+    // Of the figures that page, CSV and JSON show, each is one of those: only the point of a share moves.
+    let raw: Vec<String> =
+        expected.iter().flat_map(|line| numbers_in(line.split_once(": ").unwrap().1)).collect();
     for row in
         told["figures"].as_array().unwrap().iter().flat_map(|figure| figure["rows"].as_array().unwrap())
     {
-        for field in ["value", "low", "high"] {
-            let Some(number) = row[field].as_str() else { continue };
-            let shown = number.replace('-', "\u{2212}");
-            let shown = if row["status"] == "estimated" && number.starts_with('-') && page.contains(">0<") {
-                "0".into()
-            } else {
-                shown
-            };
-            assert!(page.contains(&shown), "{field} {number} of {row} is not on the page");
-            checked += 1;
-        }
+        let Some(value) = row["value"].as_str().filter(|_| row["unit"] != "percent") else { continue };
+        assert!(raw.iter().any(|number| number == value), "{value} is not in the Certificate: {raw:?}");
     }
-    assert!(checked >= 6, "{told:#}");
 }
 
 #[test]
@@ -125,7 +185,11 @@ fn pages_show_what_the_command_line_shows_and_to_nobody_else() {
     }
     assert!(check_page(&browser, &format!("/results/{id}/pack")).contains("How it was done"));
     let csv = browser.get(&format!("/results/{id}/figures.csv"));
-    assert!(csv.body.starts_with("figure,group,whose") && !csv.body.contains(",own,"), "{}", csv.body);
+    assert!(
+        csv.body.starts_with("release,question,period,group,measure,") && !csv.body.contains(",own,"),
+        "{}",
+        csv.body
+    );
 
     let style = result.split("href=\"/assets/").nth(1).unwrap().split('"').next().unwrap();
     assert_eq!(browser.get(&format!("/assets/{style}")).code, 200);

@@ -2,6 +2,9 @@
 //! By raw requests. Source: UI section 8.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::{Read as _, Write as _};
+
+use datacoop::engine::parquet_rows;
 use datacoop_tests::pages::{Answer, Browser};
 use datacoop_tests::{Coop, json, wait_for};
 use serde_json::Value;
@@ -17,6 +20,18 @@ impl Program<'_> {
         let (host, token) = (&self.browser.address, &self.token);
         self.browser.raw(&format!(
             "{verb} /api/v1{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n{more}Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        ))
+    }
+
+    /// Sends a file with how it is to be read.
+    fn import(&self, query: &str, how: &str, name: &str, text: &str) -> Answer {
+        let (host, token) = (&self.browser.address, &self.token);
+        let body = format!(
+            "--edge\r\nContent-Disposition: form-data; name=\"how\"\r\n\r\n{how}\r\n--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n{text}\r\n--edge--\r\n"
+        );
+        self.browser.raw(&format!(
+            "POST /api/v1/imports{query} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nContent-Type: multipart/form-data; boundary=edge\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
         ))
     }
@@ -49,7 +64,7 @@ fn check_description(program: &Program<'_>) {
             routes += usize::from(described);
         }
     }
-    assert!(routes >= 20, "{document:#}");
+    assert!(routes >= 23, "{document:#}");
     for path in ["/", "/rows", "/queries/00000000/rows", "/openapi", "/../enter"] {
         assert_eq!(program.send("GET", path, "", "").code, 404, "{path}");
     }
@@ -66,9 +81,18 @@ fn check_who(coop: &Coop, program: &Program<'_>, browser: &Browser) {
         program.token
     );
     assert_eq!(browser.raw(&evil).code, 421);
-    for (verb, path) in
-        [("POST", "/queries"), ("POST", "/queries/00000000/refuse"), ("GET", "/releases/00000000/own")]
-    {
+    let evil = evil.replace("GET /api/v1/status", "POST /api/v1/imports");
+    assert_eq!(browser.raw(&evil).code, 421);
+    let long = program.send("POST", "/plan", "", &" ".repeat(1024 * 1024));
+    assert_eq!(long.code, 413, "{}", long.body);
+    for (verb, path) in [
+        ("POST", "/queries"),
+        ("POST", "/queries/00000000/refuse"),
+        ("GET", "/releases/00000000/own"),
+        ("POST", "/imports"),
+        ("POST", "/imports?dry_run"),
+        ("POST", "/audit"),
+    ] {
         let answer = program.send(verb, path, "Idempotency-Key: k\r\n", "{}");
         assert!(answer.code == 403 && answer.body.contains("lacks the scope"), "{path}: {}", answer.body);
     }
@@ -97,12 +121,107 @@ fn a_program_reads_plans_and_asks_once_and_no_more_than_its_token_says() {
     assert_eq!(reader.get("/releases")["releases"], serde_json::json!([]));
     assert!(reader.get("/ledger")["accounts"].is_array());
     check_asking(&coop, &reader, &asker);
-    assert_eq!(reader.get("/audit")["result"], "pass");
+    check_audit(&reader, &asker);
+    check_imports(&coop, &asker);
+    check_streams(&mut coop, &reader, &asker);
 
     coop.ok(0, &["token", "revoke", &id, "--yes"]);
     assert_eq!(reader.send("GET", "/status", "", "").code, 401, "taken back");
     coop.fails(0, &["token", "revoke", &id, "--yes"], 2, "there is no token");
     coop.fails(0, &["token", "new", "--scope", "root"], 2, "there is no scope `root`");
+}
+
+/// None yet is an answer; one that was started is found later, by whoever may read.
+fn check_audit(reader: &Program<'_>, asker: &Program<'_>) {
+    assert_eq!(reader.get("/audit")["state"], "never");
+    let started = asker.send("POST", "/audit", "", "");
+    assert!(started.code == 202 && started.body.contains("\"running\""), "{}", started.body);
+    wait_for("the audit", || reader.get("/audit")["state"] == "done");
+    let found = reader.get("/audit");
+    assert_eq!(
+        (&found["result"], &found["audit"]["schema"]),
+        (&"pass".into(), &"datacoop.audit/1".into()),
+        "{found:#}"
+    );
+}
+
+/// A program imports as a person does: a look writes nothing, and what comes back is the same.
+fn check_imports(coop: &Coop, asker: &Program<'_>) {
+    let how = "{\"vocabulary\":\"exam/1\"}";
+    let text = format!("school,sex,result\n{}S,X,3\n", "S,F,1\nS,M,2\n".repeat(10));
+    let text = text.as_str();
+    let look = asker.import("?dry_run", how, "new.csv", text);
+    let looked: Value = serde_json::from_str(&look.body).unwrap();
+    assert_eq!(
+        (&looked["outcome"], &looked["rows_kept"], &looked["rows_refused"]),
+        (&"looked".into(), &20.into(), &1.into()),
+        "{looked:#}"
+    );
+    let done = asker.import("", how, "new.csv", text);
+    let done: Value = serde_json::from_str(&done.body).unwrap();
+    assert_eq!((&done["outcome"], &done["restart_needed"]), (&"imported".into(), &false.into()), "{done:#}");
+    for field in ["rows_read", "rows_kept", "rows_refused", "refused_by_kind", "problems", "columns_absent"] {
+        assert_eq!(done[field], looked[field], "{field}");
+    }
+    let again = asker.import("", how, "new.csv", text);
+    assert!(again.body.contains("\"unchanged\""), "{}", again.body);
+    for (how, name, text, said) in [
+        ("{}", "new.csv", text, "vocabulary"),
+        ("{\"vocabulary\":\"exam/1\",\"rows\":true}", "new.csv", text, "is not understood"),
+        ("{\"vocabulary\":\"no-such/1\"}", "new.csv", text, "no-such"),
+        (how, "new.csv", "", "the file is empty"),
+        (how, "", text, "the part `file` is missing"),
+        (how, "new.csv", "a,b\n1,2\n", "column"),
+    ] {
+        let answer = asker.import("", how, name, text);
+        assert!(answer.code == 422 && answer.body.contains(said), "{said}: {} {}", answer.code, answer.body);
+    }
+    let left: Vec<_> = std::fs::read_dir(coop.node(0).join("run/uploads")).unwrap().collect();
+    assert!(left.is_empty(), "what was brought is erased: {left:?}");
+}
+
+/// The events of a round, and no more streams than there may be.
+fn check_streams(coop: &mut Coop, reader: &Program<'_>, asker: &Program<'_>) {
+    let rounds = reader.get("/queries");
+    let over = rounds["queries"][0]["query"].as_str().unwrap();
+    let told = reader.send("GET", &format!("/queries/{over}/events"), "", "");
+    assert_eq!(told.header("content-type"), Some("text/event-stream"));
+    for (event, times) in [("verdict", 5), ("stage", 1), ("end", 1)] {
+        assert_eq!(told.body.matches(&format!("event: {event}\n")).count(), times, "{event}: {}", told.body);
+    }
+    assert!(
+        told.body.contains("\"verdict\":\"yes\"") && told.body.contains("\"released\":true"),
+        "{}",
+        told.body
+    );
+    assert!(!told.body.contains("\"cells\""), "no figure: {}", told.body);
+    assert_eq!(reader.send("GET", "/queries/ffffffff/events", "", "").code, 422);
+
+    // One is asleep, so a round stays open.
+    coop.kill(4);
+    let expires = coop.status(0)["charter"]["expires"].as_str().unwrap().to_owned();
+    let year = expires[..4].parse::<i64>().unwrap() - if expires[5..7] >= *"09" { 1 } else { 2 };
+    let request = serde_json::json!({ "toml": datacoop_tests::QUESTION, "period": format!("{year}-09-02..{year}-09-03"),
+                                      "purpose": "exams", "window": "60s" });
+    let asked = asker.send("POST", "/queries", "Idempotency-Key: open\r\n", &request.to_string());
+    let asked: Value = serde_json::from_str(&asked.body).unwrap();
+    let path = format!("/api/v1/queries/{}/events", asked["query"].as_str().unwrap());
+    let open = || {
+        let mut stream = std::net::TcpStream::connect(&reader.browser.address).unwrap();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\r\n",
+            reader.browser.address, reader.token
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        (String::from_utf8_lossy(&head[9..]).into_owned(), stream)
+    };
+    let mut streams: Vec<_> = (0..16).map(|_| open()).collect();
+    assert!(streams.iter().all(|(code, _)| code == "200"));
+    assert_eq!(open().0, "429", "one more than there may be");
+    drop(streams.pop());
+    wait_for("a place, once one is gone", || open().0 == "200");
 }
 
 fn check_asking(coop: &Coop, reader: &Program<'_>, asker: &Program<'_>) {
@@ -141,7 +260,31 @@ fn check_asking(coop: &Coop, reader: &Program<'_>, asker: &Program<'_>) {
     let release = reader.get(&format!("/releases/{query}"));
     assert_eq!(release["release"]["accepted"], 5);
     let csv = reader.send("GET", &format!("/releases/{query}.csv"), "", "");
-    assert!(csv.body.starts_with("figure,group,whose") && !csv.body.contains(",own,"), "{}", csv.body);
+    assert!(
+        csv.body.starts_with("release,question,period,group,measure,") && !csv.body.contains(",own,"),
+        "{}",
+        csv.body
+    );
+    let parquet = reader.send("GET", &format!("/releases/{query}.parquet"), "", "");
+    assert_eq!((parquet.code, parquet.header("content-type")), (200, Some("application/vnd.apache.parquet")));
+    assert!(parquet.body.starts_with("PAR1") && parquet.body.ends_with("PAR1"));
+    assert_eq!(reader.send("GET", &format!("/releases/{query}.xls"), "", "").code, 422);
+    let file = coop.path("release.parquet");
+    coop.ok(0, &["results", &query, "-o", file.to_str().unwrap()]);
+    let (header, rows) = parquet_rows(&file).unwrap();
+    assert_eq!(header[..5], ["release", "question", "period", "group", "measure"], "{header:?}");
+    let rows: Vec<Vec<String>> = rows.map(Result::unwrap).collect();
+    let figures = release["figures"].as_array().unwrap().iter();
+    let shown: Vec<&Value> = figures.flat_map(|figure| figure["rows"].as_array().unwrap()).collect();
+    assert_eq!(rows.len(), shown.len());
+    for (row, shown) in rows.iter().zip(shown) {
+        assert_eq!(row[0], query);
+        for (at, field) in [(5, "value"), (6, "low"), (7, "high"), (8, "noise")] {
+            let number = |text: &str| text.parse::<f64>().ok();
+            assert_eq!(number(&row[at]), shown[field].as_str().and_then(number), "{field} of {row:?}");
+        }
+    }
+    coop.fails(0, &["ask", "--question", "mean.toml", "--yes", "-o", "x.xls"], 2, "ends in none of");
     let own = asker.get(&format!("/releases/{query}/own"));
     assert_eq!(own["with_own"], true, "{own:#}");
     assert_eq!(reader.send("GET", &format!("/releases/{query}/own"), "", "").code, 403);

@@ -99,23 +99,6 @@ pub(crate) async fn audit(handle: &Handle, remembered: Option<Audited>) -> Resul
     audited.map_err(|error| CommandError::failed(error.to_string()))
 }
 
-/// Does work that one at a time does, to its end even if nobody waits for it any more: a thread at work is not called
-/// back, and whoever asks and hangs up again and again would have one more at work each time.
-///
-/// Returns `None` if somebody else is at it.
-pub(crate) async fn alone<T: Send + 'static>(
-    auditing: &Auditing,
-    work: impl Future<Output = Result<T, CommandError>> + Send + 'static,
-) -> Option<Result<T, CommandError>> {
-    let held = Arc::clone(auditing).try_lock_owned().ok()?;
-    let done = tokio::spawn(async move {
-        let found = work.await;
-        drop(held);
-        found
-    });
-    Some(done.await.unwrap_or_else(|error| Err(CommandError::failed(error.to_string()))))
-}
-
 /// Every log as the node holds it, taken between two inputs: proofs take long, and a node that
 /// checked them there would answer nobody meanwhile.
 struct Held {
@@ -343,22 +326,4 @@ pub async fn open_log_server(handle: Handle, address: SocketAddr) -> Result<LogS
         CommandError::failed(format!("logs are not served at {address}: {error}"))
             .hint("name an address of this computer and a free port, such as 127.0.0.1:8090")
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn an_audit_whose_asker_hung_up_keeps_the_next_waiting_until_it_ends() {
-        let auditing = Auditing::default();
-        let (end, ends) = tokio::sync::oneshot::channel::<()>();
-        let first = alone(&auditing, async move { Ok(ends.await.is_ok()) });
-        // Its asker hangs up.
-        tokio::time::timeout(std::time::Duration::from_millis(20), first).await.unwrap_err();
-        assert!(alone(&auditing, async { Ok(()) }).await.is_none(), "two audits at once");
-        end.send(()).unwrap();
-        drop(auditing.lock().await);
-        assert!(alone(&auditing, async { Ok(()) }).await.is_some_and(|done| done.is_ok()));
-    }
 }

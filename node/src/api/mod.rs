@@ -8,6 +8,7 @@ pub mod asking;
 pub mod logs;
 pub mod papers;
 pub mod rounds;
+pub(crate) mod series;
 pub(crate) mod v1;
 
 use std::sync::Arc;

@@ -25,8 +25,8 @@ use crate::view::{release_json, round_json, stage};
 
 /// Digits of a query id that must be given: as many as `status` shows.
 const PREFIX_MIN: usize = 8;
-/// Rounds in a list: a year of a busy co-operative.
-const LISTED_MAX: usize = 100;
+/// Rounds in a list: as many as people scroll through.
+pub(crate) const LISTED_MAX: usize = 50;
 
 pub(super) async fn results(State(handle): State<Handle>) -> Answer {
     let released = handle.released();
@@ -179,12 +179,13 @@ fn abort_words(code: &str) -> String {
     words.to_owned()
 }
 
-/// Rounds under way and over, the newest first: for a list.
-pub(crate) fn listed(member: &Member, now: Time) -> Vec<Value> {
+/// Rounds under way and over, the newest first: how many there are, and of them [`LISTED_MAX`] from this one on.
+pub(crate) fn listed(member: &Member, now: Time, from: usize) -> (usize, Vec<Value>) {
     let rounds = member.fold().rounds().values();
     let mut asked: Vec<_> = rounds.filter_map(|round| Some((round.asked()?.time, round))).collect();
     asked.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-    asked.into_iter().take(LISTED_MAX).map(|(_, round)| summary(member, round, now)).collect()
+    let shown = asked.iter().skip(from).take(LISTED_MAX);
+    (asked.len(), shown.map(|(_, round)| summary(member, round, now)).collect())
 }
 
 /// What a release follows from; whoever may compare it with rows of ours reads those itself.
@@ -201,18 +202,14 @@ pub(super) async fn basis(State(handle): State<Handle>, Path(id): Path<String>) 
     Ok(Json(json))
 }
 
-/// A Release with what it follows from, read. Errors: no such query here, or it has no Release.
-pub(crate) async fn basis_of(handle: &Handle, id: String) -> Result<(BasisText, Basis), CommandError> {
+/// A Release as programs read it, with what it follows from. Errors: no such query here, or it has no Release.
+pub(crate) async fn basis_of(handle: &Handle, id: String) -> Result<(Value, Basis), CommandError> {
     let found = handle.view(move |member| {
         let round = find_round(member.fold(), &id)?;
         let none = || CommandError::usage(format!("this question has no release: {}", stage(&round)));
-        BasisText::of(member, &round).ok_or_else(none)
+        release_json(member.fold(), &round).zip(Basis::of(member, &round)).ok_or_else(none)
     });
-    let text = found.await.ok_or_else(stopped)??;
-    let home = handle.home().clone();
-    let read = tokio::task::spawn_blocking(move || text.read(&home).map(|basis| (text, basis)));
-    let read = read.await.map_err(|error| CommandError::failed(error.to_string()))?;
-    read.map_err(CommandError::failed)
+    found.await.ok_or_else(stopped)?
 }
 
 /// The round of a query id, or of the only one that begins like this.

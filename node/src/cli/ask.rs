@@ -14,7 +14,7 @@ use super::demo::{parse_params, parse_period, read};
 use super::means::{factor_text, loss_text};
 use super::node::{confirm, home_of};
 use super::questions::{compile_sql, figures_text, find, known_vocabularies, vocabulary_of, words_text};
-use super::results::Told;
+use super::results::{Told, form_of, save};
 use super::show::{lot_text, plain, plain_lines};
 use super::{Common, Printed, Progress};
 use crate::api::asking::{AskRequest, AskTerms};
@@ -96,6 +96,9 @@ pub(super) struct AskArgs {
     /// How long to follow; the round goes on anyway
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_time)]
     wait: Duration,
+    /// Also save the figures, once they are released (.csv, .parquet, .json, .html)
+    #[arg(short, long, value_name = "FILE", conflicts_with = "plan")]
+    output: Option<PathBuf>,
 }
 
 pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
@@ -175,6 +178,8 @@ fn parse_narrowings(given: &[String]) -> Result<BTreeMap<String, Vec<String>>, C
 pub(super) fn ask(common: &Common, args: &AskArgs) -> Result<Printed, CommandError> {
     // A command that needs a node says so before it says anything else.
     let home = if args.plan { Home::new(&common.node) } else { home_of(common)? };
+    // A file that cannot be written so is refused before anything is spent.
+    args.output.as_deref().map(form_of).transpose()?;
     let wanted = wanted(common, args)?;
     if args.plan && !home.exists() {
         return plan_without_node(args, &wanted, "no node here");
@@ -216,7 +221,7 @@ pub(super) fn ask(common: &Common, args: &AskArgs) -> Result<Printed, CommandErr
         }
         // A stored answer costs nothing, and a refused question is not worth a yes.
         if let Some(id) = plan["answered"].as_str() {
-            return follow(common, &client, &home, id, args.wait);
+            return follow(common, &client, &home, id, args);
         }
         if let Some(rule) = plan["refused"]["rule"].as_str() {
             let text = plan["refused"]["text"].as_str().unwrap_or("refused").to_owned();
@@ -231,7 +236,7 @@ pub(super) fn ask(common: &Common, args: &AskArgs) -> Result<Printed, CommandErr
         confirm(common, "Ask the members, at this cost to each")?;
         let asked = client.post(&home, "queries", &request)?;
         let id = asked["query"].as_str().unwrap_or("").to_owned();
-        follow(common, &client, &home, &id, args.wait)
+        follow(common, &client, &home, &id, args)
     })
 }
 
@@ -364,10 +369,10 @@ fn follow(
     client: &Client,
     home: &Home,
     id: &str,
-    wait: Duration,
+    args: &AskArgs,
 ) -> Result<Printed, CommandError> {
     let progress = Progress::new(common);
-    let deadline = Instant::now() + wait;
+    let deadline = Instant::now() + args.wait;
     loop {
         let seen = client.get(home, &format!("queries/{id}"))?;
         let stage = seen["stage"].as_str().unwrap_or("").to_owned();
@@ -375,7 +380,9 @@ fn follow(
         if stage == "released" {
             progress.done();
             let told = Told::get(client, home, id)?;
-            let text = told.release_text(&told.figures(), common);
+            let figures = told.figures();
+            args.output.as_deref().map_or(Ok(()), |file| save(&figures, file, false))?;
+            let text = told.release_text(&figures, common);
             let json = json!({ "schema": "datacoop.release/1", "demo": false, "release": seen["release"] });
             return Ok(Printed::new(json, text));
         }

@@ -1,6 +1,6 @@
 //! `datacoop results`: releases that this node holds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -11,8 +11,9 @@ use super::own::{beside_json, exact_text, given_json, given_text, like_json, lik
 use super::show::{lot_text, plain};
 use super::{Common, Printed};
 use crate::client::Client;
+use crate::engine::parquet_of;
 use crate::error::CommandError;
-use crate::figure::{Figure, RANGE_NOTE, Terminal, csv_of, page_of};
+use crate::figure::{COLUMNS, Figure, NUMBERS, RANGE_NOTE, Terminal, csv_of, lines_of, page_of};
 use crate::home::Home;
 use crate::own::basis::{Basis, BasisText};
 use crate::own::beside::beside;
@@ -32,7 +33,7 @@ pub(super) struct ResultsArgs {
     /// A figure of ours that others printed, such as english=9.42: check it; repeat for more
     #[arg(long, value_name = "NAME=VALUE", requires = "like_ours")]
     given: Vec<Given>,
-    /// Also save the figures (.csv, .json, .html)
+    /// Also save the figures (.csv, .parquet, .json, .html)
     #[arg(short, long, value_name = "FILE", requires = "query")]
     output: Option<PathBuf>,
     /// Leave our own exact figures in what is saved
@@ -128,7 +129,7 @@ async fn own(common: &Common, home: &Home, query: &str, args: &ResultsArgs) -> R
         text += &format!("\n{}", figures_text(&figures, common.terminal()));
         json["ours"] = beside_json(&all);
         json["figures"] = all_json(&figures);
-        save(&figures, args)?;
+        save_asked(&figures, args)?;
     }
     if args.like_ours {
         let likes = like_ours(basis, &ours).map_err(|error| CommandError::usage(error.to_string()))?;
@@ -157,7 +158,7 @@ fn held(common: &Common, home: &Home, args: &ResultsArgs) -> Result<Printed, Com
             let told = Told::get(&client, home, id)?;
             let figures = told.figures();
             seen["figures"] = all_json(&figures);
-            save(&figures, args)?;
+            save_asked(&figures, args)?;
             return Ok(Printed::new(seen, told.release_text(&figures, common)));
         }
         let json = client.get(home, "results")?;
@@ -173,20 +174,45 @@ fn held(common: &Common, home: &Home, args: &ResultsArgs) -> Result<Printed, Com
     })
 }
 
-/// Writes figures to the file that was asked for, in the form its name says.
+/// Writes figures to the file that was asked for, if one was.
+fn save_asked(figures: &[Figure], args: &ResultsArgs) -> Result<(), CommandError> {
+    args.output.as_deref().map_or(Ok(()), |file| save(figures, file, args.with_own))
+}
+
+/// Writes figures to a file, in the form its name says.
 ///
 /// Errors: another ending, or the file cannot be written.
-fn save(figures: &[Figure], args: &ResultsArgs) -> Result<(), CommandError> {
-    let Some(file) = &args.output else { return Ok(()) };
-    let text = match file.extension().and_then(|ending| ending.to_str()) {
-        Some("csv") => csv_of(figures, args.with_own),
-        Some("json") => format!("{:#}\n", all_json(figures)),
-        Some("html") => page_of(figures),
-        _ => {
-            let error =
-                CommandError::usage(format!("`{}` ends in none of .csv, .json, .html", file.display()));
-            return Err(error.hint("name the form by the file's ending: -o result.csv"));
+pub(super) fn save(figures: &[Figure], file: &Path, with_own: bool) -> Result<(), CommandError> {
+    let failed = |error: &dyn std::fmt::Display| CommandError::failed(format!("{}: {error}", file.display()));
+    let bytes = match form_of(file)? {
+        SavedAs::Csv => csv_of(figures, with_own).into_bytes(),
+        SavedAs::Parquet => {
+            parquet_of(&COLUMNS, &NUMBERS, &lines_of(figures, with_own)).map_err(|error| failed(&error))?
         }
+        SavedAs::Json => format!("{:#}\n", all_json(figures)).into_bytes(),
+        SavedAs::Html => page_of(figures).into_bytes(),
     };
-    std::fs::write(file, text).map_err(|error| CommandError::failed(format!("{}: {error}", file.display())))
+    std::fs::write(file, bytes).map_err(|error| failed(&error))
+}
+
+/// How figures are saved.
+pub(super) enum SavedAs {
+    Csv,
+    Parquet,
+    Json,
+    Html,
+}
+
+/// What a file's name says. Errors: nothing that is known.
+pub(super) fn form_of(file: &Path) -> Result<SavedAs, CommandError> {
+    match file.extension().and_then(|ending| ending.to_str()) {
+        Some("csv") => Ok(SavedAs::Csv),
+        Some("parquet") => Ok(SavedAs::Parquet),
+        Some("json") => Ok(SavedAs::Json),
+        Some("html") => Ok(SavedAs::Html),
+        _ => {
+            let text = format!("`{}` ends in none of .csv, .parquet, .json, .html", file.display());
+            Err(CommandError::usage(text).hint("name the form by the file's ending: -o result.csv"))
+        }
+    }
 }

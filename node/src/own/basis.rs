@@ -46,6 +46,29 @@ pub struct BasisText {
 }
 
 impl Basis {
+    /// Of a round; `None` unless it was released.
+    pub fn of(member: &Member, round: &Round) -> Option<Self> {
+        let (fold, me) = (member.fold(), member.me());
+        let (plan, (_, released)) = (round.plan()?, round.released()?);
+        Some(Self {
+            me: me.clone(),
+            counts_us: released.accepted.contains(me),
+            question: plan.query.question.clone(),
+            purpose: plan.query.purpose.clone(),
+            asked: plan.query.at.day(),
+            noise: NoiseScale { noise_std: plan.noise.noise_std, doublings: plan.noise.doublings },
+            accepted: u32::try_from(released.accepted.len()).ok()?,
+            roster: plan.members.len(),
+            query: round.id.to_string(),
+            certificate: match is_witnessed(member, round) {
+                true => round.id.to_string().get(..16)?.to_owned(),
+                false => "not yet witnessed".into(),
+            },
+            demo: fold.charter_of(&plan.query.charter).fields().demo,
+            sums: released.sums,
+        })
+    }
+
     /// The figures of the Release, and of ours beside it where they are given.
     pub fn figures(&self, own: &[Beside]) -> Vec<Figure> {
         let released = derive(&self.question, &self.noise, self.accepted, &self.sums);
@@ -95,33 +118,28 @@ pub struct Basis {
 impl BasisText {
     /// Of a round; `None` unless it was released.
     pub fn of(member: &Member, round: &Round) -> Option<Self> {
-        let (fold, me) = (member.fold(), member.me());
-        let plan = round.plan()?;
-        let charter = fold.charter_of(&plan.query.charter);
-        let (_, released) = round.released()?;
-        let question = &plan.query.question;
+        let basis = Basis::of(member, round)?;
+        let charter = member.fold().charter_of(&round.plan()?.query.charter);
+        let question = &basis.question;
         let (vocabulary, _) = charter.vocabulary(question.question().vocabulary().name())?;
         Some(Self {
             schema: "datacoop.basis/1".into(),
-            demo: charter.fields().demo,
-            me: MemberIdText(me.clone()),
-            counts_us: released.accepted.contains(me),
+            demo: basis.demo,
+            me: MemberIdText(basis.me),
+            counts_us: basis.counts_us,
             question: question.question().draft().clone(),
             vocabulary: vocabulary.to_string(),
             params: question.params().clone(),
             period: question.period().to_string(),
-            purpose: plan.query.purpose.clone(),
-            asked: plan.query.at.day().to_string(),
-            noise_std: plan.noise.noise_std,
-            doublings: plan.noise.doublings,
-            accepted: u32::try_from(released.accepted.len()).ok()?,
-            roster: plan.members.len(),
-            certificate: match is_witnessed(member, round) {
-                true => round.id.to_string().get(..16)?.to_owned(),
-                false => "not yet witnessed".into(),
-            },
-            sums: released.sums,
-            release: release_json(fold, round)?,
+            purpose: basis.purpose,
+            asked: basis.asked.to_string(),
+            noise_std: basis.noise.noise_std,
+            doublings: basis.noise.doublings,
+            accepted: basis.accepted,
+            roster: basis.roster,
+            certificate: basis.certificate,
+            sums: basis.sums,
+            release: release_json(member.fold(), round)?,
         })
     }
 

@@ -249,7 +249,9 @@ pub async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) 
     let Some(host) = door.host(request.headers()).map(str::to_owned) else {
         return StatusCode::MISDIRECTED_REQUEST.into_response();
     };
-    let time = if request.uri().path().starts_with("/data/files") { FILE_TIME } else { ANSWER_TIME };
+    let brings_file =
+        ["/data/files", "/api/v1/imports"].iter().any(|path| request.uri().path().starts_with(path));
+    let time = if brings_file { FILE_TIME } else { ANSWER_TIME };
     let answer = tokio::time::timeout(time, admit(&door, &host, request, next)).await;
     let mut response = answer.unwrap_or_else(|_| {
         (StatusCode::SERVICE_UNAVAILABLE, "This took too long. Try again.").into_response()

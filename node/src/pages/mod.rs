@@ -16,6 +16,7 @@ mod kept;
 mod leave;
 mod log;
 mod members;
+mod part;
 mod privacy;
 mod recipients;
 mod register;
@@ -40,6 +41,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use datacoop_protocol::bounds::LAY_BYTES_MAX;
+use datacoop_protocol::member::Member;
 use maud::html;
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -47,18 +49,18 @@ use tokio::sync::Notify;
 use tower_service::Service as _;
 
 pub(crate) use ask::openings_json;
+pub(crate) use data::{Desk, import_sent, upload_limit};
 
 use crate::api::logs::{Auditing, LogServers};
 use crate::api::{stopped, v1};
 use crate::cli::store_error;
 use crate::driver::Handle;
 use crate::error::CommandError;
-use crate::figure::gallery::gallery;
+use crate::figure::gallery::named_gallery;
 use crate::folder::{StoreError, at, make_dir};
 use crate::home::Home;
-use crate::view::status_json;
 use crate::{clock, disk, passphrase};
-use data::{Desk, Uploads};
+use data::Uploads;
 use door::{Door, guard};
 use frame::{Frame, Lock, PLACES, outside, stylesheet};
 use kept::Kept;
@@ -378,6 +380,7 @@ fn router(shared: Shared) -> Router {
         .route("/results/{id}/figures.csv", get(results::csv))
         .route("/results/{id}/recipients", post(recipients::write_down))
         .route("/results/{id}/receipt", get(recipients::receipt))
+        .route("/results/{id}/figures.parquet", get(results::parquet))
         .route("/privacy", get(privacy::privacy))
         .route("/log", get(log::log))
         .route("/log/check", post(log::check))
@@ -393,10 +396,16 @@ fn router(shared: Shared) -> Router {
         .merge(settings::routes())
         .route("/help/figures", get(figures))
         .route(glossary::HERE, get(glossary::words))
-        .nest("/api/v1", v1::router(shared.handle.clone(), shared.asking.clone(), shared.auditing.clone()))
+        .nest("/api/v1", api_router(&shared))
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .with_state(shared)
+}
+
+/// What programs come through, sharing with the pages what is done once at a time.
+fn api_router(shared: &Shared) -> Router<Shared> {
+    let (asking, auditing) = (shared.asking.clone(), shared.auditing.clone());
+    v1::router(shared.handle.clone(), asking, auditing, Desk::from_ref(shared))
 }
 
 /// A form with people's own words is longer.
@@ -404,22 +413,25 @@ fn long_forms() -> DefaultBodyLimit {
     DefaultBodyLimit::max(WORDS_BYTES_MAX)
 }
 
+/// Whether the data are made up, and how the node is. On every page, so nothing here grows with the logs.
+fn state_of(member: &Member) -> (bool, String) {
+    let charter = member.fold().charter_at(member.me(), clock::now());
+    let (connected, others) = (member.connected().count(), charter.members().len().saturating_sub(1));
+    let state = match (member.starting(), member.settings().limits.is_some()) {
+        (Some(waits), _) => words::sentence(&waits),
+        (None, false) => "Answers nothing: limits.toml is missing or cannot be read".to_owned(),
+        (None, true) => format!("Running, connected to {connected} of {others} other members"),
+    };
+    (charter.fields().demo, state)
+}
+
 /// What stands around a page, as the node is now.
 async fn frame_of(handle: &Handle) -> Frame {
     let config = handle.home().config();
-    let status = handle.view(|member| status_json(member, clock::now())).await.unwrap_or_default();
-    let connected = status["connected"].as_array().map_or(0, Vec::len);
-    let others = status["members"].as_u64().unwrap_or(1).saturating_sub(1);
-    let state = match status["starting"].as_bool() {
-        Some(true) => "Starting: asking other members how far our log is".to_owned(),
-        _ if status["answers"] == false => {
-            "Answers nothing: limits.toml is missing or cannot be read".to_owned()
-        }
-        _ => format!("Running, connected to {connected} of {others} other members"),
-    };
+    let (demo, state) = handle.view(state_of).await.unwrap_or_else(|| (false, "Stopping".to_owned()));
     Frame {
         name: config.map_or_else(|_| "This node".to_owned(), |config| config.name),
-        demo: status["demo"] == true,
+        demo,
         state,
         sample: handle.is_sample(),
         lock: match (handle.waives_passphrase(), passphrase::is_set(handle.home())) {
@@ -505,7 +517,7 @@ async fn figures(State(handle): State<Handle>) -> Response {
     let body = html! {
         p { "One figure of every kind, of made-up numbers. Every mark also stands as a number beside it or below." }
         p { (crate::figure::RANGE_NOTE) }
-        @for figure in gallery() { (figure.html()) }
+        @for (name, figure) in named_gallery() { h2 { (name) } (figure.html()) }
     };
     frame_of(&handle).await.page("/help/figures", "How to read our figures", &body)
 }

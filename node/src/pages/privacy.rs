@@ -1,22 +1,29 @@
 //! The privacy budget in points: used, promised, left, and what used it.
 
-use axum::extract::State;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
 use axum::response::Response;
 use datacoop_policy::ledger::Account;
 use datacoop_policy::limits::{Layer, Limits};
-use datacoop_policy::{Day, PrivacyLoss};
+use datacoop_policy::query::Query as AskedQuery;
+use datacoop_policy::{Day, Period, PrivacyLoss, QueryId};
 use datacoop_protocol::member::Member;
 use maud::html;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::glossary::words_here;
-use super::words::days;
+use super::part::Part;
+use super::words::{days, said};
 use super::{frame_of, stopped};
 use crate::clock;
 use crate::driver::Handle;
 use crate::figure::{Cell, Figure, Form, Number, Row, Unit, Who};
 use crate::html::day_words;
-use crate::view::{first_day, release_json, year_limit};
+use crate::loss::Reading;
+use crate::view::{first_day, year_limit};
 
 /// One point, in billionths of rho. The usual year, rho 0.25, is 100 of them.
 const POINT: u64 = 2_500_000;
@@ -124,41 +131,65 @@ fn limits(member: &Member) -> Vec<(&'static str, String)> {
     all
 }
 
-pub(super) async fn privacy(State(handle): State<Handle>) -> Response {
+/// What a released answer used of the budget.
+struct Used {
+    id: QueryId,
+    title: String,
+    period: Period,
+    points: u64,
+    loss: PrivacyLoss,
+}
+
+/// Released answers, the newest first.
+fn used(member: &Member, released: &[(QueryId, String)], from: usize) -> (Part, Vec<Used>) {
+    let queries = released.iter().filter_map(|(id, _)| member.fold().round(id)?.query());
+    let mut queries: Vec<&Arc<AskedQuery>> = queries.collect();
+    queries.sort_by_key(|query| std::cmp::Reverse(query.at));
+    let part = Part::of(queries.len(), from);
+    let shown = queries[part.range()].iter().map(|query| Used {
+        id: query.id,
+        title: query.question.question().title().to_owned(),
+        period: query.period(),
+        points: points_used(query.loss),
+        loss: query.loss,
+    });
+    (part, shown.collect())
+}
+
+/// How many of the newest answers to pass over.
+#[derive(Deserialize)]
+pub(super) struct From {
+    #[serde(default)]
+    from: usize,
+}
+
+pub(super) async fn privacy(State(handle): State<Handle>, Query(From { from }): Query<From>) -> Response {
     let frame = frame_of(&handle).await;
     let released = handle.released();
-    let seen = handle.view(move |member| {
-        let rounds = released.iter().filter_map(|(id, _)| member.fold().round(id));
-        let list = rounds.filter_map(|round| {
-            let cost = points_used(round.query()?.loss);
-            Some((round.query()?.at, release_json(member.fold(), round)?, cost))
-        });
-        let mut list: Vec<_> = list.collect();
-        list.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
-        let list: Vec<(Value, u64)> =
-            list.into_iter().map(|(_, release, points)| (release, points)).collect();
-        (meters(member), list, limits(member))
-    });
-    let Some((meters, list, limits)) = seen.await else { return frame.error("/privacy", &stopped()) };
-    let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let seen = handle.view(move |member| (meters(member), used(member, &released, from), limits(member)));
+    let Some((meters, (part, list), limits)) = seen.await else { return frame.error("/privacy", &stopped()) };
+    // What each loss comes to is worked out once: most answers cost the same.
+    let losses: BTreeSet<PrivacyLoss> = list.iter().map(|used| used.loss).collect();
+    let readings: Vec<Value> = losses.into_iter().map(|loss| Reading::of(loss).json()).collect();
     let body = html! {
         p { "Every answer tells a little about everybody in it. This node counts how much, person by person at worst, and stops." }
         @if meters.is_empty() { p { "Nothing has been spent yet." } }
         @for figure in &meters { (figure.html()) }
         @if !list.is_empty() {
             table class="plain" {
-                caption { "What used it" }
+                caption { "What used it, the newest first" @if part.is_cut() { ": " (part.words()) " of " (part.all()) } }
                 thead { tr { th scope="col" { "Question" } th scope="col" { "Period" } th scope="col" { "Points" } } }
                 tbody {
-                    @for (release, points) in &list {
+                    @for Used { id, title, period, points, .. } in &list {
                         tr {
-                            td { a href={ "/results/" (words(&release["query"])) } { (words(&release["title"])) } }
-                            td { (days(&words(&release["period"]))) }
+                            td { a href={ "/results/" (id) } { (title) } }
+                            td { (days(&period.to_string())) }
                             td { (points) }
                         }
                     }
                 }
             }
+            (part.links("/privacy"))
         }
         h2 { "Limits, and who set each" }
         dl class="pairs" id="limits" { @for (name, value) in &limits { dt { (name) } dd { (value) } } }
@@ -168,8 +199,8 @@ pub(super) async fn privacy(State(handle): State<Handle>) -> Response {
         details {
             summary { "Details" }
             p { "One point is zCDP rho 0.0025, so a year of rho 0.25 is 100 points. What was used rounds up, what is left rounds down." }
-            @for (release, _) in &list {
-                p { (words(&release["title"])) ", " (days(&words(&release["period"]))) ": rho " (words(&release["loss"]["rho"]).trim_end_matches('0').trim_end_matches('.')) ", epsilon " (words(&release["loss"]["epsilon"])) " at delta " (words(&release["loss"]["delta"])) "." }
+            @for reading in &readings {
+                p { "An answer of rho " (said(&reading["rho"]).trim_end_matches('0').trim_end_matches('.')) ": epsilon " (said(&reading["epsilon"])) " at delta " (said(&reading["delta"])) "." }
             }
         }
         (words_here(&["privacy-budget", "privacy-noise", "release"]))

@@ -5,25 +5,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use datacoop_policy::QueryId;
+use datacoop_policy::{Period, QueryId};
 use datacoop_protocol::member::Member;
 use datacoop_protocol::rounds::Round;
+use datacoop_protocol::standing::superseded_by;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::frame::encoded;
 use super::glossary::words_here;
+use super::part::Part;
 use super::words::{days, points, said};
 use super::{Shared, frame_of, stopped};
 use crate::api::rounds::basis_of;
+use crate::api::series::series_of;
 use crate::cli::{factor_text, meaning_text};
 use crate::driver::Handle;
-use crate::figure::{Figure, RANGE_NOTE, csv_of};
+use crate::engine::parquet_of;
+use crate::error::CommandError;
+use crate::figure::{COLUMNS, Figure, NUMBERS, RANGE_NOTE, csv_of, lines_of};
 use crate::loss::points_of;
 use crate::own::beside::Beside;
 use crate::questions::{THEMES, named};
-use crate::view::release_json;
 
 /// Which releases somebody wants to see.
 #[derive(Default, Deserialize)]
@@ -34,13 +38,22 @@ pub(super) struct Sought {
     theme: String,
     #[serde(default)]
     purpose: String,
+    /// How many of the newest to pass over.
+    #[serde(default)]
+    from: usize,
 }
 
-/// A release in the list, with what it is found by.
+/// A release in the list, with what it is found by. Nothing is derived from its sums: only its own page does that.
+#[derive(Clone)]
 struct Line {
-    release: Value,
+    id: QueryId,
+    title: String,
+    period: Period,
+    counted: usize,
+    roster: usize,
     year: String,
     theme: &'static str,
+    purpose: String,
     purpose_title: String,
 }
 
@@ -48,61 +61,97 @@ struct Line {
 const OWN: &str = "own";
 
 fn line(member: &Member, round: &Round) -> Option<Line> {
-    let (fold, query) = (member.fold(), round.query()?);
-    let charter = fold.charter_of(&query.charter);
-    let known = named(query.question.question().id());
+    let (plan, (_, sums)) = (round.plan()?, round.released()?);
+    let query = &plan.query;
+    let charter = member.fold().charter_of(&query.charter);
+    let question = query.question.question();
     Some(Line {
-        release: release_json(fold, round)?,
+        id: round.id,
+        title: question.title().to_owned(),
+        period: query.period(),
+        counted: sums.accepted.len(),
+        roster: plan.members.len(),
         year: query.period().year().to_string(),
-        theme: known.map_or(OWN, |known| known.about.theme.as_str()),
+        theme: named(question.id()).map_or(OWN, |known| known.about.theme.as_str()),
+        purpose: query.purpose.clone(),
         purpose_title: charter
             .purpose(&query.purpose)
             .map_or_else(|| query.purpose.clone(), |it| it.title.clone()),
     })
 }
 
-pub(super) async fn list(State(handle): State<Handle>, Query(sought): Query<Sought>) -> Response {
-    let frame = frame_of(&handle).await;
-    let released = handle.released();
-    let list = handle.view(move |member| {
-        let rounds = released.iter().filter_map(|(id, _)| member.fold().round(id));
-        let mut list: Vec<_> =
-            rounds.filter_map(|round| Some((round.query()?.at, line(member, round)?))).collect();
-        list.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        list.into_iter().map(|(_, line)| line).collect::<Vec<Line>>()
-    });
-    let Some(list) = list.await else { return frame.error("/results", &stopped()) };
+/// The releases here, and which of those that are shown were superseded.
+struct Listed {
+    all: Vec<Line>,
+    part: Part,
+    shown: Vec<(Line, bool)>,
+}
+
+fn listed(member: &Member, released: &[(QueryId, String)], sought: &Sought) -> Listed {
+    let rounds = released.iter().filter_map(|(id, _)| member.fold().round(id));
+    let mut all: Vec<_> =
+        rounds.filter_map(|round| Some((round.query()?.at, line(member, round)?))).collect();
+    all.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    let all: Vec<Line> = all.into_iter().map(|(_, line)| line).collect();
     let fits = |wanted: &str, is: &str| wanted.is_empty() || wanted == is;
-    let shown: Vec<&Line> = list
+    let fitting: Vec<&Line> = all
         .iter()
         .filter(|line| {
             fits(&sought.year, &line.year)
                 && fits(&sought.theme, line.theme)
-                && fits(&sought.purpose, said(&line.release["purpose"]))
+                && fits(&sought.purpose, &line.purpose)
         })
         .collect();
+    let part = Part::of(fitting.len(), sought.from);
+    let shown = fitting[part.range()].iter().map(|line| {
+        let superseded = member.fold().round(&line.id).and_then(|round| superseded_by(member.fold(), round));
+        ((*line).clone(), superseded.is_some())
+    });
+    Listed { shown: shown.collect(), part, all }
+}
+
+pub(super) async fn list(State(handle): State<Handle>, Query(sought): Query<Sought>) -> Response {
+    let frame = frame_of(&handle).await;
+    let released = handle.released();
+    let seen = handle.view(move |member| (listed(member, &released, &sought), sought));
+    let Some((Listed { all, part, shown }, sought)) = seen.await else {
+        return frame.error("/results", &stopped());
+    };
     let body = html! {
-        @if list.is_empty() {
+        @if all.is_empty() {
             p { "Nothing has been released yet." }
             p { a class="button" href="/ask" { "Ask a question" } }
         } @else {
-            (filters(&list, &sought))
-            p role="status" { @if shown.is_empty() { "Nothing released for this choice." } @else if shown.len() == 1 { "1 release" } @else { (shown.len()) " releases" } }
+            (filters(&all, &sought))
+            p role="status" {
+                @match part.all() {
+                    0 => "Nothing released for this choice.",
+                    1 => "1 release",
+                    all => { (all) " releases" @if part.is_cut() { ", of which " (part.words()) } },
+                }
+            }
         }
         ul class="list" id="releases" {
-            @for Line { release, purpose_title, .. } in &shown {
+            @for (line, superseded) in &shown {
                 li {
-                    a href={ "/results/" (said(&release["query"])) } { (said(&release["title"])) }
+                    a href={ "/results/" (line.id) } { (line.title) }
                     p class="meta" {
-                        (days(said(&release["period"]))) ", "
-                        (release["accepted"]) " of " (release["roster"]) " members counted, for \"" (purpose_title) "\""
-                        @if release["superseded_by"].is_string() { ", superseded" }
+                        (days(&line.period.to_string())) ", "
+                        (line.counted) " of " (line.roster) " members counted, for \"" (line.purpose_title) "\""
+                        @if *superseded { ", superseded" }
                     }
                 }
             }
         }
+        (part.links(&here(&sought)))
     };
     frame.page("/results", "Results", &body)
+}
+
+/// The list's address with the choice that was made, to which a place in it is added.
+fn here(sought: &Sought) -> String {
+    let (year, theme, purpose) = (encoded(&sought.year), encoded(&sought.theme), encoded(&sought.purpose));
+    format!("/results?year={year}&theme={theme}&purpose={purpose}")
 }
 
 /// By year, theme and purpose, as far as there is something to choose.
@@ -115,7 +164,7 @@ fn filters(list: &[Line], sought: &Sought) -> Markup {
         .map(|line| (line.theme, titles(line.theme).unwrap_or("Written by members here")))
         .collect();
     let purposes: BTreeMap<&str, &str> =
-        list.iter().map(|line| (said(&line.release["purpose"]), line.purpose_title.as_str())).collect();
+        list.iter().map(|line| (line.purpose.as_str(), line.purpose_title.as_str())).collect();
     let choices = [
         ("year", "School year", years.into_iter().rev().collect::<Vec<_>>(), &sought.year),
         ("theme", "Theme", themes.into_iter().collect(), &sought.theme),
@@ -142,14 +191,17 @@ fn filters(list: &[Line], sought: &Sought) -> Markup {
 pub(super) async fn one(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
     let handle = shared.handle;
     let frame = frame_of(&handle).await;
-    let (text, basis) = match basis_of(&handle, id).await {
+    let (release, basis) = match basis_of(&handle, id).await {
         Ok(read) => read,
         Err(error) => return frame.error("/results", &error),
     };
     let own = shared.counted.beside(&handle, &basis).await;
     let figures = basis.figures(&own);
-    let release = &text.release;
-    let names = Names::of(&handle, release).await;
+    let names = Names::of(&handle, &release).await;
+    let series = match series_of(&handle, basis.query.clone()).await {
+        Ok(series) => series,
+        Err(error) => return frame.error("/results", &error),
+    };
     let query = release["query"].as_str().unwrap_or_default();
     let outside = super::recipients::of(&handle, query).await;
     let body = html! {
@@ -163,14 +215,19 @@ pub(super) async fn one(State(shared): State<Shared>, Path(id): Path<String>) ->
         } @else {
             p { "Ours are exact, were counted here, and are neither sent nor logged. Do not publish them beside the release." }
         }
-        (about(release, &names))
+        @if !series.is_empty() {
+            h2 { "Over time" }
+            @for figure in &series { (figure.html()) }
+        }
+        (about(&release, &names))
         p class="no-print" {
             a href={ "/results/" (query) "/pack" } { "Print the governors' page" } " \u{b7} "
             a href={ "/results/" (query) "/figures.csv" } { "Save the numbers (CSV)" } " \u{b7} "
+            a href={ "/results/" (query) "/figures.parquet" } { "as Parquet" } " \u{b7} "
             "Certificate: " code { "datacoop certificate " (query.get(..8).unwrap_or_default()) }
         }
         (super::recipients::section(query, &outside))
-        (correction(release))
+        (correction(&release))
         (words_here(&["cluster", "privacy-noise", "ordinary-chance", "likely-range", "exact", "certificate"]))
     };
     let title = figures.first().map_or("Release", |figure| figure.title.as_str());
@@ -260,15 +317,14 @@ fn about(release: &Value, names: &Names) -> Markup {
 pub(super) async fn pack(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
     let handle = shared.handle;
     let frame = frame_of(&handle).await;
-    let (text, basis) = match basis_of(&handle, id).await {
+    let (release, basis) = match basis_of(&handle, id).await {
         Ok(read) => read,
         Err(error) => return frame.error("/results", &error),
     };
     let own = shared.counted.beside(&handle, &basis).await;
     let own: Vec<Beside> = own.iter().filter(|one| !one.is_few()).cloned().collect();
     let figures = basis.figures(&own);
-    let release = &text.release;
-    let names = Names::of(&handle, release).await;
+    let names = Names::of(&handle, &release).await;
     let body = html! {
         p class="no-print" { "Print this page with your browser, to paper or as a PDF." }
         h2 { "What was found" }
@@ -280,7 +336,7 @@ pub(super) async fn pack(State(shared): State<Shared>, Path(id): Path<String>) -
                 "Each member counted its own records on its own computer, added privacy noise on purpose, and only the sum over "
                 (release["accepted"]) " members was ever opened. No record left a school."
             }
-            (about(release, &names))
+            (about(&release, &names))
             h2 { "How to check it" }
             p { "Certificate " (figures.first().map_or("", |figure| figure.certificate.as_str())) ". Anybody who knows the co-operative's fingerprint checks it without asking us: " code { "datacoop verify FILE.dcert" } }
             p { (RANGE_NOTE) }
@@ -290,19 +346,36 @@ pub(super) async fn pack(State(shared): State<Shared>, Path(id): Path<String>) -
     frame.page("/results", title, &body)
 }
 
-/// The numbers that every member has; ours stay here.
+/// The numbers that every member has, as CSV; ours stay here.
 pub(super) async fn csv(State(handle): State<Handle>, Path(id): Path<String>) -> Response {
-    match basis_of(&handle, id).await {
-        Ok((_, basis)) => {
-            let figures: Vec<Figure> = basis.figures(&[]);
-            let name =
-                format!("attachment; filename=\"release-{}.csv\"", basis.query.get(..8).unwrap_or("x"));
-            let headers = [
-                (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-                (header::CONTENT_DISPOSITION, name),
-            ];
-            (headers, csv_of(&figures, false)).into_response()
+    saved(&handle, id, "csv", "text/csv; charset=utf-8", |figures| Ok(csv_of(figures, false).into_bytes()))
+        .await
+}
+
+/// The same as Parquet.
+pub(super) async fn parquet(State(handle): State<Handle>, Path(id): Path<String>) -> Response {
+    saved(&handle, id, "parquet", "application/vnd.apache.parquet", |figures| {
+        let bytes = parquet_of(&COLUMNS, &NUMBERS, &lines_of(figures, false));
+        bytes.map_err(|error| CommandError::failed(error.to_string()))
+    })
+    .await
+}
+
+async fn saved(
+    handle: &Handle,
+    id: String,
+    ending: &str,
+    kind: &'static str,
+    write: fn(&[Figure]) -> Result<Vec<u8>, CommandError>,
+) -> Response {
+    let made =
+        basis_of(handle, id).await.and_then(|(_, basis)| Ok((write(&basis.figures(&[]))?, basis.query)));
+    match made {
+        Ok((bytes, query)) => {
+            let name = format!("attachment; filename=\"release-{}.{ending}\"", query.get(..8).unwrap_or("x"));
+            let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)];
+            (headers, bytes).into_response()
         }
-        Err(error) => frame_of(&handle).await.error("/results", &error),
+        Err(error) => frame_of(handle).await.error("/results", &error),
     }
 }

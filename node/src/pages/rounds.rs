@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::frame::{Frame, Mistake};
+use super::part::Part;
 use super::words::{columns, days, items, or_not_said, points, said};
 use super::{frame_of, stopped};
 use crate::api::find_round;
@@ -22,16 +23,26 @@ use crate::staying_out::{self, StayOut};
 
 const HERE: &str = "/rounds";
 
+/// How many of the newest rounds to pass over.
+#[derive(Deserialize)]
+pub(super) struct From {
+    #[serde(default)]
+    from: usize,
+}
+
 /// What waits, what can still be declined, what is under way, what is over.
-pub(super) async fn list(State(handle): State<Handle>) -> Response {
+pub(super) async fn list(State(handle): State<Handle>, Query(From { from }): Query<From>) -> Response {
     let frame = frame_of(&handle).await;
     let inbox = match inbox::seen(&handle).await {
         Ok(inbox) => inbox,
         Err(error) => return frame.error(HERE, &error),
     };
-    let Some(rounds) = handle.view(|member| listed(member, clock::now())).await else {
-        return frame.error(HERE, &stopped());
-    };
+    let seen = handle.view(move |member| {
+        let part = Part::of(member.fold().rounds().len(), from);
+        let (all, rounds) = listed(member, clock::now(), part.from());
+        (Part::of(all, from), rounds)
+    });
+    let Some((part, rounds)) = seen.await else { return frame.error(HERE, &stopped()) };
     let (over, open): (Vec<&Value>, Vec<&Value>) = rounds.iter().partition(|round| round["over"] == true);
     let body = html! {
         (held_back(&inbox))
@@ -54,6 +65,7 @@ pub(super) async fn list(State(handle): State<Handle>) -> Response {
         @if open.is_empty() { p { "No round is open." } }
         (lines(&open))
         @if !over.is_empty() { h2 { "Over" } (lines(&over)) }
+        (part.links(HERE))
     };
     frame.page(HERE, "Rounds", &body)
 }

@@ -114,18 +114,21 @@ fn small(query: &str, figure: Figure) -> Small {
     let mut figure = figure;
     figure.notes.clear();
     let found = figure.rows.iter().filter(|row| rank(row) < 3).min_by_key(|row| rank(row)).cloned();
-    let (says, rank) = match found.filter(|_| figure.form == Form::IntervalRows) {
+    // Of a pair the sides belong to the gap: they differ in what stands last.
+    let apart = usize::from(figure.form == Form::Dumbbell);
+    let group = |row: &Row| row.key[..row.key.len().saturating_sub(apart)].to_vec();
+    let (says, rank) = match found.filter(|_| matches!(figure.form, Form::IntervalRows | Form::Dumbbell)) {
         Some(row) => {
-            figure.rows.retain(|other| other.key == row.key);
+            let of_group: Vec<Row> =
+                figure.rows.iter().filter(|other| group(other) == group(&row)).cloned().collect();
+            figure.rows = of_group;
             // Said once, above the figure.
             figure.rows.iter_mut().for_each(|row| row.says.clear());
             let of = if row.key.is_empty() { String::new() } else { format!("{}. ", row.label()) };
             (format!("{of}{}.", row.says), rank(&row))
         }
         None => {
-            if figure.form == Form::IntervalRows {
-                figure.rows.truncate(ROWS_MAX);
-            }
+            figure = figure.shortened(ROWS_MAX);
             (String::new(), 3)
         }
     };

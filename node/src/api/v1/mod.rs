@@ -4,6 +4,8 @@
 //! One table, [`ROUTES`], makes both the router and its description, so that neither has what the other lacks.
 
 mod asks;
+mod audits;
+mod events;
 mod openapi;
 mod reads;
 
@@ -22,6 +24,7 @@ use serde_json::json;
 
 use super::logs::Auditing;
 use crate::driver::Handle;
+use crate::pages::{Desk, import_sent, upload_limit};
 use crate::tokens::{self, Scope};
 
 /// Longest request: a question's text, three texts for the log, and the rest.
@@ -37,11 +40,17 @@ pub(crate) struct Api {
     auditing: Auditing,
     /// What was asked lately, by key: so that a program that lost an answer asks again without asking twice.
     recent: Arc<tokio::sync::Mutex<VecDeque<asks::Recent>>>,
+    /// A place for each stream of events that may be open.
+    streams: Arc<tokio::sync::Semaphore>,
+    /// What the last audit found.
+    audit: Arc<tokio::sync::Mutex<audits::Audit>>,
+    /// Where files are imported, shared with the pages.
+    desk: Desk,
 }
 
-impl FromRef<Api> for Auditing {
+impl FromRef<Api> for Desk {
     fn from_ref(api: &Api) -> Self {
-        Self::clone(&api.auditing)
+        api.desk.clone()
     }
 }
 
@@ -58,21 +67,33 @@ enum Verb {
     Post,
 }
 
-/// An endpoint: how and where it is asked, by whom, and what it does.
+/// What a request brings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Sends {
+    /// Nothing.
+    Nothing,
+    /// What to ask, as JSON.
+    Asking,
+    /// A file and how to read it, as a form.
+    File,
+}
+
+/// An endpoint: how and where it is asked, by whom, with what, and what it does.
 struct Route {
     verb: Verb,
     path: &'static str,
     scope: Scope,
+    sends: Sends,
     about: &'static str,
     handler: fn() -> MethodRouter<Api>,
 }
 
 const fn get_route(path: &'static str, about: &'static str, handler: fn() -> MethodRouter<Api>) -> Route {
-    Route { verb: Verb::Get, path, scope: Scope::Read, about, handler }
+    Route { verb: Verb::Get, path, scope: Scope::Read, sends: Sends::Nothing, about, handler }
 }
 
 /// Every endpoint.
-static ROUTES: [Route; 20] = [
+static ROUTES: [Route; 23] = [
     get_route("/status", "How the node is", || get(reads::status)),
     get_route("/charter", "The charter in force here, with its text", || get(reads::charter)),
     get_route("/members", "Members, their bodies and roles", || get(reads::members)),
@@ -83,13 +104,17 @@ static ROUTES: [Route; 20] = [
     get_route("/ledger", "What was spent of the privacy budget, and what is left", || get(reads::ledger)),
     get_route("/queries", "Rounds, the newest first", || get(reads::queries)),
     get_route("/queries/{id}", "One round: its stage and who said what", || get(reads::query)),
+    get_route("/queries/{id}/events", "How it goes on, as server-sent events: stage, verdict, end", || {
+        get(events::events)
+    }),
     get_route("/releases", "Releases that the node holds", || get(reads::releases)),
-    get_route("/releases/{id}", "One release; as id.csv its figures as CSV", || get(reads::release)),
+    get_route("/releases/{id}", "One release; as id.csv or id.parquet its figures", || get(reads::release)),
     get_route("/releases/{id}/certificate", "Its Certificate", || get(reads::certificate)),
     Route {
         verb: Verb::Get,
         path: "/releases/{id}/own",
         scope: Scope::Own,
+        sends: Sends::Nothing,
         about: "Its figures with our own exact ones beside them",
         handler: || get(reads::own),
     },
@@ -98,11 +123,20 @@ static ROUTES: [Route; 20] = [
         get(reads::checkpoint)
     }),
     get_route("/logs/{member}/entries", "Entries of a log, from `from` on", || get(reads::entries)),
-    get_route("/audit", "Checks every log that the node holds", || get(reads::audit)),
+    get_route("/audit", "What the last audit found that a program started", || get(audits::last)),
+    Route {
+        verb: Verb::Post,
+        path: "/audit",
+        scope: Scope::Admin,
+        sends: Sends::Nothing,
+        about: "Starts an audit of every log that the node holds, unless one goes on",
+        handler: || post(audits::start),
+    },
     Route {
         verb: Verb::Post,
         path: "/plan",
         scope: Scope::Read,
+        sends: Sends::Asking,
         about: "What asking would cost, and the error to expect; spends nothing",
         handler: || post(asks::plan),
     },
@@ -110,6 +144,7 @@ static ROUTES: [Route; 20] = [
         verb: Verb::Post,
         path: "/queries",
         scope: Scope::Ask,
+        sends: Sends::Asking,
         about: "Asks the members, once for each Idempotency-Key",
         handler: || post(asks::ask),
     },
@@ -117,18 +152,34 @@ static ROUTES: [Route; 20] = [
         verb: Verb::Post,
         path: "/queries/{id}/refuse",
         scope: Scope::Admin,
+        sends: Sends::Nothing,
         about: "Declines a question, until our contribution is logged",
         handler: || post(asks::refuse),
+    },
+    Route {
+        verb: Verb::Post,
+        path: "/imports",
+        scope: Scope::Own,
+        sends: Sends::File,
+        about: "Imports a data file, or with `?dry_run` says what that would do",
+        handler: || post(import_sent).layer(upload_limit()),
     },
     get_route("/openapi.json", "This description", || get(openapi::shown)),
 ];
 
 /// The endpoints, for `/api/v1`.
-pub(crate) fn router<S>(handle: Handle, asking: Arc<tokio::sync::Mutex<()>>, auditing: Auditing) -> Router<S>
+pub(crate) fn router<S>(
+    handle: Handle,
+    asking: Arc<tokio::sync::Mutex<()>>,
+    auditing: Auditing,
+    desk: Desk,
+) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let api = Api { handle, asking, auditing, recent: Arc::default() };
+    let streams = Arc::new(tokio::sync::Semaphore::new(events::STREAMS_MAX));
+    let (recent, audit) = (Arc::default(), Arc::default());
+    let api = Api { handle, asking, auditing, recent, streams, audit, desk };
     let mut router = Router::new();
     for route in &ROUTES {
         let guarded = middleware::from_fn_with_state((api.handle.clone(), route.scope), guard);

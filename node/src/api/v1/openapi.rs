@@ -3,7 +3,7 @@
 use axum::Json;
 use serde_json::{Map, Value, json};
 
-use super::{ROUTES, Verb};
+use super::{ROUTES, Sends, Verb};
 
 /// The description.
 pub(super) async fn shown() -> Json<Value> {
@@ -32,15 +32,33 @@ fn document() -> Value {
                 "422": { "description": "What is wrong, and what to do" },
             },
         });
-        if route.path == "/logs/{member}/entries" {
+        if route.verb == Verb::Get && matches!(route.path, "/logs/{member}/entries" | "/queries") {
             parameters.push(
                 json!({ "name": "from", "in": "query", "schema": { "type": "integer", "minimum": 0 } }),
             );
         }
-        if route.verb == Verb::Post && !route.path.ends_with("/refuse") {
-            let schema = json!({ "$ref": "#/components/schemas/Asking" });
+        let sent = match route.sends {
+            Sends::Nothing => None,
+            Sends::Asking => Some(("application/json", "#/components/schemas/Asking")),
+            Sends::File => Some(("multipart/form-data", "#/components/schemas/Import")),
+        };
+        if let Some((kind, schema)) = sent {
             operation["requestBody"] =
-                json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+                json!({ "required": true, "content": { kind: { "schema": { "$ref": schema } } } });
+        }
+        if route.sends == Sends::File {
+            parameters.push(json!({ "name": "dry_run", "in": "query", "allowEmptyValue": true,
+                                    "schema": { "type": "string" } }));
+        }
+        if route.verb == Verb::Post && route.path == "/audit" {
+            operation["responses"]["202"] =
+                json!({ "description": "It goes on; GET /audit says what it found" });
+            operation["responses"]["429"] = json!({ "description": "A person's check goes on; come again" });
+        }
+        if route.path.ends_with("/events") {
+            operation["responses"]["200"] = json!({ "description": "Events until the round is over",
+                                                    "content": { "text/event-stream": {} } });
+            operation["responses"]["429"] = json!({ "description": "As many streams are open as may be" });
         }
         if route.verb == Verb::Post && route.path == "/queries" {
             operation["responses"]["202"] =
@@ -62,7 +80,29 @@ fn document() -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
-            "schemas": { "Asking": {
+            "schemas": { "Import": {
+                "type": "object",
+                "required": ["how", "file"],
+                "properties": {
+                    "how": {
+                        "type": "object",
+                        "description": "JSON: how the file is read, as the options of `datacoop import` say",
+                        "additionalProperties": false,
+                        "required": ["vocabulary"],
+                        "properties": {
+                            "vocabulary": { "type": "string", "description": "Such as attendance/1" },
+                            "columns": { "type": "object", "additionalProperties": text,
+                                         "description": "The file's header for a column, by the column's name" },
+                            "dates": { "enum": ["day-first", "month-first"] },
+                            "repair": { "enum": ["ask", "nothing", "pm-present"] },
+                            "infer_terms": { "type": "boolean" },
+                            "replace": { "type": "string", "description": "FIRST..LAST, of which all days are replaced" },
+                            "day": { "type": "string", "description": "The day of rows without one" },
+                        },
+                    },
+                    "file": { "type": "string", "format": "binary", "description": "With its name: the ending counts" },
+                },
+            }, "Asking": {
                 "type": "object",
                 "additionalProperties": false,
                 "properties": {

@@ -2,28 +2,27 @@
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use datacoop_policy::MemberId;
 use datacoop_protocol::member::Member;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::logs::{Auditing, alone, audit as audit_held};
 use super::super::papers::certificate_text;
 use super::super::rounds::{basis_of, find_round, listed, told};
+use super::super::series::series_of;
 use super::super::{Answer, Failed, stopped};
 use crate::clock;
 use crate::driver::Handle;
+use crate::engine::parquet_of;
 use crate::error::CommandError;
-use crate::figure::{Figure, csv_of};
+use crate::figure::{COLUMNS, Figure, NUMBERS, csv_of, lines_of};
 use crate::follow::entry_json;
 use crate::own::beside::beside;
 use crate::pages::openings_json;
 use crate::view::{release_json, status_json};
 
-/// When to ask again for an audit while another goes on, in seconds: as long as one of a year's logs takes or so.
-const AUDIT_WAITS_SECONDS: &str = "5";
 /// Entries of a log at a time.
 const ENTRIES_MAX: u64 = 500;
 
@@ -86,10 +85,13 @@ pub(super) async fn questions(State(handle): State<Handle>) -> Answer {
     seen(&handle, openings_json).await
 }
 
-pub(super) async fn queries(State(handle): State<Handle>) -> Answer {
-    let of = |member: &Member| {
+pub(super) async fn queries(State(handle): State<Handle>, Query(From { from }): Query<From>) -> Answer {
+    let from = usize::try_from(from).unwrap_or(usize::MAX);
+    let of = move |member: &Member| {
         let demo = member.fold().charter().fields().demo;
-        json!({ "schema": "datacoop.queries/1", "demo": demo, "queries": listed(member, clock::now()) })
+        let (all, queries) = listed(member, clock::now(), from);
+        let more = from.saturating_add(queries.len()) < all;
+        json!({ "schema": "datacoop.queries/1", "demo": demo, "queries": queries, "size": all, "more": more })
     };
     seen(&handle, of).await
 }
@@ -113,33 +115,47 @@ pub(super) async fn releases(State(handle): State<Handle>) -> Answer {
     seen(&handle, of).await
 }
 
-/// As `id` or `id.json` the release, as `id.csv` its figures.
+/// As `id` or `id.json` the release; as `id.csv` and `id.parquet` its figures.
 pub(super) async fn release(
     State(handle): State<Handle>,
     Path(name): Path<String>,
 ) -> Result<Response, Failed> {
-    let (id, as_csv) = match (name.strip_suffix(".csv"), name.strip_suffix(".json")) {
-        (Some(id), _) => (id, true),
-        (None, Some(id)) => (id, false),
-        (None, None) => (name.as_str(), false),
-    };
-    let (text, basis) = basis_of(&handle, id.to_owned()).await?;
+    let (id, form) = name.rsplit_once('.').unwrap_or((name.as_str(), "json"));
+    let (release, basis) = basis_of(&handle, id.to_owned()).await?;
     let figures: Vec<Figure> = basis.figures(&[]);
-    if as_csv {
-        let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8")];
-        return Ok((headers, csv_of(&figures, false)).into_response());
+    match form {
+        "json" => {
+            let series = series_of(&handle, basis.query.clone()).await?;
+            let json = json!({
+                "schema": "datacoop.release/1", "demo": figures.iter().any(|figure| figure.demo), "release": release,
+                "figures": figures.iter().map(Figure::json).collect::<Vec<_>>(),
+                "series": series.iter().map(Figure::json).collect::<Vec<_>>(),
+            });
+            Ok(Json(json).into_response())
+        }
+        "csv" => {
+            let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8")];
+            Ok((headers, csv_of(&figures, false)).into_response())
+        }
+        "parquet" => {
+            let bytes = parquet_of(&COLUMNS, &NUMBERS, &lines_of(&figures, false));
+            let bytes = bytes.map_err(|error| CommandError::failed(error.to_string()))?;
+            Ok(([(header::CONTENT_TYPE, "application/vnd.apache.parquet")], bytes).into_response())
+        }
+        other => {
+            let text =
+                format!("a release is there as .json, .csv and .parquet, not as .{}", other.escape_debug());
+            Err(CommandError::usage(text).into())
+        }
     }
-    let json = json!({ "schema": "datacoop.release/1", "demo": figures.iter().any(|figure| figure.demo), "release": text.release,
-                       "figures": figures.iter().map(Figure::json).collect::<Vec<_>>() });
-    Ok(Json(json).into_response())
 }
 
 /// The figures with ours beside them: counted here, and sent nowhere else.
 pub(super) async fn own(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
-    let (text, basis) = basis_of(&handle, id).await?;
+    let (_, basis) = basis_of(&handle, id).await?;
     let own = basis.count(handle.home()).await.map(|ours| beside(&basis, &ours)).unwrap_or_default();
     let figures = basis.figures(&own);
-    Ok(Json(json!({ "schema": "datacoop.own/1", "query": text.release["query"], "with_own": !own.is_empty(),
+    Ok(Json(json!({ "schema": "datacoop.own/1", "query": basis.query, "with_own": !own.is_empty(),
                     "figures": figures.iter().map(Figure::json).collect::<Vec<_>>() })))
 }
 
@@ -209,32 +225,4 @@ pub(super) async fn entries(
         )
     });
     Ok(Json(found.await.ok_or_else(stopped)??))
-}
-
-/// One at a time, a page's too: whoever comes meanwhile is told to come again.
-pub(super) async fn audit(State(handle): State<Handle>, State(auditing): State<Auditing>) -> Response {
-    let audited = alone(&auditing, async move { audit_held(&handle, None).await }).await;
-    match audited {
-        Some(found) => found.map(Json).map_err(Failed).into_response(),
-        None => busy(),
-    }
-}
-
-fn busy() -> Response {
-    let text = "the logs are being checked already, one check at a time: ask again once it has ended";
-    let wait = [(header::RETRY_AFTER, AUDIT_WAITS_SECONDS)];
-    (StatusCode::TOO_MANY_REQUESTS, wait, Json(json!({ "error": text }))).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whoever_asks_while_an_audit_goes_on_is_told_when_to_ask_again() {
-        let answer = busy();
-        assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
-        let seconds: u64 = answer.headers()[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
-        assert!((1..=60).contains(&seconds));
-    }
 }

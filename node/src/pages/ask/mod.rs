@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::frame::encoded;
-use super::words::{days, said};
+use super::words::days;
 use super::{frame_of, stopped};
 use crate::clock;
 use crate::driver::Handle;
@@ -32,7 +32,6 @@ use crate::error::CommandError;
 use crate::html::day_words;
 use crate::loss::points_of;
 use crate::questions::{About, THEMES, catalogue, named, search};
-use crate::view::release_json;
 
 pub(super) use check::{ask, check};
 pub(super) use form::form;
@@ -195,11 +194,19 @@ fn line(openings: &Openings, draft: &QuestionDraft, about: Option<&'static About
     }
 }
 
+/// A stored release as the list shows it: nothing is derived from its sums here.
+struct Stored {
+    id: QueryId,
+    title: String,
+    period: String,
+    counted: usize,
+}
+
 /// What the page is made of.
 struct Start {
     openings: Openings,
     lines: Vec<Line>,
-    releases: Vec<Value>,
+    releases: Vec<Stored>,
 }
 
 /// The questions that fit the words, those of the catalogue first; all of them where there are no words.
@@ -224,11 +231,20 @@ fn start(member: &Member, released: &[(QueryId, String)], sought: &Sought) -> St
     let rounds = rounds.filter_map(|(id, _)| member.fold().round(id));
     let mut rounds: Vec<_> = rounds.filter_map(|round| Some((round.query()?.at, round))).collect();
     rounds.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-    let releases = rounds.into_iter().filter_map(|(_, round)| release_json(member.fold(), round));
-    let releases = releases
-        .filter(|release| sought.purpose.is_empty() || release["purpose"] == sought.purpose.as_str())
-        .take(RELEASES_MAX)
-        .collect();
+    let releases = rounds
+        .into_iter()
+        .filter_map(|(_, round)| Some((round, round.query()?)))
+        .filter(|(_, query)| sought.purpose.is_empty() || query.purpose == sought.purpose)
+        .filter_map(|(round, query)| {
+            let (_, sums) = round.released()?;
+            Some(Stored {
+                id: round.id,
+                title: query.question.question().title().to_owned(),
+                period: query.period().to_string(),
+                counted: sums.accepted.len(),
+            })
+        });
+    let releases = releases.take(RELEASES_MAX).collect();
     Start { openings, lines, releases }
 }
 
@@ -299,7 +315,7 @@ fn search_form(openings: &Openings, sought: &Sought) -> Markup {
     }
 }
 
-fn stored(releases: &[Value]) -> Markup {
+fn stored(releases: &[Stored]) -> Markup {
     html! {
         @if !releases.is_empty() {
             h2 { "Answered already" }
@@ -307,8 +323,8 @@ fn stored(releases: &[Value]) -> Markup {
             ul class="list" id="stored" {
                 @for release in releases {
                     li {
-                        a href={ "/results/" (said(&release["query"])) } { (said(&release["title"])) }
-                        p class="meta" { (days(said(&release["period"]))) ", " (release["accepted"]) " members counted" }
+                        a href={ "/results/" (release.id) } { (release.title) }
+                        p class="meta" { (days(&release.period)) ", " (release.counted) " members counted" }
                     }
                 }
             }

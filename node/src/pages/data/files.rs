@@ -22,13 +22,8 @@ pub(super) async fn take(
     headers: HeaderMap,
     form: Result<Multipart, MultipartRejection>,
 ) -> Response {
-    let told =
-        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let taken = match form {
-        // Before it is read, so that nobody waits for what is not taken.
-        Ok(_) if told.is_some_and(|bytes| bytes > UPLOAD_BYTES_MAX + FORM_AROUND_BYTES) => {
-            Err((String::new(), too_large()))
-        }
+        Ok(_) if is_told_too_large(&headers) => Err((String::new(), too_large())),
         Ok(form) => receive(&desk, form).await,
         Err(error) => {
             Err((String::new(), CommandError::usage(format!("the form did not arrive whole: {error}"))))
@@ -42,6 +37,14 @@ pub(super) async fn take(
             frame.again(HERE, "Import a file", &in_page(error), &file_form(&names, &chosen))
         }
     }
+}
+
+/// Whether a form says of itself that it is more than is taken: said before it is read, so that nobody waits for
+/// that.
+pub(super) fn is_told_too_large(headers: &HeaderMap) -> bool {
+    let told =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    told.is_some_and(|bytes| bytes > UPLOAD_BYTES_MAX + FORM_AROUND_BYTES)
 }
 
 /// Reads the form to its end. Errors: with the vocabulary that was chosen, so that it stays chosen.
@@ -78,7 +81,7 @@ async fn receive(desk: &Desk, mut form: Multipart) -> Result<String, (String, Co
 }
 
 /// The browser stopped, or sent more than is taken.
-fn cut(error: MultipartError) -> CommandError {
+pub(super) fn cut(error: MultipartError) -> CommandError {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return too_large();
     }
@@ -97,7 +100,10 @@ async fn text(mut field: Field<'_>) -> Result<String, CommandError> {
 }
 
 /// A file as it comes, straight to the disk; nothing where none was chosen.
-async fn file(desk: &Desk, mut field: Field<'_>) -> Result<Option<super::uploads::Incoming>, CommandError> {
+pub(super) async fn file(
+    desk: &Desk,
+    mut field: Field<'_>,
+) -> Result<Option<super::uploads::Incoming>, CommandError> {
     let Some(name) = field.file_name().filter(|name| !name.is_empty()).map(str::to_owned) else {
         return Ok(None);
     };

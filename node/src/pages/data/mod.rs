@@ -4,6 +4,7 @@
 mod check;
 mod columns;
 mod files;
+mod programs;
 mod uploads;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::folder::Folder;
 use crate::home::Home;
 use crate::importing;
 use crate::load::{self, Choice, Held, Wish};
+pub(crate) use programs::import as import_sent;
 use uploads::UPLOAD_BYTES_MAX;
 pub(super) use uploads::Uploads;
 
@@ -38,7 +40,7 @@ const HERE: &str = "/data";
 
 /// What these pages work on: a node's folder, and the node where it runs.
 #[derive(Clone)]
-pub(super) struct Desk {
+pub(crate) struct Desk {
     pub(super) home: Home,
     pub(super) handle: Option<Handle>,
     pub(super) uploads: Arc<Uploads>,
@@ -98,8 +100,7 @@ where
     S: Clone + Send + Sync + 'static,
     Desk: FromRef<S>,
 {
-    let upload_bytes = usize::try_from(UPLOAD_BYTES_MAX + FORM_AROUND_BYTES).unwrap_or(usize::MAX);
-    let take = post(files::take).layer(DefaultBodyLimit::max(upload_bytes));
+    let take = post(files::take).layer(upload_limit());
     let matching =
         get(columns::show).post(columns::said).layer(DefaultBodyLimit::max(COLUMNS_FORM_BYTES_MAX));
     Router::new()
@@ -112,6 +113,11 @@ where
         .route("/data/files/{id}/import", post(check::import))
         .route("/data/files/{id}/done", get(check::done))
         .route("/data/files/{id}/give-up", post(files::give_up))
+}
+
+/// Longest form with a file.
+pub(crate) fn upload_limit() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(usize::try_from(UPLOAD_BYTES_MAX + FORM_AROUND_BYTES).unwrap_or(usize::MAX))
 }
 
 #[derive(Deserialize)]
