@@ -48,6 +48,7 @@ pub mod own;
 pub mod pages;
 pub mod papers;
 pub mod passphrase;
+pub mod planner;
 pub mod pretend;
 pub mod qr;
 pub mod questions;

@@ -42,6 +42,7 @@ mod shown;
 mod sim;
 mod sim_chaos;
 mod sim_plan;
+mod sim_stories;
 mod sql;
 mod succession;
 mod token;

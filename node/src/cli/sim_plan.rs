@@ -1,16 +1,29 @@
 //! `datacoop sim plan`: what members that have not begun would learn, and for how much privacy loss.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use datacoop_policy::PrivacyLoss;
 use datacoop_policy::limits::{FLOOR_RHO_QUERY, FLOOR_RHO_YEAR};
-use datacoop_policy::query::{Mode, ROSTER_MAX};
-use datacoop_sim::plan::{Exactness, Plan, TooSmall, mode};
-use serde_json::{Value, json};
+use datacoop_policy::query::ROSTER_MAX;
+use datacoop_sim::calendar::Hours;
+use datacoop_sim::plan::TooSmall;
+use datacoop_sim::scenario::seed_number;
 
-use super::{Common, Printed};
+use super::{Common, Printed, Progress};
 use crate::error::CommandError;
+use crate::planner::{Planned, Width, Wish};
+
+/// Starts that are played unless more are wanted: with twelve members in a release build about 20 s.
+const STARTS: u32 = 100;
+/// Meeting points unless others are wanted: one of two may be down.
+const MEETING_POINTS: u32 = 2;
+const STARTS_MAX: i64 = 10_000;
 
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  datacoop sim plan --schools 12 --pupils 1000 --rho-year 0.25\n  datacoop sim plan --schools 20 --template office=5 --template school_hours=13 --within 2pp -o plan.html"
+)]
 pub(super) struct PlanArgs {
     /// How many members
     #[arg(long, visible_alias = "members", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=ROSTER_MAX as i64))]
@@ -24,6 +37,24 @@ pub(super) struct PlanArgs {
     /// Privacy loss of a year, zCDP
     #[arg(long, value_name = "RHO", default_value = "0.25", value_parser = rho)]
     rho_year: u64,
+    /// Likely error you would accept, such as 2pp, 50 or "3 points": what each question costs then
+    #[arg(long, value_name = "AMOUNT", value_parser = width)]
+    within: Option<Width>,
+    /// When machines run: office, school_hours, evenings or always; of some kinds, each with its number
+    #[arg(long = "template", value_name = "HOURS[=N]", default_value = "school_hours", value_parser = template)]
+    templates: Vec<(Hours, Option<u32>)>,
+    /// Members that always run and that others can reach [default: 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=ROSTER_MAX as i64))]
+    meeting_points: Option<u32>,
+    /// How many moments of a school year a question is asked at, to find how long it must be open; 0 leaves that out
+    #[arg(long, value_name = "N", default_value_t = STARTS, value_parser = clap::value_parser!(u32).range(0..=STARTS_MAX))]
+    starts: u32,
+    /// All dice come from it
+    #[arg(long, default_value = "1", value_parser = seed)]
+    seed: u64,
+    /// Also save as one page that stands alone (.html)
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 /// `0.005` in billionths.
@@ -35,130 +66,93 @@ fn rho(text: &str) -> Result<u64, String> {
     nano.filter(|nano| *nano > 0).ok_or_else(|| format!("`{text}` is no loss such as 0.005"))
 }
 
-pub(super) fn plan(_: &Common, args: &PlanArgs) -> Result<Printed, CommandError> {
+fn width(text: &str) -> Result<Width, String> {
+    Width::parse(text).ok_or_else(|| format!("`{text}` is no width such as 2pp, 50, 0.2 or \"3 points\""))
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    seed_number(text).map_err(|error| error.to_string())
+}
+
+/// `office`, or `office=5`.
+fn template(text: &str) -> Result<(Hours, Option<u32>), String> {
+    let (name, count) = text.split_once('=').map_or((text, None), |(name, count)| (name, Some(count)));
+    let known: Vec<&str> = Hours::ALL.iter().map(|(name, _)| *name).collect();
+    let hours =
+        Hours::named(name).ok_or_else(|| format!("no hours `{name}`; known are {}", known.join(", ")))?;
+    match count.map(str::parse::<u32>) {
+        None => Ok((hours, None)),
+        Some(Ok(count)) if (1..=200).contains(&count) => Ok((hours, Some(count))),
+        Some(_) => Err(format!("`{text}`: write how many, such as {name}=5")),
+    }
+}
+
+impl PlanArgs {
+    /// Meeting points, and the others by their hours. Errors: they are not as many as there are members.
+    fn machines(&self) -> Result<(u32, Vec<(Hours, u32)>), CommandError> {
+        let all = self.schools;
+        let points = self.meeting_points.unwrap_or(MEETING_POINTS.min(all.saturating_sub(1)).max(1));
+        let said: u32 = self.templates.iter().filter_map(|(_, count)| *count).sum();
+        let rest = all.checked_sub(points).and_then(|left| left.checked_sub(said));
+        let open = self.templates.iter().filter(|(_, count)| count.is_none()).count();
+        let wrong = |text: String| {
+            CommandError::usage(text).hint("name one kind without a number: it takes whoever is left")
+        };
+        match (rest, open) {
+            (None, _) => {
+                Err(wrong(format!("{points} meeting points and {said} others are more than {all} members")))
+            }
+            (Some(rest), 0) if rest > 0 => {
+                Err(wrong(format!("{points} meeting points and {said} others are fewer than {all} members")))
+            }
+            (_, 2..) => Err(wrong("several kinds of hours need a number each, but one".to_owned())),
+            (Some(rest), _) => {
+                let kinds = self.templates.iter().map(|(hours, count)| (*hours, count.unwrap_or(rest)));
+                Ok((points, kinds.filter(|(_, count)| *count > 0).collect()))
+            }
+        }
+    }
+}
+
+pub(super) fn plan(common: &Common, args: &PlanArgs) -> Result<Printed, CommandError> {
     let (loss, year) = (PrivacyLoss::from_nano(args.rho), PrivacyLoss::from_nano(args.rho_year));
     if loss > FLOOR_RHO_QUERY || year > FLOOR_RHO_YEAR {
         return Err(CommandError::usage(format!(
-            "no question may cost more than rho {}, and no year more than {}",
-            shown(FLOOR_RHO_QUERY.nano()),
-            shown(FLOOR_RHO_YEAR.nano())
+            "no question may cost more than rho {FLOOR_RHO_QUERY}, and no year more than {FLOOR_RHO_YEAR}"
         )));
     }
-    let plan = Plan::new(args.schools, args.pupils, loss, year).map_err(|error| match error {
+    let (meeting_points, kinds) = args.machines()?;
+    let wish = Wish {
+        members: args.schools,
+        people: args.pupils,
+        loss,
+        year,
+        within: args.within.clone(),
+        meeting_points,
+        kinds,
+        starts: args.starts as usize,
+        seed: args.seed,
+    };
+    let progress = Progress::new(common);
+    let planned = Planned::of(wish, &|what| progress.say(what));
+    progress.done();
+    let planned = planned.map_err(|error| match error {
         TooSmall::Members => CommandError::usage(format!(
             "{} members are too few: each would see the other; three is the least, and from five on nobody sees a \
              member's figures",
             args.schools
         ))
         .hint("find another member, or join a co-operative that there is"),
-        TooSmall::Loss => CommandError::usage(format!("rho {} is too small for any noise to serve", shown(args.rho))),
+        TooSmall::Loss => CommandError::usage(format!("rho {loss} is too small for any noise to serve")),
     })?;
-    Ok(Printed::new(json_of(args, &plan), text_of(args, &plan)))
-}
-
-/// Billionths as a decimal without trailing zeros.
-fn shown(nano: u64) -> String {
-    let text = format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn exact_json(exact: &Exactness) -> Value {
-    json!({
-        "members": exact.members,
-        "honest_shares": exact.honest,
-        "committee": exact.seats,
-        "half_width": {
-            "one_curator": round(exact.curator),
-            "datacoop": round(exact.secure_sum),
-            "each_its_own": round(exact.each_its_own),
-        },
-        "own_floor_rho": shown(exact.floor_nano),
-    })
-}
-
-/// To a tenth of a person.
-fn round(width: f64) -> f64 {
-    (width * 10.0).round() / 10.0
-}
-
-fn json_of(args: &PlanArgs, plan: &Plan) -> Value {
-    let prices = plan.prices.iter().map(|(width, price)| {
-        json!({
-            "half_width": width,
-            "rho": price.map(|(nano, _)| shown(nano)),
-            "questions_a_year": price.map(|(_, count)| count),
-        })
-    });
-    json!({
-        "schema": "datacoop.plan/1",
-        "members": args.schools,
-        "people": plan.people,
-        "rho": shown(plan.loss_nano),
-        "rho_year": shown(plan.year_nano),
-        "mode": mode(args.schools).code(),
-        "exact": exact_json(&plan.exact),
-        "questions_a_year": plan.questions,
-        "prices": prices.collect::<Vec<_>>(),
-        "three_fewer": plan.three_fewer.as_ref().map(exact_json),
-    })
-}
-
-fn text_of(args: &PlanArgs, plan: &Plan) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "at most 200 million people")]
-    let percent = |width: f64| 100.0 * width / plan.people as f64;
-    let exact = &plan.exact;
-    let mut text = format!(
-        "{} members with about {} people each: {} in all.\n\n\
-         A count of people over all of them, for rho {}, is right to within (19 times in 20):\n",
-        args.schools,
-        args.pupils,
-        plan.people,
-        shown(plan.loss_nano)
-    );
-    let ways = [
-        ("with datacoop; rows stay at home", exact.secure_sum),
-        ("if one body held everybody's rows", exact.curator),
-        ("if each published a noisy count of its own", exact.each_its_own),
-    ];
-    for (what, width) in ways {
-        text += &format!("  +-{width:6.1} people ({:.2} % of all)   {what}\n", percent(width));
+    let mut text = planned.text();
+    if let Some(path) = &args.output {
+        std::fs::write(path, planned.page()).map_err(|error| {
+            CommandError::failed(format!("`{}` was not written: {error}", path.display()))
+        })?;
+        text += &format!("\nSaved as a page: {}\n", path.display());
     }
-    text += &format!(
-        "\nIn a year of rho {}: {} questions of that kind, with a fifth kept for rounds that must be asked again.\n\n\
-         What another exactness costs:\n",
-        shown(plan.year_nano),
-        plan.questions
-    );
-    for (width, price) in &plan.prices {
-        text += &match price {
-            Some((nano, count)) => {
-                format!("  +-{width:4} people   rho {:<12} {count} a year\n", shown(*nano))
-            }
-            None => format!("  +-{width:4} people   more than one question may cost\n"),
-        };
-    }
-    text += &format!(
-        "\nIf everybody else were corrupt and worked together, your own people would lose rho {} by such a question.\n",
-        shown(exact.floor_nano)
-    );
-    text += &match &plan.three_fewer {
-        Some(fewer) => format!(
-            "If three members leave: +-{:.1} people over the {} that are left{}.\n",
-            fewer.secure_sum,
-            fewer.members,
-            if mode(fewer.members) == Mode::FullNoise {
-                ", who then see each other's noisy counts"
-            } else {
-                ""
-            }
-        ),
-        None => "If three members leave, too few are left.\n".to_owned(),
-    };
-    if mode(args.schools) == Mode::FullNoise {
-        text += "You are three or four: each adds all the noise itself, and the others see its noisy count. From five on \
-                 only sums can be read.\n";
-    }
-    text + "Noise is not all: small groups vary by chance, more than this, and every figure is shown with both."
+    Ok(Printed::new(planned.json(), text))
 }
 
 #[cfg(test)]
@@ -166,12 +160,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loss_is_read_and_shown() {
+    fn a_loss_is_read() {
         assert_eq!(rho("0.005"), Ok(5_000_000));
         assert_eq!(rho("1"), Ok(1_000_000_000));
         assert!(
             rho("-1").is_err() && rho("0.").is_err() && rho("0.0000000001").is_err() && rho("0").is_err()
         );
-        assert_eq!((shown(5_000_000), shown(1_000_000_000)), ("0.005".to_owned(), "1".to_owned()));
+    }
+
+    #[test]
+    fn hours_are_read_with_their_number() {
+        assert_eq!(template("office=5"), Ok((Hours::Office, Some(5))));
+        assert_eq!(template("always"), Ok((Hours::Always, None)));
+        assert!(
+            template("nights").is_err() && template("office=0").is_err() && template("office=x").is_err()
+        );
     }
 }
