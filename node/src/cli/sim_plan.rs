@@ -14,8 +14,8 @@ use super::{Common, Printed, Progress};
 use crate::error::CommandError;
 use crate::planner::{Planned, Width, Wish};
 
-/// Starts that are played unless more are wanted: with twelve members in a release build about 20 s.
-const STARTS: u32 = 100;
+/// Starts that are played unless more are wanted: with twelve members on two cores, in a release build, about 20 s.
+const STARTS: u32 = 40;
 /// Meeting points unless others are wanted: one of two may be down.
 const MEETING_POINTS: u32 = 2;
 const STARTS_MAX: i64 = 10_000;
