@@ -98,8 +98,9 @@ impl Study {
     fn day(&self, crew: &Crew, day: Day) -> Vec<Counts> {
         let mut open = crew.clone();
         open.members.iter_mut().for_each(|spec| spec.lid = 0);
-        let noon = day.start() + Span(12 * HOUR);
-        let mut season = self.season(&self.seed.derive("upkeep/day"), noon, &open);
+        // An hour is enough to meet: at this pace each more costs as much as it shows.
+        let begin = Time(day.start().0 - HOUR);
+        let mut season = Season::new(&self.seed.derive("upkeep/day"), begin, &open, &self.topic());
         season.world.pull_every = PULL_EVERY;
         between(&mut season, day.start(), day.start() + Span(DAY))
     }
