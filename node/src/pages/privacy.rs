@@ -80,7 +80,11 @@ pub(super) fn meters(member: &Member) -> Vec<Figure> {
 /// When the budget begins anew, and whether it lasts until then.
 fn notes(account: &Account, used: u64, left: u64, today: Day) -> Vec<String> {
     let (first, anew) = (first_day(account.year.0), first_day(account.year.0 + 1));
-    let mut notes = vec![format!("When they are used up, this node refuses until {}.", day_words(anew))];
+    let mut notes = vec![match today < anew {
+        true => format!("When they are used up, this node refuses until {}.", day_words(anew)),
+        // Questions about a year that is over are paid from that year.
+        false => "That year is over: when they are used up, nothing more is answered about it.".to_owned(),
+    }];
     let past = today.0 - first.0;
     // Of the first week nothing can be said, nor of another year.
     if used > 0 && past >= PACE_DAYS_MIN && today < anew {

@@ -3,6 +3,7 @@
 
 use axum::extract::{Form, Path, Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use datacoop_policy::Day;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,6 +16,7 @@ use super::words::{items, said};
 use crate::acts::recipients::{AddRequest, FormRequest, add, all, form};
 use crate::driver::Handle;
 use crate::error::CommandError;
+use crate::html::day_words;
 
 /// Those that have this result, as far as this node was told.
 pub(super) async fn of(handle: &Handle, query: &str) -> Vec<Value> {
@@ -35,7 +37,7 @@ pub(super) fn section(query: &str, listed: &[Value]) -> Markup {
                         li {
                             (said(&one["name"]))
                             p class="meta" {
-                                "Since " (said(&one["day"])) ", under " (said(&one["licence"])) "; "
+                                "Since " (Day::parse(said(&one["day"])).map_or_else(|| said(&one["day"]).to_owned(), day_words)) ", under " (said(&one["licence"])) "; "
                                 @if one["receipt"].is_string() { "their receipt is kept" }
                                 @else { "no receipt yet: " a href={ "/results/" (query) "/receipt?to=" (encoded(said(&one["name"]))) } { "the text for them to sign" } }
                             }
