@@ -1,5 +1,4 @@
 //! The public register on the node's own pages: what is shown there is what would be published. By raw requests.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use datacoop_tests::pages::{Browser, check_page};
 use datacoop_tests::{Coop, wait_for};
