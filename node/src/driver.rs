@@ -13,6 +13,7 @@ use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::{Day, Digest, MemberId, QueryId, Span};
 use datacoop_protocol::acts::Act;
 use datacoop_protocol::bounds::{PIECE_BYTES_MAX, PULL_EVERY};
+use datacoop_protocol::checked::Checked;
 use datacoop_protocol::entry::{QueryBody, Ref};
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::keys::Keys;
@@ -343,6 +344,7 @@ impl Node {
             secrets: found.secrets,
             openings: found.openings,
             held: found.held,
+            checked: Checked::default(),
         };
         let member =
             Member::restore(clock::now(), start).map_err(|error| NodeError::Wrong(error.to_string()))?;

@@ -25,11 +25,12 @@ pub use shelf::{Entries, Vanished};
 
 use crate::acts::{Acts, Done};
 use crate::bounds::{ADOPTED_MAX, FRESH_FOR, LOGS_MAX, MET_FOR};
+use crate::checked::Checked;
 use crate::cited::references_mut;
 use crate::entry::{Body, Entry, EntryError, LAST, Lay, Order, Previous, QueryBody, Ref, order_of};
 use crate::heads::{Claim, Heads};
 use crate::json::{ENTRY_BYTES_MAX, Value};
-use crate::log::note::Checkpoint;
+use crate::log::note::{Checkpoint, split_note};
 use crate::log::split::{Evidence, signed_alone};
 use crate::log::tree::{Edge, Tree, leaf_hash, sha256, verify_consistency};
 use crate::rounds::{Logged, Round};
@@ -304,6 +305,7 @@ pub struct Fold {
     heads: Heads,
     acts: Acts,
     questions: Questions,
+    checked: Checked,
     /// In a fold for audit: where the entries of each round stand, which then are read again.
     shelf: Option<Box<Shelf>>,
 }
@@ -355,6 +357,7 @@ impl Fold {
             heads: Heads::default(),
             acts: Acts::default(),
             questions: Questions::default(),
+            checked: Checked::default(),
             shelf: None,
         }
     }
@@ -377,6 +380,16 @@ impl Fold {
         let mut emptied = Self::for_audit(self.charters.clone(), self.vocabularies.clone());
         emptied.rivals = self.rivals.clone();
         emptied
+    }
+
+    /// Signatures that were checked before need not be again.
+    pub fn set_checked(&mut self, checked: Checked) {
+        self.checked = checked;
+    }
+
+    /// Signatures that were found to hold.
+    pub fn checked(&self) -> &Checked {
+        &self.checked
     }
 
     /// The newest version of the charter: who belongs. Which rules hold, `charter_at` and `charter_of` say.
@@ -713,7 +726,12 @@ impl Fold {
 
     /// A signed head of a log: the log's own signature and no other line.
     pub fn open_head(&self, log: &Log, note: &str) -> Result<Checkpoint, SectionError> {
-        signed_alone(note, &log.origin, &log.key).map_err(|error| SectionError::Bad(error.to_string()))
+        let mut opened = None;
+        let parts = [b"head".as_slice(), &log.key, log.origin.as_bytes(), note.as_bytes()];
+        self.checked.once(&parts, || opened.insert(signed_alone(note, &log.origin, &log.key)).is_ok());
+        // One that was opened before is only read.
+        let read = || Checkpoint::parse(split_note(note)?.0);
+        opened.unwrap_or_else(read).map_err(|error| SectionError::Bad(error.to_string()))
     }
 
     /// Whether a signed head fits what we hold, as far as that can be told. Errors: its log's owner

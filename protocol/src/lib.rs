@@ -11,6 +11,7 @@ pub mod audit;
 pub mod bounds;
 pub mod certificate;
 pub mod charter_text;
+pub mod checked;
 mod cited;
 pub mod clocks;
 pub mod entry;

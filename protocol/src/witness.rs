@@ -61,6 +61,8 @@ pub struct Witnessed {
     /// Of each member every log that some version lists, in that order.
     logs: BTreeMap<MemberId, Vec<OfLog>>,
     member_by_head: BTreeMap<[u8; 32], MemberId>,
+    /// What `heard` says, kept up to date: every pull asks for it.
+    heard: BTreeMap<[u8; 32], [u8; 32]>,
 }
 
 impl Witnessed {
@@ -90,7 +92,7 @@ impl Witnessed {
         }
         let heads = logs.values().flatten().map(|log| (log.head, log.member.clone()));
         let member_by_head = heads.collect();
-        Self { me: me.clone(), logs, member_by_head }
+        Self { me: me.clone(), logs, member_by_head, heard: BTreeMap::new() }
     }
 
     fn of(&self, head: &[u8; 32]) -> Option<&OfLog> {
@@ -186,7 +188,7 @@ impl Witnessed {
         let signature: [u8; SIGNATURE_BYTES] =
             cosigned.signature.0.as_slice().try_into().map_err(|_| bad("a cosignature of another length"))?;
         let cosignature = Cosignature { time: cosigned.time, signature };
-        let key = keys.find(|key| cosignature.holds(&checkpoint, &key.key)).cloned();
+        let key = keys.find(|key| cosignature.holds_once(&checkpoint, &key.key, fold.checked())).cloned();
         let key = key.filter(|_| checkpoint.size == cosigned.size);
         let key = key.ok_or_else(|| bad("a cosignature that does not fit its head"))?;
         // Of one head the word by the newest key counts: a thief of one that was replaced would outpace it.
@@ -199,8 +201,9 @@ impl Witnessed {
             return Ok(false);
         }
         let note = cosigned.note.clone();
-        of.said.insert(witness, (Said { checkpoint: checkpoint.clone(), note, cosignature }, key));
+        of.said.insert(witness.clone(), (Said { checkpoint: checkpoint.clone(), note, cosignature }, key));
         of.count(&checkpoint, member == self.me);
+        self.hear(&witness);
         Ok(true)
     }
 
@@ -216,20 +219,24 @@ impl Witnessed {
     }
 
     /// For each witness what was heard of it, as one hash: who hears the same has nothing to tell.
-    pub fn heard(&self) -> BTreeMap<[u8; 32], [u8; 32]> {
-        let witnesses = self.logs.keys().filter_map(|witness| {
-            let said = self.logs.values().flatten();
-            let said = said.filter_map(|of| Some((of.head, of.said.get(witness)?)));
-            let mut bytes = vec![];
-            for (log, (said, by)) in said {
-                bytes.extend(log);
-                bytes.extend(by.key);
-                bytes.extend(said.checkpoint.size.to_be_bytes());
-                bytes.extend(said.checkpoint.root.0);
-            }
-            (!bytes.is_empty()).then(|| Some((self.name(witness)?, sha256(&[&bytes]).0)))?
-        });
-        witnesses.collect()
+    pub fn heard(&self) -> &BTreeMap<[u8; 32], [u8; 32]> {
+        &self.heard
+    }
+
+    /// A witness said something new.
+    fn hear(&mut self, witness: &MemberId) {
+        let said = self.logs.values().flatten();
+        let said = said.filter_map(|of| Some((of.head, of.said.get(witness)?)));
+        let mut bytes = vec![];
+        for (log, (said, by)) in said {
+            bytes.extend(log);
+            bytes.extend(by.key);
+            bytes.extend(said.checkpoint.size.to_be_bytes());
+            bytes.extend(said.checkpoint.root.0);
+        }
+        if let Some(name) = self.name(witness) {
+            self.heard.insert(name, sha256(&[&bytes]).0);
+        }
     }
 
     /// Whom a name in frames means.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use datacoop_policy::{Digest, QueryId, Time};
+use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Output, RoundSecret, RoundSecrets};
 use datacoop_protocol::wire::Record;
 use zeroize::Zeroizing;
@@ -162,6 +163,8 @@ struct Holding {
     /// Ends of frames among the records, those that are not yet durable last.
     frames: Vec<usize>,
     failure: Option<Failure>,
+    /// No room is left.
+    full: bool,
     /// How many frames that were not synced the next crash keeps.
     keeps: usize,
 }
@@ -186,6 +189,35 @@ impl Held {
         self.0.borrow_mut().failure = Some(failure);
     }
 
+    /// No room is left from now on, or there is again. What starts writes first, so nothing starts.
+    pub fn fill(&self, full: bool) {
+        self.0.borrow_mut().full = full;
+    }
+
+    /// A byte flips in the nth blob; whether there was one.
+    pub fn rot_blob(&self, nth: usize) -> bool {
+        let blobs = &mut self.0.borrow_mut().disk.blobs;
+        let Some(nth) = nth.checked_rem(blobs.len()) else { return false };
+        let Some(bytes) = blobs.values_mut().nth(nth) else { return false };
+        let mut rotten = bytes.to_vec();
+        let Some(byte) = rotten.first_mut() else { return false };
+        *byte ^= 1;
+        *bytes = rotten.into();
+        true
+    }
+
+    /// A byte flips in the journal, before its nth record from the end: its frames say so at the next start, and the
+    /// person here restores the folder, which keeps what came before. The member must be off.
+    pub fn rot_journal(&self, nth: usize) {
+        let mut held = self.0.borrow_mut();
+        held.frames.clear();
+        let disk = &mut held.disk;
+        let kept = disk.synced.saturating_sub(nth + 1);
+        disk.records.truncate(kept);
+        disk.records.push(Record::Restored);
+        disk.synced = disk.records.len();
+    }
+
     /// Of what is not synced a crash keeps so many whole frames.
     pub fn keep_unsynced(&self, frames: usize) {
         self.0.borrow_mut().keeps = frames;
@@ -204,6 +236,9 @@ impl Held {
 impl Store for Held {
     fn open(&mut self) -> Result<Kept, String> {
         let mut held = self.0.borrow_mut();
+        if held.full {
+            return Err("the disk is full".to_owned());
+        }
         held.frames.clear();
         held.disk.open()
     }
@@ -222,6 +257,9 @@ impl Store for Held {
             }
             return Err("the disk is full".to_owned());
         }
+        if held.full && is_for_disk(&output) {
+            return Err("the disk is full".to_owned());
+        }
         let left = held.disk.take(now, output)?;
         if is_record {
             let end = held.disk.records.len();
@@ -237,8 +275,9 @@ impl Store for Held {
         self.0.borrow_mut().disk.settle(now)
     }
 
+    /// As a node reads one: what is not what its name says is not there.
     fn blob(&self, hash: &Digest) -> Option<Arc<[u8]>> {
-        self.0.borrow().disk.blob(hash)
+        self.0.borrow().disk.blob(hash).filter(|bytes| sha256(&[bytes]) == *hash)
     }
 
     fn opening(&self, id: &QueryId) -> Option<Zeroizing<Vec<u8>>> {
@@ -254,5 +293,30 @@ impl Store for Held {
             held.disk.synced = held.disk.synced.max(end);
         }
         held.frames.clear();
+    }
+}
+
+/// Whether a store does this and gives nothing back: whoever looks on sees it before.
+pub(crate) fn is_for_disk(output: &Output) -> bool {
+    match output {
+        Output::Store(_)
+        | Output::Keep(_)
+        | Output::Sign { .. }
+        | Output::StoreBlob { .. }
+        | Output::RemoveShares(_)
+        | Output::KeepSecret(..)
+        | Output::EraseSecret(_)
+        | Output::KeepOpening(..)
+        | Output::EraseOpening(_) => true,
+        Output::LoadBlob(_)
+        | Output::Dial(..)
+        | Output::Hangup(_)
+        | Output::Request { .. }
+        | Output::Reply { .. }
+        | Output::ReplyPiece { .. }
+        | Output::Tabulate(..)
+        | Output::Draw { .. }
+        | Output::Compute(_)
+        | Output::Tell(_) => false,
     }
 }

@@ -12,6 +12,7 @@ use datacoop_policy::question::BoundQuestion;
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
 use datacoop_protocol::bounds::PULL_EVERY;
+use datacoop_protocol::checked::Checked;
 use datacoop_protocol::log::note::Checkpoint;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Event, Input, Noise, Output, Tally};
@@ -23,6 +24,7 @@ use datacoop_protocol::wire::piece;
 use zeroize::Zeroizing;
 
 use crate::coop::Founder;
+use crate::disk::is_for_disk;
 pub use crate::disk::{Disk, Kept, Store};
 use crate::wires::{HANDSHAKE, REQUEST_WAIT, SILENCE, Wires};
 
@@ -187,6 +189,8 @@ pub struct World {
     /// How members pull, from their next start on.
     pub pull_every: Span,
     wires: Wires,
+    /// Signatures that some member found to hold: all of them run on this machine.
+    checked: Checked,
     /// When members want to be woken, by the world's time.
     dues: BTreeSet<(Time, usize)>,
     /// How long a crashed member stays away.
@@ -258,6 +262,7 @@ impl World {
             twist: None,
             pull_every: PULL_EVERY,
             wires,
+            checked: Checked::default(),
             dues: BTreeSet::new(),
             away: Span(500),
             answer_grid: Span(0),
@@ -620,6 +625,7 @@ impl World {
             secrets: kept.secrets,
             openings: kept.openings,
             held: notes.into_iter().chain(kept.held).collect(),
+            checked: self.checked.clone(),
         };
         let now = self.clock(number);
         let member = match Member::restore(now, start) {
@@ -915,30 +921,5 @@ impl World {
         };
         let from = self.sites[answerer].founder.id.clone();
         self.later_by(asker, REQUEST_WAIT, Input::NoReply { from, exchange });
-    }
-}
-
-/// Whether a store does this and gives nothing back: whoever looks on sees it before.
-fn is_for_disk(output: &Output) -> bool {
-    match output {
-        Output::Store(_)
-        | Output::Keep(_)
-        | Output::Sign { .. }
-        | Output::StoreBlob { .. }
-        | Output::RemoveShares(_)
-        | Output::KeepSecret(..)
-        | Output::EraseSecret(_)
-        | Output::KeepOpening(..)
-        | Output::EraseOpening(_) => true,
-        Output::LoadBlob(_)
-        | Output::Dial(..)
-        | Output::Hangup(_)
-        | Output::Request { .. }
-        | Output::Reply { .. }
-        | Output::ReplyPiece { .. }
-        | Output::Tabulate(..)
-        | Output::Draw { .. }
-        | Output::Compute(_)
-        | Output::Tell(_) => false,
     }
 }

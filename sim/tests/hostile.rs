@@ -9,6 +9,7 @@ use datacoop_policy::ledger::Ledger;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::{Day, MemberId, Period, PrivacyLoss, Span, Time};
+use datacoop_protocol::checked::Checked;
 use datacoop_protocol::entry::{Body, Entry, Lay, QueryBody};
 use datacoop_protocol::fold::SplitView;
 use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
@@ -74,6 +75,7 @@ fn started(asks_first: bool) -> Victim {
         secrets: BTreeMap::new(),
         openings: BTreeSet::new(),
         held: BTreeSet::new(),
+        checked: Checked::default(),
     };
     let mut member = Member::restore(now, start).unwrap();
     while member.poll_output().is_some() {}

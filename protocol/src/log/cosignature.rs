@@ -9,6 +9,8 @@ use datacoop_policy::MemberId;
 use datacoop_policy::charter::{Charter, NamedKey};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
+use crate::checked::Checked;
+
 use super::note::{
     Checkpoint, DASH, KIND_COSIGNATURE, KIND_ED25519, NoteError, fail, key_id, parse_signature, parse_vkey,
     split_note, vkey,
@@ -38,6 +40,13 @@ impl Cosignature {
         let Ok(key) = VerifyingKey::from_bytes(key) else { return false };
         let signature = Signature::from_bytes(&self.signature);
         key.verify_strict(signed_text(checkpoint, self.time).as_bytes(), &signature).is_ok()
+    }
+
+    /// As `holds`, unless that was seen before.
+    pub fn holds_once(&self, checkpoint: &Checkpoint, key: &[u8; 32], checked: &Checked) -> bool {
+        let text = signed_text(checkpoint, self.time);
+        let parts = [b"cosignature".as_slice(), key, text.as_bytes(), &self.signature];
+        checked.once(&parts, || self.holds(checkpoint, key))
     }
 
     /// As a signature line of the checkpoint's note, with its LF.

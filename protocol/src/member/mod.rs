@@ -34,6 +34,7 @@ use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
 use ed25519_dalek::Signer as _;
 
+use crate::checked::Checked;
 use crate::entry::{Body, Entry, QueryBody, Ref};
 use crate::fold::{Fold, Log};
 use crate::keys::{Keys, genesis_text, listed_keys};
@@ -107,6 +108,8 @@ pub struct Start {
     pub openings: BTreeSet<QueryId>,
     /// Blobs on disk.
     pub held: BTreeSet<Digest>,
+    /// Signatures that somebody on this machine found to hold: nobody else's word counts.
+    pub checked: Checked,
 }
 
 /// Why a member refuses to start: signing on would contradict what it signed before.
@@ -195,12 +198,14 @@ impl Member {
             secrets,
             openings,
             held,
+            checked,
         } = start;
         let me = settings.me.clone();
         let (chain, mut charter_notes): (Vec<_>, Vec<_>) = charters.into_iter().unzip();
         let mut fold = Fold::with_chain(chain, vocabularies);
         charter_notes.extend(rivals.values());
         fold.set_rivals(rivals.into_keys().collect());
+        fold.set_checked(checked);
         let mut witnessed = Witnessed::new(fold.charters(), &me);
         let mut lost = Lost::default();
         for record in records {

@@ -130,7 +130,8 @@ impl Member {
 
     /// What we heard of witnesses, as a pull says it.
     pub(super) fn heard(&self) -> Vec<Heard> {
-        self.witnessed.heard().into_iter().map(|(witness, hash)| Heard { witness, hash }).collect()
+        let heard = self.witnessed.heard().iter();
+        heard.map(|(witness, hash)| Heard { witness: *witness, hash: *hash }).collect()
     }
 
     /// What a peer that heard this has to hear: first what it said itself, which it may have lost.

@@ -8,6 +8,7 @@ use datacoop_policy::inbox::InboxRules;
 use datacoop_policy::ledger::Ledger;
 use datacoop_policy::limits::Limits;
 use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
+use datacoop_protocol::checked::Checked;
 use datacoop_protocol::entry::{Body, Entry};
 use datacoop_protocol::log::note::sign_checkpoint;
 use datacoop_protocol::member::port::{Event, Input, Noise, Output, RoundSecrets, Tally};
@@ -94,6 +95,7 @@ impl<'a> Restart<'a> {
             secrets: self.secrets.clone(),
             openings: BTreeSet::new(),
             held: self.held.clone(),
+            checked: Checked::default(),
         };
         let blobs = self.told.stored.lock().unwrap().blobs.clone();
         let mut awake = Awake {

@@ -11,6 +11,7 @@ use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::{BoundQuestion, QuestionDraft};
 use datacoop_policy::vocabulary::Vocabulary;
 use datacoop_policy::{Day, Digest, MemberId, Period, PrivacyLoss, QueryId, Span, Time};
+use datacoop_protocol::checked::Checked;
 use datacoop_protocol::entry::{Lay, QueryBody};
 use datacoop_protocol::fold::question_value;
 use datacoop_protocol::log::tree::sha256;
@@ -145,6 +146,7 @@ impl Cast {
             secrets: kept.secrets,
             openings: kept.openings,
             held: kept.held,
+            checked: Checked::default(),
         };
         Member::restore(now, start).map_err(|error| error.to_string())
     }
