@@ -9,11 +9,12 @@ use datacoop_protocol::bounds::FRAME_BYTES_MAX;
 use datacoop_protocol::entry::{Body, Entry, Ref, SealedShare};
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::keys::Keys;
-use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint};
+use datacoop_protocol::log::cosignature::Cosignature;
+use datacoop_protocol::log::note::{Checkpoint, sign_checkpoint, split_note};
 use datacoop_protocol::log::tree::{Tree, leaf_hash, sha256};
 use datacoop_protocol::member::port::Input;
 use datacoop_protocol::rounds::{Kind, Round};
-use datacoop_protocol::wire::{Bytes, Request, Section, encode};
+use datacoop_protocol::wire::{Bytes, Cosigned, Request, Section, encode};
 use rand_chacha::ChaCha12Rng;
 use rand_core::Rng as _;
 
@@ -30,6 +31,14 @@ const ROSTER_MIN: u32 = 6;
 const FROZEN: usize = 5;
 /// Bytes of garbage.
 const GARBAGE_BYTES: usize = 300;
+
+/// A second history that somebody showed: the log's name in frames, and its signed head.
+#[derive(Clone)]
+pub struct Shown {
+    log: [u8; 32],
+    head: Checkpoint,
+    note: String,
+}
 
 /// Somebody who has a member's keys, and the log that they go on with.
 pub struct Puppet {
@@ -56,7 +65,15 @@ impl Puppet {
     }
 
     /// Does something; what it wrote into its log is given back.
-    pub fn act(&mut self, world: &mut World, rogue: Rogue, cast: &Cast, sent: &[Vec<u8>]) -> Vec<Told> {
+    /// `shown` are second histories, its own and those of others that it acts with.
+    pub fn act(
+        &mut self,
+        world: &mut World,
+        rogue: Rogue,
+        cast: &Cast,
+        sent: &[Vec<u8>],
+        shown: &mut Vec<Shown>,
+    ) -> Vec<Told> {
         match rogue {
             Rogue::Withhold => vec![],
             Rogue::Replay => {
@@ -76,7 +93,11 @@ impl Puppet {
                 self.send_all(world, vec![1; FRAME_BYTES_MAX + 1]);
                 vec![]
             }
-            Rogue::TwoHistories => self.fork(world),
+            Rogue::TwoHistories => self.fork(world, shown),
+            Rogue::LyingWitness => {
+                self.lie(world, shown);
+                vec![]
+            }
             Rogue::ForgedAuthor => self.forge(world),
             Rogue::Flood => {
                 let charter = charter_of(world);
@@ -199,18 +220,42 @@ impl Puppet {
     }
 
     /// Another last entry than the one that others hold, shown to half of them, and then gone on with.
-    fn fork(&mut self, world: &mut World) -> Vec<Told> {
+    fn fork(&mut self, world: &mut World, shown: &mut Vec<Shown>) -> Vec<Told> {
         let Some(last) = (self.entries.len() as u64).checked_sub(1).filter(|last| *last > 1) else {
             return vec![];
         };
         let hash = Digest([1; 32]);
         let body = Body::Charter { version: 9, hash, note: hash, from: world.now() };
         let Some((told, section)) = self.section(world, last, body) else { return vec![] };
+        if let Some(head) = split_note(&section.note).ok().and_then(|(text, _)| Checkpoint::parse(text).ok())
+        {
+            shown.push(Shown { log: section.log, head, note: section.note.clone() });
+        }
         let frame = encode(&Request::Push { sections: vec![section] });
         for to in targets(world, self.site).into_iter().step_by(2) {
             self.send(world, to, frame.clone());
         }
         vec![told]
+    }
+
+    /// Cosigns every second history, without having looked, and a head of another's log that its owner never signed.
+    fn lie(&mut self, world: &mut World, shown: &[Shown]) {
+        let victim = targets(world, self.site).into_iter().next().unwrap_or(0);
+        let id = world.founder(victim).id.clone();
+        let made_up = holder(world, victim).and_then(|fold| fold.log(&id)).map(|log| {
+            let head = Checkpoint { origin: log.origin.clone(), size: log.size() + 5, root: Digest([9; 32]) };
+            Shown { log: log.head(), note: sign_checkpoint(&head, self.keys.log()), head }
+        });
+        let witness = sha256(&[self.origin.as_bytes()]).0;
+        let time = world.now().seconds();
+        let word = |shown: &Shown| {
+            let signature = Cosignature::sign(&shown.head, time, self.keys.witness()).signature;
+            let (log, size, note) = (shown.log, shown.head.size, shown.note.clone());
+            Cosigned { log, witness, size, note, time, signature: Bytes(signature.to_vec()) }
+        };
+        // One that does not hold hides what comes after it: it comes last.
+        let cosigned: Vec<Cosigned> = shown.iter().chain(&made_up).map(word).collect();
+        self.send_all(world, encode(&Request::Cosign { cosigned }));
     }
 
     /// An entry in another's log, signed with its own key.

@@ -98,6 +98,13 @@ const BANK_HOLIDAYS: [&str; 9] = [
     "2027-08-30",
 ];
 
+impl Default for Holidays {
+    /// None.
+    fn default() -> Self {
+        Self { name: "none", closed: vec![] }
+    }
+}
+
 impl Holidays {
     /// A calendar by its name.
     pub fn named(name: &str) -> Option<Self> {

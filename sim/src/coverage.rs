@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::faults::Rogue;
 
-/// Frames, inputs, outputs, faults, refusals and endings that seeds bring about. What is not among them: keys that are
-/// replaced, acts beside rounds, a person's yes or no and narrower limits, which the protocol's own tests drive.
-const EXPECTED: [&str; 84] = [
+/// Frames, inputs, outputs, faults, refusals and endings that seeds bring about.
+const EXPECTED: [&str; 107] = [
     "frame/pull",
     "frame/push",
     "frame/put",
@@ -32,6 +31,9 @@ const EXPECTED: [&str; 84] = [
     "input/decided",
     "input/loaded",
     "input/ask",
+    "input/act",
+    "input/decide",
+    "input/narrow",
     "output/store",
     "output/keep",
     "output/sign",
@@ -66,6 +68,16 @@ const EXPECTED: [&str; 84] = [
     "entry/void",
     "entry/alert",
     "entry/head",
+    "entry/proposal",
+    "entry/cosign",
+    "entry/objection",
+    "entry/report",
+    "entry/restriction",
+    "entry/split",
+    "event/acted",
+    "event/decided",
+    "event/rekeyed",
+    "event/declined",
     "event/answered",
     "event/denied",
     "event/fault",
@@ -82,6 +94,9 @@ const EXPECTED: [&str; 84] = [
     "fault/restore_backup",
     "fault/restore_snapshot",
     "fault/lost_blob",
+    "fault/rot_blob",
+    "fault/rot_journal",
+    "fault/full_disk",
     "fault/skew",
     "fault/drift",
     "fault/wrong_year",
@@ -89,6 +104,13 @@ const EXPECTED: [&str; 84] = [
     "fault/off",
     "fault/gone",
     "fault/amend",
+    "fault/rival_charters",
+    "fault/rekey",
+    "fault/seats",
+    "fault/act",
+    "fault/decide",
+    "fault/narrow",
+    "rogue/seat",
     "refusal/charter_version",
     "denied/rho_query",
 ];

@@ -1,4 +1,4 @@
-//! What goes wrong, as lines with times. Must not know how the world does it.
+//! What goes wrong, and what people do beside asking, as lines with times. Must not know how the world does it.
 
 use std::fmt;
 
@@ -29,6 +29,12 @@ pub enum FaultKind {
     Restore(usize, Span, bool),
     /// A blob is gone from a member's disk.
     LostBlob(usize, u32),
+    /// A byte of a stored blob flips.
+    RotBlob(usize, u32),
+    /// A byte of the journal flips, before the nth record from its end: its process ends, and its person restores.
+    RotJournal(usize, u32),
+    /// A member's disk is full for so long.
+    Full(usize, Span),
     /// A member's clock is off by so many milliseconds.
     Skew(usize, i64),
     /// It drifts by so many milliseconds a day, for so long.
@@ -43,8 +49,59 @@ pub enum FaultKind {
     Gone(usize),
     /// The charter's next version spreads; whether it only tightens.
     Amend(bool),
+    /// Two next versions are signed and spread; after so long a third follows one and condemns the other.
+    Rivals(Span),
+    /// A member's keys are replaced, by the charter's next version.
+    Rekey(usize),
+    /// All seats but so many of the next committee that is known are in one hand, and shift the sum together.
+    Seats(u32),
+    /// A person does something beside asking.
+    Act(usize, Deed),
+    /// A person says yes or no to the newest question.
+    Decide(usize, bool),
+    /// A person allows less from now on: nothing, or half of what one question may cost.
+    Narrow(usize, bool),
     /// A member's keys are in somebody else's hands, who does this from now on.
     Rogue(usize, Rogue),
+}
+
+/// What people do beside asking.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Deed {
+    /// Proposes a question.
+    Propose,
+    /// Supports the newest proposal.
+    Support,
+    /// Is against the newest question that was asked.
+    Object,
+    /// Answers an objection to a question of its own.
+    Reply,
+    /// Reports what came of the newest Release.
+    Report,
+    /// Wants the purpose to stop for a while.
+    Restrict,
+}
+
+impl Deed {
+    /// All, with their names.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("propose", Self::Propose),
+        ("support", Self::Support),
+        ("object", Self::Object),
+        ("reply", Self::Reply),
+        ("report", Self::Report),
+        ("restrict", Self::Restrict),
+    ];
+
+    /// Its name in a scenario.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, deed)| *deed == self).map_or("propose", |(name, _)| name)
+    }
+
+    /// The name's.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(said, _)| *said == name).map(|(_, deed)| *deed)
+    }
 }
 
 /// What a member does that does not keep the rules.
@@ -76,11 +133,13 @@ pub enum Rogue {
     ForgedAuthor,
     /// Spends one debit on two contributions.
     TwoContributions,
+    /// Cosigns any head, and whatever second history somebody shows.
+    LyingWitness,
 }
 
 impl Rogue {
     /// All, with their names.
-    pub const ALL: [(&'static str, Self); 13] = [
+    pub const ALL: [(&'static str, Self); 14] = [
         ("two_histories", Self::TwoHistories),
         ("replay", Self::Replay),
         ("garbage", Self::Garbage),
@@ -94,6 +153,7 @@ impl Rogue {
         ("false_release", Self::FalseRelease),
         ("forged_author", Self::ForgedAuthor),
         ("two_contributions", Self::TwoContributions),
+        ("lying_witness", Self::LyingWitness),
     ];
 
     /// Its name in a scenario.
@@ -122,6 +182,9 @@ impl FaultKind {
             Self::Restore(_, _, false) => "restore_backup",
             Self::Restore(_, _, true) => "restore_snapshot",
             Self::LostBlob(..) => "lost_blob",
+            Self::RotBlob(..) => "rot_blob",
+            Self::RotJournal(..) => "rot_journal",
+            Self::Full(..) => "full_disk",
             Self::Skew(..) => "skew",
             Self::Drift(..) => "drift",
             Self::WrongYear(..) => "wrong_year",
@@ -129,6 +192,12 @@ impl FaultKind {
             Self::Off(..) => "off",
             Self::Gone(..) => "gone",
             Self::Amend(..) => "amend",
+            Self::Rivals(..) => "rival_charters",
+            Self::Rekey(..) => "rekey",
+            Self::Seats(..) => "seats",
+            Self::Act(..) => "act",
+            Self::Decide(..) => "decide",
+            Self::Narrow(..) => "narrow",
             Self::Rogue(..) => "rogue",
         }
     }
@@ -136,7 +205,12 @@ impl FaultKind {
     /// The member that it befalls, if it is one.
     pub fn member(&self) -> Option<usize> {
         match self {
-            Self::Loss(..) | Self::Repeat(..) | Self::Reorder(..) | Self::Amend(..) => None,
+            Self::Loss(..)
+            | Self::Repeat(..)
+            | Self::Reorder(..)
+            | Self::Amend(..)
+            | Self::Rivals(..)
+            | Self::Seats(..) => None,
             Self::Slow(site, ..)
             | Self::Cut(site, ..)
             | Self::Down(site, ..)
@@ -144,6 +218,13 @@ impl FaultKind {
             | Self::WriteFails(site, ..)
             | Self::Restore(site, ..)
             | Self::LostBlob(site, ..)
+            | Self::RotBlob(site, ..)
+            | Self::RotJournal(site, ..)
+            | Self::Full(site, ..)
+            | Self::Rekey(site)
+            | Self::Act(site, ..)
+            | Self::Decide(site, ..)
+            | Self::Narrow(site, ..)
             | Self::Skew(site, ..)
             | Self::Drift(site, ..)
             | Self::WrongYear(site, ..)
@@ -216,11 +297,18 @@ impl fmt::Display for Fault {
             FaultKind::Crash(_, after, keeps) => write!(f, ", after={after}, keeps={keeps}")?,
             FaultKind::WriteFails(_, stored) => write!(f, ", stored={stored}")?,
             FaultKind::Restore(_, age, _) => write!(f, ", age=\"{}\"", long(age))?,
-            FaultKind::LostBlob(_, nth) => write!(f, ", nth={nth}")?,
+            FaultKind::LostBlob(_, nth) | FaultKind::RotBlob(_, nth) | FaultKind::RotJournal(_, nth) => {
+                write!(f, ", nth={nth}")?;
+            }
+            FaultKind::Full(_, span) | FaultKind::Rivals(span) => write!(f, ", for=\"{}\"", long(span))?,
             FaultKind::Skew(_, ahead) => write!(f, ", ahead={ahead}")?,
             FaultKind::Drift(_, daily, span) => write!(f, ", daily={daily}, for=\"{}\"", long(span))?,
             FaultKind::WrongYear(_, ahead, span) => write!(f, ", ahead={ahead}, for=\"{}\"", long(span))?,
-            FaultKind::Gone(_) => {}
+            FaultKind::Gone(_) | FaultKind::Rekey(_) => {}
+            FaultKind::Seats(spared) => write!(f, ", spared={spared}")?,
+            FaultKind::Act(_, deed) => write!(f, ", does=\"{}\"", deed.name())?,
+            FaultKind::Decide(_, yes) => write!(f, ", yes={yes}")?,
+            FaultKind::Narrow(_, nothing) => write!(f, ", nothing={nothing}")?,
             FaultKind::Amend(tightens) => write!(f, ", tightens={tightens}")?,
             FaultKind::Rogue(_, rogue) => write!(f, ", does=\"{}\"", rogue.name())?,
         }

@@ -71,6 +71,12 @@ pub struct Book {
     pub logs: Vec<Vec<Digest>>,
     /// How many entries of it were signed.
     pub signed: Vec<u64>,
+    /// Leaves of the logs that a member wrote before its keys were replaced.
+    pub ended: Vec<Vec<Digest>>,
+    /// How often they were.
+    pub replaced: Vec<u32>,
+    /// Members whose next log may begin.
+    begins: BTreeSet<usize>,
     /// Since when a member is not on, or when it last was not.
     pub last_off: Vec<Option<Time>>,
 }
@@ -79,7 +85,8 @@ impl Book {
     /// Of so many members.
     pub fn new(members: usize) -> Self {
         let (logs, signed) = (vec![vec![]; members], vec![0; members]);
-        Self { logs, signed, last_off: vec![None; members], ..Self::default() }
+        let (ended, replaced) = (vec![vec![]; members], vec![0; members]);
+        Self { logs, signed, ended, replaced, last_off: vec![None; members], ..Self::default() }
     }
 
     /// Whether a member keeps the rules.
@@ -102,6 +109,13 @@ impl Book {
             return;
         }
         let index = usize::try_from(told.entry.seq).unwrap_or(usize::MAX);
+        let is_first = index == 0 && self.logs[site].first().is_some_and(|first| *first != told.leaf);
+        if is_first && self.begins.remove(&site) {
+            let before = std::mem::take(&mut self.logs[site]);
+            self.ended[site].extend(before);
+            self.signed[site] = 0;
+            self.replaced[site] += 1;
+        }
         let log = &mut self.logs[site];
         // What a disk lost before anybody saw it may be written anew.
         if log.get(index) != Some(&told.leaf) {
@@ -110,15 +124,31 @@ impl Book {
         }
     }
 
+    /// A member starts with so many entries of its own: what a disk that failed did not keep was never written.
+    pub fn starts(&mut self, site: usize, entries: u64) {
+        if self.is_honest(site) && !self.begins.contains(&site) {
+            self.logs[site].truncate(usize::try_from(entries).unwrap_or(usize::MAX));
+        }
+    }
+
+    /// A member's keys were replaced: it goes on in a log that is another.
+    pub fn rekeyed(&mut self, site: usize) {
+        self.begins.insert(site);
+    }
+
     /// Whether it is news: not what came back from others after a restore.
     pub fn is_known(&self, site: usize, told: &Told) -> bool {
         let index = usize::try_from(told.entry.seq).unwrap_or(usize::MAX);
         self.logs[site].get(index) == Some(&told.leaf)
     }
 
-    /// Everything in a member's log, as it stands.
+    /// Everything in a member's logs, as they stand.
     pub fn log(&self, site: usize) -> impl Iterator<Item = &Body> {
-        self.logs[site].iter().filter_map(|leaf| self.entries.get(leaf)).map(|(_, body)| body)
+        self.ended[site]
+            .iter()
+            .chain(&self.logs[site])
+            .filter_map(|leaf| self.entries.get(leaf))
+            .map(|(_, body)| body)
     }
 }
 
@@ -136,14 +166,14 @@ pub trait Law {
     }
 }
 
-/// Every law, in order.
-pub fn all() -> Vec<Box<dyn Law>> {
+/// Every law, in order. `beyond` what the atlas allows, nothing is excused by who is corrupt.
+pub fn all(beyond: bool) -> Vec<Box<dyn Law>> {
     vec![
         Box::new(ledger::NeverUnderpaid::default()),
         Box::new(ledger::DebitFirst),
         Box::new(rounds::NeverAlone::default()),
         Box::new(agreement::Agreement::default()),
-        Box::new(agreement::RightSum::default()),
+        Box::new(agreement::RightSum::new(beyond)),
         Box::new(rounds::CountedOnce),
         Box::new(rounds::OpenedOnce::default()),
         Box::new(logs::NoFork::default()),

@@ -10,6 +10,7 @@ pub mod adversary;
 pub mod audits;
 pub mod calendar;
 pub mod chaos;
+pub mod clusters;
 pub mod coop;
 pub mod coverage;
 pub mod disk;

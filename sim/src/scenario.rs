@@ -19,6 +19,13 @@ pub const DAYS_MAX: u32 = 364;
 /// Questions and faults at most: some of each a day.
 pub const LINES_MAX: usize = 4_096;
 
+/// Cells of an answer, unless a scenario says otherwise; at most as many as a charter's floor allows.
+pub const CELLS: usize = 4;
+/// Cells at most: each is a value of one column.
+pub const CELLS_MAX: usize = 200;
+/// Meeting points of a cluster.
+const POINTS: usize = 2;
+
 /// How a member's machine runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MemberSpec {
@@ -75,6 +82,8 @@ pub struct Scenario {
     pub days: u32,
     /// When schools are closed.
     pub holidays: Holidays,
+    /// Cells of each answer.
+    pub cells: usize,
     /// The members, by number.
     pub members: Vec<MemberSpec>,
     /// What is asked.
@@ -83,6 +92,8 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     /// What comes of it.
     pub expect: Expect,
+    /// One bound is crossed on purpose: the law, by its number, that then breaks, and no other.
+    pub beyond: Option<String>,
 }
 
 /// What is wrong with a scenario.
@@ -96,6 +107,35 @@ impl std::fmt::Display for ScenarioError {
 }
 
 impl Scenario {
+    /// A cluster in which everybody is there, and one question is asked, with short windows.
+    pub fn cluster(members: usize, cells: usize) -> Self {
+        let spec = |n| MemberSpec { hours: Hours::Always, lid: 0, loss: 0, meeting_point: n < POINTS };
+        let minutes = |count: u64| Span(count * 60_000);
+        let ask = Ask {
+            at: minutes(2),
+            by: POINTS,
+            least: 0,
+            loss: 5_000_000,
+            mode: Mode::Secure,
+            join: minutes(6),
+            contribute: minutes(20),
+            close: minutes(20),
+        };
+        Self {
+            name: "cluster".to_owned(),
+            seed: None,
+            start: Day::from_civil(2026, 9, 1).unwrap_or(Day(0)),
+            days: 1,
+            holidays: Holidays::default(),
+            cells,
+            members: (0..members).map(spec).collect(),
+            asks: vec![ask],
+            faults: vec![],
+            expect: Expect::default(),
+            beyond: None,
+        }
+    }
+
     /// Its first moment.
     pub fn begin(&self) -> Time {
         self.start.start() + Span(8 * HOUR)
@@ -108,14 +148,18 @@ impl Scenario {
 
     /// As a file that says the same, every question and fault on a line of its own.
     pub fn to_toml(&self) -> String {
+        let cells = if self.cells == CELLS { String::new() } else { format!("cells = {}\n", self.cells) };
         let mut text = format!(
-            "name = \"{}\"\n{}start = \"{}\"\ndays = {}\ncalendar = \"{}\"\nmembers = [\n",
+            "name = \"{}\"\n{}start = \"{}\"\ndays = {}\ncalendar = \"{}\"\n{cells}members = [\n",
             self.name,
             self.seed.map(|seed| format!("seed = \"{seed:#x}\"\n")).unwrap_or_default(),
             self.start,
             self.days,
             self.holidays.name()
         );
+        if let Some(law) = &self.beyond {
+            text = format!("beyond = \"{law}\"\n{text}");
+        }
         for spec in &self.members {
             text += &format!(
                 "  {{ hours=\"{}\", lid={}, loss={}, meeting_point={} }},\n",

@@ -35,10 +35,12 @@ impl Trace {
         let start = self.buffer.len();
         let _ = writeln!(self.buffer, "{} {site} {text}", at.0);
         let line = &self.buffer[start..];
-        if self.last.len() == LINES_KEPT {
-            self.last.pop_front();
-        }
-        self.last.push_back(line.trim_end().to_owned());
+        // The oldest line's memory holds the newest: there are millions.
+        let mut kept =
+            if self.last.len() == LINES_KEPT { self.last.pop_front() } else { None }.unwrap_or_default();
+        kept.clear();
+        kept.push_str(line.trim_end());
+        self.last.push_back(kept);
         if let Some(whole) = &mut self.whole {
             whole.push(line.trim_end().to_owned());
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datacoop_policy::charter::{Charter, CharterDraft, name_witnesses};
+use datacoop_policy::charter::{Charter, CharterDraft, MemberKeys, name_witnesses};
 use datacoop_policy::limits::Limits;
 use datacoop_policy::query::Assumptions;
 use datacoop_policy::question::{BoundQuestion, QuestionDraft};
@@ -15,31 +15,48 @@ use datacoop_protocol::fold::question_value;
 use datacoop_protocol::json::Value;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::seed::Seed;
+use rand_core::Rng as _;
 
 use crate::coop::{Founder, charter_draft, textless_charter, vocabularies};
 use crate::scenario::{Ask, Scenario};
 use crate::world::Tabulate;
 
-const VOCABULARY: &str = r#"
+/// A vocabulary of one column with so many values.
+fn vocabulary_text(cells: usize) -> String {
+    format!(
+        r#"
     id = "exam"
     version = 1
     title = "Results"
     dataset = "exam"
     unit = "row"
-    column = [{ name = "kind", type = "text", values = ["a", "b", "c", "d"], group = true }]"#;
-const QUESTION: &str = r#"
+    column = [{{ name = "kind", type = "text", values = [{}], group = true }}]"#,
+        values(cells)
+    )
+}
+
+/// A question about each value.
+fn question_text(cells: usize) -> String {
+    format!(
+        r#"
     id = "how-many"
     version = 1
     title = "How many?"
     vocabulary = "exam/1"
-    figure = { kind = "count", of = "n" }
-    param = { least = "number" }
+    figure = {{ kind = "count", of = "n" }}
+    param = {{ least = "number" }}
     loss = 5_000_000
     matters = "10"
-    measure = [{ name = "n", sql = "CASE WHEN 1 > :least THEN 1 ELSE 0 END", clamp = [0, 1], resolution = 1 }]
-    by = [{ column = "kind", cells = ["a", "b", "c", "d"] }]"#;
-/// Cells of the answer.
-pub const CELLS: usize = 4;
+    measure = [{{ name = "n", sql = "CASE WHEN 1 > :least THEN 1 ELSE 0 END", clamp = [0, 1], resolution = 1 }}]
+    by = [{{ column = "kind", cells = [{}] }}]"#,
+        values(cells)
+    )
+}
+
+fn values(cells: usize) -> String {
+    (1..=cells).map(|n| format!("\"k{n}\"")).collect::<Vec<_>>().join(", ")
+}
+
 /// Each member's roll bound: the largest there is.
 const PEOPLE_MAX: u64 = 1_000_000;
 /// The least of a member's figures: more than the length of any frame.
@@ -68,9 +85,11 @@ impl Cast {
     /// # Panics
     /// If what is compiled in is no vocabulary, question or charter.
     pub fn new(scenario: &Scenario, seed: &Seed) -> Self {
-        let vocabulary = Vocabulary::from_toml(VOCABULARY).expect("INVARIANT: it is compiled in");
-        let question = QuestionDraft::from_toml(QUESTION).expect("INVARIANT: it is compiled in");
-        let hash = sha256(&[VOCABULARY.as_bytes()]);
+        let text = vocabulary_text(scenario.cells);
+        let vocabulary = Vocabulary::from_toml(&text).expect("INVARIANT: it is compiled in");
+        let question =
+            QuestionDraft::from_toml(&question_text(scenario.cells)).expect("INVARIANT: it is compiled in");
+        let hash = sha256(&[text.as_bytes()]);
         let founder = |(n, point): (usize, bool)| {
             let addresses = if point { vec![format!("sim/{n}")] } else { vec![] };
             Founder::new(seed, n, &format!("Member {n}"), PEOPLE_MAX, addresses)
@@ -126,12 +145,38 @@ impl Cast {
 /// # Panics
 /// If it is no charter.
 pub fn next_charter(parent: &Charter, tightens: bool) -> Arc<Charter> {
+    let most = if tightens { RHO_QUERY[1] } else { RHO_QUERY[2] };
+    successor(parent, if tightens { b"less" } else { b"more" }, |draft| {
+        draft.limits = Limits { rho_query: PrivacyLoss::from_nano(most), ..draft.limits.clone() };
+    })
+}
+
+/// The version that follows one of two rivals and condemns the other.
+///
+/// # Panics
+/// If it is no charter.
+pub fn condemning(parent: &Charter, wrong: Digest) -> Arc<Charter> {
+    successor(parent, b"condemns", |draft| draft.condemns = vec![wrong])
+}
+
+/// The version in which a member has other keys.
+///
+/// # Panics
+/// If it is no charter.
+pub fn with_keys(parent: &Charter, id: &MemberId, keys: &MemberKeys) -> Arc<Charter> {
+    successor(parent, b"keys", |draft| {
+        let member = draft.members.iter_mut().find(|member| member.id == *id);
+        member.expect("INVARIANT: a scenario's members are in its charter").keys = keys.clone();
+    })
+}
+
+fn successor(parent: &Charter, what: &[u8], change: impl FnOnce(&mut CharterDraft)) -> Arc<Charter> {
     let mut draft: CharterDraft = parent.fields().clone();
     (draft.version, draft.prev) = (parent.version() + 1, Some(parent.hash()));
-    draft.hash = sha256(&[&parent.hash().0, b"next"]);
-    let most = if tightens { RHO_QUERY[1] } else { RHO_QUERY[2] };
-    draft.limits = Limits { rho_query: PrivacyLoss::from_nano(most), ..draft.limits };
-    Charter::admit(draft).map(Arc::new).expect("INVARIANT: only a limit changed")
+    draft.condemns.clear();
+    draft.hash = sha256(&[&parent.hash().0, what]);
+    change(&mut draft);
+    Charter::admit(draft).map(Arc::new).expect("INVARIANT: a change that charters may make")
 }
 
 /// The figures of made-up people: of each member and parameter others, and others in each world of data.
@@ -139,10 +184,8 @@ pub fn tabulate(seed: &Seed, world: u64) -> Tabulate {
     let seed = seed.derive(&format!("data/{world}"));
     Arc::new(move |id: &MemberId, question: &BoundQuestion| {
         let label = format!("{id}/{:?}", question.params());
-        let bytes = seed.bytes(&label);
-        let room = PEOPLE_MAX - FIGURE_MIN;
-        let (numbers, _) = bytes.as_chunks::<8>();
-        let figure = |bytes: &[u8; 8]| FIGURE_MIN + u64::from_le_bytes(*bytes) % room;
-        numbers.iter().take(CELLS).map(|bytes| i64::try_from(figure(bytes)).unwrap_or(0)).collect()
+        let (mut rng, room) = (seed.stream(&label), PEOPLE_MAX - FIGURE_MIN);
+        let figures = (0..question.cells()).map(|_| FIGURE_MIN + rng.next_u64() % room);
+        figures.map(|figure| i64::try_from(figure).unwrap_or(0)).collect()
     })
 }

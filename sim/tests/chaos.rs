@@ -173,3 +173,23 @@ fn a_cosignature_without_consistency_is_found() {
     });
     assert_eq!(law, "L8 no fork");
 }
+
+/// Beyond what the atlas allows exactly the stated loss comes about: the named law breaks, and no other.
+#[test]
+fn one_bound_crossed_costs_what_is_said_and_no_more() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/beyond");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    for path in files.filter(|path| path.extension().is_some_and(|extension| extension == "toml")) {
+        let scenario = Scenario::from_toml(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let (law, seed) = (scenario.beyond.clone().expect("a law"), seed(scenario.seed.expect("a seed")));
+        let outcome = Chaos::new(&scenario, &seed, 0).run();
+        let broken = outcome.broken.map(|broken| broken.law).unwrap_or_default();
+        assert!(broken.starts_with(&law), "{}: {broken}: {:#?}", path.display(), outcome.last);
+        // Within the bound nothing breaks.
+        let faults = scenario.to_toml().replace("spared=0", "spared=1");
+        let within = Scenario { beyond: None, ..Scenario::from_toml(&faults).unwrap() };
+        let outcome = Chaos::new(&within, &seed, 0).run();
+        assert_eq!(outcome.broken, None, "{}: {:#?}", path.display(), outcome.last);
+        assert!(outcome.counts.contains_key("rogue/seat"), "{:#?}", outcome.counts);
+    }
+}

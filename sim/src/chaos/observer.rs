@@ -34,16 +34,16 @@ pub(super) struct Observer {
     pub(super) before_release: Option<Vec<String>>,
     pub(super) frames: BTreeMap<usize, VecDeque<Vec<u8>>>,
     /// Requests under way by peer: a lost connection ends all of one.
-    asked: BTreeMap<(usize, datacoop_policy::MemberId), usize>,
+    asked: BTreeMap<(usize, usize), usize>,
     last_window: Time,
 }
 
 impl Observer {
-    pub(super) fn new(members: usize) -> Self {
+    pub(super) fn new(members: usize, beyond: bool) -> Self {
         Self {
             trace: Trace::default(),
             book: Book::new(members),
-            laws: laws::all(),
+            laws: laws::all(beyond),
             broken: None,
             counts: BTreeMap::new(),
             kinds: BTreeMap::new(),
@@ -73,7 +73,8 @@ impl Observer {
     }
 
     fn judge(&mut self, at: Time, site: usize, fact: &Fact<'_>) {
-        if self.broken.is_some() {
+        // A seat in somebody's hand goes on with its program: what it does binds nobody.
+        if self.broken.is_some() || !self.book.is_honest(site) {
             return;
         }
         for law in &mut self.laws {
@@ -91,6 +92,7 @@ impl Observer {
             Seen::Start(member) => {
                 let own = member.fold().log(member.me()).map_or(0, |log| log.size());
                 self.trace.line(at, site, format_args!("starts with {own} entries"));
+                self.book.starts(site, own);
                 self.judge(at, site, &Fact::Starts(own));
             }
             Seen::Stuck(error) => {
@@ -140,13 +142,13 @@ impl Observer {
             Input::Tabulated(id, Some(tally)) => self.judge(at, site, &Fact::Tallied(*id, &tally.0)),
             Input::Drawn(id, Some(noise)) => self.judge(at, site, &Fact::Drew(*id, &noise.0)),
             Input::Reply { from, .. } | Input::NoReply { from, .. } => {
-                let asked = self.asked.entry((site, from.clone())).or_default();
+                let asked = self.asked.entry((site, number(from))).or_default();
                 let ends = usize::from(*asked > 0);
                 *asked -= ends;
                 self.judge(at, site, &Fact::Answered(ends));
             }
             Input::Disconnected(peer) => {
-                let ends = self.asked.remove(&(site, peer.clone())).unwrap_or(0);
+                let ends = self.asked.remove(&(site, number(peer))).unwrap_or(0);
                 self.judge(at, site, &Fact::Answered(ends));
             }
             Input::Wake
@@ -191,12 +193,13 @@ impl Observer {
             Output::Request { to, bytes, .. } => {
                 let kind = bytes.first().and_then(|kind| REQUESTS.get(usize::from(*kind)));
                 self.out(at, site, kind.unwrap_or(&"frame/other"), bytes.len());
-                *self.asked.entry((site, to.clone())).or_default() += 1;
+                *self.asked.entry((site, number(to))).or_default() += 1;
                 let kept = self.frames.entry(site).or_default();
-                if kept.len() == FRAMES_KEPT {
-                    kept.pop_front();
-                }
-                kept.push_back(bytes.clone());
+                let mut frame =
+                    if kept.len() == FRAMES_KEPT { kept.pop_front() } else { None }.unwrap_or_default();
+                frame.clear();
+                frame.extend(bytes);
+                kept.push_back(frame);
                 self.judge(at, site, &Fact::Sends(bytes, number(to), true));
             }
             Output::Reply { to, bytes, .. } => {
@@ -312,6 +315,9 @@ impl Observer {
             Event::Rekeyed => ("event/rekeyed", None),
             Event::Halted(_) => ("event/halted", None),
         };
+        if matches!(event, Event::Rekeyed) {
+            self.book.rekeyed(site);
+        }
         self.count(kind);
         self.trace.line(at, site, format_args!("{kind} {}", rule.unwrap_or("")));
         if let Event::Denied { rule, .. } = event {
@@ -340,7 +346,7 @@ impl Observer {
 }
 
 /// A made-up member's number by its id, counted from 0.
-fn number(id: &datacoop_policy::MemberId) -> usize {
+pub(super) fn number(id: &datacoop_policy::MemberId) -> usize {
     id.as_str()
         .rsplit('-')
         .next()

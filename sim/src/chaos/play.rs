@@ -1,25 +1,29 @@
 //! Plays a scenario's lines on the world, then heals it and demands progress.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use datacoop_policy::charter::Charter;
 use datacoop_policy::{Digest, Span, Time};
 use datacoop_protocol::member::port::Input;
+use datacoop_protocol::member::work::{Computed, Work};
+use datacoop_protocol::rounds::{Kind, Plan};
 use datacoop_protocol::seed::Seed;
 use rand_chacha::ChaCha12Rng;
 use rand_core::Rng as _;
 
-use super::observer::Observer;
-use super::runs;
-use crate::adversary::Puppet;
+use super::observer::{Observer, number};
+use super::{people, runs};
+use crate::adversary::{Puppet, Shown};
 use crate::calendar::{DAY, Hours};
 use crate::disk::{Disk, Failure, Held};
 use crate::faults::{FaultKind, Rogue};
 use crate::scenario::{Ask, Scenario};
 use crate::wires::Trouble;
-use crate::workload::{Cast, next_charter};
-use crate::world::World;
+use crate::workload::{Cast, condemning, next_charter, with_keys};
+use crate::world::{RunWork, World};
 
 /// Milliseconds of a year that a wrong clock is off by.
 const YEAR: i64 = 365 * 86_400_000;
@@ -39,6 +43,47 @@ const EQUAL_WITHIN: u32 = 24;
 /// Roots of logs, by the logs' names in frames.
 type Heads = BTreeMap<[u8; 32], [u8; 32]>;
 
+/// Seats of a committee that are in one hand.
+#[derive(Default)]
+struct Corrupt {
+    /// How many are spared of the next committee that begins to count.
+    wanted: Option<u32>,
+    sites: BTreeSet<usize>,
+}
+
+/// Runs heavy work; the first of the corrupt seats adds up something else than it should.
+#[expect(clippy::arc_with_non_send_sync, reason = "a world is played on one thread")]
+fn shifting(observer: Rc<RefCell<Observer>>, corrupt: Rc<RefCell<Corrupt>>) -> RunWork {
+    Arc::new(move |site, work| {
+        if let Work::Check(job) = &work {
+            take_seats(&mut observer.borrow_mut(), &mut corrupt.borrow_mut(), &job.plan);
+        }
+        let mut computed = work.run();
+        if let Computed::Decided(_, decided) = &mut computed
+            && corrupt.borrow().sites.first() == Some(&site)
+            && let Some(byte) = decided.share.first_mut()
+        {
+            *byte ^= 1;
+        }
+        computed
+    })
+}
+
+/// All seats but so many, as far as there are no more rogues than may collude: none spared, that does not hold anybody.
+fn take_seats(seen: &mut Observer, corrupt: &mut Corrupt, plan: &Plan) {
+    let Some(spared) = corrupt.wanted.take() else { return };
+    let room = match spared {
+        0 => plan.committee.len(),
+        _ => (plan.terms.colluding as usize).saturating_sub(seen.book.rogue.len()),
+    };
+    let taken = plan.committee.len().saturating_sub(spared as usize).min(room);
+    for site in plan.committee.iter().map(number).filter(|site| seen.book.is_honest(*site)).take(taken) {
+        corrupt.sites.insert(site);
+        *seen.counts.entry("rogue/seat".to_owned()).or_default() += 1;
+    }
+    seen.book.rogue.extend(&corrupt.sites);
+}
+
 enum Act {
     /// A new day: whose machine runs when.
     Day,
@@ -55,6 +100,12 @@ enum Act {
     PutBack(usize, u64, bool),
     /// Back from being down, unless the calendar has it off.
     Back(usize),
+    /// There is room on a disk again.
+    Room(usize),
+    /// A version that follows the first of these and condemns the second.
+    Condemn(Arc<Charter>, Digest),
+    /// A person's act, once the machine runs.
+    Person(FaultKind, u32),
 }
 
 pub(super) struct Play<'a> {
@@ -67,6 +118,8 @@ pub(super) struct Play<'a> {
     count: u64,
     backups: BTreeMap<u64, Disk>,
     puppets: BTreeMap<usize, Puppet>,
+    /// Second histories that puppets showed.
+    shown: Vec<Shown>,
     days: ChaCha12Rng,
     seed: Seed,
     /// Members whose calendar has them on.
@@ -76,6 +129,7 @@ pub(super) struct Play<'a> {
     gone: Vec<bool>,
     healed: bool,
     commands: u64,
+    corrupt: Rc<RefCell<Corrupt>>,
 }
 
 impl<'a> Play<'a> {
@@ -98,6 +152,7 @@ impl<'a> Play<'a> {
             count: 0,
             backups: BTreeMap::new(),
             puppets: BTreeMap::new(),
+            shown: vec![],
             days: seed.derive("availability").stream("days"),
             seed: seed.clone(),
             due_on: vec![true; members],
@@ -105,7 +160,9 @@ impl<'a> Play<'a> {
             gone: vec![false; members],
             healed: false,
             commands: 0,
+            corrupt: Rc::default(),
         };
+        play.world.run_work = Some(shifting(Rc::clone(&play.observer), Rc::clone(&play.corrupt)));
         let begin = scenario.begin();
         // Everybody is there on the first day: the members meet.
         for day in 1..=u64::from(scenario.days) {
@@ -139,7 +196,9 @@ impl<'a> Play<'a> {
     /// Plays until then, or until a law is broken.
     pub(super) fn days(&mut self, until: Time) {
         while self.observer.borrow().broken.is_none() {
-            let Some(((at, _), act)) = self.acts.pop_first().filter(|((at, _), _)| *at <= until) else {
+            // What comes later stays for later.
+            let next = self.acts.first_entry().filter(|next| next.key().0 <= until);
+            let Some(((at, _), act)) = next.map(|next| next.remove_entry()) else {
                 self.world.run_until(until);
                 return;
             };
@@ -180,6 +239,9 @@ impl<'a> Play<'a> {
             }
             Act::PutBack(site, number, with_secrets) => self.put_back(site, number, with_secrets),
             Act::Back(site) => self.settle(site),
+            Act::Room(site) => self.disks[site].fill(false),
+            Act::Condemn(right, wrong) => self.condemn(&right, wrong),
+            Act::Person(kind, tries) => self.person(kind, tries),
         }
     }
 
@@ -269,6 +331,14 @@ impl<'a> Play<'a> {
             FaultKind::LostBlob(site, nth) => {
                 self.disks[site].lose_blob(nth as usize);
             }
+            FaultKind::RotBlob(site, nth) => {
+                self.disks[site].rot_blob(nth as usize);
+            }
+            FaultKind::RotJournal(site, nth) => self.rot_journal(site, nth as usize),
+            FaultKind::Full(site, span) => {
+                self.disks[site].fill(true);
+                self.after(span, Act::Room(site));
+            }
             FaultKind::Skew(site, ahead) => self.world.set_clock(site, ahead),
             FaultKind::Drift(site, daily, span) => self.after(Span(0), Act::Drift(site, daily, now + span)),
             FaultKind::WrongYear(site, ahead, span) => {
@@ -282,11 +352,79 @@ impl<'a> Play<'a> {
             }
             FaultKind::Amend(tightens) => {
                 let next = next_charter(&self.cast.charter, tightens);
-                self.world.sign_charter(next.clone());
-                self.world.give_charters(0, [next]);
+                self.follow(next, 0);
+            }
+            FaultKind::Rivals(span) => {
+                let [right, wrong] = [true, false].map(|tightens| next_charter(&self.cast.charter, tightens));
+                self.follow(wrong.clone(), 1);
+                self.follow(right.clone(), 0);
+                self.after(span, Act::Condemn(right, wrong.hash()));
+            }
+            FaultKind::Rekey(site) => self.rekey(site),
+            FaultKind::Seats(spared) => self.corrupt.borrow_mut().wanted = Some(spared),
+            kind @ (FaultKind::Act(..) | FaultKind::Decide(..) | FaultKind::Narrow(..)) => {
+                self.person(kind, ASK_TRIES);
             }
             FaultKind::Rogue(site, rogue) => self.rogue(site, rogue),
             FaultKind::Restore(..) => {}
+        }
+    }
+
+    /// A version is signed, and a member's people put it in force.
+    fn follow(&mut self, next: Arc<Charter>, site: usize) {
+        self.cast.charter = next.clone();
+        self.world.sign_charter(next.clone());
+        self.world.give_charters(site, [next]);
+    }
+
+    fn condemn(&mut self, right: &Charter, wrong: Digest) {
+        self.follow(condemning(right, wrong), 0);
+    }
+
+    fn rekey(&mut self, site: usize) {
+        if self.puppets.contains_key(&site) || self.gone[site] {
+            return;
+        }
+        self.world.give_identity(site, self.seed.bytes(&format!("identity/next/{site}")));
+        let founder = self.world.founder(site);
+        let Some(keys) = founder.later_keys().pop() else { return };
+        let next = with_keys(&self.cast.charter, &founder.id, keys.public());
+        self.follow(next, 0);
+    }
+
+    fn rot_journal(&mut self, site: usize, nth: usize) {
+        if self.puppets.contains_key(&site) || self.gone[site] {
+            return;
+        }
+        self.world.switch_off(site);
+        self.disks[site].rot_journal(nth);
+        self.keep_off(site, self.world.now() + REPAIR);
+    }
+
+    /// A person does something, once the machine runs.
+    fn person(&mut self, kind: FaultKind, tries: u32) {
+        let Some(site) = kind.member().filter(|site| !self.puppets.contains_key(site) && !self.gone[*site])
+        else {
+            return;
+        };
+        let Some(member) = self.world.member(site).filter(|_| runs(&self.world, site)) else {
+            if tries > 0 && !self.healed {
+                self.after(ASK_AGAIN, Act::Person(kind, tries - 1));
+            }
+            return;
+        };
+        self.commands += 1;
+        let input = if let FaultKind::Act(_, deed) = kind {
+            people::deed(member, deed, self.world.now(), self.commands)
+        } else if let FaultKind::Decide(_, yes) = kind {
+            people::decide(member, yes, self.commands)
+        } else if let FaultKind::Narrow(_, nothing) = kind {
+            Some(Input::Narrow(people::narrower(nothing)))
+        } else {
+            None
+        };
+        if let Some(input) = input {
+            self.world.input(site, input);
         }
     }
 
@@ -333,7 +471,7 @@ impl<'a> Play<'a> {
             .map(|kept| kept.iter().cloned().collect())
             .unwrap_or_default();
         let Some(puppet) = self.puppets.get_mut(&site) else { return };
-        for told in puppet.act(&mut self.world, rogue, &self.cast, &sent) {
+        for told in puppet.act(&mut self.world, rogue, &self.cast, &sent, &mut self.shown) {
             self.observer.borrow_mut().forged(site, &told);
         }
     }
@@ -345,6 +483,7 @@ impl<'a> Play<'a> {
         for site in 0..self.scenario.members.len() {
             self.due_on[site] = true;
             self.down[site] = Time(0);
+            self.disks[site].fill(false);
             self.world.set_clock(site, 0);
             self.settle(site);
         }
@@ -383,18 +522,36 @@ impl<'a> Play<'a> {
             }
             let open = member.fold().rounds().values().find(|round| {
                 let over = round.asked().is_some_and(|asked| asked.body.close_by < now);
-                let takes_part = round.plan().is_some_and(|plan| plan.members.contains(member.me()));
+                // A Roster that charter or Query forbid makes no round: nobody debits it.
+                let takes_part = round.said(Kind::Debit, member.me()).is_some();
                 over && takes_part && round.ending().is_none()
             });
             if let Some(round) = open {
-                return Some((site, format!("{} has not ended", round.id)));
+                let seats = round.plan().map(|plan| plan.committee.clone()).unwrap_or_default();
+                let wrote =
+                    |kind| seats.iter().filter(|id| round.said(kind, id).is_some()).map(number).collect();
+                let steps: [Vec<usize>; 4] = [Kind::Freeze, Kind::Verify, Kind::Close, Kind::Open].map(wrote);
+                let asker = round.asked().map(|asked| number(&asked.asker));
+                return Some((
+                    site,
+                    format!(
+                        "{} has not ended: asker {asker:?}, seats {:?}; frozen, verified, closed, opened by {steps:?}",
+                        round.id,
+                        seats.iter().map(number).collect::<Vec<_>>()
+                    ),
+                ));
             }
             let is_honest = |id| self.world.number(id).is_some_and(|author| seen.book.is_honest(author));
             let logs = member.fold().logs().filter(|log| is_honest(&log.member));
             let held: Heads = logs.map(|log| (log.head(), log.tree().root().0)).collect();
             match &heads {
                 Some((other, logs)) if *logs != held => {
-                    return Some((site, format!("it holds other logs than member {other}")));
+                    let apart =
+                        member.fold().logs().filter(|log| logs.get(&log.head()) != held.get(&log.head()));
+                    let apart: Vec<String> =
+                        apart.map(|log| format!("{} to {}", log.origin, log.size())).collect();
+                    let text = format!("it holds other logs than member {other}: {}", apart.join(", "));
+                    return Some((site, text));
                 }
                 Some(_) => {}
                 None => heads = Some((site, held)),

@@ -12,10 +12,10 @@ use crate::world::World;
 /// L8: an honest log never shrinks or forks, restores included; and no honest witness cosigns two histories.
 #[derive(Default)]
 pub(super) struct NoFork {
-    /// Roots that a member signed, by size.
-    roots: BTreeMap<(usize, u64), Digest>,
+    /// Roots that a member signed, by log and size.
+    roots: BTreeMap<(usize, u32, u64), Digest>,
     /// Sizes up to which each log was signed with the leaf that stood there.
-    leaves: BTreeMap<(usize, u64), Digest>,
+    leaves: BTreeMap<(usize, u32, u64), Digest>,
     /// Roots that a witness cosigned, by log and size.
     cosigned: BTreeMap<(usize, [u8; 32], u64), Digest>,
 }
@@ -30,21 +30,22 @@ impl Law for NoFork {
     }
 
     fn see(&mut self, book: &Book, _: Time, site: usize, fact: &Fact<'_>) -> Result<(), String> {
+        let epoch = book.replaced[site];
         match fact {
             Fact::Signed(size, note) => {
                 let Some(head) = checkpoint(note) else { return Err("it signed no head".to_owned()) };
-                if *self.roots.entry((site, *size)).or_insert(head.root) != head.root {
+                if *self.roots.entry((site, epoch, *size)).or_insert(head.root) != head.root {
                     return Err(format!("it signed two heads over {size} entries"));
                 }
                 let from = book.signed[site];
                 for (index, leaf) in (0..).zip(&book.logs[site]).skip(usize::try_from(from).unwrap_or(0)) {
-                    if *self.leaves.entry((site, index)).or_insert(*leaf) != *leaf {
+                    if *self.leaves.entry((site, epoch, index)).or_insert(*leaf) != *leaf {
                         return Err(format!("its entry {index} is another than the one it signed"));
                     }
                 }
                 Ok(())
             }
-            Fact::Wrote(told, _) => match self.leaves.get(&(site, told.entry.seq)) {
+            Fact::Wrote(told, _) => match self.leaves.get(&(site, epoch, told.entry.seq)) {
                 Some(leaf) if *leaf != told.leaf => {
                     Err(format!("it writes another entry {} than the one it signed", told.entry.seq))
                 }

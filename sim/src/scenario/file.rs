@@ -4,9 +4,11 @@ use datacoop_policy::query::Mode;
 use datacoop_policy::{Day, Span};
 use toml::{Table, Value};
 
-use super::{Ask, DAYS_MAX, Expect, LINES_MAX, MEMBERS_MAX, MemberSpec, Scenario, ScenarioError};
+use super::{
+    Ask, CELLS, CELLS_MAX, DAYS_MAX, Expect, LINES_MAX, MEMBERS_MAX, MemberSpec, Scenario, ScenarioError,
+};
 use crate::calendar::{DAY, HOUR, Holidays, Hours};
-use crate::faults::{Fault, FaultKind, Rogue};
+use crate::faults::{Deed, Fault, FaultKind, Rogue};
 
 type Parsed<T> = Result<T, ScenarioError>;
 
@@ -155,6 +157,15 @@ impl Scenario {
             let known: Vec<&str> = Holidays::names().collect();
             return fail(format!("`calendar` is `{calendar}`; known are {}", known.join(", ")));
         };
+        let cells = match fields.whole("cells")? {
+            None => CELLS,
+            Some(cells) => {
+                match usize::try_from(cells).ok().filter(|cells| (1..=CELLS_MAX).contains(cells)) {
+                    Some(cells) => cells,
+                    None => return fail(format!("`cells` is {cells}; 1 to {CELLS_MAX}")),
+                }
+            }
+        };
         let members = members(rows(&mut fields, "members")?)?;
         let begin = start.start() + Span(8 * HOUR);
         let windows = Windows { holidays: &holidays, begin };
@@ -164,9 +175,10 @@ impl Scenario {
         let mut faults: Vec<Fault> =
             faults.map(|(n, row)| fault(n, row, members.len())).collect::<Parsed<_>>()?;
         faults.sort_by_key(|fault| fault.at);
+        let beyond = fields.text("beyond")?;
         let expect = fields.take("expect").map(expect).transpose()?.unwrap_or_default();
         fields.finish()?;
-        Ok(Self { name, seed, start, days, holidays, members, asks, faults, expect })
+        Ok(Self { name, seed, start, days, holidays, cells, members, asks, faults, expect, beyond })
     }
 }
 
@@ -344,6 +356,36 @@ fn fault(n: usize, row: Value, members: usize) -> Parsed<Fault> {
         }
         "lost_blob" => {
             FaultKind::LostBlob(fields.member("member", members)?, fields.count("nth", 1 << 20)?.unwrap_or(0))
+        }
+        "rot_blob" => {
+            FaultKind::RotBlob(fields.member("member", members)?, fields.count("nth", 1 << 20)?.unwrap_or(0))
+        }
+        "rot_journal" => FaultKind::RotJournal(
+            fields.member("member", members)?,
+            fields.count("nth", 1 << 20)?.unwrap_or(0),
+        ),
+        "full_disk" => FaultKind::Full(fields.member("member", members)?, fields.span("for", None)?),
+        "rival_charters" => FaultKind::Rivals(fields.span("for", None)?),
+        "rekey" => FaultKind::Rekey(fields.member("member", members)?),
+        "seats" => FaultKind::Seats(fields.count("spared", 1 << 10)?.unwrap_or(1)),
+        "act" => {
+            let who = fields.member("member", members)?;
+            let does = fields.text("does")?.unwrap_or_default();
+            let Some(deed) = Deed::named(&does) else {
+                let known: Vec<&str> = Deed::ALL.iter().map(|(name, _)| *name).collect();
+                return fail(format!(
+                    "faults, line {}: `does` is `{does}`; known are {}",
+                    n + 1,
+                    known.join(", ")
+                ));
+            };
+            FaultKind::Act(who, deed)
+        }
+        "decide" => {
+            FaultKind::Decide(fields.member("member", members)?, fields.flag("yes")?.unwrap_or(false))
+        }
+        "narrow" => {
+            FaultKind::Narrow(fields.member("member", members)?, fields.flag("nothing")?.unwrap_or(false))
         }
         "skew" => FaultKind::Skew(fields.member("member", members)?, fields.whole("ahead")?.unwrap_or(0)),
         "drift" => {

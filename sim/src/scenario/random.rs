@@ -7,16 +7,18 @@ use datacoop_protocol::seed::Seed;
 use rand_chacha::ChaCha12Rng;
 use rand_core::Rng as _;
 
-use super::{Ask, Expect, MemberSpec, Scenario};
+use super::{Ask, CELLS, Expect, MemberSpec, Scenario};
 use crate::calendar::{DAY, HOUR, Holidays, Hours};
-use crate::faults::{Fault, FaultKind, Rogue};
+use crate::faults::{Deed, Fault, FaultKind, Rogue};
 
 /// The first day of a scenario that a seed makes: a school year's.
 const FIRST_DAY: (i64, i64, i64) = (2026, 9, 1);
 /// What a question costs, billionths of rho.
 const LOSS: u64 = 5_000_000;
 /// Faults a day, on average, in tenths.
-const FAULTS_A_DAY: u64 = 12;
+const FAULTS_A_DAY: u64 = 16;
+/// New keys act 14 days after the version that lists them, and are then written with for a while.
+const REPLACED_AFTER: u64 = 16 * DAY;
 
 fn below(rng: &mut ChaCha12Rng, bound: u64) -> u64 {
     rng.next_u64() % bound.max(1)
@@ -44,10 +46,12 @@ impl Scenario {
             start,
             days,
             holidays: Holidays::named("england-2026").unwrap_or_else(|| unreachable!("INVARIANT: a preset")),
+            cells: CELLS,
             members,
             asks,
             faults,
             expect: Expect::default(),
+            beyond: None,
         }
     }
 }
@@ -123,7 +127,9 @@ fn faults_of(seed: &Seed, members: &[MemberSpec], days: u32) -> Vec<Fault> {
     let restored = points + one_of(&mut rng, members.len() - points);
     let mut may_go = most_gone > 0 && below(&mut rng, 4) == 0;
     let mut may_restore = below(&mut rng, 2) == 0 && !lost.contains(&restored);
-    let mut may_amend = below(&mut rng, 2) == 0;
+    let mut may_change = below(&mut rng, 4) != 0;
+    let mut may_seat =
+        terms.is_some_and(|terms| terms.committee > 0) && count == 0 && below(&mut rng, 4) == 0;
     let mut odd_clock = None;
     for _ in 0..u64::from(days) * FAULTS_A_DAY / 10 {
         let at = Span(below(&mut rng, u64::from(days) * DAY));
@@ -132,7 +138,7 @@ fn faults_of(seed: &Seed, members: &[MemberSpec], days: u32) -> Vec<Fault> {
             who = 0;
         }
         let long = Span((1 + below(&mut rng, 36)) * HOUR);
-        let kind = match below(&mut rng, 24) {
+        let kind = match below(&mut rng, 32) {
             0 | 1 => FaultKind::Loss(50 + small(&mut rng, 300), long),
             2 => FaultKind::Repeat(50 + small(&mut rng, 300), long),
             3 => FaultKind::Reorder(1 + small(&mut rng, 6), long),
@@ -144,7 +150,10 @@ fn faults_of(seed: &Seed, members: &[MemberSpec], days: u32) -> Vec<Fault> {
             15 if may_restore && at.0 > 3 * DAY => {
                 may_restore = false;
                 let age = Span((1 + below(&mut rng, 3 * 24)) * HOUR);
-                FaultKind::Restore(restored, age, below(&mut rng, 2) == 0)
+                match below(&mut rng, 3) {
+                    0 => FaultKind::RotJournal(restored, small(&mut rng, 40)),
+                    way => FaultKind::Restore(restored, age, way == 1),
+                }
             }
             16 => FaultKind::LostBlob(who, small(&mut rng, 16)),
             17 => FaultKind::Lid(who, long),
@@ -159,16 +168,44 @@ fn faults_of(seed: &Seed, members: &[MemberSpec], days: u32) -> Vec<Fault> {
                 lost.push(who);
                 FaultKind::Gone(who)
             }
-            22 if may_amend && at.0 > 2 * DAY => {
-                may_amend = false;
-                FaultKind::Amend(below(&mut rng, 2) == 0)
+            22 | 23 if may_change && at.0 > 2 * DAY => {
+                let other = (points..members.len()).find(|who| !lost.contains(who) && *who != restored);
+                let Some(kind) = change_of_charter(&mut rng, at, u64::from(days) * DAY, other) else {
+                    continue;
+                };
+                may_change = false;
+                kind
             }
+            24 if may_seat => {
+                may_seat = false;
+                FaultKind::Seats(1)
+            }
+            25 => FaultKind::RotBlob(who, small(&mut rng, 16)),
+            26 => FaultKind::Full(who, Span(long.0 / 12)),
+            27 | 28 => FaultKind::Act(who, Deed::ALL[one_of(&mut rng, Deed::ALL.len())].1),
+            29 => FaultKind::Decide(who, below(&mut rng, 4) == 0),
+            30 => FaultKind::Narrow(who, below(&mut rng, 3) == 0),
             _ => FaultKind::Lid(who, Span(long.0 / 12)),
         };
         faults.push(Fault { at, kind });
     }
     faults.sort_by_key(|fault| fault.at);
     faults
+}
+
+/// The charter changes once in a scenario: it is amended, a member's keys are replaced, or two rivals follow it.
+/// `None` where the time that is left is too short to see it through.
+fn change_of_charter(rng: &mut ChaCha12Rng, at: Span, end: u64, other: Option<usize>) -> Option<FaultKind> {
+    let left = end.saturating_sub(at.0);
+    match below(rng, 4) {
+        0 => Some(FaultKind::Amend(true)),
+        1 => Some(FaultKind::Amend(false)),
+        2 => {
+            let long = Span((6 + below(rng, 60)) * HOUR);
+            (long.0 + DAY < left).then_some(FaultKind::Rivals(long))
+        }
+        _ => other.filter(|_| left > REPLACED_AFTER).map(FaultKind::Rekey),
+    }
 }
 
 /// One member's clock is wrong at a time: most of the others agree on the hour.
