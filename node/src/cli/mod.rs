@@ -41,6 +41,7 @@ mod show;
 mod shown;
 mod sim;
 mod sim_chaos;
+mod sim_clusters;
 mod sim_plan;
 mod sim_stories;
 mod sql;

@@ -9,18 +9,21 @@ use std::time::Instant;
 
 use clap::Args;
 use datacoop_policy::Span;
+use datacoop_protocol::log::tree::sha256;
 use datacoop_sim::chaos::{Chaos, Outcome, seed};
 use datacoop_sim::coverage;
 use datacoop_sim::faults::length;
-use datacoop_sim::scenario::{DAYS_MAX, MEMBERS_MAX, Scenario, seed_number};
+use datacoop_sim::scenario::{CELLS_MAX, DAYS_MAX, MEMBERS_MAX, Scenario, seed_number};
 use datacoop_sim::shrink::shrink;
 use datacoop_sim::trace::shown_time;
 use serde_json::{Value, json};
 
 use super::demo::read;
-use super::{Common, Printed, Progress, plain_lines};
+use super::{Common, Printed, Progress, plain_lines, sim_clusters};
 use crate::error::{CommandError, Exit};
 
+/// Members of a scenario that is made from a seed.
+const MEMBERS_DEFAULT: u64 = 12;
 /// From so many seeds on, whatever never happened is a failure.
 const COVERED_FROM: u64 = 100;
 /// Scenarios that come with the program, by name.
@@ -37,9 +40,9 @@ pub(super) struct ChaosArgs {
     /// The first seed, such as 0x2a [default: the scenario's, else 0x1]
     #[arg(long, value_name = "SEED")]
     seed: Option<String>,
-    /// Members
-    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u64).range(5..=MEMBERS_MAX as u64))]
-    members: u64,
+    /// Members [default: 12; with --clusters 200 in each]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(5..=MEMBERS_MAX as u64))]
+    members: Option<u64>,
     /// Days of faults, before all is healed
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=i64::from(DAYS_MAX)))]
     days: u32,
@@ -49,6 +52,13 @@ pub(super) struct ChaosArgs {
     /// Where a law breaks, find the smallest scenario that breaks it, and write it down
     #[arg(long)]
     shrink: bool,
+    /// So many clusters that never meet instead: a round without faults in each, and their answers added up
+    #[arg(long, value_name = "N", conflicts_with_all = ["seeds", "days", "scenario", "shrink", "once", "plan"],
+          value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    clusters: Option<u64>,
+    /// Cells of the answer that clusters add up
+    #[arg(long, default_value_t = 50, requires = "clusters", value_parser = clap::value_parser!(u32).range(1..=CELLS_MAX as i64))]
+    cells: u32,
     /// Play each seed once: without the proof that it can be done again
     #[arg(long)]
     once: bool,
@@ -71,11 +81,14 @@ pub(super) fn chaos(common: &Common, args: &ChaosArgs) -> Result<Printed, Comman
         Some(text) => seed_number(text).map_err(|error| CommandError::usage(format!("--seed: {error}")))?,
         None => file.as_ref().and_then(|scenario| scenario.seed).unwrap_or(1),
     };
+    let members = |default: u64| usize::try_from(args.members.unwrap_or(default)).unwrap_or(MEMBERS_MAX);
+    if let Some(clusters) = args.clusters {
+        let cells = usize::try_from(args.cells).unwrap_or(CELLS_MAX);
+        return sim_clusters::clusters(common, first, clusters, members(MEMBERS_MAX as u64), cells);
+    }
     let of = |number: u64| match &file {
         Some(scenario) => scenario.clone(),
-        None => {
-            Scenario::random(&seed(number), usize::try_from(args.members).unwrap_or(MEMBERS_MAX), args.days)
-        }
+        None => Scenario::random(&seed(number), members(MEMBERS_DEFAULT), args.days),
     };
     let progress = Progress::new(common);
     let began = Instant::now();
@@ -85,6 +98,9 @@ pub(super) fn chaos(common: &Common, args: &ChaosArgs) -> Result<Printed, Comman
         say(common, &line(common, played))
     })?;
     progress.done();
+    if let Some(law) = file.as_ref().and_then(|scenario| scenario.beyond.as_ref()) {
+        return Ok(beyond(law, broken.as_ref()));
+    }
     if let Some(played) = broken {
         return failed(common, args, &of(played.seed), &played);
     }
@@ -108,6 +124,20 @@ pub(super) fn chaos(common: &Common, args: &ChaosArgs) -> Result<Printed, Comman
     let mut printed = Printed::new(Value::Null, text);
     printed.code = code;
     Ok(printed)
+}
+
+/// One bound was crossed on purpose: exactly the stated law breaks, or something is wrong.
+fn beyond(law: &str, broken: Option<&Played>) -> Printed {
+    let found = broken.and_then(|played| played.outcome.broken.as_ref());
+    let as_said = found.is_some_and(|broken| broken.law.starts_with(law));
+    let text = match found {
+        Some(found) if as_said => format!("{} is lost, as the scenario says: {}", found.law, found.text),
+        Some(found) => format!("expected otherwise: {law} was to break; {} did: {}", found.law, found.text),
+        None => format!("expected otherwise: {law} was to break, and every law was kept"),
+    };
+    let mut printed = Printed::new(Value::Null, text);
+    printed.code = if as_said { 0 } else { Exit::Law as u8 };
+    printed
 }
 
 fn scenario(name: &str) -> Result<Scenario, CommandError> {
@@ -300,7 +330,7 @@ fn failed(
     let mut again = format!("datacoop sim chaos --seed {number:#x}");
     match &args.scenario {
         Some(name) => again += &format!(" --scenario {name}"),
-        None => again += &format!(" --members {} --days {}", args.members, args.days),
+        None => again += &format!(" --members {} --days {}", scenario.members.len(), args.days),
     }
     let mut text = match (&played.outcome.broken, &played.again) {
         (Some(broken), _) => {
@@ -312,16 +342,19 @@ fn failed(
         }
         (None, None) => String::new(),
     };
+    let hash = sha256(&[scenario.to_toml().as_bytes()]);
     text += &format!(
-        "\nseed {number:#x}   scenario {}   version {}   trace {}\nlast events:\n",
+        "\nseed {number:#x}   scenario {} (sha256 {})   commit {}   trace {}",
         scenario.name,
-        env!("CARGO_PKG_VERSION"),
+        hash.short(),
+        option_env!("DATACOOP_COMMIT").unwrap_or("unknown"),
         played.outcome.trace.short()
     );
-    for event in &played.outcome.last {
-        text += &format!("  {event}\n");
+    if !played.outcome.last.is_empty() {
+        let path = trace_file(number, &played.outcome.last)?;
+        text += &format!("\nlast {} events: {}", played.outcome.last.len(), path.display());
     }
-    text += &format!("again: {again}");
+    text += &format!("\nagain: {again}");
     if let (true, Some(broken)) = (args.shrink, &played.outcome.broken) {
         let path = shrunk(common, scenario, number, &broken.law)?;
         text += &format!("\nsmallest: {}", path.display());
@@ -330,6 +363,16 @@ fn failed(
     let mut printed = Printed::new(Value::Null, String::new());
     printed.code = Exit::Law as u8;
     Ok(printed)
+}
+
+/// Writes down the last events before a law broke.
+fn trace_file(number: u64, last: &[String]) -> Result<PathBuf, CommandError> {
+    let folder = if Path::new("target").is_dir() { "target/sim" } else { "." };
+    let path = Path::new(folder).join(format!("{number:x}.trace"));
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&path, last.join("\n") + "\n"))
+        .map_err(|error| CommandError::failed(format!("`{}` was not written: {error}", path.display())))?;
+    Ok(path)
 }
 
 /// Finds and writes the smallest scenario that breaks the same law.
