@@ -66,9 +66,9 @@ fn ended(old: &Story, site: usize) -> (Checkpoint, Ledger) {
     (head, replay(fold, &log.member).0.ledger().clone())
 }
 
-/// The co-operative that four of them found with a fifth. `brings` says what each brings.
-fn new(old: &Story, seed: u8, brings: impl Fn(usize) -> (Checkpoint, Ledger)) -> Story {
-    let mut story = Story::founded(MEMBERS, seed, |draft| {
+/// The co-operative that four of them found with a fifth, before anybody runs in it.
+fn founded(old: &Story, seed: u8) -> Story {
+    Story::founded(MEMBERS, seed, |draft| {
         draft.limits.rho_year = PrivacyLoss::from_nano(2 * LOSS);
         draft.predecessor = Some(old.charters[0].id());
         draft.amend = amend_min(u32::try_from(MEMBERS).unwrap());
@@ -77,7 +77,12 @@ fn new(old: &Story, seed: u8, brings: impl Fn(usize) -> (Checkpoint, Ledger)) ->
             member.keys = next_keys(old, site).public().clone();
         }
         name_witnesses(&mut draft.members);
-    });
+    })
+}
+
+/// The same, running. `brings` says what each brings.
+fn new(old: &Story, seed: u8, brings: impl Fn(usize) -> (Checkpoint, Ledger)) -> Story {
+    let mut story = founded(old, seed);
     for site in 0..MOVE {
         story.world.give_identity(site, [60 + u8::try_from(site).unwrap(); 32]);
         let (head, ledger) = brings(site);
@@ -211,6 +216,24 @@ fn whoever_was_a_member_of_it_and_brings_nothing_is_seen() {
     assert_eq!(both.len(), 4);
     for (id, check) in both {
         assert!(check.outcome == Outcome::Fail && check.text.contains("fresh Ledger"), "{id} {check:?}");
+    }
+}
+
+/// By two moves, and no word in between, nothing that was spent is left behind.
+#[test]
+fn whoever_brought_what_it_spent_and_never_ran_does_not_begin_afresh_after_it() {
+    let first = Story::founded(MEMBERS, 75, |_| ());
+    let second = founded(&first, 75);
+    let third = Story::founded(MEMBERS, 75, |draft| draft.predecessor = Some(second.charters[0].id()));
+    let nothing_written = |story: &Story| Fold::with_chain(story.charters.clone(), story.vocabularies());
+    let both = check_predecessor(&nothing_written(&third), &nothing_written(&second), &Notes::new());
+    assert_eq!(both.len(), MEMBERS);
+    for (site, (id, check)) in both.iter().enumerate() {
+        assert_eq!(*id, third.founder(site).id);
+        // One was a member of neither before, and spent nothing.
+        let expected = if site == NEW { Outcome::Pass } else { Outcome::Fail };
+        assert_eq!(check.outcome, expected, "{id} {check:?}");
+        assert_eq!(check.text.contains("had gone on from"), site != NEW, "{check:?}");
     }
 }
 

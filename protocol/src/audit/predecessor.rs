@@ -40,12 +40,19 @@ fn check_member(findings: &mut Findings, fold: &Fold, before: &Fold, id: &Member
     let brings = fold.member(id).and_then(|member| member.goes_on_from.as_ref());
     let last = before.log(id).filter(|log| log.size() > 0);
     let Some(brings) = brings else {
-        // Who never wrote a word there spent nothing.
-        let result = match last {
-            None => Ok(()),
-            Some(log) => Err(format!(
+        // Who never wrote a word there, and brought nothing there either, spent nothing.
+        let was = before.charters().iter().filter_map(|charter| charter.member(id));
+        let brought = was.filter_map(|member| member.goes_on_from.as_ref()).next();
+        let result = match (last, brought) {
+            (None, None) => Ok(()),
+            (Some(log), _) => Err(format!(
                 "{id} begins with a fresh Ledger, and {} of the predecessor is its log",
                 log.origin
+            )),
+            (None, Some(log)) => Err(format!(
+                "{id} begins with a fresh Ledger, and had gone on from {} in the predecessor, where it never wrote what \
+                 that had spent",
+                log.name
             )),
         };
         return findings.note(Some(0), result);
