@@ -74,29 +74,57 @@ pub fn disagreement(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time
 /// Others' words that are dated later than now.
 fn slow(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> Option<Disagreement> {
     let (heard, voting) = heard(fold, witnessed, me, now);
-    most(Off::Slow, heard.iter().map(|at| Span(at.0.saturating_sub(now.0))).collect(), voting)
+    most(Off::Slow, heard.iter().map(|(_, at)| Span(at.0.saturating_sub(now.0))).collect(), voting)
 }
 
-/// Whether others bear out that it is now: more than may lie said something last in the hour until then, as far as
-/// clocks may differ, and most of those who were heard do not put it later. Their silence bears out nothing.
-pub(crate) fn bears_out(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> bool {
+/// What each of the others had said last at some moment: how many entries its log had, and when it signed a head of
+/// ours.
+pub(crate) type LastWords = BTreeMap<MemberId, (u64, Option<u64>)>;
+
+/// What each of the others has said last.
+pub(crate) fn last_words(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> LastWords {
+    let own = fold.log(me);
+    let last = |id: &MemberId| {
+        let signed = own.and_then(|own| witnessed.said(own, id)).map(|said| said.cosignature.time);
+        (id.clone(), (fold.log(id).map_or(0, |log| log.size()), signed))
+    };
+    voices(fold.charter_at(me, now), me).map(last).collect()
+}
+
+/// Whether others bear out that it is now: more than may lie said something since those last words, dated in the hour
+/// until now as far as clocks may differ, and most of those who were heard do not put it later. Their silence bears
+/// out nothing, nor does what they said before.
+pub(crate) fn bears_out(
+    fold: &Fold,
+    witnessed: &Witnessed,
+    me: &MemberId,
+    now: Time,
+    before: &LastWords,
+) -> bool {
     let (heard, voting) = heard(fold, witnessed, me, now);
-    let near = heard.iter().filter(|at| **at <= now + CLOCK_SKEW_MAX).count();
+    let last = last_words(fold, witnessed, me, now);
+    let spoke = |id: &MemberId| last.get(id) != before.get(id);
+    let near = heard.iter().filter(|(id, at)| *at <= now + CLOCK_SKEW_MAX && spoke(id)).count();
     near >= say_so_min(voting) && slow(fold, witnessed, me, now).is_none()
 }
 
 /// When each of the others last said something, of those who did in the hour before now or later; and how many
 /// members vote.
-fn heard(fold: &Fold, witnessed: &Witnessed, me: &MemberId, now: Time) -> (Vec<Time>, usize) {
+fn heard<'a>(
+    fold: &'a Fold,
+    witnessed: &Witnessed,
+    me: &MemberId,
+    now: Time,
+) -> (Vec<(&'a MemberId, Time)>, usize) {
     let charter = fold.charter_at(me, now);
     let voting = charter.members().iter().filter(|member| member.votes()).count();
     let own = fold.log(me);
     let newest = voices(charter, me).filter_map(|id| {
         let wrote = fold.log(id).and_then(|log| log.time(log.size().checked_sub(1)?));
         let signed = own.and_then(|own| witnessed.said(own, id));
-        wrote.max(signed.map(|said| Time::from_seconds(said.cosignature.time)))
+        Some((id, wrote.max(signed.map(|said| Time::from_seconds(said.cosignature.time)))?))
     });
-    (newest.filter(|at| now < *at + HEARD_FOR).collect(), voting)
+    (newest.filter(|(_, at)| now < *at + HEARD_FOR).collect(), voting)
 }
 
 /// Witnesses' words about our log that are dated before what they are about. Of entries that we dated later than

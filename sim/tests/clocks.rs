@@ -171,6 +171,7 @@ fn a_clock_that_comes_back_from_next_year_is_followed_without_a_start() {
     assert!(due(&story) > story.world.now() + Span(300 * 86_400_000), "its clock was not ahead");
     story.world.set_clock(3, 0);
     wait(&mut story, QUIET);
+    all_speak(&mut story, 5);
     assert!(due(&story) < story.world.now() + Span(3_600_000));
     let id = ask(&mut story, 0).unwrap();
     assert_eq!(verdict(&story, 3, id), "yes");
@@ -209,6 +210,23 @@ fn a_clock_that_is_set_back_while_others_are_silent_is_not_followed() {
     assert!(due(&story, 3) > before, "its time went back");
 }
 
+/// Nor is it one to a time at which they had just spoken: what they said before tells nothing of it.
+#[test]
+fn a_clock_that_is_set_back_to_the_last_words_of_others_is_not_followed() {
+    let mut story = story(6, 157, &[]);
+    all_speak(&mut story, 6);
+    wait(&mut story, SILENCE);
+    let near = |story: &Story, at: Time| due(story, 3) + Span(HOUR.unsigned_abs()) > at;
+    let before = story.world.now();
+    story.world.set_clock(3, -(4 * HOUR - 10 * MINUTE));
+    wait(&mut story, QUIET);
+    assert!(near(&story, before), "its time went back");
+    // They speak, and say that it is slow.
+    all_speak(&mut story, 7);
+    assert!(near(&story, before), "its time went back");
+    assert_eq!(off(&story, 3), None, "its time stays what it was");
+}
+
 /// One that was ahead while others were silent is followed once they speak.
 #[test]
 fn a_clock_that_comes_back_while_others_are_silent_is_followed_once_they_speak() {
@@ -245,13 +263,21 @@ fn a_pause_from_next_year_holds_for_whoever_said_it_and_is_said_again_for_the_ot
     while_ahead(&mut story, 3, 400 * DAY, |story| act(story, 3, own.clone(), None)).unwrap();
     let id = ask(&mut story, 0).unwrap();
     assert_ne!(verdict(&story, 3, id), "yes", "it had paused itself");
-    let paused = |story: &Story| {
-        let member = story.world.member(0).unwrap();
-        member.fold().acts().restricted(member.fold(), member.me(), story.world.now()).members
+    let paused_at = |story: &Story, site: usize, now: Time| {
+        let member = story.world.member(site).unwrap();
+        member.fold().acts().restricted(member.fold(), member.me(), now).members
     };
+    let paused = |story: &Story| paused_at(story, 0, story.world.now());
     assert!(paused(&story).is_empty(), "to the others it is not said yet");
     act(&mut story, 3, own.clone(), None).unwrap();
     assert_eq!(paused(&story), [story.founder(3).id].into());
+    // It holds for 30 days from what was said last: for nobody again when the other date comes.
+    let days = |n: i64| story.world.now() + Span((n * DAY).unsigned_abs());
+    for site in [0, 3] {
+        for (day, holds) in [(0, true), (29, true), (31, false), (401, false)] {
+            assert_eq!(!paused_at(&story, site, days(day)).is_empty(), holds, "{site}, day {day}");
+        }
+    }
     assert!(act(&mut story, 3, own, None).unwrap_err().contains("still holds"));
     story.audits_clean(1);
 }

@@ -413,7 +413,8 @@ impl Acts {
     /// What members want restricted now, by the charter that a member goes by (CHARTER.md, C11): what a member
     /// says of itself, and what members of so many bodies say of anything. Restrictions combine; each holds
     /// for a while, and counts if it repeats one at most within a year. One that says it is from later than now is not
-    /// made yet, but for whoever said it: its own no holds at once, and until as long after its date as any.
+    /// made yet, but for whoever said it: its own no holds at once, and until as long after its date as any. What was
+    /// said again once that clock was set right takes its place.
     pub fn restrictions<'a>(&'a self, fold: &'a Fold, me: &MemberId, now: Time) -> Vec<Restriction<'a>> {
         let charter = fold.charter_at(me, now);
         let mut said: BTreeMap<(&Target, &MemberId), Vec<&Done>> = BTreeMap::new();
@@ -431,7 +432,8 @@ impl Acts {
             let made = |done: &Done| done.by == *me || !is_ahead(done, now);
             let holds = |done: &&&Done| made(done) && now < done.time + RESTRICTION_HOLDS;
             // Those that hold are within a year of each other: no more than so many of them can count.
-            let holding = all.iter().filter(holds).take(RESTRICTIONS_MAX);
+            let said_last = not_said_again(&all);
+            let holding = said_last.iter().filter(holds).take(RESTRICTIONS_MAX);
             let mut holding = holding.filter(|done| !is_one_too_many(&all, done)).copied();
             let Some((member, first)) = charter.member(by).zip(holding.next()) else { continue };
             let last = holding.fold(first, |last, done| if done.time > last.time { done } else { last });
@@ -477,6 +479,20 @@ impl<'a> Restriction<'a> {
 /// Whether it says it is from later than clocks may differ: what ran ahead was set right since, or its author lies.
 pub(crate) fn is_ahead(done: &Done, now: Time) -> bool {
     done.time > now + CLOCK_SKEW_MAX
+}
+
+/// Without those that the same member said again later, in the order of its log, and dated earlier by more than clocks
+/// may differ: the clock by which they were dated was ahead, and was set right since.
+fn not_said_again<'a>(same: &[&'a Done]) -> Vec<&'a Done> {
+    let (mut last, mut earliest) = (vec![], None);
+    for done in same.iter().rev() {
+        if earliest.is_none_or(|earliest: Time| done.time <= earliest + CLOCK_SKEW_MAX) {
+            last.push(*done);
+        }
+        earliest = Some(earliest.map_or(done.time, |earliest| earliest.min(done.time)));
+    }
+    last.reverse();
+    last
 }
 
 /// Whether a member had said the same so often before, within a year of what this says of its time: by the order of

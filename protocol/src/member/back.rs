@@ -2,16 +2,17 @@
 //!
 //! Time as a member has it goes forward, or a deadline could pass twice. But a clock that was a year ahead would
 //! hold it there, and every timer would be due a year later. So it goes back when the step is a large one and others
-//! bear the clock out as it is now, as if the member had been started again: more of them than may lie last spoke
-//! within an hour before the clock's time (`clocks::bears_out`), and most do not say that it is slow. That others are
-//! silent is no reason: then it waits for their next words, or for a start, which always follows the clock.
+//! bear the clock out as it is now, as if the member had been started again: more of them than may lie spoke since it
+//! was set back, and dated that within an hour before its time (`clocks::bears_out`), and most do not say that it is
+//! slow. That others are silent is no reason, nor is what they said before: then it waits for their next words, or for
+//! a start, which always follows the clock.
 
 use datacoop_policy::verdict::CLOCK_SKEW_MAX;
 use datacoop_policy::{Span, Time};
 
 use super::Member;
 use crate::bounds::REDIAL_FIRST;
-use crate::clocks::bears_out;
+use crate::clocks::{bears_out, last_words};
 
 /// A step back by no more than this is waited out. As far off a clock may be and still answer; timers are late by so
 /// much at most.
@@ -20,9 +21,16 @@ const WAITED_OUT: Span = CLOCK_SKEW_MAX;
 impl Member {
     /// Takes the time that an input came with.
     pub(super) fn take_time(&mut self, now: Time) {
-        let back = self.now - now > WAITED_OUT;
-        if back && bears_out(&self.fold, &self.witnessed, &self.settings.me, now) {
-            self.step_back(now);
+        let me = &self.settings.me;
+        if self.now - now <= WAITED_OUT {
+            self.before_back = None;
+        } else {
+            let words = || last_words(&self.fold, &self.witnessed, me, now);
+            let before = self.before_back.get_or_insert_with(words);
+            if bears_out(&self.fold, &self.witnessed, me, now, before) {
+                self.before_back = None;
+                self.step_back(now);
+            }
         }
         self.now = self.now.max(now);
     }

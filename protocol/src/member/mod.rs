@@ -35,6 +35,7 @@ use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
 use ed25519_dalek::Signer as _;
 
 use crate::checked::Checked;
+use crate::clocks::LastWords;
 use crate::entry::{Body, Entry, QueryBody, Ref};
 use crate::fold::{Fold, Log};
 use crate::keys::{Keys, genesis_text, listed_keys};
@@ -155,6 +156,8 @@ pub struct Member {
     stirred: BTreeSet<QueryId>,
     /// Deadlines up to here were seen to.
     stepped_at: Time,
+    /// While the clock is far behind `now`: what others had said last when that was first seen.
+    before_back: Option<LastWords>,
     /// Rounds that are over for us, with the kind of ending that was told.
     done: BTreeMap<QueryId, Option<std::mem::Discriminant<Ending>>>,
     peers: Peers,
@@ -252,6 +255,7 @@ impl Member {
             open: BTreeSet::new(),
             stirred: BTreeSet::new(),
             stepped_at: Time(0),
+            before_back: None,
             done: BTreeMap::new(),
             peers,
             blobs: Blobs::default(),
