@@ -154,6 +154,26 @@ pub(super) fn leaving(
     Ok(Some(Leaving::From(Box::new(leaves))))
 }
 
+/// What a member does that brought what it spent to a co-operative in which it never ran: its log there begins with it.
+const RUN_ONCE: &str = "run that node once in the co-operative that it is to leave, with `datacoop run`: its log there begins with what was \
+     spent before";
+
+/// Why a member that never ran in its co-operative brings nothing from it, and what it does then.
+fn never_ran(home: &Home) -> CommandError {
+    match home.gone_on() {
+        Ok(Some(gone)) => CommandError::usage(format!(
+            "this node never ran in its co-operative, so what it spent in {} is not in its log there",
+            gone.predecessor
+        ))
+        .hint(&format!("{RUN_ONCE}; then leave")),
+        Ok(None) => CommandError::usage(
+            "this node never ran in its co-operative, so it has nothing to bring from there".into(),
+        )
+        .hint("set up a new node for the other one"),
+        Err(error) => store_error(error),
+    }
+}
+
 fn card_hint(predecessor: &Digest) -> String {
     format!(
         "make its card with `datacoop charter card --leaving {}`, and have the text written again",
@@ -161,9 +181,10 @@ fn card_hint(predecessor: &Digest) -> String {
     )
 }
 
-/// Who never wrote a word there, as far as it is here, spent nothing and brings nothing: a member that is listed and
-/// never ran keeps nobody from leaving. If it did write, whoever audits both co-operatives sees it
-/// (`check_predecessor`).
+/// Who never wrote a word there, as far as it is here, and brought nothing there either, spent nothing and brings
+/// nothing: a member that is listed and never ran keeps nobody from leaving. If it did write, whoever audits both
+/// co-operatives sees it (`check_predecessor`). Who had gone on from another co-operative and never ran in this one
+/// did spend: two moves would leave that behind.
 ///
 /// Errors: a member of the co-operative that is followed would begin with a fresh Ledger, or one brings a log that was
 /// not its own there.
@@ -172,16 +193,17 @@ pub(super) fn check_brings(home: &Home, held: &Versions, newest: &Charter) -> Re
     let wrote = |id: &MemberId| fold.logs_of(id).iter().any(|log| log.size() > 0);
     let refused = |text: String| CommandError { exit: Exit::Refused, ..CommandError::usage(text) };
     for member in newest.members() {
-        let mut was = held.iter().filter_map(|(_, charter)| charter.member(&member.id)).peekable();
-        let was_in = was.peek().is_some();
+        let mut was = held.iter().filter_map(|(_, charter)| charter.member(&member.id));
         match &member.goes_on_from {
-            None if was_in && wrote(&member.id) => {
+            None if wrote(&member.id) || was.any(|listed| listed.goes_on_from.is_some()) => {
                 let text = format!(
                     "`{}` was a member of the predecessor, and would begin with a fresh Ledger (rule C15)",
                     member.id
                 );
                 let id = held.last().map(|(_, charter)| charter.id()).unwrap_or_default();
-                return Err(refused(text).hint(&card_hint(&id)));
+                let hint = card_hint(&id);
+                let hint = if wrote(&member.id) { hint } else { format!("{RUN_ONCE}; {hint}") };
+                return Err(refused(text).hint(&hint));
             }
             Some(log) if !was.any(|listed| listed.keys.log == *log) => {
                 let text = format!(
@@ -203,12 +225,7 @@ pub(super) fn check_brings(home: &Home, held: &Versions, newest: &Charter) -> Re
 fn leaves(home: &Home, config: &Config, held: &Charter, to: Digest) -> Result<Leaves, CommandError> {
     let seen = Seen::read(home, None)?;
     let me: &MemberId = &config.id.0;
-    let log = seen.fold.log(me).filter(|log| log.size() > 0).ok_or_else(|| {
-        CommandError::usage(
-            "this node never ran in its co-operative, so it has nothing to leave there".into(),
-        )
-        .hint("set up a new node for the other one")
-    })?;
+    let log = seen.fold.log(me).filter(|log| log.size() > 0).ok_or_else(|| never_ran(home))?;
     let head = Checkpoint { origin: log.origin.clone(), size: log.size(), root: log.tree().root() };
     let signed = signed::newest(&home.join("signed")).map_err(store_error)?;
     if signed
@@ -238,10 +255,7 @@ pub(super) fn card(
         .hint("`datacoop charter show` says which it belongs to"));
     };
     let seen = Seen::read(home, None)?;
-    let log = seen.fold.log(&config.id.0).filter(|log| log.size() > 0).ok_or_else(|| {
-        CommandError::usage("this node never ran in its co-operative, so it brings nothing from there".into())
-            .hint("set up a new node for the other one")
-    })?;
+    let log = seen.fold.log(&config.id.0).filter(|log| log.size() > 0).ok_or_else(|| never_ran(home))?;
     let goes_on_from = Some(NamedKey { name: log.origin.clone(), key: log.key() });
     let keys = home.make_next_identity(config, &entropy::bytes()).map_err(store_error)?;
     let mut member = Member { goes_on_from, ..home.card_member(config, &keys) };
@@ -310,6 +324,32 @@ mod tests {
         check_brings(home, &held, newest).unwrap();
     }
 
+    /// Moved once with what it had spent, and again before it ran: its log says nothing of that, and nobody goes on
+    /// with it as if there were nothing.
+    #[test]
+    fn a_member_that_moved_and_never_ran_does_not_move_on_afresh() {
+        let root = tempfile::tempdir().unwrap();
+        let home = &never_ran(root.path())[0];
+        let held = home.charters().unwrap();
+        let newest = &held.last().unwrap().1;
+        let mut draft = newest.fields().clone();
+        draft.predecessor = Some(Digest([9; 32]));
+        let before = NamedKey { name: "old.example/datacoop/1".into(), key: [7; 32] };
+        draft.members[1].goes_on_from = Some(before);
+        let moved = (String::new(), Arc::new(Charter::admit(draft).unwrap()));
+        let error = check_brings(home, &vec![moved.clone()], newest).unwrap_err();
+        assert!(error.text.contains(&format!("`{}` was a member", newest.members()[1].id)), "{}", error.text);
+        assert!(error.hint.unwrap().contains("run that node once"));
+        // Whichever version lists it so.
+        check_brings(home, &vec![moved, held[0].clone()], newest).unwrap_err();
+        let mut draft = newest.fields().clone();
+        draft.predecessor = Some(Digest([9; 32]));
+        let own = newest.members()[1].keys.log.clone();
+        draft.members[1].keys.log = NamedKey { name: "new.example/datacoop/1".into(), key: [8; 32] };
+        draft.members[1].goes_on_from = Some(own);
+        check_brings(home, &held, &Charter::admit(draft).unwrap()).unwrap();
+    }
+
     /// Cut off between leaving and taking the other's charter: set-up goes on, and takes no other.
     #[test]
     fn joining_in_the_browser_goes_on_with_a_move_that_was_cut_off_and_with_no_other() {
@@ -335,5 +375,12 @@ mod tests {
         may_join(home, std::slice::from_ref(&note), &words).unwrap();
         join_checked(home, &[note], &words).unwrap();
         assert!(home.charter().unwrap().is_some() && !home.join("journal/00000001").exists());
+        // It cannot go on from there before it ran, and is told what to do.
+        let (config, held) = (home.config().unwrap(), home.charter().unwrap().unwrap().1);
+        let leaving = leaves(home, &config, &held, Digest([4; 32])).err().unwrap();
+        let card = card(home, &config, &id.to_string(), &[]).err().unwrap();
+        for error in [leaving, card] {
+            assert!(error.text.contains("never ran") && error.hint.unwrap().contains("run that node once"));
+        }
     }
 }
