@@ -1,5 +1,5 @@
 //! Common transfer files: the XML by which a school's system tells another's of its pupils, as records.
-//! Names, addresses and contacts are passed over unread. Alone imports the XML reader.
+//! Names, addresses and contacts are passed over unread. Alone with `unpacked` imports the XML reader.
 //!
 //! Source: the DfE's CTF, versions 19 to 25; elements beyond those below are skipped.
 

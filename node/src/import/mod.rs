@@ -29,6 +29,7 @@ pub mod shown;
 pub mod source;
 mod spelling;
 pub mod terms;
+mod unpacked;
 mod upn;
 
 use std::collections::{BTreeMap, BTreeSet};

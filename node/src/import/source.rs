@@ -15,7 +15,7 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 use super::csv_text::CsvText;
 use super::ctf::{self, CTF_BYTES_MAX, Ctf};
 use super::head::HEAD_RECORDS_MAX;
-use super::json;
+use super::{json, unpacked};
 use crate::import::ImportError;
 
 /// How much of a file is looked at to tell its encoding and its delimiter: a header row is shorter.
@@ -23,15 +23,18 @@ const HEAD_BYTES: usize = 64 * 1024;
 /// How far into a file a web page says that it is one.
 const HTML_CHARS: usize = 512;
 /// Rows of a sheet: what Excel's own format can hold.
-const SHEET_ROWS_MAX: usize = 1_048_576;
-
+const SHEET_ROWS_MAX: u32 = 1_048_576;
+/// Columns of a sheet: as many as that can hold.
+const SHEET_COLUMNS_MAX: u32 = 16_384;
 /// Cells of the rectangle from a sheet's first cell with something in it to its last: all rows of a sheet, in 24
-/// columns. About 2 GB of memory while it is read. A file of a few kB with one cell in its last corner claims
+/// columns. About 2 GB of memory while it is read, and their texts. A file of a few kB with one cell in its last corner claims
 /// 17,179,869,184.
 const SHEET_CELLS_MAX: u64 = SHEET_ROWS_MAX as u64 * 24;
-/// Text in a sheet's cells, as much as a file that is taken in a browser may have. A workbook names a text once, however
-/// many cells show it.
-const SHEET_TEXT_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Text in a sheet's cells, with what each takes beside its letters, and as much as a file that is taken in a browser
+/// may have for these. A workbook names a text once, however many cells show it.
+const SHEET_TEXT_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// What a text takes in memory beside its letters: what an allocator rounds up to, and notes.
+const TEXT_AROUND_BYTES: usize = 32;
 
 /// A file, ready to be read as CSV in UTF-8.
 pub struct Source {
@@ -248,27 +251,39 @@ fn open_workbook(path: &Path, name: String, fit: Fit<'_>) -> Result<Source, Impo
     let wrong = |error: &dyn std::fmt::Display| {
         ImportError(format!("{name}: {error}; if it opens in Excel, save it again as .xlsx, or as CSV"))
     };
+    let claims = |claims: String| ImportError(format!("{name}: {claims}"));
+    unpacked::check(path).map_err(claims)?;
     let mut workbook = calamine::open_workbook_auto(path).map_err(|error| wrong(&error))?;
     let names = workbook.sheet_names();
-    let mut found: Option<(usize, String, Range<Data>)> = None;
-    for sheet in &names {
-        let range = range_of(&mut workbook, sheet)
-            .map_err(|error| wrong(&error))?
-            .map_err(|claims| ImportError(format!("{name}: {claims}")))?;
+    let mut read =
+        |sheet: &str| range_of(&mut workbook, sheet).map_err(|error| wrong(&error))?.map_err(claims);
+    // Of all sheets one is held at a time.
+    let (mut found, mut held): (Option<(usize, &str)>, Option<(&str, Range<Data>)>) = (None, None);
+    for sheet in names.iter().map(String::as_str) {
+        drop(held.take());
+        let range = read(sheet)?;
         if range.is_empty() {
             continue;
         }
         let first = range.rows().take(HEAD_RECORDS_MAX).map(|row| row.iter().map(cell_text).collect());
         let fits = fit(first.collect());
-        if found.as_ref().is_none_or(|(best, ..)| fits > *best) {
-            found = Some((fits, sheet.clone(), range));
+        if found.is_none_or(|(best, _)| fits > best) {
+            found = Some((fits, sheet));
         }
+        held = Some((sheet, range));
     }
-    let Some((_, sheet, range)) = found else {
+    let Some((_, sheet)) = found else {
         return Err(ImportError(format!("{name} is empty; it needs a header row and data")));
     };
+    let range = match held {
+        Some((last, range)) if last == sheet => range,
+        Some(_) | None => {
+            drop(held);
+            read(sheet)?
+        }
+    };
     let (first, _) = range.start().unwrap_or_default();
-    if range.height() > SHEET_ROWS_MAX {
+    if range.end().is_some_and(|(last, _)| last >= SHEET_ROWS_MAX) {
         return Err(ImportError(format!("{name} has more than {SHEET_ROWS_MAX} rows; save it as CSV")));
     }
     // Blank lines keep the row numbers of the sheet.
@@ -314,31 +329,44 @@ fn range_of<R: Read + io::Seek>(
     }
 }
 
-/// Takes cells as they come, and stops before their rectangle, most of it empty, is made where it is too large.
+/// Takes cells as they come, and stops before their rectangle, most of it empty, is made where it is too large. Cells
+/// with nothing in them count as they come, and widen nothing.
 fn bounded<E>(
     sheet: &str,
     text_bytes_max: usize,
     mut next: impl FnMut() -> Result<Option<((u32, u32), Data)>, E>,
 ) -> Result<Result<Range<Data>, String>, E> {
     let remedy = "delete what lies far from the table and save it again, or save the sheet as CSV";
-    let (mut cells, mut text_bytes) = (vec![], 0);
+    let (mut cells, mut text_bytes, mut seen) = (vec![], 0, 0);
     let mut corners: Option<((u32, u32), (u32, u32))> = None;
     while let Some((at, value)) = next()? {
+        seen += 1;
+        if seen > SHEET_CELLS_MAX {
+            return Ok(Err(format!("sheet `{sheet}` has more than {SHEET_CELLS_MAX} cells; {remedy}")));
+        }
         if value == Data::Empty {
             continue;
+        }
+        if at.0 >= SHEET_ROWS_MAX || at.1 >= SHEET_COLUMNS_MAX {
+            return Ok(Err(format!(
+                "sheet `{sheet}` has a cell in row {} and column {}, and a sheet has at most {SHEET_ROWS_MAX} rows and \
+                 {SHEET_COLUMNS_MAX} columns; {remedy}",
+                u64::from(at.0) + 1,
+                u64::from(at.1) + 1
+            )));
         }
         let (low, high) = corners.unwrap_or((at, at));
         let (low, high) = ((low.0.min(at.0), low.1.min(at.1)), (high.0.max(at.0), high.1.max(at.1)));
         corners = Some((low, high));
         let claimed = (u64::from(high.0 - low.0) + 1) * (u64::from(high.1 - low.1) + 1);
-        if claimed.max(cells.len() as u64) > SHEET_CELLS_MAX {
+        if claimed > SHEET_CELLS_MAX {
             return Ok(Err(format!(
                 "sheet `{sheet}` claims {claimed} cells between its first and its last, and at most {SHEET_CELLS_MAX} are \
                  read; {remedy}"
             )));
         }
         if let Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) = &value {
-            text_bytes += text.len();
+            text_bytes += text.len() + TEXT_AROUND_BYTES;
         }
         if text_bytes > text_bytes_max {
             let most = text_bytes_max / (1024 * 1024);

@@ -126,6 +126,59 @@ fn one_long_text_in_too_many_cells_is_refused() {
     assert_eq!(rows, 5);
 }
 
+/// Short texts take more than their letters, cells with nothing in them are read too, and no sheet of Excel's has more
+/// rows or columns than its last.
+#[test]
+fn what_a_cell_takes_and_where_it_lies_is_bounded() {
+    let said = |text_bytes_max, at: &dyn Fn(u32) -> (u32, u32), value: &Data| {
+        let mut n = 0;
+        bounded::<()>("Marks", text_bytes_max, || {
+            n += 1;
+            Ok(Some((at(n), value.clone())))
+        })
+        .unwrap()
+        .unwrap_err()
+    };
+    let error = said(1024 * 1024, &|n| (n / 16, n % 16), &Data::String("x".into()));
+    assert!(error.contains("more than 1 MB of text"), "{error}");
+    let error = said(0, &|_| (u32::MAX, u32::MAX), &Data::Empty);
+    assert!(error.contains("more than 25165824 cells"), "{error}");
+    for (at, row, column) in [
+        ((u32::MAX, 0), "row 4294967296", "column 1,"),
+        ((SHEET_ROWS_MAX, 3), "row 1048577", "column 4,"),
+        ((7, SHEET_COLUMNS_MAX), "row 8", "column 16385,"),
+    ] {
+        let error = said(0, &|_| at, &Data::Int(1));
+        assert!([row, column, "save the sheet as CSV"].iter().all(|part| error.contains(part)), "{error}");
+    }
+}
+
+/// Each sheet is read and let go, and the best of them read once more.
+#[test]
+fn the_sheet_that_fits_best_is_the_one_that_is_read() {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    for name in ["Notes", "Marks", "Sums"] {
+        book.add_worksheet().set_name(name).unwrap().write_string(0, 0, name).unwrap();
+    }
+    let (_dir, path) = write("marks.xlsx", &book.save_to_buffer().unwrap());
+    for best in ["Notes", "Marks", "Sums"] {
+        let fit = |records: Vec<csv::StringRecord>| usize::from(records[0][0] == *best);
+        let (mut source, mut text) = (open_for(&path, &fit).unwrap(), String::new());
+        source.reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text.trim_end(), best);
+        assert!(source.read_as.unwrap().contains(&format!("sheet `{best}`; 2 other sheets")));
+    }
+}
+
+/// Its reader would set 24 GB aside before it saw a cell.
+#[test]
+fn a_workbook_that_promises_more_texts_than_it_has_is_refused() {
+    let sst = "<sst uniqueCount=\"1000000000\"><si><t>x</t></si></sst>";
+    let (_dir, path) = write("marks.xlsx", &zip(&[("xl/sharedStrings.xml", sst)]));
+    let error = open(&path).err().unwrap().0;
+    assert!(error.starts_with("marks.xlsx: it says that cells share 1000000000 texts"), "{error}");
+}
+
 #[test]
 fn what_is_no_data_file_is_refused_with_the_remedy() {
     for (name, bytes, said) in [
