@@ -25,6 +25,7 @@ use datacoop_protocol::wire::{Bytes, Record, Reply, Section, encode};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use zeroize::Zeroizing;
 
+use crate::api::logs::Auditing;
 use crate::chain::{Heard, Versions};
 use crate::folder::{Folder, StoreError};
 use crate::home::{Config, Home};
@@ -116,6 +117,7 @@ pub struct Handle {
     index: Arc<Index>,
     commands: Arc<std::sync::atomic::AtomicU64>,
     importing: Arc<Importing>,
+    auditing: Auditing,
     waives_passphrase: bool,
     sample: bool,
 }
@@ -277,6 +279,11 @@ impl Handle {
         &self.importing
     }
 
+    /// What whoever checks every log of this node holds.
+    pub(crate) fn auditing(&self) -> &Auditing {
+        &self.auditing
+    }
+
     /// The folder holds what the Member was not started with: the node starts again.
     pub fn renew(&self) {
         let _stopped = self.inbox.send(Message::Renew);
@@ -375,6 +382,7 @@ impl Node {
             index: index.clone(),
             commands: Arc::default(),
             importing,
+            auditing: Auditing::default(),
             waives_passphrase: run.waives_passphrase,
             sample: run.sample,
         };

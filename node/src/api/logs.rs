@@ -35,7 +35,7 @@ use crate::verify::{Audited, audit_on};
 /// The one listener that serves logs, if there is one.
 pub type LogServers = Arc<tokio::sync::Mutex<Option<LogServer>>>;
 
-/// Held while every log is checked for a page or for a program: each check takes a thread and reads all that is held.
+/// Held while every log is checked for a page, a program or the command line: each check takes a thread and reads all that is held.
 pub(crate) type Auditing = Arc<tokio::sync::Mutex<()>>;
 
 /// Where to export to.
@@ -79,13 +79,24 @@ pub struct ServeLogsRequest {
 }
 
 pub(super) async fn audit_held(State(handle): State<Handle>) -> Answer {
-    Ok(Json(audit(&handle, None).await?))
+    audit_alone(handle, None).await
 }
 
 /// An audit that goes on from an earlier one of the same reader. What a reader remembers is its own: it
 /// decides nothing but what it is told.
 pub(super) async fn audit_on_held(State(handle): State<Handle>, Json(request): Json<AuditRequest>) -> Answer {
-    Ok(Json(audit(&handle, request.remembered).await?))
+    audit_alone(handle, request.remembered).await
+}
+
+/// Once no other check goes on, and to its end although whoever asked hangs up.
+async fn audit_alone(handle: Handle, remembered: Option<Audited>) -> Answer {
+    let held = Arc::clone(handle.auditing()).lock_owned().await;
+    let audited = tokio::spawn(async move {
+        let found = audit(&handle, remembered).await;
+        drop(held);
+        found
+    });
+    Ok(Json(audited.await.map_err(|error| CommandError::failed(error.to_string()))??))
 }
 
 /// Checks every log that the node holds, from nothing.

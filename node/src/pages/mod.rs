@@ -142,7 +142,6 @@ pub struct Pages {
     front: Front,
     uploads: Arc<Uploads>,
     tasks: [tokio::task::JoinHandle<()>; 2],
-    _lock: File,
 }
 
 impl Pages {
@@ -165,7 +164,7 @@ impl Pages {
         let door = Arc::new(Door::new(address, &node, asks_for));
         let behind = Arc::new(RwLock::new(waiting(STARTING)));
         let front = Front { door, home: home.clone(), behind };
-        let uploads = Arc::new(Uploads::new(home.join("run/uploads")));
+        let uploads = Arc::new(Uploads::new(home.join("run/uploads"), lock));
         let old = tokio::spawn(erase_old(Arc::clone(&uploads)));
         let router = front_router(front.clone());
         let task = tokio::spawn(async move {
@@ -173,7 +172,7 @@ impl Pages {
                 tracing::warn!("pages are no longer served: {error}");
             }
         });
-        Ok(Self { address, front, uploads, tasks: [task, old], _lock: lock })
+        Ok(Self { address, front, uploads, tasks: [task, old] })
     }
 
     /// Shows a running node from now on, and where it serves its logs.
@@ -190,12 +189,13 @@ impl Pages {
     }
 
     fn shared(&self, handle: Handle, log_server: LogServers) -> Shared {
+        let auditing = Arc::clone(handle.auditing());
         Shared {
             handle,
             door: Arc::clone(&self.front.door),
             asking: Arc::default(),
             checking: Arc::default(),
-            auditing: Auditing::default(),
+            auditing,
             uploads: Arc::clone(&self.uploads),
             texts: Arc::default(),
             signing: Arc::default(),
@@ -567,7 +567,13 @@ mod tests {
         let error = Pages::open(&home, true, Place::At(0)).await.err().unwrap();
         assert!(matches!(error.exit, Exit::NotRunning) && error.text.contains("another node runs on"));
         assert!(file.exists(), "what the first was brought");
+        // What still answers for them when they are closed erases what it was brought before another may begin.
+        let uploads = Arc::clone(&first.uploads);
         drop(first);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(Pages::open(&home, true, Place::At(0)).await.is_err() && file.exists());
+        drop(uploads);
+        assert!(!file.exists());
         assert!(Pages::open(&home, true, Place::At(0)).await.is_ok());
     }
 }

@@ -32,7 +32,7 @@ pub(super) async fn take(
     match taken {
         Ok(id) => Redirect::to(&format!("/data/files/{id}")).into_response(),
         Err((chosen, error)) => {
-            let names = desk.aside(load::vocabularies).await.unwrap_or_default();
+            let names = desk.briefly(load::vocabularies).await.unwrap_or_default();
             let frame = desk.frame().await;
             frame.again(HERE, "Import a file", &in_page(error), &file_form(&names, &chosen))
         }

@@ -55,8 +55,23 @@ impl Desk {
         }
     }
 
-    /// Runs what reads the folder aside from what answers others.
+    /// Runs what reads a file that was brought, aside from what answers others, and one at a time: some take much
+    /// memory, and go on when whoever asked hangs up.
     async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Home) -> Result<T, CommandError> + Send + 'static,
+    ) -> Result<T, CommandError> {
+        let held = self.uploads.looking().lock_owned().await;
+        self.briefly(move |home| {
+            let done = work(home);
+            drop(held);
+            done
+        })
+        .await
+    }
+
+    /// Runs what reads the folder alone, aside from what answers others.
+    async fn briefly<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Home) -> Result<T, CommandError> + Send + 'static,
     ) -> Result<T, CommandError> {
@@ -137,7 +152,7 @@ async fn data(State(desk): State<Desk>, Query(Notice { undone }): Query<Notice>)
 /// What lies here and the form for a file.
 async fn overview(desk: &Desk, undone: &str) -> Result<Markup, CommandError> {
     let (held, aside, names) = desk
-        .aside(|home| Ok((load::held(home)?, load::quarantine_list(home)?, load::vocabularies(home)?)))
+        .briefly(|home| Ok((load::held(home)?, load::quarantine_list(home)?, load::vocabularies(home)?)))
         .await?;
     let waiting = desk.uploads.waiting(Instant::now());
     let undone = names.iter().any(|(name, _)| name == undone).then_some(undone);
@@ -244,7 +259,7 @@ async fn undo(State(desk): State<Desk>, Form(Undo { vocabulary, snapshot }): For
 /// Rows that were left out, as they were written for the person who corrects them.
 async fn left_out(State(desk): State<Desk>, Path(name): Path<String>) -> Response {
     let wanted = name.clone();
-    let read = desk.aside(move |home| load::left_out(home, &wanted)).await;
+    let read = desk.briefly(move |home| load::left_out(home, &wanted)).await;
     match read {
         Ok(bytes) => {
             let headers = [

@@ -57,6 +57,10 @@ pub(in crate::pages) struct Uploads {
     inside: Mutex<BTreeMap<String, Upload>>,
     /// Bytes of all files, as they come.
     taken: Arc<AtomicU64>,
+    /// Held while one of them is read.
+    looking: Arc<tokio::sync::Mutex<()>>,
+    /// The folder is ours until what lies in it is erased.
+    _lock: File,
 }
 
 /// A file that is being received; dropped before it is kept, it is erased.
@@ -69,10 +73,16 @@ pub(in crate::pages) struct Incoming {
 }
 
 impl Uploads {
-    /// In this folder; what an earlier process left there goes.
-    pub(in crate::pages) fn new(folder: PathBuf) -> Self {
+    /// In this folder, whose lock is held; what an earlier process left there goes.
+    pub(in crate::pages) fn new(folder: PathBuf, lock: File) -> Self {
         erase(&folder);
-        Self { folder, inside: Mutex::default(), taken: Arc::default() }
+        let (inside, taken, looking) = (Mutex::default(), Arc::default(), Arc::default());
+        Self { folder, inside, taken, looking, _lock: lock }
+    }
+
+    /// Held by whoever reads a file, one at a time.
+    pub(super) fn looking(&self) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(&self.looking)
     }
 
     fn inside(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Upload>> {
@@ -297,6 +307,10 @@ mod tests {
         Wish::new(Path::new(""), Choice::Named("attendance".into()))
     }
 
+    fn uploads_in(dir: &tempfile::TempDir) -> Uploads {
+        Uploads::new(dir.path().join("uploads"), tempfile::tempfile().unwrap())
+    }
+
     fn brought(uploads: &Uploads, name: &str, now: Instant) -> (String, PathBuf) {
         let mut incoming = uploads.begin(name, now).unwrap();
         incoming.push(b"a,b\n1,2\n").unwrap();
@@ -327,7 +341,7 @@ mod tests {
     #[test]
     fn a_file_is_its_owners_alone_and_gone_when_it_is_done_with() {
         let dir = tempfile::tempdir().unwrap();
-        let (uploads, now) = (Uploads::new(dir.path().join("uploads")), Instant::now());
+        let (uploads, now) = (uploads_in(&dir), Instant::now());
         let (id, path) = brought(&uploads, "../marks.csv", now);
         assert!(path.starts_with(dir.path().join("uploads")) && id.len() == ID_DIGITS);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -353,7 +367,7 @@ mod tests {
     #[test]
     fn neither_too_much_nor_too_many_is_taken() {
         let dir = tempfile::tempdir().unwrap();
-        let (uploads, now) = (Uploads::new(dir.path().join("uploads")), Instant::now());
+        let (uploads, now) = (uploads_in(&dir), Instant::now());
         let mut large = uploads.begin("large.csv", now).unwrap();
         assert!(large.room.as_mut().unwrap().grow(UPLOAD_BYTES_MAX));
         assert!(large.push(b"").is_ok() && large.push(b"x").unwrap_err().text.contains("512 MB"));
