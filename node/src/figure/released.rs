@@ -11,6 +11,9 @@ use crate::own::beside::Beside;
 use crate::own::compare::compare;
 use crate::own::people_word;
 
+/// The groups of a row: a split's name and the value.
+type Key = Vec<(String, String)>;
+
 /// A Release and what is told beside it.
 pub struct Released<'a> {
     /// What was asked.
@@ -282,7 +285,7 @@ impl Released<'_> {
         })
     }
 
-    fn key(key: &[(String, String)]) -> Vec<(String, String)> {
+    fn key(key: &[(String, String)]) -> Key {
         key.iter().map(|(name, value)| key_words(name, value)).collect()
     }
 
@@ -360,7 +363,7 @@ impl Released<'_> {
     }
 
     /// Which part of a difference's key is the difference, and the cells on both sides of it.
-    fn sides(&self, key: &[(String, String)]) -> Option<(usize, [Vec<(String, String)>; 2])> {
+    fn sides(&self, key: &[(String, String)]) -> Option<(usize, [Key; 2])> {
         let is_cell = |(name, value): &(String, String)| {
             self.question.groupings().iter().any(|by| by.name == *name && by.cells.contains(value))
         };
