@@ -166,7 +166,9 @@ fn a_member_that_lost_its_folder_comes_back_with_its_ledger_under_new_keys() {
     coop.start(SITE);
     std::thread::sleep(std::time::Duration::from_secs(4));
     // It dials again and again, and is hung up on as soon as a member has seen its key.
-    wait_for("nobody to let it in", || status(&coop, SITE)["connected"].as_array().is_some_and(Vec::is_empty));
+    wait_for("nobody to let it in", || {
+        status(&coop, SITE)["connected"].as_array().is_some_and(Vec::is_empty)
+    });
     let thief = status(&coop, SITE);
     assert!(thief["starting"].as_str().is_some_and(|text| text.contains("0 of ")), "{thief:#}");
 }
