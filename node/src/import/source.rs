@@ -258,7 +258,8 @@ fn open_workbook(path: &Path, name: String, fit: Fit<'_>) -> Result<Source, Impo
     let mut read =
         |sheet: &str| range_of(&mut workbook, sheet).map_err(|error| wrong(&error))?.map_err(claims);
     // Of all sheets one is held at a time.
-    let (mut found, mut held): (Option<(usize, &str)>, Option<(&str, Range<Data>)>) = (None, None);
+    let mut found: Option<(usize, &str)> = None;
+    let mut held: Option<(&str, Range<Data>)> = None;
     for sheet in names.iter().map(String::as_str) {
         drop(held.take());
         let range = read(sheet)?;

@@ -128,7 +128,7 @@ fn holidays() -> Holidays {
 
 /// As many as hide each of them, where there are as many.
 fn min_roster(members: u32) -> u32 {
-    members.min(SECURE_MIN).max(FLOOR_ROSTER)
+    members.clamp(FLOOR_ROSTER, SECURE_MIN)
 }
 
 impl Timing {
