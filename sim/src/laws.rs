@@ -126,14 +126,26 @@ impl Book {
 
     /// A member starts with so many entries of its own: what a disk that failed did not keep was never written.
     pub fn starts(&mut self, site: usize, entries: u64) {
-        if self.is_honest(site) && !self.begins.contains(&site) {
-            self.logs[site].truncate(usize::try_from(entries).unwrap_or(usize::MAX));
+        if !self.is_honest(site) || self.begins.contains(&site) {
+            return;
         }
+        let log = &mut self.logs[site];
+        // Under no head that was signed nothing leaves a member: nobody has it.
+        let seen = usize::try_from(entries.max(self.signed[site])).unwrap_or(usize::MAX);
+        for lost in log.iter().skip(seen) {
+            self.entries.remove(lost);
+        }
+        log.truncate(usize::try_from(entries).unwrap_or(usize::MAX));
     }
 
     /// A member's keys were replaced: it goes on in a log that is another.
     pub fn rekeyed(&mut self, site: usize) {
         self.begins.insert(site);
+    }
+
+    /// Whether an entry was ever there: not what a disk that failed lost before anybody saw it.
+    pub fn stands(&self, leaf: &Digest) -> bool {
+        self.entries.contains_key(leaf)
     }
 
     /// Whether it is news: not what came back from others after a restore.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use datacoop_policy::query::Mode;
 use datacoop_policy::{Digest, MemberId, QueryId, Time};
 use datacoop_protocol::entry::{Body, Ref};
 
@@ -13,14 +14,20 @@ const STEP: usize = 3;
 
 /// L4: honest members hold one freeze, one accepted set and one Release of a Query, answer only under the charter
 /// they put in force, and end with one charter.
+///
+/// In full-noise mode who slept adds up what it holds, so there may be several Releases (ROUND.md section 4): they
+/// hold one to stand.
 #[derive(Default)]
 pub(super) struct Agreement {
-    frozen: BTreeMap<QueryId, Vec<Ref>>,
-    closed: BTreeMap<QueryId, Vec<Ref>>,
-    released: BTreeMap<QueryId, Vec<i64>>,
-    /// The versions that each member put in force: from when, and their hashes.
-    adopted: BTreeMap<usize, BTreeMap<(Time, u32), Digest>>,
+    frozen: Said<Vec<Ref>>,
+    closed: Said<Vec<Ref>>,
+    released: Said<Vec<i64>>,
+    /// The versions that each member put in force: from when, and their hashes, and where it says so.
+    adopted: BTreeMap<usize, BTreeMap<(Time, u32), (Digest, Digest)>>,
 }
+
+/// What the first entry of a kind says of a Query, and that entry.
+type Said<T> = BTreeMap<QueryId, (Digest, T)>;
 
 impl Law for Agreement {
     fn name(&self) -> &'static str {
@@ -32,23 +39,26 @@ impl Law for Agreement {
         let Fact::Wrote(told, _) = fact else { return Ok(()) };
         match &told.entry.body {
             Body::Freeze { query, contributions, .. } => {
-                same(&mut self.frozen, *query, contributions, "another set was frozen")
+                same(book, &mut self.frozen, *query, told.leaf, contributions, "another set was frozen")
             }
             Body::Close { query, accepted, .. } => {
-                same(&mut self.closed, *query, accepted, "another set was accepted")
+                same(book, &mut self.closed, *query, told.leaf, accepted, "another set was accepted")
             }
-            Body::Release { query, sums, .. } => {
-                same(&mut self.released, *query, sums, "another sum was released")
+            Body::Release { query, sums, .. }
+                if book.queries.get(query).is_some_and(|body| body.mode == Mode::Secure) =>
+            {
+                same(book, &mut self.released, *query, told.leaf, sums, "another sum was released")
             }
             Body::Charter { hash, from, version, .. } => {
-                self.adopted.entry(site).or_default().insert((*from, *version), *hash);
+                self.adopted.entry(site).or_default().insert((*from, *version), (*hash, told.leaf));
                 Ok(())
             }
             Body::Accept { query, .. } => {
                 let at = told.entry.at;
                 let adopted = self.adopted.get(&site);
+                let by_then = adopted.into_iter().flat_map(|all| all.range(..=(at, u32::MAX)).rev());
                 let ours =
-                    adopted.and_then(|all| all.range(..=(at, u32::MAX)).next_back()).map(|(_, hash)| *hash);
+                    by_then.map(|(_, said)| said).find(|(_, leaf)| book.stands(leaf)).map(|said| said.0);
                 let named = book.queries.get(query).map(|body| body.charter);
                 match named == ours {
                     true => Ok(()),
@@ -68,19 +78,39 @@ impl Law for Agreement {
             // The newest that they hold: each waits for it to act from when it came.
             .map(|member| member.fold().charter().hash())
             .collect();
-        if all.len() > 1 { Err(format!("members end with {} charters", all.len())) } else { Ok(()) }
+        if all.len() > 1 {
+            return Err(format!("members end with {} charters", all.len()));
+        }
+        let honest = (0..book.logs.len()).filter(|site| book.is_honest(*site));
+        let mut held: BTreeMap<QueryId, &Ref> = BTreeMap::new();
+        for round in
+            honest.filter_map(|site| world.member(site)).flat_map(|member| member.fold().rounds().values())
+        {
+            let Some((release, _)) = round.released() else { continue };
+            if *held.entry(round.id).or_insert(&release.at) != &release.at {
+                return Err(format!("members hold two Releases of {}", round.id));
+            }
+        }
+        Ok(())
     }
 }
 
+/// What a disk lost before anybody saw it was not said.
 fn same<T: Clone + PartialEq>(
-    known: &mut BTreeMap<QueryId, T>,
+    book: &Book,
+    known: &mut Said<T>,
     query: QueryId,
+    leaf: Digest,
     found: &T,
     wrong: &str,
 ) -> Result<(), String> {
-    match known.entry(query).or_insert_with(|| found.clone()) == found {
-        true => Ok(()),
-        false => Err(format!("{wrong} in {query} before")),
+    match known.get(&query).filter(|(before, _)| book.stands(before)) {
+        Some((_, before)) if before != found => Err(format!("{wrong} in {query} before")),
+        Some(_) => Ok(()),
+        None => {
+            known.insert(query, (leaf, found.clone()));
+            Ok(())
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datacoop_policy::ledger::Account;
 use datacoop_policy::limits::FLOOR_RHO_YEAR;
-use datacoop_policy::{QueryId, Time};
+use datacoop_policy::{Digest, QueryId, Time};
 use datacoop_protocol::entry::Body;
 
 use super::{Book, Fact, Law};
@@ -13,8 +13,8 @@ use crate::world::World;
 /// L1: durable debits, less voids, are at least the loss of all that was contributed, and at most the limit.
 #[derive(Default)]
 pub(super) struct NeverUnderpaid {
-    /// Contributions that ever left each member, by Query.
-    contributed: BTreeSet<(usize, QueryId)>,
+    /// Contributions of each member, by Query.
+    contributed: BTreeSet<(usize, QueryId, Digest)>,
 }
 
 /// Debits less voids by account, and the Queries they are for, as a log stands.
@@ -34,6 +34,13 @@ fn debited(book: &Book, site: usize) -> (BTreeMap<Account, u64>, BTreeSet<QueryI
     (spent, debits.into_keys().collect())
 }
 
+impl NeverUnderpaid {
+    fn has_contributed(&self, book: &Book, site: usize, query: QueryId) -> bool {
+        let all = self.contributed.range((site, query, Digest([0; 32]))..=(site, query, Digest([255; 32])));
+        all.into_iter().any(|(_, _, leaf)| book.stands(leaf))
+    }
+}
+
 impl Law for NeverUnderpaid {
     fn name(&self) -> &'static str {
         "L1 never underpaid"
@@ -43,13 +50,13 @@ impl Law for NeverUnderpaid {
         let Fact::Wrote(told, _) = fact else { return Ok(()) };
         match &told.entry.body {
             Body::Contribution { query, .. } | Body::Commit { query, .. } => {
-                self.contributed.insert((site, *query));
+                self.contributed.insert((site, *query, told.leaf));
                 let (_, paid) = debited(book, site);
                 if !paid.contains(query) {
                     return Err(format!("it contributed to {query} without a debit"));
                 }
             }
-            Body::Void { query, .. } if self.contributed.contains(&(site, *query)) => {
+            Body::Void { query, .. } if self.has_contributed(book, site, *query) => {
                 return Err(format!("it took back its debit for {query}, to which it had contributed"));
             }
             Body::Debit { debit, .. } => {
@@ -83,7 +90,8 @@ impl Law for NeverUnderpaid {
 
     /// And each member's own books say the same at the end, whatever its disk went through.
     fn end(&mut self, book: &Book, world: &World) -> Result<(), String> {
-        for (site, query) in self.contributed.iter().filter(|(site, _)| book.is_honest(*site)) {
+        let contributed = self.contributed.iter().filter(|(_, _, leaf)| book.stands(leaf));
+        for (site, query, _) in contributed.filter(|(site, ..)| book.is_honest(*site)) {
             let (spent, paid) = debited(book, *site);
             if !paid.contains(query) {
                 return Err(format!("member {site} contributed to {query}, and no debit stands for it"));

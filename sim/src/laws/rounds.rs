@@ -12,8 +12,8 @@ use crate::world::World;
 /// L3: no Roster under the minimum is debited, and no sum of fewer than n - d is released.
 #[derive(Default)]
 pub(super) struct NeverAlone {
-    /// The Roster that each member debited for a Query.
-    debited: BTreeMap<(usize, QueryId), Digest>,
+    /// The Roster that each member debited for a Query, and the debit.
+    debited: BTreeMap<(usize, QueryId), (Digest, Digest)>,
 }
 
 /// Whose accepting verdicts a Roster names.
@@ -44,8 +44,10 @@ impl Law for NeverAlone {
                         members.len()
                     ));
                 }
-                match self.debited.insert((site, *query), at.leaf) {
-                    Some(before) if before != at.leaf => Err(format!("it debited two Rosters of {query}")),
+                match self.debited.insert((site, *query), (at.leaf, told.leaf)) {
+                    Some((before, debit)) if before != at.leaf && book.stands(&debit) => {
+                        Err(format!("it debited two Rosters of {query}"))
+                    }
                     _ => Ok(()),
                 }
             }
@@ -124,10 +126,10 @@ impl Law for CountedOnce {
 /// L7: a member opens a Query at most once, ever, never after it gave up, and only after equal closes.
 #[derive(Default)]
 pub(super) struct OpenedOnce {
-    opened: BTreeMap<(usize, QueryId), Digest>,
+    opened: BTreeMap<(usize, QueryId), BTreeSet<Digest>>,
     /// Opened in full-noise mode: for all to see from then on.
     revealed: BTreeSet<(usize, QueryId)>,
-    aborted: BTreeSet<(usize, QueryId)>,
+    aborted: BTreeMap<(usize, QueryId), Digest>,
 }
 
 impl Law for OpenedOnce {
@@ -143,20 +145,21 @@ impl Law for OpenedOnce {
                 if closed(book, query, closes).is_none() {
                     return Err(format!("it opened {query} before all seats had closed alike"));
                 }
-                self.once(site, *query, told.leaf)
+                self.once(book, site, *query, told.leaf)
             }
             Body::Reveal { query, freeze, .. } => {
                 if !matches!(book.entry(freeze), Some((_, Body::Freeze { query: of, .. })) if of == query) {
                     return Err(format!("it revealed its part of {query} before the freeze"));
                 }
                 self.revealed.insert((site, *query));
-                self.once(site, *query, told.leaf)
+                self.once(book, site, *query, told.leaf)
             }
             // In full-noise mode too few may have been opened in time: whoever asked says so, though it opened its own.
             Body::Abort { query, .. } if self.revealed.contains(&(site, *query)) => Ok(()),
             Body::Abort { query, .. } => {
-                self.aborted.insert((site, *query));
-                match self.opened.contains_key(&(site, *query)) {
+                self.aborted.insert((site, *query), told.leaf);
+                let opened = self.opened.get(&(site, *query)).into_iter().flatten();
+                match opened.into_iter().any(|leaf| book.stands(leaf)) {
                     true => Err(format!("it gave {query} up after it had opened")),
                     false => Ok(()),
                 }
@@ -167,13 +170,16 @@ impl Law for OpenedOnce {
 }
 
 impl OpenedOnce {
-    fn once(&mut self, site: usize, query: QueryId, leaf: Digest) -> Result<(), String> {
-        if self.aborted.contains(&(site, query)) {
+    /// What a disk lost before anybody saw it was not opened.
+    fn once(&mut self, book: &Book, site: usize, query: QueryId, leaf: Digest) -> Result<(), String> {
+        if self.aborted.get(&(site, query)).is_some_and(|abort| book.stands(abort)) {
             return Err(format!("it opened {query} after it had given up"));
         }
-        match self.opened.insert((site, query), leaf) {
-            Some(before) if before != leaf => Err(format!("it opened {query} a second time")),
-            _ => Ok(()),
+        let opened = self.opened.entry((site, query)).or_default();
+        opened.insert(leaf);
+        match opened.iter().any(|before| *before != leaf && book.stands(before)) {
+            true => Err(format!("it opened {query} a second time")),
+            false => Ok(()),
         }
     }
 }
