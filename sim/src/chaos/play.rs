@@ -9,7 +9,7 @@ use datacoop_policy::charter::Charter;
 use datacoop_policy::{Digest, Span, Time};
 use datacoop_protocol::member::port::Input;
 use datacoop_protocol::member::work::{Computed, Work};
-use datacoop_protocol::rounds::{Kind, Plan};
+use datacoop_protocol::rounds::{Kind, Plan, Round};
 use datacoop_protocol::seed::Seed;
 use rand_chacha::ChaCha12Rng;
 use rand_core::Rng as _;
@@ -20,6 +20,7 @@ use crate::adversary::{Puppet, Shown};
 use crate::calendar::{DAY, Hours};
 use crate::disk::{Disk, Failure, Held};
 use crate::faults::{FaultKind, Rogue};
+use crate::laws::Book;
 use crate::scenario::{Ask, Scenario};
 use crate::wires::Trouble;
 use crate::workload::{Cast, condemning, next_charter, with_keys};
@@ -82,6 +83,15 @@ fn take_seats(seen: &mut Observer, corrupt: &mut Corrupt, plan: &Plan) {
         *seen.counts.entry("rogue/seat".to_owned()).or_default() += 1;
     }
     seen.book.rogue.extend(&corrupt.sites);
+}
+
+/// Whether only a corrupt seat, or asker, could still end a round: every honest one opened its share, and who opened
+/// never gives up. It may withhold the sum, and an alert is all that follows (ROUND.md section 8).
+fn is_withheld(book: &Book, round: &Round) -> bool {
+    let Some(plan) = round.plan() else { return false };
+    let mut entitled = plan.committee.iter().chain([&plan.query.asker]);
+    round.withheld().iter().any(|withheld| !book.is_honest(number(&withheld.by)))
+        && entitled.all(|id| !book.is_honest(number(id)) || round.said(Kind::Open, id).is_some())
 }
 
 enum Act {
@@ -524,7 +534,7 @@ impl<'a> Play<'a> {
                 let over = round.asked().is_some_and(|asked| asked.body.close_by < now);
                 // A Roster that charter or Query forbid makes no round: nobody debits it.
                 let takes_part = round.said(Kind::Debit, member.me()).is_some();
-                over && takes_part && round.ending().is_none()
+                over && takes_part && round.ending().is_none() && !is_withheld(&seen.book, round)
             });
             if let Some(round) = open {
                 let seats = round.plan().map(|plan| plan.committee.clone()).unwrap_or_default();
