@@ -358,8 +358,11 @@ impl World {
             site.rivals.insert(newest.hash());
             site.charters.pop();
             site.charters.extend([right.clone(), charter]);
-        } else {
+        } else if charter.version() <= newest.version() {
             site.rivals.insert(charter.hash());
+        } else {
+            // It follows a version that is not here yet: it is fetched again once that one is.
+            return;
         }
         self.crash(number);
     }
@@ -563,6 +566,12 @@ impl World {
     /// An input comes to a member that may be asleep: what its own machine has for it waits, what others sent is
     /// lost with the connection.
     fn arrive(&mut self, site: usize, input: Input) {
+        // A connection that was lost before its own side heard of it never was.
+        if let Input::Connected(peer) = &input
+            && self.number.get(peer).is_some_and(|peer| !self.sites[site].links.contains(peer))
+        {
+            return;
+        }
         if self.sites[site].power == Power::On {
             return self.feed(site, input);
         }
