@@ -50,7 +50,10 @@ impl Law for Agreement {
                 same(book, &mut self.released, *query, told.leaf, sums, "another sum was released")
             }
             Body::Charter { hash, from, version, .. } => {
-                self.adopted.entry(site).or_default().insert((*from, *version), (*hash, told.leaf));
+                let adopted = self.adopted.entry(site).or_default();
+                // A rival that it had followed, and that a later version condemns, is as if it had never been.
+                adopted.retain(|(_, before), _| before < version);
+                adopted.insert((*from, *version), (*hash, told.leaf));
                 Ok(())
             }
             Body::Accept { query, .. } => {
