@@ -40,6 +40,9 @@ pub const RUN: [&str; 3] = ["run", "--port", "0"];
 /// How long anything may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a node may take to start anew by itself.
+const RESTART: Duration = Duration::from_secs(10);
+
 /// A vocabulary of one's own.
 pub const VOCABULARY: &str = r#"
 id = "exam"
@@ -180,9 +183,15 @@ impl Coop {
         self.command(n, args).output().expect("the program runs")
     }
 
-    /// Runs a command that must succeed.
+    /// Runs a command that must succeed, again while the node starts anew with a version that it has just heard
+    /// of (exit code 11).
     pub fn ok(&self, n: usize, args: &[&str]) -> Output {
-        let output = self.run(n, args);
+        let mut output = self.run(n, args);
+        let deadline = Instant::now() + RESTART;
+        while output.status.code() == Some(11) && self.is_running(n) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(100));
+            output = self.run(n, args);
+        }
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         output
     }
@@ -208,6 +217,10 @@ impl Coop {
         self.running[n] = Some(child);
         let door = self.node(n).join("run/api");
         wait_for("the node's door", || door.exists());
+    }
+
+    fn is_running(&self, n: usize) -> bool {
+        self.running.get(n).is_some_and(Option::is_some)
     }
 
     /// The process of a running node.
@@ -253,16 +266,7 @@ impl Coop {
         let folders: Vec<String> =
             (0..self.running.len()).map(|n| format!("export{n}-{}", rand_suffix())).collect();
         for (n, folder) in folders.iter().enumerate() {
-            // Exit code 11: it starts again with a version that it has just heard of.
-            let mut exported = self.run(n, &["log", "export", folder]);
-            for _ in 0..50 {
-                if exported.status.code() != Some(11) {
-                    break;
-                }
-                std::thread::sleep(std::time::Duration::from_millis(100));
-                exported = self.run(n, &["log", "export", folder]);
-            }
-            assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+            self.ok(n, &["log", "export", folder]);
         }
         let mut args = vec!["verify", "--json"];
         args.extend(folders.iter().map(String::as_str));

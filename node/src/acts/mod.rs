@@ -16,10 +16,11 @@ use datacoop_protocol::member::Member;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::api::stopped;
 use crate::clock;
 use crate::driver::{ActReply, Handle};
 use crate::entropy;
-use crate::error::{CommandError, Exit};
+use crate::error::CommandError;
 use draft::{Draft, What};
 
 /// Ids that are named where none fits, or several do.
@@ -91,10 +92,6 @@ pub enum ActRequest {
     },
 }
 
-fn stopping() -> CommandError {
-    CommandError { exit: Exit::NotRunning, text: "the node is stopping".into(), hint: None }
-}
-
 /// A text with fresh salt, and its name.
 ///
 /// Errors: it says nothing, or is too long.
@@ -113,7 +110,7 @@ pub fn salted(text: &str, salt: &[u8; TEXT_SALT_BYTES]) -> Result<(Digest, Vec<u
 pub async fn perform(handle: &Handle, request: ActRequest) -> Result<Value, CommandError> {
     let text = request.text().map(|text| salted(text, &entropy::bytes())).transpose()?;
     let ready = handle.view(move |member| resolve(member, request, text));
-    let (act, text) = ready.await.ok_or_else(stopping)??;
+    let (act, text) = ready.await.ok_or_else(stopped)??;
     done(handle, act, text).await
 }
 
@@ -125,7 +122,7 @@ pub async fn propose(handle: &Handle, request: ProposeRequest) -> Result<Value, 
         let replaces = instead_of.map(|id| find(fold, &id, Sought::Proposal)).transpose()?;
         Ok::<_, CommandError>((fold.charter().hash(), fold.charters().to_vec(), replaces))
     });
-    let (charter, chain, replaces) = seen.await.ok_or_else(stopping)??;
+    let (charter, chain, replaces) = seen.await.ok_or_else(stopped)??;
     let known = handle.home().vocabularies().map_err(|error| CommandError::failed(error.to_string()))?;
     let draft = Draft::read(what, &text, &chain, &known).map_err(CommandError::usage)?;
     let (text, blob) = salted(&draft.text, &entropy::bytes())?;
@@ -143,7 +140,7 @@ async fn done(handle: &Handle, act: Act, text: Option<Vec<u8>>) -> Result<Value,
 
 /// Has the Member write an act.
 async fn write(handle: &Handle, act: Act, text: Option<Vec<u8>>) -> Result<Ref, CommandError> {
-    match handle.act(act, text).await.ok_or_else(stopping)? {
+    match handle.act(act, text).await.ok_or_else(stopped)? {
         ActReply::Acted(at) => Ok(at),
         ActReply::Denied(rule, text) => Err(CommandError::refused(rule, text)),
     }

@@ -13,7 +13,8 @@ use datacoop_protocol::member::Member;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{release, stopping, write};
+use super::{release, write};
+use crate::api::stopped;
 use crate::clock;
 use crate::driver::Handle;
 use crate::entropy;
@@ -215,7 +216,7 @@ fn check_receipt(text: &str, query: &Digest, licence: Licence, name: &str) -> Re
 pub async fn form(handle: &Handle, request: FormRequest) -> Result<Value, CommandError> {
     check_name(&request.name)?;
     let FormRequest { query, name } = request;
-    let of = handle.view(move |member| result(member, &query)).await.ok_or_else(stopping)??;
+    let of = handle.view(move |member| result(member, &query)).await.ok_or_else(stopped)??;
     let licence = of.licence.ok_or_else(no_licence)?;
     let text = format!(
         "{RECEIPT_HEADER}\nI have received from {} ({}) the result of the question \"{}\".\nI have read the licence below, and keep \
@@ -245,7 +246,7 @@ pub async fn add(handle: &Handle, request: AddRequest) -> Result<Value, CommandE
     check_name(&request.name)?;
     let licence = licence_of(&request.licence)?;
     let query = request.query.clone();
-    let of = handle.view(move |member| result(member, &query)).await.ok_or_else(stopping)??;
+    let of = handle.view(move |member| result(member, &query)).await.ok_or_else(stopped)??;
     if of.licence.ok_or_else(no_licence)? != licence {
         let right = of.licence.map_or("", Licence::code);
         return Err(CommandError::usage(format!("this result is under the licence {right}"))
@@ -316,7 +317,7 @@ pub async fn all(handle: &Handle) -> Result<Value, CommandError> {
         });
         (handed.collect::<Vec<_>>(), titles(fold))
     });
-    let (logged, titles) = logged.await.ok_or_else(stopping)?;
+    let (logged, titles) = logged.await.ok_or_else(stopped)?;
     let mut shown = vec![];
     for (_, recipient) in known {
         let (to, receipt) = (recipient.to().map_err(failed)?, recipient.receipt().map_err(failed)?);

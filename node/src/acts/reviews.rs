@@ -12,7 +12,8 @@ use datacoop_protocol::member::Member;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Sought, find, salted, stopping, write};
+use super::{Sought, find, salted, write};
+use crate::api::stopped;
 use crate::driver::Handle;
 use crate::entropy;
 use crate::error::CommandError;
@@ -142,7 +143,7 @@ async fn stand_of(
     of: impl FnOnce(&Fold) -> Result<Ref, CommandError> + Send + 'static,
 ) -> Result<Stand, CommandError> {
     let seen = handle.view(move |member| Ok(stand(member, of(member.fold())?)));
-    seen.await.ok_or_else(stopping)?
+    seen.await.ok_or_else(stopped)?
 }
 
 /// Binds a review, or shows the one that was bound. One at a time: the caller holds a lock.

@@ -94,7 +94,13 @@ pub(crate) type Answer = Result<Json<Value>, Failed>;
 
 /// What whoever asks a node learns that is ending.
 pub(crate) fn stopped() -> CommandError {
-    CommandError { exit: Exit::NotRunning, text: "the node is stopping".into(), hint: None }
+    CommandError {
+        exit: Exit::NotRunning,
+        text: "the node is stopping".into(),
+        hint: Some(
+            "it starts again by itself when a new charter version reached it: try in a few seconds".into(),
+        ),
+    }
 }
 
 /// Opens the door and writes where it is.
