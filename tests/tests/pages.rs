@@ -2,7 +2,7 @@
 //! helpfully added. Source: SECURITY, web cases; UI section 5.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use datacoop_tests::pages::{Browser, check_page};
+use datacoop_tests::pages::{Browser, check_markup, check_page};
 use datacoop_tests::{Coop, json, wait_for};
 use serde_json::Value;
 
@@ -145,6 +145,64 @@ fn check_certificate(coop: &Coop, id: &str) {
     }
 }
 
+/// What stands in the one block that is to be copied off a page.
+fn shown_once(page: &str) -> &str {
+    let block = page.split("class=\"note\" role=\"status\"").nth(1).unwrap().split("<pre data-copy>").nth(1);
+    block.unwrap().split("</pre>").next().unwrap()
+}
+
+/// Who is let in to audit sees all but own figures, files and settings, checks the logs, and changes nothing.
+fn check_auditor(owner: &Browser, id: &str) {
+    let made = owner.post("/settings/auditor", "");
+    check_markup("/settings/auditor", &made.body);
+    let auditor = Browser::open_link(shown_once(&made.body));
+    assert!(owner.get("/settings").body.contains("One auditor is signed in"));
+    for path in ["/", "/ask", "/rounds", "/results", "/privacy", "/log", "/charter", "/members", "/register"]
+    {
+        assert_eq!(auditor.get(path).code, 200, "{path}");
+    }
+    let result = check_page(&auditor, &format!("/results/{id}"));
+    assert!(result.contains("are not shown to an auditor") && result.contains("Likely range"), "{result}");
+    for page in [result, check_page(&auditor, "/")] {
+        assert!(!page.contains("exact; chance") && !page.contains(">ours<"), "{page}");
+    }
+    for path in ["/data", "/settings", "/setup", &format!("/results/{id}/pack")] {
+        let answer = auditor.get(path);
+        assert_eq!(answer.code, 403, "{path}");
+        check_markup(path, &answer.body);
+    }
+    for path in ["/settings/auditor", "/settings/tokens", "/members/leave", "/settings/passphrase"] {
+        assert_eq!(auditor.post(path, "name=x&scope=admin").code, 403, "{path}");
+    }
+    assert_eq!(auditor.post("/log/check", "").code, 303);
+    assert_eq!(owner.post("/settings/auditor/end", "").code, 303);
+    assert_eq!((auditor.get("/").code, owner.get("/").code), (303, 200), "signed out, and nobody else");
+}
+
+/// A token that is made on the page opens what was chosen, until it is taken back there.
+fn check_tokens(owner: &Browser) {
+    let program = |token: &str, path: &str| {
+        let host = &owner.address;
+        let sent = format!(
+            "GET /api/v1/{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        );
+        owner.raw(&sent).code
+    };
+    let made = owner.post("/settings/tokens", "name=weekly+%3Cb%3E&scope=read");
+    check_markup("/settings/tokens", &made.body);
+    let token = shown_once(&made.body).to_owned();
+    assert_eq!(program(&token, "status"), 200);
+    let page = check_page(owner, "/settings");
+    assert!(page.contains("weekly &lt;b&gt;") && !page.contains(&token), "{page}");
+    let revoke = page.split("action=\"/settings/tokens/").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(owner.post(&format!("/settings/tokens/{revoke}"), "").code, 303);
+    assert_eq!(program(&token, "status"), 401);
+    for form in ["name=x", "name=x&scope=all"] {
+        let answer = owner.post("/settings/tokens", form);
+        assert!(answer.code == 422 && answer.body.contains("Error"), "{form}: {}", answer.head);
+    }
+}
+
 #[test]
 fn pages_show_what_the_command_line_shows_and_to_nobody_else() {
     // A member's name is another's text.
@@ -184,6 +242,8 @@ fn pages_show_what_the_command_line_shows_and_to_nobody_else() {
         assert!(page.contains(said), "{path} does not say {said}: {page}");
     }
     assert!(check_page(&browser, &format!("/results/{id}/pack")).contains("How it was done"));
+    check_auditor(&browser, &id);
+    check_tokens(&browser);
     let csv = browser.get(&format!("/results/{id}/figures.csv"));
     assert!(
         csv.body.starts_with("release,question,period,group,measure,") && !csv.body.contains(",own,"),

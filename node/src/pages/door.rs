@@ -4,7 +4,7 @@
 //!
 //! Source: UI section 5; Fetch Metadata (W3C); RFC 6265bis on cookies.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +17,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use datacoop_policy::Digest;
 use datacoop_protocol::log::tree::sha256;
 
+use super::role::{Role, closed_to_auditors};
 use crate::home::Home;
 use crate::{entropy, passphrase};
 
@@ -46,14 +47,15 @@ struct Session {
     hash: Digest,
     began: Instant,
     seen: Instant,
-    /// Whether the passphrase was given.
+    /// Whether the passphrase was given, by this person or by whoever let them in.
     unlocked: bool,
+    role: Role,
 }
 
 #[derive(Default)]
 struct Inside {
-    /// The hash of the code that opens, and until when.
-    code: Option<(Digest, Instant)>,
+    /// For whom the hash of the code that opens, and until when.
+    codes: BTreeMap<Role, (Digest, Instant)>,
     sessions: VecDeque<Session>,
     /// Passphrases that were not right since the last that was.
     wrong: u32,
@@ -67,7 +69,7 @@ enum Standing {
     Outside,
     /// Signed in, without the passphrase.
     Locked,
-    Inside,
+    Inside(Role),
 }
 
 /// The door to a node's pages.
@@ -97,14 +99,32 @@ impl Door {
 
     /// A code that opens the door once, within a minute. An older one is worth nothing from now on.
     pub fn new_code(&self, now: Instant) -> String {
-        self.new_code_for(now, CODE_TIME)
+        self.new_code_for(Role::Manager, now, CODE_TIME)
     }
 
-    /// The same for another while.
-    pub fn new_code_for(&self, now: Instant, time: Duration) -> String {
+    /// The same for another person and while.
+    pub fn new_code_for(&self, role: Role, now: Instant, time: Duration) -> String {
         let code = Digest(entropy::bytes()).to_string();
-        self.inside().code = Some((sha256(&[code.as_bytes()]), now + time));
+        self.inside().codes.insert(role, (sha256(&[code.as_bytes()]), now + time));
         code
+    }
+
+    /// The address that a code opens.
+    pub fn link(&self, code: &str) -> String {
+        let [host, ..] = &self.hosts;
+        format!("http://{host}/enter?code={code}")
+    }
+
+    /// How many auditors are signed in.
+    pub fn auditors(&self) -> usize {
+        self.inside().sessions.iter().filter(|session| session.role == Role::Auditor).count()
+    }
+
+    /// Ends the sessions of auditors, and the code for one that nobody used yet.
+    pub fn end_auditors(&self) {
+        let mut inside = self.inside();
+        inside.codes.remove(&Role::Auditor);
+        inside.sessions.retain(|session| session.role != Role::Auditor);
     }
 
     /// Whether the policy of our pages was broken, and how often a browser said so.
@@ -126,22 +146,21 @@ impl Door {
     /// guessed and whoever sends it must not lock us out.
     pub fn enter(&self, code: &str, now: Instant) -> Option<String> {
         let mut inside = self.inside();
-        let (hash, until) = inside.code?;
-        if hash != sha256(&[code.as_bytes()]) || now > until {
-            return None;
-        }
-        inside.code = None;
-        Some(self.admit(&mut inside, now, now, false))
+        let hash = sha256(&[code.as_bytes()]);
+        let role = *inside.codes.iter().find(|(_, (of, until))| *of == hash && now <= *until)?.0;
+        inside.codes.remove(&role);
+        // Whoever made an auditor's code had given the passphrase, and does not tell it.
+        Some(self.admit(&mut inside, role, now, now, role == Role::Auditor))
     }
 
     /// A new session. Returns the cookie to set.
-    fn admit(&self, inside: &mut Inside, began: Instant, now: Instant, unlocked: bool) -> String {
+    fn admit(&self, inside: &mut Inside, role: Role, began: Instant, now: Instant, unlocked: bool) -> String {
         let secret = Digest(entropy::bytes()).to_string();
         if inside.sessions.len() == SESSIONS_MAX {
             inside.sessions.pop_front();
         }
         let hash = sha256(&[secret.as_bytes()]);
-        inside.sessions.push_back(Session { hash, began, seen: now, unlocked });
+        inside.sessions.push_back(Session { hash, began, seen: now, unlocked, role });
         format!("{}={secret}; HttpOnly; SameSite=Strict; Path=/", self.cookie)
     }
 
@@ -185,7 +204,7 @@ impl Door {
         let began = inside.sessions.iter().find(|session| session.hash == hash)?.began;
         (inside.wrong, inside.next_try) = (0, None);
         inside.sessions.retain(|session| !end_others && session.hash != hash);
-        Some(self.admit(&mut inside, began, now, true))
+        Some(self.admit(&mut inside, Role::Manager, began, now, true))
     }
 
     /// Ends the session that a request comes with.
@@ -216,7 +235,7 @@ impl Door {
         let session = inside.sessions.iter_mut().find(|session| session.hash == hash);
         session.map_or(Standing::Outside, |session| {
             session.seen = now;
-            if session.unlocked || !asks { Standing::Inside } else { Standing::Locked }
+            if session.unlocked || !asks { Standing::Inside(session.role) } else { Standing::Locked }
         })
     }
 
@@ -270,7 +289,7 @@ pub async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) 
     response
 }
 
-async fn admit(door: &Door, host: &str, request: Request, next: Next) -> Response {
+async fn admit(door: &Door, host: &str, mut request: Request, next: Next) -> Response {
     // A program's token stands for session and forgery check: no page can send one.
     if request.uri().path().starts_with(super::API) {
         return next.run(request).await;
@@ -285,7 +304,12 @@ async fn admit(door: &Door, host: &str, request: Request, next: Next) -> Respons
     }
     match (door.standing(request.headers(), Instant::now()), path) {
         (Standing::Outside, _) => Redirect::to("/enter").into_response(),
-        (Standing::Locked, "/unlock" | "/leave") | (Standing::Inside, _) => next.run(request).await,
+        (Standing::Inside(role), path) if !role.may(request.method(), path) => closed_to_auditors(),
+        (Standing::Inside(role), _) => {
+            request.extensions_mut().insert(role);
+            next.run(request).await
+        }
+        (Standing::Locked, "/unlock" | "/leave") => next.run(request).await,
         (Standing::Locked, _) => Redirect::to("/unlock").into_response(),
     }
 }
@@ -299,7 +323,7 @@ mod tests {
     }
 
     fn is_inside(door: &Door, headers: &HeaderMap, now: Instant) -> bool {
-        door.standing(headers, now) == Standing::Inside
+        door.standing(headers, now) == Standing::Inside(Role::Manager)
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -331,6 +355,25 @@ mod tests {
         assert!(door.enter(&new, now).is_some());
         door.leave(&with);
         assert!(!is_inside(&door, &with, now));
+    }
+
+    #[test]
+    fn an_auditor_comes_in_by_a_code_of_its_own_and_goes_when_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let (door, now) = (locked_door(dir.path()), Instant::now());
+        let ours = door.new_code(now);
+        let code = door.new_code_for(Role::Auditor, now, SETUP_TIME);
+        let cookie = door.enter(&code, now + CODE_TIME * 2).unwrap();
+        let auditor = headers(&[("cookie", cookie.split(';').next().unwrap())]);
+        // Without the passphrase, which whoever made the code had given.
+        assert_eq!(door.standing(&auditor, now + CODE_TIME * 2), Standing::Inside(Role::Auditor));
+        assert_eq!(door.enter(&code, now), None, "once");
+        assert!(door.enter(&ours, now).is_some(), "one person's code does not end another's");
+        let unused = door.new_code_for(Role::Auditor, now, SETUP_TIME);
+        assert_eq!(door.auditors(), 1);
+        door.end_auditors();
+        assert_eq!((door.auditors(), door.standing(&auditor, now)), (0, Standing::Outside));
+        assert_eq!(door.enter(&unused, now), None);
     }
 
     #[test]
@@ -382,7 +425,7 @@ mod tests {
         assert_eq!(door.standing(&before, now), Standing::Outside, "rotated");
         assert_eq!(
             (door.standing(&after, now), door.standing(&other, now)),
-            (Standing::Inside, Standing::Locked)
+            (Standing::Inside(Role::Manager), Standing::Locked)
         );
         // It is as old as the one it took the place of.
         assert_eq!(door.standing(&after, now + SESSION_TIME + Duration::from_secs(1)), Standing::Outside);

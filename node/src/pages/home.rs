@@ -1,5 +1,6 @@
 //! The first page: what stands out, and how the node is.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use maud::html;
@@ -8,13 +9,14 @@ use serde_json::Value;
 use super::glossary::words_here;
 use super::log::in_short;
 use super::privacy::meters;
+use super::role::Role;
 use super::stands_out::{LOOKED_AT, stands_out};
 use super::{Shared, frame_of, stopped};
 use crate::figure::RANGE_NOTE;
 use crate::view::status_json;
 use crate::{clock, inbox};
 
-pub(super) async fn home(State(shared): State<Shared>) -> Response {
+pub(super) async fn home(State(shared): State<Shared>, Extension(role): Extension<Role>) -> Response {
     let handle = shared.handle;
     let frame = frame_of(&handle).await;
     let released = handle.released();
@@ -26,7 +28,7 @@ pub(super) async fn home(State(shared): State<Shared>) -> Response {
         (status_json(member, clock::now()), ids, inbox::waiting_json(member), meters(member))
     });
     let Some((status, newest, waiting, meters)) = seen.await else { return frame.error("/", &stopped()) };
-    let shown = stands_out(&handle, &shared.counted, newest).await;
+    let shown = stands_out(&handle, &shared.counted, newest, role).await;
     let body = html! {
         (waits(&waiting))
         h2 { "What stands out" }

@@ -4,6 +4,7 @@
 //! Where to start: [`serve_pages`] is the listener, [`door`] who gets in, [`frame`] what stands around a
 //! page; each other file is one place.
 
+mod access;
 mod ask;
 mod charter;
 mod data;
@@ -21,6 +22,7 @@ mod privacy;
 mod recipients;
 mod register;
 mod results;
+pub mod role;
 mod rounds;
 mod settings;
 mod setup;
@@ -64,6 +66,7 @@ use data::Uploads;
 use door::{Door, guard};
 use frame::{Frame, Lock, PLACES, outside, stylesheet};
 use kept::Kept;
+use role::Role;
 use setup::SetUp;
 use trial::Trial;
 
@@ -238,13 +241,13 @@ impl Pages {
 
     /// An address that opens the pages once, within a minute.
     pub fn link(&self) -> String {
-        format!("http://{}/enter?code={}", self.address, self.front.door.new_code(Instant::now()))
+        self.front.door.link(&self.front.door.new_code(Instant::now()))
     }
 
     /// An address that opens the set-up once, within [`door::SETUP_TIME`].
     pub fn set_up_link(&self) -> String {
-        let code = self.front.door.new_code_for(Instant::now(), door::SETUP_TIME);
-        format!("http://{}/enter?code={code}", self.address)
+        let door = &self.front.door;
+        door.link(&door.new_code_for(Role::Manager, Instant::now(), door::SETUP_TIME))
     }
 
     /// How often a browser said that a page broke its policy.

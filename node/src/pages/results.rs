@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
@@ -16,6 +17,7 @@ use serde_json::Value;
 use super::frame::encoded;
 use super::glossary::words_here;
 use super::part::Part;
+use super::role::Role;
 use super::words::{days, points, said};
 use super::{Shared, frame_of, stopped};
 use crate::api::rounds::basis_of;
@@ -188,14 +190,18 @@ fn filters(list: &[Line], sought: &Sought) -> Markup {
     }
 }
 
-pub(super) async fn one(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
+pub(super) async fn one(
+    State(shared): State<Shared>,
+    Extension(role): Extension<Role>,
+    Path(id): Path<String>,
+) -> Response {
     let handle = shared.handle;
     let frame = frame_of(&handle).await;
     let (release, basis) = match basis_of(&handle, id).await {
         Ok(read) => read,
         Err(error) => return frame.error("/results", &error),
     };
-    let own = shared.counted.beside(&handle, &basis).await;
+    let own = shared.counted.beside(&handle, &basis, role).await;
     let figures = basis.figures(&own);
     let names = Names::of(&handle, &release).await;
     let series = match series_of(&handle, basis.query.clone()).await {
@@ -210,7 +216,9 @@ pub(super) async fn one(State(shared): State<Shared>, Path(id): Path<String>) ->
         }
         div class="titled" { @for figure in &figures { (figure.html()) } }
         p { (RANGE_NOTE) }
-        @if own.is_empty() {
+        @if role == Role::Auditor {
+            p { "The node's own figures are not shown to an auditor." }
+        } @else if own.is_empty() {
             p { "Ours do not stand beside these: this node has no records that the question is about." }
         } @else {
             p { "Ours are exact, were counted here, and are neither sent nor logged. Do not publish them beside the release." }
@@ -314,14 +322,18 @@ fn about(release: &Value, names: &Names) -> Markup {
 
 /// Two pages for people who were not there: what was found, how sure, how it was done. Without our own
 /// figures where a group has too few of our people.
-pub(super) async fn pack(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
+pub(super) async fn pack(
+    State(shared): State<Shared>,
+    Extension(role): Extension<Role>,
+    Path(id): Path<String>,
+) -> Response {
     let handle = shared.handle;
     let frame = frame_of(&handle).await;
     let (release, basis) = match basis_of(&handle, id).await {
         Ok(read) => read,
         Err(error) => return frame.error("/results", &error),
     };
-    let own = shared.counted.beside(&handle, &basis).await;
+    let own = shared.counted.beside(&handle, &basis, role).await;
     let own: Vec<Beside> = own.iter().filter(|one| !one.is_few()).cloned().collect();
     let figures = basis.figures(&own);
     let names = Names::of(&handle, &release).await;

@@ -14,6 +14,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::access;
 use super::form::{secret_field, text_field};
 use super::{Shared, frame_of};
 use crate::api::logs::put_log_server;
@@ -40,6 +41,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/settings/erase-left-out", post(erase_left_out))
         .route("/settings/restore-test", post(test_copy))
         .route("/settings/serve-logs", post(serve_logs))
+        .merge(access::routes())
 }
 
 async fn show(State(shared): State<Shared>) -> Response {
@@ -59,6 +61,12 @@ pub(super) fn passphrase_form(is_set: bool, action: &str) -> Markup {
     }
 }
 
+/// The page with something above it that is shown this once.
+pub(super) async fn with(shared: &Shared, once: &Markup) -> Response {
+    let body = html! { (once) (page(shared).await) };
+    frame_of(&shared.handle).await.page(HERE, TITLE, &body)
+}
+
 async fn page(shared: &Shared) -> Markup {
     let home = shared.handle.home();
     let served = shared.log_server.lock().await.as_ref().map(|server| server.address);
@@ -71,6 +79,8 @@ async fn page(shared: &Shared) -> Markup {
         @if !is_set { p { "There is none yet." } }
         (passphrase_form(is_set, "/settings/passphrase"))
         @if is_set { p { "If it is lost: " code { "datacoop init --reset-passphrase" } "." } }
+        (access::auditors(shared.door.auditors()))
+        (access::programs(home))
         (serving(served))
         (backup(home))
         h2 id="erase" { "Erase for good" }
@@ -175,7 +185,7 @@ async fn serve_logs(State(shared): State<Shared>, Form(Listen { listen }): Form<
 }
 
 /// Leads back to the part of the page, or says above it what went wrong.
-async fn done(shared: &Shared, result: Result<(), CommandError>, part: &str) -> Response {
+pub(super) async fn done(shared: &Shared, result: Result<(), CommandError>, part: &str) -> Response {
     match result {
         Ok(()) => Redirect::to(&format!("{HERE}#{part}")).into_response(),
         Err(error) => {

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use maud::{Markup, html};
 
+use super::role::Role;
 use crate::api::rounds::basis_of;
 use crate::driver::Handle;
 use crate::figure::{Figure, Form, Row, Who};
@@ -60,8 +61,11 @@ impl Counted {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ours beside a release: counted here and shown here. Nothing where we have no such rows.
-    pub(super) async fn beside(&self, handle: &Handle, basis: &Basis) -> Arc<Vec<Beside>> {
+    /// Ours beside a release: counted here and shown here. Nothing where we have no such rows, or to an auditor.
+    pub(super) async fn beside(&self, handle: &Handle, basis: &Basis, role: Role) -> Arc<Vec<Beside>> {
+        if role == Role::Auditor {
+            return Arc::default();
+        }
         let home = handle.home().clone();
         // Before counting: an import meanwhile makes it be counted again.
         let Ok(now) = tokio::task::spawn_blocking(move || records(&home)).await else {
@@ -136,12 +140,17 @@ fn small(query: &str, figure: Figure) -> Small {
 }
 
 /// Of these releases, the newest first, what stands out.
-pub(super) async fn stands_out(handle: &Handle, counted: &Counted, newest: Vec<String>) -> Vec<Small> {
+pub(super) async fn stands_out(
+    handle: &Handle,
+    counted: &Counted,
+    newest: Vec<String>,
+    role: Role,
+) -> Vec<Small> {
     let mut all = vec![];
     for id in newest {
         // What cannot be shown here says so on its own page.
         let Ok((_, basis)) = basis_of(handle, id.clone()).await else { continue };
-        let own = counted.beside(handle, &basis).await;
+        let own = counted.beside(handle, &basis, role).await;
         all.extend(newest_figure(basis.figures(&own)).map(|figure| small(&id, figure)));
     }
     // Stable: of equals the newest first.

@@ -1,4 +1,4 @@
-//! What a data manager and a coordinator do now and then: test a backup, serve the logs, let a member ask, write down
+//! What a data manager and a coordinator do now and then: test a backup, let an auditor and a program in, serve the logs, let a member ask, write down
 //! who outside has a result, correct one.
 
 use std::path::Path;
@@ -30,6 +30,7 @@ pub(super) fn look_after(scripts: bool) {
     coop.wait_connected(0);
     let person = enter(&coop, 0, scripts);
     test_backups(&person, &coop.path(""));
+    let_in(&person);
     serve_logs(&person);
     let_ask(&person, &coop.status(0)["charter"]["expires"].as_str().unwrap()[..4]);
     hand_on(&person, &query);
@@ -54,6 +55,17 @@ fn test_backups(person: &Browser, folder: &Path) {
     let said = person.text("#last-restore-test");
     assert!(said.contains("a copy would serve") && said.contains("1 kind of records"), "{said}");
     assert!(!folder.join("copy/run/api").exists(), "nothing was started");
+}
+
+fn let_in(person: &Browser) {
+    person.leave("#auditor-form button");
+    person.look("settings-auditor");
+    assert!(person.text(".note").contains("signs an auditor in, once"), "{}", person.text(".note"));
+    person.fill("#name", "Weekly report");
+    person.leave("#token-form button");
+    person.look("settings-token");
+    assert!(person.text(".note pre").starts_with("datacoop_"), "a token is shown once");
+    assert!(person.text("main").contains("Weekly report"), "{}", person.text("main"));
 }
 
 fn serve_logs(person: &Browser) {
