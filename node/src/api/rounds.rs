@@ -1,5 +1,6 @@
 //! Rounds and Releases that the node knows of.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -73,7 +74,8 @@ pub(crate) fn summary(member: &Member, round: &Round, now: Time) -> Value {
     let mut json = json!({
         "query": round.id.to_string(),
         "stage": stage(round),
-        "stage_text": stage_text(round, member),
+        "stage_text": stage_text(round, member, now),
+        "withheld_by": withheld_by(round).map(|id| name(&id)).collect::<BTreeSet<_>>(),
         "over": round.ending().is_some(),
         "released": round.released().is_some(),
         "accepted": count(Kind::Verdict) - refused.len(),
@@ -131,8 +133,29 @@ fn ours_json(round: &Round, me: &MemberId) -> Value {
             "debited": wrote(Kind::Debit), "contributed": wrote(Kind::Contribution), "void": wrote(Kind::Void) })
 }
 
+/// Who keeps an answer back. Such a round has no ending: what is missing may still come.
+fn withheld_by(round: &Round) -> impl Iterator<Item = MemberId> {
+    let open = round.ending().is_none();
+    round.withheld().into_iter().filter(move |_| open).map(|withheld| withheld.by)
+}
+
+/// Where a round stands that should be over.
+fn late_text(round: &Round, member: &Member) -> String {
+    let name =
+        |id: MemberId| member.fold().member(&id).map_or_else(|| id.to_string(), |member| member.name.clone());
+    let by: BTreeSet<String> = withheld_by(round).map(name).collect();
+    match by.is_empty() {
+        true => "Past its end: no answer came, and no word of why has arrived here.".to_owned(),
+        false => format!(
+            "Withheld: every seat of the committee closed, and no share that can be used came from {}. It may still come; \
+             until then nobody can read the answer.",
+            Vec::from_iter(by).join(", ")
+        ),
+    }
+}
+
 /// Where a round stands, in a sentence.
-fn stage_text(round: &Round, member: &Member) -> String {
+fn stage_text(round: &Round, member: &Member, now: Time) -> String {
     let of = |n: usize, all: usize, what: &str| format!("{n} of {all} {what}");
     let roster = round.plan().map_or(0, |plan| plan.members.len());
     let seats = round.plan().map_or(0, |plan| plan.committee.len());
@@ -140,6 +163,7 @@ fn stage_text(round: &Round, member: &Member) -> String {
     match round.ending() {
         Some(Ending::Released(_)) => "Released: the answer is here.".to_owned(),
         Some(Ending::Aborted(code)) => format!("Ended without an answer: {}.", abort_words(code)),
+        None if round.asked().is_some_and(|asked| asked.body.close_by < now) => late_text(round, member),
         None if count(Kind::Open) > 0 => {
             format!("Opening the sum: {}.", of(count(Kind::Open), seats.max(1), "shares are open"))
         }

@@ -44,6 +44,7 @@ pub(super) async fn list(State(handle): State<Handle>, Query(From { from }): Que
     });
     let Some((part, rounds)) = seen.await else { return frame.error(HERE, &stopped()) };
     let (over, open): (Vec<&Value>, Vec<&Value>) = rounds.iter().partition(|round| round["over"] == true);
+    let (late, open): (Vec<&Value>, Vec<&Value>) = open.into_iter().partition(|round| round["late"] == true);
     let body = html! {
         (held_back(&inbox))
         h2 id="waiting" { "Waiting for this member" }
@@ -64,6 +65,7 @@ pub(super) async fn list(State(handle): State<Handle>, Query(From { from }): Que
         h2 { "Under way" }
         @if open.is_empty() { p { "No round is open." } }
         (lines(&open))
+        @if !late.is_empty() { h2 { "Past their end, without an answer" } (lines(&late)) }
         @if !over.is_empty() { h2 { "Over" } (lines(&over)) }
         (part.links(HERE))
     };
