@@ -107,7 +107,7 @@ pub struct Round {
     /// The Query's id.
     pub id: QueryId,
     asked: Option<Asked>,
-    said: BTreeMap<(Kind, MemberId), Logged>,
+    said: BTreeMap<Kind, BTreeMap<MemberId, Logged>>,
     repeats: Vec<(MemberId, Logged)>,
     alerts: Vec<(MemberId, Logged)>,
     plan: Option<Arc<Plan>>,
@@ -251,9 +251,10 @@ impl Round {
             return false;
         }
         let Some(kind) = Kind::of(&logged.body) else { return false };
-        let first = !self.said.contains_key(&(kind, by.clone()));
+        let of_kind = self.said.entry(kind).or_default();
+        let first = !of_kind.contains_key(&by);
         if first {
-            self.said.insert((kind, by), logged);
+            of_kind.insert(by, logged);
         } else {
             self.repeats.push((by, logged));
         }
@@ -272,23 +273,23 @@ impl Round {
 
     /// What a member said first of a kind.
     pub fn said(&self, kind: Kind, by: &MemberId) -> Option<&Logged> {
-        self.said.get(&(kind, by.clone()))
+        self.said.get(&kind)?.get(by)
     }
 
     /// Everyone's first of a kind, by member.
     pub fn all(&self, kind: Kind) -> impl Iterator<Item = (&MemberId, &Logged)> {
-        self.said.iter().filter(move |((k, _), _)| *k == kind).map(|((_, by), logged)| (by, logged))
+        self.said.get(&kind).into_iter().flatten()
     }
 
     /// Everything that counts, with its author, and every alert.
     pub fn everything(&self) -> impl Iterator<Item = (&MemberId, &Logged)> {
         let alerts = self.alerts.iter().map(|(by, logged)| (by, logged));
-        self.said.iter().map(|((_, by), logged)| (by, logged)).chain(alerts)
+        self.said.values().flatten().chain(alerts)
     }
 
     /// Everyone's first of every kind.
     pub(crate) fn firsts(&self) -> impl Iterator<Item = (Kind, &MemberId, &Logged)> {
-        self.said.iter().map(|((kind, by), logged)| (*kind, by, logged))
+        self.said.iter().flat_map(|(kind, all)| all.iter().map(move |(by, logged)| (*kind, by, logged)))
     }
 
     /// Of a round that was released, what is told of a Release: what was asked, of whom, and how it ended. Neither
@@ -296,8 +297,7 @@ impl Round {
     pub(crate) fn release_alone(&self) -> Option<Self> {
         let (by, sums) = self.released.as_ref()?;
         let asked = self.asked.clone()?;
-        let key = (Kind::Release, by.clone());
-        let mut release = self.said.get(&key)?.clone();
+        let mut release = self.said(Kind::Release, by)?.clone();
         if let Body::Release { opens, .. } = &mut release.body {
             *opens = vec![];
         }
@@ -305,7 +305,7 @@ impl Round {
         let plan = Plan { parts: BTreeMap::new(), ..Plan::clone(self.plan.as_ref()?) };
         Some(Self {
             asked: Some(asked),
-            said: BTreeMap::from([(key, release)]),
+            said: BTreeMap::from([(Kind::Release, BTreeMap::from([(by.clone(), release)]))]),
             plan: Some(Arc::new(plan)),
             ending: self.ending.clone(),
             released: Some((by.clone(), told)),

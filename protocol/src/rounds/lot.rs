@@ -55,6 +55,10 @@ impl Round {
     /// A `void` takes no nonce back: a lot once drawn stays, whatever is said later.
     pub(super) fn draw_lot(&mut self) {
         let Some(plan) = self.plan.as_ref().filter(|plan| plan.awaits_lot()) else { return };
+        // Each nonce is hashed: not anew for every debit that comes before the last.
+        if plan.members.iter().any(|member| self.said(Kind::Debit, member).is_none()) {
+            return;
+        }
         let nonces = plan.members.iter().map(|member| self.nonce(plan, member));
         let Some(nonces) = nonces.collect::<Option<Vec<&[u8]>>>() else { return };
         let mut drawn = Plan::clone(plan);
