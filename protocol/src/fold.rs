@@ -299,6 +299,10 @@ pub struct Fold {
     vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
     rounds: BTreeMap<QueryId, Arc<Round>>,
     touched: BTreeSet<QueryId>,
+    /// How often a log grew, or its newest head was set.
+    changes: u64,
+    /// Logs of which the newest head was set since this was last asked, by their names in frames.
+    changed: BTreeSet<[u8; 32]>,
     /// By the log that was split.
     splits: BTreeMap<String, (Ref, Box<Evidence>)>,
     false_splits: BTreeSet<Ref>,
@@ -352,6 +356,8 @@ impl Fold {
             vocabularies,
             rounds: BTreeMap::new(),
             touched: BTreeSet::new(),
+            changes: 0,
+            changed: BTreeSet::new(),
             splits: BTreeMap::new(),
             false_splits: BTreeSet::new(),
             heads: Heads::default(),
@@ -565,9 +571,10 @@ impl Fold {
 
     /// What we hold of every log, sorted.
     pub fn heads(&self) -> Vec<Head> {
-        let logs = self.by_head.values().filter_map(|place| self.at(place));
         let head = |log: &Log| Head { log: log.head, size: log.size(), root: log.tree.root().0 };
-        logs.filter(|log| self.has_begun(log)).map(head).collect()
+        let mut heads: Vec<Head> = self.logs().map(head).collect();
+        heads.sort_unstable_by_key(|head| head.log);
+        heads
     }
 
     /// Whether a reference resolves to the entry it names.
@@ -586,6 +593,7 @@ impl Fold {
     /// As `append`, to the log at this place among the member's.
     fn append_to(&mut self, member: &MemberId, place: usize, bytes: Arc<[u8]>) -> Option<Ref> {
         let log = self.logs.get_mut(member)?.get_mut(place)?;
+        self.changes += 1;
         let index = log.size();
         if self.shelf.is_some() && u32::try_from(index).is_err() {
             // Places are kept in 32 bits: some 200 GB of memory, and hours, from here.
@@ -655,7 +663,19 @@ impl Fold {
     fn set_note_of(&mut self, member: &MemberId, place: usize, size: u64, note: String) {
         if let Some(log) = self.logs.get_mut(member).and_then(|listed| listed.get_mut(place)) {
             log.note = Some((size, note));
+            self.changes += 1;
+            self.changed.insert(log.head);
         }
+    }
+
+    /// Logs of which the newest head was set since this was last asked.
+    pub(crate) fn take_changed(&mut self) -> BTreeSet<[u8; 32]> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// While this stands, every log is as long as it was, and has the same newest head.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Checks a section against its log's key and tree, and takes what is new in it.

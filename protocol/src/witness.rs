@@ -61,8 +61,11 @@ pub struct Witnessed {
     /// Of each member every log that some version lists, in that order.
     logs: BTreeMap<MemberId, Vec<OfLog>>,
     member_by_head: BTreeMap<[u8; 32], MemberId>,
-    /// What `heard` says, kept up to date: every pull asks for it.
+    /// What `heard` says, but of those who said something since it was last asked for.
     heard: BTreeMap<[u8; 32], [u8; 32]>,
+    news: BTreeSet<MemberId>,
+    /// How much was taken.
+    taken: u64,
 }
 
 impl Witnessed {
@@ -92,7 +95,7 @@ impl Witnessed {
         }
         let heads = logs.values().flatten().map(|log| (log.head, log.member.clone()));
         let member_by_head = heads.collect();
-        Self { me: me.clone(), logs, member_by_head, heard: BTreeMap::new() }
+        Self { me: me.clone(), logs, member_by_head, heard: BTreeMap::new(), news: BTreeSet::new(), taken: 0 }
     }
 
     fn of(&self, head: &[u8; 32]) -> Option<&OfLog> {
@@ -203,7 +206,8 @@ impl Witnessed {
         let note = cosigned.note.clone();
         of.said.insert(witness.clone(), (Said { checkpoint: checkpoint.clone(), note, cosignature }, key));
         of.count(&checkpoint, member == self.me);
-        self.hear(&witness);
+        self.news.insert(witness);
+        self.taken += 1;
         Ok(true)
     }
 
@@ -219,8 +223,16 @@ impl Witnessed {
     }
 
     /// For each witness what was heard of it, as one hash: who hears the same has nothing to tell.
-    pub fn heard(&self) -> &BTreeMap<[u8; 32], [u8; 32]> {
+    pub fn heard(&mut self) -> &BTreeMap<[u8; 32], [u8; 32]> {
+        while let Some(witness) = self.news.pop_first() {
+            self.hear(&witness);
+        }
         &self.heard
+    }
+
+    /// How much was taken so far: while that stands, nobody said anything new.
+    pub fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// A witness said something new.
@@ -298,16 +310,20 @@ impl OfLog {
 
     /// Somebody cosigned this head: are there enough for it now, of those that any version names?
     fn count(&mut self, checkpoint: &Checkpoint, keep: bool) {
+        let counts = |set: &WitnessSet| {
+            let newest = set.witnessed.as_ref().is_none_or(|(head, _)| head.size <= checkpoint.size);
+            let valid = if newest { self.valid(set, checkpoint) } else { 0 };
+            valid > 0 && valid >= quorum(set.keys.len())
+        };
+        let counts: Vec<bool> = self.sets.iter().map(counts).collect();
+        if !counts.contains(&true) {
+            return;
+        }
         let lines = self.lines(checkpoint).concat();
         let same = self.said.values().map(|(said, _)| said).find(|said| said.checkpoint == *checkpoint);
         let Some(said) = same.cloned() else { return };
         let note = said.note.clone() + &lines;
-        let valid: Vec<usize> = self.sets.iter().map(|set| self.valid(set, checkpoint)).collect();
-        for (set, valid) in self.sets.iter_mut().zip(valid) {
-            let newest = set.witnessed.as_ref().is_none_or(|(head, _)| head.size <= checkpoint.size);
-            if !newest || valid == 0 || valid < quorum(set.keys.len()) {
-                continue;
-            }
+        for (set, _) in self.sets.iter_mut().zip(counts).filter(|(_, counts)| *counts) {
             let day = said.cosignature.time / DAY_SECONDS;
             if keep && self.daily.get(&day).is_none_or(|(size, _)| *size <= checkpoint.size) {
                 self.daily.insert(day, (checkpoint.size, note.clone()));

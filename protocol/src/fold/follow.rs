@@ -45,7 +45,7 @@ impl Fold {
 
     /// All logs that have begun, by member, one after the other; of who began none the first.
     pub fn logs(&self) -> impl Iterator<Item = &Log> {
-        self.logs.values().flatten().filter(|log| self.has_begun(log))
+        self.logs.values().flat_map(|listed| begun(listed))
     }
 
     /// Entries of all logs together.
@@ -94,12 +94,6 @@ impl Fold {
     /// The place of the log that a member writes now among its logs.
     pub(super) fn current(&self, member: &MemberId) -> usize {
         self.logs_of(member).iter().rposition(|log| log.size() > 0).unwrap_or(0)
-    }
-
-    pub(super) fn has_begun(&self, log: &Log) -> bool {
-        let first = self.logs_of(&log.member).first();
-        log.size() > 0
-            || first.is_some_and(|first| first.origin == log.origin) && self.current(&log.member) == 0
     }
 
     /// The versions that a member put in force, in whichever log, the last first, with where it says so.
@@ -342,4 +336,10 @@ impl Fold {
             )),
         }
     }
+}
+
+/// Of the logs of one member those that have begun; of who began none the first.
+fn begun(listed: &[Log]) -> impl Iterator<Item = &Log> {
+    let none = listed.iter().all(|log| log.size() == 0);
+    listed.iter().enumerate().filter(move |(at, log)| log.size() > 0 || none && *at == 0).map(|(_, log)| log)
 }

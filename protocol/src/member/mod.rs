@@ -165,6 +165,8 @@ pub struct Member {
     witnessed: Witnessed,
     /// Logs whose witness we are.
     watches: BTreeMap<MemberId, Watch>,
+    /// What of fold and witnesses they were last held against: changes, and words taken.
+    watched_at: Option<(u64, u64)>,
     /// Somebody showed us a later head of our own: nothing more may be signed.
     halted: bool,
     /// Whether a verdict waits until enough members were heard of.
@@ -260,6 +262,7 @@ impl Member {
             peers,
             blobs: Blobs::default(),
             watches,
+            watched_at: None,
             witnessed,
             halted: false,
         };

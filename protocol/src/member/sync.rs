@@ -51,6 +51,9 @@ struct Peer {
     connected: bool,
     /// Entries of each log that it is known to hold; `None` until it told us.
     known: Option<BTreeMap<LogHead, u64>>,
+    /// Logs of which it may lack entries; `None`: of any. So that not every log is held against what it has, for
+    /// every entry of anybody's.
+    may_lack: Option<BTreeSet<LogHead>>,
     /// Since when it lacks entries that it does not wait for.
     behind_since: Option<Time>,
     pushing: bool,
@@ -219,6 +222,10 @@ impl Peers {
 impl Member {
     pub(super) fn on_connected(&mut self, id: &MemberId) {
         let now = self.now;
+        if self.peers.is_connected(id) {
+            // That the one before was lost nobody said; its replies never come.
+            self.on_disconnected(id);
+        }
         self.peers.attend(id);
         let Some(peer) = self.peers.peers.get_mut(id) else { return };
         if peer.faults >= FAULTS_MAX {
@@ -350,6 +357,7 @@ impl Member {
         let own = own.copied().unwrap_or(0);
         if let Some(peer) = self.peers.peers.get_mut(from) {
             peer.known = Some(known);
+            peer.may_lack = None;
         }
         self.on_shown_own(from, own);
         // They fill half a frame by themselves.
@@ -566,6 +574,10 @@ impl Member {
         let due: Vec<MemberId> = due.map(|(id, ..)| id.clone()).collect();
         self.peers.attention.extend(due);
         self.peers.attended_at = now;
+        let changed = self.fold.take_changed();
+        for may_lack in self.peers.peers.values_mut().filter_map(|peer| peer.may_lack.as_mut()) {
+            may_lack.extend(&changed);
+        }
         let followers = self.followers();
         while let Some(id) = self.peers.attention.pop_first() {
             self.dial(&id);
@@ -625,17 +637,26 @@ impl Member {
         let held = |log: &Log| known.get(&log.head()).copied().unwrap_or(0);
         let lacks =
             |log: &&Log| ours(&log.member) && log.note().is_some_and(|(signed, _)| held(log) < signed);
+        let waits_for_all = self.peers.is_meeting_point(id) || followers.contains(id);
         let waits_for = |log: &Log| {
-            let passes_on = log.member == self.settings.me || self.passes_on(log, id);
-            passes_on && (self.peers.is_meeting_point(id) || followers.contains(id) || log.hurries(held(log)))
+            (waits_for_all || log.hurries(held(log)))
+                && (log.member == self.settings.me || self.passes_on(log, id))
         };
-        let lacking: Vec<&Log> = self.fold.logs().filter(lacks).collect();
+        let lacking: Vec<&Log> = match &peer.may_lack {
+            None => self.fold.logs().filter(lacks).collect(),
+            Some(named) => {
+                let named = named.iter().filter_map(|head| self.fold.log_by_head(head));
+                named.filter(lacks).collect()
+            }
+        };
+        let may_lack = lacking.iter().map(|log| log.head()).collect();
         let since = if lacking.is_empty() { None } else { Some(peer.behind_since.unwrap_or(now)) };
         let now_due = since.is_some_and(|since| since + RELAY_WAIT <= now);
         let goes = now_due || lacking.iter().any(|log| waits_for(log));
         let sections = if goes { self.sections_beyond(known, PIECE_BYTES_MAX, ours).0 } else { vec![] };
         if let Some(peer) = self.peers.peers.get_mut(id) {
             peer.behind_since = since.filter(|_| !goes);
+            peer.may_lack = Some(may_lack);
         }
         if sections.is_empty() {
             if let Some(peer) = self.peers.peers.get_mut(id) {

@@ -60,6 +60,13 @@ impl Member {
     /// forgets what it signed could sign another history.
     pub(super) fn cosign_due(&mut self) {
         let (now, me) = (self.now, self.settings.me.clone());
+        let seen = (self.fold.changes(), self.witnessed.taken());
+        let is_due = |watch: &Watch| watch.due().is_some_and(|at| at <= now);
+        if std::mem::replace(&mut self.watched_at, Some(seen)) == Some(seen)
+            && !self.watches.values().any(is_due)
+        {
+            return;
+        }
         let mut due = vec![];
         for (member, watch) in &mut self.watches {
             let Some(log) = self.fold.log(member) else { continue };
@@ -129,18 +136,21 @@ impl Member {
     }
 
     /// What we heard of witnesses, as a pull says it.
-    pub(super) fn heard(&self) -> Vec<Heard> {
+    pub(super) fn heard(&mut self) -> Vec<Heard> {
         let heard = self.witnessed.heard().iter();
         heard.map(|(witness, hash)| Heard { witness: *witness, hash: *hash }).collect()
     }
 
     /// What a peer that heard this has to hear: first what it said itself, which it may have lost.
-    pub(super) fn unheard(&self, peer: &MemberId, heard: &[Heard]) -> Vec<Cosigned> {
+    pub(super) fn unheard(&mut self, peer: &MemberId, heard: &[Heard]) -> Vec<Cosigned> {
         let theirs: BTreeMap<[u8; 32], [u8; 32]> =
             heard.iter().take(COSIGNED_MAX).map(|heard| (heard.witness, heard.hash)).collect();
-        let ours = self.witnessed.heard();
-        let differ = ours.iter().filter(|(witness, hash)| theirs.get(*witness) != Some(*hash));
-        let members = differ.filter_map(|(witness, _)| self.witnessed.member(witness));
+        let ours = self.witnessed.heard().iter();
+        let differ: Vec<[u8; 32]> = ours
+            .filter(|(witness, hash)| theirs.get(*witness) != Some(*hash))
+            .map(|(witness, _)| *witness)
+            .collect();
+        let members = differ.iter().filter_map(|witness| self.witnessed.member(witness));
         let (own, others): (Vec<_>, Vec<_>) = members.partition(|witness| *witness == peer);
         own.into_iter()
             .chain(others)
