@@ -55,6 +55,8 @@ pub struct Disk {
     secrets: BTreeMap<QueryId, Vec<u8>>,
     openings: BTreeMap<QueryId, Zeroizing<Vec<u8>>>,
     blobs: BTreeMap<Digest, Arc<[u8]>>,
+    /// Their names as they came: a name hangs on the randomness of shares, and no run could be done again.
+    came: Vec<Digest>,
     /// Which of them are sealed shares, and of which round.
     shares: BTreeMap<Digest, QueryId>,
 }
@@ -88,11 +90,14 @@ impl Store for Disk {
                 self.last_signed = Some((size, note));
             }
             Output::StoreBlob { hash, bytes, round } => {
-                self.blobs.insert(hash, bytes);
+                if self.blobs.insert(hash, bytes).is_none() {
+                    self.came.push(hash);
+                }
                 self.shares.extend(round.map(|round| (hash, round)));
             }
             Output::RemoveShares(round) => {
                 self.blobs.retain(|hash, _| self.shares.get(hash) != Some(&round));
+                self.came.retain(|hash| self.blobs.contains_key(hash));
             }
             Output::KeepSecret(id, secret) => {
                 self.secrets.insert(id, secret.to_bytes().to_vec());
@@ -196,9 +201,9 @@ impl Held {
 
     /// A byte flips in the nth blob; whether there was one.
     pub fn rot_blob(&self, nth: usize) -> bool {
-        let blobs = &mut self.0.borrow_mut().disk.blobs;
-        let Some(nth) = nth.checked_rem(blobs.len()) else { return false };
-        let Some(bytes) = blobs.values_mut().nth(nth) else { return false };
+        let disk = &mut self.0.borrow_mut().disk;
+        let Some(nth) = nth.checked_rem(disk.came.len()) else { return false };
+        let Some(bytes) = disk.blobs.get_mut(&disk.came[nth]) else { return false };
         let mut rotten = bytes.to_vec();
         let Some(byte) = rotten.first_mut() else { return false };
         *byte ^= 1;
@@ -227,8 +232,9 @@ impl Held {
     pub fn lose_blob(&self, nth: usize) -> bool {
         let disk = &mut self.0.borrow_mut().disk;
         let names: Vec<Digest> =
-            disk.blobs.keys().filter(|name| !disk.shares.contains_key(*name)).copied().collect();
+            disk.came.iter().filter(|name| !disk.shares.contains_key(*name)).copied().collect();
         let Some(name) = nth.checked_rem(names.len()).map(|at| names[at]) else { return false };
+        disk.came.retain(|came| *came != name);
         disk.blobs.remove(&name).is_some()
     }
 }

@@ -62,12 +62,22 @@ fn shifting(observer: Rc<RefCell<Observer>>, corrupt: Rc<RefCell<Corrupt>>) -> R
         let mut computed = work.run();
         if let Computed::Decided(_, decided) = &mut computed
             && corrupt.borrow().sites.first() == Some(&site)
-            && let Some(byte) = decided.share.first_mut()
         {
-            *byte ^= 1;
+            add_one(&mut decided.share);
         }
         computed
     })
+}
+
+/// One more, of the number that stands first, lowest byte first: a share is drawn, so to flip a bit of it would add or
+/// take away by chance, and no run could be done again.
+fn add_one(share: &mut [u8]) {
+    for byte in share {
+        *byte = byte.wrapping_add(1);
+        if *byte != 0 {
+            return;
+        }
+    }
 }
 
 /// All seats but so many, as far as there are no more rogues than may collude: none spared, that does not hold anybody.
