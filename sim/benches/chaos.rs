@@ -15,6 +15,10 @@ use datacoop_sim::chaos::{Chaos, seed};
 use datacoop_sim::clusters::{Added, one_round};
 use datacoop_sim::scenario::Scenario;
 
+/// What SIM.md section 9 asks, in seconds: a year of twelve, a thousand members' round, all seeds twice.
+const YEAR_MAX: f64 = 10.0;
+const THOUSAND_MAX: f64 = 60.0;
+const SEEDS_MAX: f64 = 300.0;
 /// Seeds of the target, and those that are played unless more are asked for.
 const SEEDS: u64 = 200;
 const PLAYED: u64 = 20;
@@ -22,12 +26,18 @@ const PLAYED: u64 = 20;
 fn main() {
     let mut args = std::env::args().skip_while(|arg| arg != "--seeds");
     let seeds = args.nth(1).map_or(PLAYED, |count| count.parse().unwrap());
-    let line = |what: &str, found: String, target: &str| println!("{what:<55} {found:>20}   target {target}");
+    let line = |what: &str, seconds: f64, how: &str, most: f64| {
+        let met = if seconds < most { "met" } else { "missed" };
+        println!(
+            "{what:<55} {seconds:>7.1} s{how}, at most {most} s: {met}; {} MB at most",
+            peak_megabytes()
+        );
+    };
 
     let year = Scenario::from_toml(include_str!("../scenarios/school-year.toml")).unwrap();
     let (seconds, outcome) = timed(|| Chaos::new(&year, &seed(1), 0).run());
     assert_eq!(outcome.broken, None);
-    line("a school year, 12 members", format!("{seconds:.1} s"), "< 10 s");
+    line("a school year, 12 members", seconds, "", YEAR_MAX);
 
     let (seconds, added) = timed(|| {
         let all = Mutex::new(Added::default());
@@ -39,9 +49,9 @@ fn main() {
         all.into_inner().unwrap()
     });
     assert_eq!(added.members, 1_000);
-    line("1,000 members (5 clusters of 200) x 1 round, 50 cells", format!("{seconds:.1} s"), "< 60 s");
+    line("1,000 members (5 clusters of 200) x 1 round, 50 cells", seconds, "", THOUSAND_MAX);
 
-    let broken = Mutex::new(vec![]);
+    let (broken, differ) = (Mutex::new(vec![]), Mutex::new(vec![]));
     let (seconds, ()) = timed(|| {
         on_all_cores(seeds, |number| {
             let play = || {
@@ -49,15 +59,25 @@ fn main() {
                 Chaos::new(&Scenario::random(&seed, 12, 30), &seed, 0).run()
             };
             let (first, second) = (play(), play());
-            assert_eq!(first.trace, second.trace, "seed {:#x} is another the second time", number + 1);
+            if first.trace != second.trace {
+                differ.lock().unwrap().push(number + 1);
+            }
             broken.lock().unwrap().extend(first.broken.map(|broken| (number + 1, broken)));
         });
     });
     #[expect(clippy::cast_precision_loss, reason = "a few hundred seeds")]
     let all = seconds * SEEDS as f64 / seeds as f64;
-    let found = if seeds == SEEDS { format!("{seconds:.1} s") } else { format!("{all:.0} s by {seeds}") };
-    line("200 seeds x 12 members x 30 days, each twice", found, "< 300 s");
+    let how = if seeds == SEEDS { String::new() } else { format!(" as {seeds} of them say") };
+    line("200 seeds x 12 members x 30 days, each twice", all, &how, SEEDS_MAX);
     assert!(broken.lock().unwrap().is_empty(), "{:#?}", broken.lock().unwrap());
+    assert!(differ.lock().unwrap().is_empty(), "other the second time: {:#x?}", differ.lock().unwrap());
+}
+
+/// The most memory that this process had so far; 0 where the system does not say.
+fn peak_megabytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
 fn timed<T>(run: impl FnOnce() -> T) -> (f64, T) {
