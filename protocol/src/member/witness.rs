@@ -62,9 +62,7 @@ impl Member {
         let (now, me) = (self.now, self.settings.me.clone());
         let seen = (self.fold.changes(), self.witnessed.taken());
         let is_due = |watch: &Watch| watch.due().is_some_and(|at| at <= now);
-        if std::mem::replace(&mut self.watched_at, Some(seen)) == Some(seen)
-            && !self.watches.values().any(is_due)
-        {
+        if self.watched_at.replace(seen) == Some(seen) && !self.watches.values().any(is_due) {
             return;
         }
         let mut due = vec![];

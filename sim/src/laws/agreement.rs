@@ -23,8 +23,11 @@ pub(super) struct Agreement {
     closed: Said<Vec<Ref>>,
     released: Said<Vec<i64>>,
     /// The versions that each member put in force: from when, and their hashes, and where it says so.
-    adopted: BTreeMap<usize, BTreeMap<(Time, u32), (Digest, Digest)>>,
+    adopted: BTreeMap<usize, Adopted>,
 }
+
+/// Versions by when they are in force and their numbers: their hashes, and the entries that say so.
+type Adopted = BTreeMap<(Time, u32), (Digest, Digest)>;
 
 /// What the first entry of a kind says of a Query, and that entry.
 type Said<T> = BTreeMap<QueryId, (Digest, T)>;
