@@ -212,8 +212,8 @@ fn a_thief_of_a_witness_key_that_was_replaced_silences_nobody() {
     assert_eq!(witnessed.counts(&id, 2).0, 4);
     let mut forgetful = Witnessed::new(&charters, &story.founder(0).id);
     assert_eq!(forgetful.take(fold(&story, 0), &old), Ok(true));
-    let of = |witnessed: &Witnessed| witnessed.heard().get(&head(SITE)).copied();
-    assert_ne!(of(&forgetful), of(&witnessed), "whoever heard the old one asks for the new");
+    let of = |witnessed: &mut Witnessed| witnessed.heard().get(&head(SITE)).copied();
+    assert_ne!(of(&mut forgetful), of(&mut witnessed), "whoever heard the old one asks for the new");
 }
 
 /// Three logs in a row, of which somebody holds back one: to whoever has another of them already, it is told.
