@@ -9,14 +9,21 @@ use datacoop_policy::Digest;
 
 use crate::log::tree::sha256;
 
-/// Remembered at most: a month of a cluster's heads and cosignatures, about 1 MiB. Then it begins anew.
-const CHECKED_MAX: usize = 16_384;
+/// Remembered at least, and at most twice as many: two months of a cluster's heads and cosignatures, about 4 MiB.
+const CHECKED_MAX: usize = 32_768;
+
+/// What was seen lately, and what before that: when the one is full it becomes the other, which is forgotten.
+#[derive(Default)]
+struct Known {
+    lately: BTreeSet<Digest>,
+    before: BTreeSet<Digest>,
+}
 
 /// What was seen to hold. Copies share what they remember, as the members of a simulated world do.
 ///
 /// Why a lock, in a crate that has none: a node's pages read copies of its logs on other threads.
 #[derive(Clone, Default)]
-pub struct Checked(Arc<Mutex<BTreeSet<Digest>>>);
+pub struct Checked(Arc<Mutex<Known>>);
 
 impl Checked {
     /// Whether a check that hangs on these bytes alone succeeds: it is done unless it succeeded before.
@@ -24,15 +31,16 @@ impl Checked {
         let lengths: Vec<u8> = parts.iter().flat_map(|part| part.len().to_le_bytes()).collect();
         let all: Vec<&[u8]> = std::iter::once(lengths.as_slice()).chain(parts.iter().copied()).collect();
         let name = sha256(&all);
-        if self.0.lock().is_ok_and(|known| known.contains(&name)) {
+        let is_known = |known: &Known| known.lately.contains(&name) || known.before.contains(&name);
+        if self.0.lock().is_ok_and(|known| is_known(&known)) {
             return true;
         }
         let holds = check();
         if holds && let Ok(mut known) = self.0.lock() {
-            if known.len() == CHECKED_MAX {
-                known.clear();
+            if known.lately.len() == CHECKED_MAX {
+                known.before = std::mem::take(&mut known.lately);
             }
-            known.insert(name);
+            known.lately.insert(name);
         }
         holds
     }
@@ -62,9 +70,15 @@ mod tests {
     #[test]
     fn what_is_remembered_is_bounded() {
         let checked = Checked::default();
-        for n in 0..=CHECKED_MAX {
+        for n in 0..=2 * CHECKED_MAX {
             assert!(checked.once(&[&n.to_le_bytes()], || true));
         }
-        assert_eq!(checked.0.lock().unwrap().len(), 1);
+        let held = |checked: &Checked| {
+            let known = checked.0.lock().unwrap();
+            (known.lately.len(), known.before.len())
+        };
+        assert_eq!(held(&checked), (1, CHECKED_MAX));
+        assert!(checked.once(&[&CHECKED_MAX.to_le_bytes()], || false), "the newer half is remembered");
+        assert!(!checked.once(&[&0_usize.to_le_bytes()], || false), "the older is not");
     }
 }
