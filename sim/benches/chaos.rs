@@ -7,12 +7,14 @@
     reason = "a benchmark fails by panicking, and reads the clock"
 )]
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use datacoop_sim::chaos::{Chaos, seed};
 use datacoop_sim::clusters::{Added, one_round};
+use datacoop_sim::coverage::{COVERED_FROM, missing};
 use datacoop_sim::scenario::Scenario;
 
 /// What SIM.md section 9 asks, in seconds: a year of twelve, a thousand members' round, all seeds twice.
@@ -52,6 +54,7 @@ fn main() {
     line("1,000 members (5 clusters of 200) x 1 round, 50 cells", seconds, "", THOUSAND_MAX);
 
     let (broken, differ) = (Mutex::new(vec![]), Mutex::new(vec![]));
+    let counts = Mutex::new(BTreeMap::<String, u64>::new());
     let (seconds, ()) = timed(|| {
         on_all_cores(seeds, |number| {
             let play = || {
@@ -62,6 +65,8 @@ fn main() {
             if first.trace != second.trace {
                 differ.lock().unwrap().push(number + 1);
             }
+            let mut counts = counts.lock().unwrap();
+            first.counts.iter().for_each(|(what, n)| *counts.entry(what.clone()).or_default() += n);
             broken.lock().unwrap().extend(first.broken.map(|broken| (number + 1, broken)));
         });
     });
@@ -71,6 +76,9 @@ fn main() {
     line("200 seeds x 12 members x 30 days, each twice", all, &how, SEEDS_MAX);
     assert!(broken.lock().unwrap().is_empty(), "{:#?}", broken.lock().unwrap());
     assert!(differ.lock().unwrap().is_empty(), "other the second time: {:#x?}", differ.lock().unwrap());
+    let missing = missing(&counts.lock().unwrap());
+    println!("{:<55} {:>20}   target none by {COVERED_FROM}", "what never happened", missing.len());
+    assert!(seeds < COVERED_FROM || missing.is_empty(), "{missing:?}");
 }
 
 /// The most memory that this process had so far; 0 where the system does not say.

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::faults::Rogue;
 
+/// From so many seeds on all of it must have happened; a few need not meet everything.
+pub const COVERED_FROM: u64 = 100;
+
 /// Frames, inputs, outputs, faults, refusals and endings that seeds bring about.
 const EXPECTED: [&str; 107] = [
     "frame/pull",

@@ -24,8 +24,6 @@ use crate::error::{CommandError, Exit};
 
 /// Members of a scenario that is made from a seed.
 const MEMBERS_DEFAULT: u64 = 12;
-/// From so many seeds on, whatever never happened is a failure.
-const COVERED_FROM: u64 = 100;
 /// Scenarios that come with the program, by name.
 const BUILT_IN: [(&str, &str); 2] = [
     ("autumn-12", include_str!("../../../sim/scenarios/autumn-12.toml")),
@@ -106,7 +104,7 @@ pub(super) fn chaos(common: &Common, args: &ChaosArgs) -> Result<Printed, Comman
     }
     let mut text = total.text(began.elapsed().as_secs_f64());
     let mut code = 0;
-    if file.is_none() && args.seeds >= COVERED_FROM {
+    if file.is_none() && args.seeds >= coverage::COVERED_FROM {
         let missing = coverage::missing(&total.counts);
         if !missing.is_empty() {
             text += &format!("\nnever happened, so never tested: {}", missing.join(", "));
