@@ -10,6 +10,7 @@
 //! sections 1 and 5.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use datacoop_policy::ledger::{Account, Ledger};
 use datacoop_policy::query::{Mode, Terms};
@@ -45,6 +46,9 @@ const KNOWN_TO: [u32; 2] = [2, 3];
 /// Above, a factor protects nobody and is not printed.
 const FACTOR_MAX: f64 = 1e6;
 
+/// Readings that are remembered: a few for each question of a year.
+const READINGS_MAX: usize = 1_024;
+
 /// A loss and how it reads.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Reading {
@@ -56,7 +60,25 @@ pub struct Reading {
 
 impl Reading {
     /// Of a loss, or of a sum of losses: epsilons do not add up, rhos do.
+    ///
+    /// Computing one takes milliseconds, and pages ask for the same few again and again, so they are remembered.
     pub fn of(loss: PrivacyLoss) -> Self {
+        static KNOWN: Mutex<BTreeMap<PrivacyLoss, Reading>> = Mutex::new(BTreeMap::new());
+        // It is whole after each statement.
+        let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reading) = known().get(&loss) {
+            return *reading;
+        }
+        let reading = Self::compute(loss);
+        let mut known = known();
+        if known.len() == READINGS_MAX {
+            known.clear();
+        }
+        known.insert(loss, reading);
+        reading
+    }
+
+    fn compute(loss: PrivacyLoss) -> Self {
         // A saturated sum says only that it is large.
         let known = loss.nano() < u64::MAX;
         // Up by as much as the conversion and the division can have rounded down.
