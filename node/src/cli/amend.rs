@@ -123,10 +123,10 @@ fn acts_text(parent: &Charter, amendment: &Amendment) -> String {
     }
 }
 
-fn lacking_text(amendment: &Amendment) -> String {
+fn lacking_text(amendment: &Amendment, name: &dyn Fn(&MemberId) -> String) -> String {
     match amendment.lacking.as_slice() {
         [] => "It has the signatures of both versions' members that it needs.\n".into(),
-        lacking => lacking.iter().map(|lack| lack_text(lack) + "\n").collect(),
+        lacking => lacking.iter().map(|lack| lack_text(lack, name) + "\n").collect(),
     }
 }
 
@@ -199,9 +199,13 @@ impl Opened {
         acts_text(&self.parent, &self.amendment)
     }
 
-    /// Whose signatures it lacks.
+    /// Whose signatures it lacks, by their names.
     pub(crate) fn lacks(&self) -> String {
-        lacking_text(&self.amendment)
+        let versions = [&self.amendment.charter, &self.parent];
+        lacking_text(&self.amendment, &|id| {
+            let named = versions.iter().find_map(|charter| charter.member(id));
+            named.map_or_else(|| id.to_string(), |member| member.name.clone())
+        })
     }
 
     /// Whoever joins and names this member as its sponsor: what it says by signing.
@@ -265,7 +269,7 @@ pub(super) fn diff(common: &Common, file: Option<&PathBuf>) -> Result<Printed, C
         changes_text(&amendment),
         belonging::words_text(&parent, &amendment.charter),
         if file.is_some() { acts_text(&parent, &amendment) + "\n" } else { String::new() },
-        lacking_text(&amendment),
+        lacking_text(&amendment, &MemberId::to_string),
     );
     Ok(Printed::new(amendment_json(&parent, &amendment), plain_lines(&said)))
 }
@@ -392,7 +396,7 @@ pub(super) fn signatures(
     let parent = chain.iter().find(|(_, held)| charter.fields().prev == Some(held.hash()));
     if let Some((_, parent)) = parent {
         let opened = open_amendment(text, &[&**parent]).map_err(said)?;
-        return Ok((opened.signed.iter().cloned().collect(), lacking_text(&opened)));
+        return Ok((opened.signed.iter().cloned().collect(), lacking_text(&opened, &MemberId::to_string)));
     }
     if charter.version() > 1 {
         let text = format!(

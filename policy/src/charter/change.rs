@@ -288,7 +288,7 @@ fn head(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
     });
     say(changes, old.assumed, new.assumed, Loosening, |a, b| {
         format!(
-            "rounds assume {}% in league, {}% missing and seats up to {}, not {}%, {}% and {}",
+            "rounds assume {}% that collude, {}% missing and seats up to {}, not {}%, {}% and {}",
             b.colluding_percent,
             b.missing_percent,
             b.committee_max,

@@ -136,7 +136,7 @@ fn narrower_limits_and_earlier_ends_tighten_and_all_else_loosens() {
         (said(|d| d.restrict = 3), "loosening: 3 members suspend another, not 2"),
         (
             said(|d| d.assumed.missing_percent = 6),
-            "loosening: rounds assume 30% in league, 6% missing and seats up to 7, not 30%, 5% and 7",
+            "loosening: rounds assume 30% that collude, 6% missing and seats up to 7, not 30%, 5% and 7",
         ),
         (
             said(|d| d.asset_lock.stricter = "Nor lent.".into()),

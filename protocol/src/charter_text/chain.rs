@@ -141,16 +141,16 @@ pub fn open_chain<S: AsRef<str>>(notes: &[S]) -> Result<Vec<Charter>, TextError>
         let amendment = open_amendment(note.as_ref(), &chain)
             .map_err(|error| TextError(format!("version {version}: {error}")))?;
         if let Some(lack) = amendment.lacking.first() {
-            return wrong(format!("version {version}: {}", lack_text(lack)));
+            return wrong(format!("version {version}: {}", lack_text(lack, &MemberId::to_string)));
         }
         chain.push(amendment.charter);
     }
     Ok(chain)
 }
 
-/// What a version lacks, in a sentence.
-pub fn lack_text(lack: &Lacking) -> String {
-    let list = |ids: &[MemberId]| ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
+/// What a version lacks, in a sentence, with members as `name` calls them.
+pub fn lack_text(lack: &Lacking, name: &dyn Fn(&MemberId) -> String) -> String {
+    let list = |ids: &[MemberId]| ids.iter().map(name).collect::<Vec<_>>().join(", ");
     match lack {
         Lacking::Quorum { side, signed, needed, missing } => format!(
             "{signed} of the {needed} voting members it needs of the {side} version signed; not yet {} (rule C2)",

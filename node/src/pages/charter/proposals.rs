@@ -16,6 +16,7 @@ use crate::acts::{self, ActRequest, Sought};
 use crate::clock;
 use crate::driver::Handle;
 use crate::error::CommandError;
+use crate::html::capital;
 use crate::pages::form::text_area;
 use crate::pages::{Shared, frame_of, stopped};
 
@@ -62,7 +63,16 @@ fn can(proposal: &Value, what: &str) -> bool {
 
 fn title(proposal: &Value) -> String {
     let named = format!("The {} {}", word(&proposal["what"]), word(&proposal["names"]));
-    proposal["title"].as_str().map_or(named, str::to_owned)
+    proposal["title"].as_str().map_or(named, capital)
+}
+
+/// What a draft of a charter changes, as the page where it is signed says it.
+fn line_words(line: &str) -> String {
+    match line.split_once(' ') {
+        Some(("tightening", what)) => format!("Tightens: {what}"),
+        Some(("loosening", what)) => format!("Loosens: {what}"),
+        _ => line.to_owned(),
+    }
 }
 
 /// The list on the charter's page.
@@ -135,7 +145,7 @@ fn detail(json: &Value, said: &str) -> Markup {
         @if json["blocked"].is_object() { p class="alert" { (blocked_words(json)) } }
         @if let Some(problem) = json["problem"].as_str() { p class="alert" { (problem) } }
         h2 { "What it says" }
-        ul class="plain" { @for line in items(&json["lines"]) { li { (word(line)) } } }
+        ul class="plain" { @for line in items(&json["lines"]) { li { (line_words(word(line))) } } }
         @if let Some(text) = json["text"].as_str() { details { summary { "The whole text" } pre { (text) } } }
         h2 { "Who supports it" }
         @if supporters.is_empty() { p { "Nobody yet, beside its author." } }
