@@ -128,7 +128,9 @@ fn owner(fold: &Fold, origin: &str) -> String {
 fn loss(loss: PrivacyLoss) -> String {
     let text = loss.to_string();
     let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    format!("rho {short}")
+    let points = points_of(loss);
+    let plural = if points == 1 { "" } else { "s" };
+    format!("{points} point{plural} (rho {short})")
 }
 
 fn short(id: &QueryId) -> String {
@@ -182,9 +184,11 @@ fn sentence(fold: &Fold, leaf: QueryId, body: &Body) -> String {
             loss(debit.after)
         ),
         Body::Contribution { query, .. } => {
-            format!("sent its noised figures in sealed shares to {}", of(query))
+            format!("sent its figures with privacy noise in sealed shares to {}", of(query))
         }
-        Body::Commit { query, .. } => format!("bound itself to its noised figures for {}", of(query)),
+        Body::Commit { query, .. } => {
+            format!("bound itself to its figures with privacy noise for {}", of(query))
+        }
         Body::Freeze { query, contributions, .. } => {
             format!("fixed which {} contributions count in {}", contributions.len(), of(query))
         }
@@ -193,7 +197,7 @@ fn sentence(fold: &Fold, leaf: QueryId, body: &Body) -> String {
             format!("closed {} with {} accepted contributions", of(query), accepted.len())
         }
         Body::Open { query, .. } => format!("opened its share of the sum of {}", of(query)),
-        Body::Reveal { query, .. } => format!("showed its noised figures for {}", of(query)),
+        Body::Reveal { query, .. } => format!("showed its figures with privacy noise for {}", of(query)),
         Body::Release { query, sums, .. } => format!("released {}: {} sums", of(query), sums.len()),
         Body::Abort { query, code } => format!("ended {} without a sum: {code}", of(query)),
         Body::Void { query, code, .. } => format!("took back its debit for {}: {code}", of(query)),

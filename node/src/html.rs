@@ -1,7 +1,7 @@
 //! Pages that parse as XML as well as HTML, so that a parser says whether they are whole. Everything
 //! that others wrote goes through [`text`]. Must not know what a page says.
 
-use datacoop_policy::Day;
+use datacoop_policy::{Day, Period};
 
 use crate::cli::plain;
 
@@ -46,6 +46,20 @@ pub(crate) fn day_words(day: Day) -> String {
     };
     let month = month.parse::<usize>().ok().and_then(|month| MONTHS.get(month.wrapping_sub(1)));
     month.map_or_else(|| written.clone(), |month| format!("{} {month} {year}", date.trim_start_matches('0')))
+}
+
+/// A period as people write it: 1 September 2026 to 18 December 2026.
+pub(crate) fn period_words(period: Period) -> String {
+    match period.first() == period.last() {
+        true => day_words(period.first()),
+        false => format!("{} to {}", day_words(period.first()), day_words(period.last())),
+    }
+}
+
+/// With a capital letter.
+pub(crate) fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// A day for people and for programs; HTML.

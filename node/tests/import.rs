@@ -133,7 +133,7 @@ fn a_dry_run_of_a_messy_workbook_needs_no_node_and_writes_nothing() {
         "marks: authorised 10, not_required 10, present 20",
         "left out: 3 rows",
         "1 bad_date: no date",
-        "1 bad_code: no register code",
+        "1 bad_code: a code that is no register code",
         "1 outside_year: of a day this import is not for",
         "export.xlsx row 44, Date: \"31/02/2026\" is not a date",
         "ignored: House",

@@ -90,7 +90,10 @@ fn a_messy_spreadsheet_is_mended_in_the_page_and_imported_as_the_command_line_wo
     refused(&browser.get(&format!("{place}/check")), "choose month, day, year under Dates");
     browser.post(&place, &format!("{said}&dates=mdy")).leads_to();
     let check = check_page(&browser, &format!("{place}/check"));
-    assert!(check.contains("11 of 12 rows would be kept") && check.contains("no register code"), "{check}");
+    assert!(
+        check.contains("11 of 12 rows would be kept") && check.contains("a code that is no register code"),
+        "{check}"
+    );
     assert!(check.contains("row 13, What"), "file, row, column: {check}");
     let checked = hidden(&check, "checked").to_owned();
     // What was checked is what is imported.
@@ -113,7 +116,9 @@ fn a_messy_spreadsheet_is_mended_in_the_page_and_imported_as_the_command_line_wo
 /// What Data says of an import, its rows that were left out, and that it can be taken back once.
 fn check_held(coop: &Coop, browser: &Browser) {
     let data = check_page(browser, "/data");
-    for said in ["attendance/1", "11, about 3 people", "2025-12-01 to 2025-12-17", "1 rows were left out"] {
+    for said in
+        ["attendance/1", "11, about 3 people", "1 December 2025 to 17 December 2025", "1 row was left out"]
+    {
         assert!(data.contains(said), "Data does not say {said}: {data}");
     }
     let aside = browser.get("/data/left-out/attendance-1-000001.csv");

@@ -334,9 +334,9 @@ fn a_follower_hears_every_entry_as_it_lands() {
     let asked = seen.iter().find(|entry| entry["kind"] == "query").unwrap();
     let text = asked["text"].as_str().unwrap();
     assert!(text.starts_with("School 0 asked \"What do they score?\" ("), "{text}");
-    assert!(text.contains("it costs each member rho 0.005; why: to see who does well"), "{text}");
+    assert!(text.contains("it costs each member 2 points (rho 0.005); why: to see who does well"), "{text}");
     let debit = seen.iter().find(|entry| entry["kind"] == "debit").unwrap()["text"].as_str().unwrap();
-    assert!(debit.contains("'s ledger pays rho 0.005 from exam"), "{debit}");
+    assert!(debit.contains("'s ledger pays 2 points (rho 0.005) from exam"), "{debit}");
     assert!(seen.iter().all(|entry| entry["alert"] == false));
     std::process::Command::new("kill").args(["-INT", &following.id().to_string()]).status().unwrap();
     assert_eq!(following.wait().unwrap().code(), Some(130), "as every command that is cancelled");

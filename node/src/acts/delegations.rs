@@ -82,7 +82,10 @@ fn end_of(day: &str, now: Time) -> Result<Time, CommandError> {
     let last = now + DELEGATION_MAX;
     let usage = |text: String| Err(CommandError::usage(text));
     let Some(until) = Day::parse(day) else {
-        return usage(format!("`{}` is no day such as 2027-01-31", day.escape_debug()));
+        return usage(match day.is_empty() {
+            true => "choose its last day".to_owned(),
+            false => format!("`{}` is no day such as 2027-01-31", day.escape_debug()),
+        });
     };
     if until < now.day() || until > last.day() {
         let (first, most) = (now.day(), last.day());

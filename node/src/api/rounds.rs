@@ -174,7 +174,7 @@ fn stage_text(round: &Round, member: &Member, now: Time) -> String {
         None if round.plan().is_some() => {
             format!(
                 "Contributing: {}.",
-                of(count(Kind::Contribution), roster, "have sent their noised figures")
+                of(count(Kind::Contribution), roster, "have sent their figures with privacy noise")
             )
         }
         None => {

@@ -334,7 +334,9 @@ pub(super) fn decline(common: &Common, args: &DeclineArgs) -> Result<Printed, Co
         Some("yes") => {
             "Declined: what this node had promised it takes back, at no cost. The others go on without it.\n"
         }
-        _ => "Declined. No reason is asked or told; the others go on without this node.\n",
+        _ => {
+            "Declined. No reason is asked or told; if enough members are left, they go on without this node.\n"
+        }
     };
     Ok(Printed::new(json, text.to_owned()))
 }

@@ -7,6 +7,7 @@ use datacoop_policy::derive::{FigureValue, Figures, Status, difference_name};
 use datacoop_policy::question::{BoundQuestion, Measured};
 
 use super::{Cell, Figure, Form, Number, Of, Row, Unit, Who};
+use crate::html::{capital, period_words};
 use crate::own::beside::Beside;
 use crate::own::compare::compare;
 use crate::own::people_word;
@@ -145,11 +146,6 @@ fn decimals_of(half: f64) -> usize {
     decimals
 }
 
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
-}
-
 /// Such as `A quarter have at most`.
 fn quantile_words(name: &str) -> String {
     match name.trim_start_matches("quantile ") {
@@ -259,7 +255,7 @@ impl Released<'_> {
             title: draft.title.clone(),
             subtitle: format!(
                 "{measured}{who}, {}, {} of {} members counted; {}",
-                period_words(self.question.period().to_string()),
+                period_words(self.question.period()),
                 self.accepted,
                 self.roster,
                 unit.words()
@@ -418,9 +414,4 @@ fn part_of(name: &str) -> Option<f64> {
     let (a, b) = name.strip_prefix("quantile ")?.split_once('/')?;
     let (a, b): (f64, f64) = (a.parse().ok()?, b.parse().ok()?);
     Some(a / b)
-}
-
-/// `2026-09-01..2026-10-23` as people say it.
-fn period_words(period: String) -> String {
-    period.replace("..", " to ")
 }

@@ -2,6 +2,7 @@
 //! released for is a gap: nothing is drawn across it.
 
 use super::{Cell, Figure, Form, Row, Who};
+use crate::html::capital;
 
 /// Groups that are drawn, each in a panel of its own: more are a table and no drawing.
 const PANELS_MAX: usize = 12;
@@ -94,11 +95,6 @@ fn series(slots: &[Slot], figure: &Figure, measure: &str) -> Option<Figure> {
         certificate: "one for each period".into(),
         demo: figure.demo,
     })
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]

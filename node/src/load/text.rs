@@ -14,7 +14,7 @@ const DAYS_NAMED_MAX: usize = 8;
 /// What each rule's name means.
 const KINDS: [(&str, &str); 8] = [
     ("bad_date", "no date"),
-    ("bad_code", "no register code"),
+    ("bad_code", "a code that is no register code"),
     ("bad_upn", "no unique pupil number"),
     ("bad_value", "a value that is not allowed"),
     ("duplicate", "another row says the same"),

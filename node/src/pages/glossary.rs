@@ -48,7 +48,7 @@ const WORDS: [(&str, &str, &str, &str); 18] = [
     (
         "privacy-noise",
         "Privacy noise",
-        "Random amounts added on purpose, so that an answer tells nothing about one person.",
+        "Random amounts added on purpose, so that an answer tells very little about any one person.",
         "How large it is is known exactly. In a figure it is the thick bar.",
     ),
     (
@@ -66,7 +66,7 @@ const WORDS: [(&str, &str, &str, &str); 18] = [
     (
         "exact",
         "Exact",
-        "Counted on this computer, without noise. Only you see it, and only beside an answer.",
+        "Counted on this computer, without privacy noise. Only you see it, and only beside an answer.",
         "",
     ),
     (

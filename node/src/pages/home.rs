@@ -11,6 +11,7 @@ use super::log::in_short;
 use super::privacy::meters;
 use super::role::Role;
 use super::stands_out::{LOOKED_AT, stands_out};
+use super::words::{day, said};
 use super::{Shared, frame_of, stopped};
 use crate::figure::RANGE_NOTE;
 use crate::view::status_json;
@@ -72,7 +73,7 @@ fn node(status: &Value) -> maud::Markup {
     let open = status["open"].as_array().map_or(0, Vec::len);
     html! {
         dl class="pairs" {
-            dt { "Charter" } dd { (words(&status["charter"]["name"])) ", version " (status["charter"]["version"]) ", until " (words(&status["charter"]["expires"])) }
+            dt { "Charter" } dd { (words(&status["charter"]["name"])) ", version " (status["charter"]["version"]) ", until " (day(said(&status["charter"]["expires"]))) }
             dt { "Members" } dd { (status["members"]) }
             dt { "Our records" } dd {
                 @match status["datasets"].as_array() {

@@ -63,7 +63,7 @@ fn body(files: &Files) -> Markup {
         dl class="pairs" {
             dt { "Purposes" } dd { (plural(purposes, "purpose")) }
             dt { "Public results" } dd { @if results == 0 { "none yet" } @else { (plural(results, "result")) } }
-            dt { "Never in it" } dd { "records, own figures, one member's figures, reasons for a refusal" }
+            dt { "Never in it" } dd { "records, own figures, one member's figures, who refused, or why in their own words" }
         }
         p { a class="button" href="/register/preview/index.html" { "Read the preview" } }
         p {

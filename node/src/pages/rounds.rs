@@ -163,7 +163,9 @@ pub(super) struct Done {
 fn done_words(done: &str) -> Option<&'static str> {
     Some(match done {
         "yes" => "Your yes is kept. It can still be declined until our contribution is logged.",
-        "once" => "Declined. No reason is asked or told; the others go on without this node.",
+        "once" => {
+            "Declined. No reason is asked or told; if enough members are left, they go on without this node."
+        }
         "question" => "Declined, and this question is never answered here again, whoever asks it.",
         "purpose" => "Declined, and nothing more is answered here for this purpose.",
         "all" => "Declined, and this node answers nothing any more.",
@@ -381,7 +383,7 @@ fn decline_form(frame: &Frame, round: &Value, mistakes: &[Mistake]) -> Response 
     ];
     let wrong = mistakes.first();
     let body = html! {
-        p { "No reason is asked or told. The others go on without this node, and their rounds show that it refuses." }
+        p { "No reason is asked or told. If enough members are left, they go on without this node, and their rounds show that it refuses." }
         form method="post" action={ "/rounds/" (query) "/decline" } class="fields" {
             fieldset id="far" tabindex=[wrong.map(|_| "-1")] class=(if wrong.is_some() { "field wrong" } else { "field" }) {
                 legend { "How far does your no go?" }

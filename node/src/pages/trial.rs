@@ -140,7 +140,7 @@ async fn list(State(shared): State<Shared>, Extension(trial): Extension<Arc<Tria
     let tried = trial.tried().clone();
     let body = html! {
         p class="lead" { "You are at " strong { (frame.name) } ", one of five schools that do not exist. The other four run on this computer too." }
-        p { "Their registers are made up, with known effects in them. Everything else is as it would be: the rounds, the noise, the logs. None of it leaves this computer, and none of it is kept." }
+        p { "Their registers are made up, with known effects in them. Everything else is as it would be: the rounds, the privacy noise, the logs. None of it leaves this computer, and none of it is kept." }
         p role="status" { (tried.len()) " of " (STEPS.len()) " tried" }
         ol class="tasks" {
             @for (n, step) in STEPS.iter().enumerate() {

@@ -1,10 +1,10 @@
 //! How pages say what the command line's JSON holds. Must not know what a page is about.
 
-use datacoop_policy::Period;
+use datacoop_policy::{Day, Period};
 use serde_json::Value;
 
 use crate::figure::released::key_words;
-use crate::html::day_words;
+use crate::html::{day_words, period_words};
 
 /// A text; empty where there is none.
 pub(super) fn said(value: &Value) -> &str {
@@ -31,11 +31,17 @@ pub(super) fn points(points: &Value) -> String {
 
 /// Days such as `2025-09-01..2025-12-19`.
 pub(super) fn days(text: &str) -> String {
-    match Period::parse(text) {
-        Some(period) if period.first() == period.last() => day_words(period.first()),
-        Some(period) => format!("{} to {}", day_words(period.first()), day_words(period.last())),
-        None => text.to_owned(),
-    }
+    Period::parse(text).map_or_else(|| text.to_owned(), period_words)
+}
+
+/// A day such as `2025-12-19`.
+pub(super) fn day(text: &str) -> String {
+    Day::parse(text).map_or_else(|| text.to_owned(), day_words)
+}
+
+/// How many rows of a file.
+pub(super) fn rows_words(rows: u64) -> String {
+    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
 }
 
 /// A column, a grouping or a parameter.

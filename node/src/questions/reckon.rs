@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::named;
+use crate::figure::released::key_words;
 use crate::loss::points_of;
 
 /// The reference cluster of DATA section 7: schools of a thousand pupils, Years 7 to 11.
@@ -204,7 +205,7 @@ fn fewer_splits(question: &BoundQuestion) -> Option<Remedy> {
     };
     let spare = question.groupings().iter().filter(|by| by.cells.len() > 1 && !needed(&by.name));
     let by = spare.max_by_key(|by| by.cells.len())?;
-    let name = by.name.replace('_', " ");
+    let name = key_words(&by.name, "").0.to_lowercase();
     Some(match by.optional {
         true => Remedy {
             plain: format!("fewer splits: without {name}"),

@@ -6,7 +6,7 @@ use datacoop_protocol::acts::{Findings, Outcome, State, Subject, Target};
 
 use super::Register;
 use super::said::{Leave, Proposal, Report, Text};
-use crate::html::{day_html, paragraphs, table, text};
+use crate::html::{capital, day_html, paragraphs, table, text};
 
 /// What came of a purpose, as people say it.
 pub(super) fn outcome_words(outcome: Outcome) -> &'static str {
@@ -190,10 +190,4 @@ fn leaves(register: &Register<'_>) -> String {
     });
     let heads = ["Who may ask", "Let by", "For the purposes", "From and to", "Now"];
     table("Who was let ask by a coordinator", &heads, rows)
-}
-
-/// With a capital letter; of what is HTML already.
-pub(super) fn capital(words: &str) -> String {
-    let mut chars = words.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -10,10 +10,10 @@ use datacoop_policy::refusal::Rule;
 use datacoop_protocol::acts::Target;
 use datacoop_protocol::log::cosignature::quorum;
 
-use super::decided::{capital, decided, findings_words, learnt};
+use super::decided::{decided, findings_words, learnt};
 use super::result::{period_html, result_page};
 use super::{Public, Register};
-use crate::html::{day_html, document, link, list, pairs, paragraphs, table, text};
+use crate::html::{capital, day_html, document, link, list, pairs, paragraphs, table, text};
 use crate::loss::{DELTA_TEXT, Reading, spent};
 
 /// Newest results on the first page: the rest is a click away.
@@ -127,7 +127,7 @@ fn index(register: &Register<'_>) -> String {
     let fields = register.charter.fields();
     let held = register.source.fold.logs().filter(|log| log.size() > 0).count();
     let mut out = format!(
-        "<p>The {} members of {} ask each other questions about the people they serve. Each member keeps its records at home. Only sums leave, with random noise added, so that nobody learns about one person.</p>\n<p>This register says what is asked, why, who pays, and what came of it.</p>\n",
+        "<p>The {} members of {} ask each other questions about the people they serve. Each member keeps its records at home. Only sums leave, with privacy noise added on purpose, so that they tell very little about any one person.</p>\n<p>This register says what is asked, why, who pays, and what came of it.</p>\n",
         register.charter.members().len(),
         text(&fields.name)
     );
@@ -399,8 +399,8 @@ fn privacy(register: &Register<'_>) -> String {
     let year = Reading::of(limits.rho_year);
     let mut out = list([
         "Records never leave the member that keeps them. Each member counts on its own computer.",
-        "What a member sends is split into shares that say nothing alone, or carries all the noise it needs.",
-        "Random noise is added before anybody sees a sum. No answer is exact.",
+        "What a member sends is split into shares that say nothing alone, or carries all the privacy noise it needs.",
+        "Privacy noise is added on purpose before anybody sees a sum. No answer is exact.",
         "People who object are left out before anything is counted.",
         "The rules decide who may ask, not the records. A refusal says nothing about a person.",
         "Every step is signed in a log that cannot be rewritten without leaving proof.",

@@ -102,7 +102,7 @@ pub(super) fn result_page(register: &Register<'_>, result: &Public<'_>) -> Strin
         out += "<p>The members that opened the sum were drawn by lot. There is a small chance that all of them colluded.</p>\n";
     }
     if plan.query.mode == Mode::FullNoise {
-        out += "<p>In this round each member added all the noise itself, and members saw each other's noised figures.</p>\n";
+        out += "<p>In this round each member added all the privacy noise itself, and members saw each other's figures with it.</p>\n";
     }
     if let (handed @ 1.., receipts) = register.handed(result.round) {
         out += &format!(

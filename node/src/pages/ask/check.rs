@@ -244,7 +244,7 @@ fn expected(plan: &Value) -> Markup {
 
 fn cure(plan: &Value) -> Markup {
     html! {
-        div class="alert" id="too-rough" {
+        div class="note" id="too-rough" {
             h2 { "Too rough to be worth it" }
             p { "The likely range is wider than the difference that would matter. Try a larger group, a longer period or fewer splits." }
             @if !items(&plan["expected"]["cures"]).is_empty() {

@@ -12,6 +12,7 @@ use super::columns::give_up;
 use super::{Desk, HERE, in_page, of};
 use crate::error::CommandError;
 use crate::load::{self, Wish, kind_meaning};
+use crate::pages::words::{day, rows_words};
 
 const TITLE: &str = "Check before you import";
 
@@ -130,7 +131,7 @@ fn reconciliation(json: &Value) -> Markup {
             @if let Some(read_as) = json["read_as"].as_str() { dt { "The file" } dd { "is " (read_as) } }
             @if let Some(people) = json["people"].as_u64().filter(|people| *people > 0) { dt { "People" } dd { (people) } }
             @if let (Some(first), Some(last)) = (json["first_day"].as_str(), json["last_day"].as_str()) {
-                dt { "Days" } dd { (json["days"]) " from " (first) " to " (last) }
+                dt { "Days" } dd { (json["days"]) " from " (day(first)) " to " (day(last)) }
             }
             (days(json, "school_days_missing", "School days without a row"))
             (days(json, "days_outside_terms", "Days with rows outside the terms"))
@@ -187,7 +188,7 @@ fn left_out(json: &Value, refused: u64) -> Markup {
     let kinds = json["refused_by_kind"].as_object().into_iter().flatten();
     let problems = words(&json["problems"]);
     html! {
-        h2 id="left-out" { (refused) " rows are left out" }
+        h2 id="left-out" { (rows_words(refused)) @if refused == 1 { " is" } @else { " are" } " left out" }
         table class="plain" {
             caption { "Why" }
             thead { tr { th scope="col" { "What is wrong" } th scope="col" { "Rows" } } }

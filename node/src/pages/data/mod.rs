@@ -22,6 +22,7 @@ use serde_json::Value;
 use super::form::select_field;
 use super::frame::Frame;
 use super::frame_of;
+use super::words::{day, rows_words};
 use crate::driver::Handle;
 use crate::error::CommandError;
 use crate::folder::Folder;
@@ -178,7 +179,7 @@ async fn overview(desk: &Desk, undone: &str) -> Result<Markup, CommandError> {
             ul {
                 @for file in &files {
                     @let name = file["file"].as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
-                    li { a href={ "/data/left-out/" (name) } { (name) } ": " (file["rows"]) " rows" }
+                    li { a href={ "/data/left-out/" (name) } { (name) } ": " (rows_words(file["rows"].as_u64().unwrap_or(0))) }
                 }
             }
         }
@@ -211,11 +212,11 @@ fn held_html(table: &Held) -> Markup {
             dl class="pairs" {
                 dt { "Read as" } dd { (table.vocabulary) }
                 dt { "Records" } dd { (table.rows) @if let Some(people) = table.people { ", about " (people) " people" } }
-                @if let Some((first, last)) = &table.days { dt { "Period" } dd { (first) " to " (last) } }
+                @if let Some((first, last)) = &table.days { dt { "Period" } dd { (day(first)) " to " (day(last)) } }
                 dt { "Last import" }
                 dd {
                     @match &table.last {
-                        Some(last) => { (last.file) @if let Some(day) = &last.day { ", on " (day) } }
+                        Some(last) => { (last.file) @if let Some(on) = &last.day { ", on " (day(on)) } }
                         None => "not noted",
                     }
                 }
@@ -223,7 +224,7 @@ fn held_html(table: &Held) -> Markup {
                     dt { "Problems" }
                     dd {
                         @if last.rows_refused == 0 { "none: every row was kept" }
-                        @else { (last.rows_refused) " rows were left out" @if last.kept_aside { "; they lie below" } }
+                        @else { (rows_words(last.rows_refused)) @if last.rows_refused == 1 { " was" } @else { " were" } " left out" @if last.kept_aside { "; see below" } }
                     }
                 }
             }
