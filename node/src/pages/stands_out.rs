@@ -2,7 +2,7 @@
 //! sentence and a small figure. What may be said of ours is decided in [`crate::own`].
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -34,8 +34,9 @@ type ByQuery = BTreeMap<String, (Records, Arc<Vec<Beside>>)>;
 #[derive(Default)]
 pub(super) struct Counted(Mutex<ByQuery>);
 
-/// By what records are told apart: which tables there are, and when somebody last objected.
-type Records = (Vec<String>, Option<SystemTime>);
+/// By what records are told apart: which tables there are and when each was made, for the number of an import that was
+/// taken back is given again; and when somebody last objected.
+type Records = (Vec<(PathBuf, Option<SystemTime>)>, Option<SystemTime>);
 
 fn records(home: &Home) -> Records {
     let mut tables = vec![];
@@ -46,9 +47,9 @@ fn records(home: &Home) -> Records {
 }
 
 /// Folders of datasets, of vocabularies in them, of snapshots in those.
-fn names(folder: &Path, all: &mut Vec<String>, depth: u8) {
+fn names(folder: &Path, all: &mut Vec<(PathBuf, Option<SystemTime>)>, depth: u8) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        all.push(entry.path().display().to_string());
+        all.push((entry.path(), entry.metadata().and_then(|found| found.modified()).ok()));
         if depth > 1 {
             names(&entry.path(), all, depth - 1);
         }
@@ -213,6 +214,14 @@ mod tests {
         let first = records(&home);
         std::fs::create_dir_all(home.join("tables/pupils/attendance-1/000002")).unwrap();
         let second = records(&home);
+        // Taken back, and another import gets its number.
+        let table = home.join("tables/pupils/attendance-1/000002");
+        std::fs::remove_dir(&table).unwrap();
+        std::fs::create_dir(&table).unwrap();
+        let later = SystemTime::now() + std::time::Duration::from_secs(1);
+        std::fs::File::open(&table).unwrap().set_modified(later).unwrap();
+        let again = records(&home);
+        assert!(again != second);
         std::fs::write(home.join(objections::FILE), "").unwrap();
         let third = records(&home);
         assert!(before != first && first != second && second != third);
