@@ -75,7 +75,6 @@ pub(crate) fn summary(member: &Member, round: &Round, now: Time) -> Value {
         "query": round.id.to_string(),
         "stage": stage(round),
         "stage_text": stage_text(round, member, now),
-        "withheld_by": withheld_by(round).map(|id| name(&id)).collect::<BTreeSet<_>>(),
         "over": round.ending().is_some(),
         "released": round.released().is_some(),
         "accepted": count(Kind::Verdict) - refused.len(),
@@ -133,17 +132,11 @@ fn ours_json(round: &Round, me: &MemberId) -> Value {
             "debited": wrote(Kind::Debit), "contributed": wrote(Kind::Contribution), "void": wrote(Kind::Void) })
 }
 
-/// Who keeps an answer back. Such a round has no ending: what is missing may still come.
-fn withheld_by(round: &Round) -> impl Iterator<Item = MemberId> {
-    let open = round.ending().is_none();
-    round.withheld().into_iter().filter(move |_| open).map(|withheld| withheld.by)
-}
-
-/// Where a round stands that should be over.
+/// Where a round stands that should be over and has no ending: what somebody keeps back may still come.
 fn late_text(round: &Round, member: &Member) -> String {
     let name =
         |id: MemberId| member.fold().member(&id).map_or_else(|| id.to_string(), |member| member.name.clone());
-    let by: BTreeSet<String> = withheld_by(round).map(name).collect();
+    let by: BTreeSet<String> = round.withheld().into_iter().map(|withheld| name(withheld.by)).collect();
     match by.is_empty() {
         true => "Past its end: no answer came, and no word of why has arrived here.".to_owned(),
         false => format!(

@@ -23,7 +23,8 @@ use crate::{entropy, passphrase};
 
 /// How long a code that was shown opens the door: time to click a link, not to find it later.
 pub const CODE_TIME: Duration = Duration::from_secs(60);
-/// How long the code of a set-up opens the door: there is no command yet that shows another.
+/// How long the code of a set-up opens the door, for there is no command yet that shows another; and an auditor's,
+/// which somebody else carries to another window.
 pub const SETUP_TIME: Duration = Duration::from_secs(15 * 60);
 /// A session that nobody uses ends: a screen left alone over a working day.
 pub const IDLE_TIME: Duration = Duration::from_secs(12 * 3600);

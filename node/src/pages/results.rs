@@ -342,17 +342,15 @@ pub(super) async fn pack(
         h2 { "What was found" }
         @for figure in &figures { p { (figure.sentence()) } }
         @for figure in figures.iter().take(2) { (figure.html()) }
-        div class="sheet" {
-            h2 { "How it was done" }
-            p {
-                "Each member counted its own records on its own computer, added privacy noise on purpose, and only the sum over "
-                (release["accepted"]) " members was ever opened. No record left a school."
-            }
-            (about(&release, &names))
-            h2 { "How to check it" }
-            p { "Certificate " (figures.first().map_or("", |figure| figure.certificate.as_str())) ". Anybody who knows the co-operative's fingerprint checks it without asking us: " code { "datacoop verify FILE.dcert" } }
-            p { (RANGE_NOTE) }
+        h2 { "How it was done" }
+        p {
+            "Each member counted its own records on its own computer, added privacy noise on purpose, and only the sum over "
+            (release["accepted"]) " members was ever opened. No record left a school."
         }
+        (about(&release, &names))
+        h2 { "How to check it" }
+        p { "Certificate " (figures.first().map_or("", |figure| figure.certificate.as_str())) ". Anybody who knows the co-operative's fingerprint checks it without asking us: " code { "datacoop verify FILE.dcert" } }
+        p { (RANGE_NOTE) }
     };
     let title = figures.first().map_or("Release", |figure| figure.title.as_str());
     frame.page("/results", title, &body)
