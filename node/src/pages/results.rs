@@ -320,7 +320,7 @@ fn about(release: &Value, names: &Names) -> Markup {
     }
 }
 
-/// Two pages for people who were not there: what was found, how sure, how it was done. Without our own
+/// A sheet for people who were not there: what was found, how sure, how it was done. Without our own
 /// figures where a group has too few of our people.
 pub(super) async fn pack(
     State(shared): State<Shared>,
