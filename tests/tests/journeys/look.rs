@@ -50,6 +50,8 @@ impl Browser {
             self.narrow(width, height, name);
             self.picture(&format!("{name}-{width}-{kind}-scripts"));
         }
+        // A tablet held upright, and what a page that is enlarged four times has (WCAG 1.4.10).
+        self.narrow(780, 900, name);
         self.narrow(320, 700, name);
         self.cdp("Emulation.clearDeviceMetricsOverride", &json!({}));
         if self.scripts {
