@@ -80,7 +80,7 @@ fn disk(folder: &std::path::Path) -> (u128, u128) {
 
 async fn measure(members: usize) {
     let dir = tempfile::tempdir().unwrap();
-    let nodes = nodes(dir.path(), &vocabulary(), members, 1_300).await;
+    let nodes = nodes(dir.path(), &vocabulary(), members, 1_300, &[]).await;
     let (mut times, mut squares, mut count, mut theory) = (vec![], 0.0, 0, 0.0);
     for number in 0..=ROUNDS {
         let (took, noise, expected) = measured_round(&nodes, number).await;

@@ -1,5 +1,5 @@
 //! Nodes of pretend members in this process, and rounds among them: for benchmarks, and for tests that need a log
-//! with a year in it. The members have no people, so every sum is noise alone.
+//! with a year in it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,6 +9,7 @@ use std::path::Path;
 use datacoop::clock;
 use datacoop::driver::{AskReply, Node};
 use datacoop::engine::TableWriter;
+use datacoop::import::Cell;
 use datacoop::pretend::{found, start};
 use datacoop_policy::query::{Assumptions, Mode};
 use datacoop_policy::question::QuestionDraft;
@@ -21,13 +22,22 @@ use datacoop_protocol::member::port::Event;
 /// Time for each of joining, contributing and closing: far more than a round in one process takes.
 const WINDOW: Span = Span::from_seconds(60);
 
-/// Starts so many members; each has an empty table, which declares the vocabulary's dataset.
-pub async fn nodes(folder: &Path, vocabulary: &str, members: usize, people_max: u64) -> Vec<Node> {
+/// Starts so many members; each has a table of these rows, which declares the vocabulary's dataset. Without rows every
+/// sum is noise alone.
+pub async fn nodes(
+    folder: &Path,
+    vocabulary: &str,
+    members: usize,
+    people_max: u64,
+    rows: &[Vec<Cell>],
+) -> Vec<Node> {
     let named: Vec<(String, u64)> = (0..members).map(|n| (format!("School {n}"), people_max)).collect();
     let cast = found(folder, &[vocabulary.to_owned()], &named).unwrap();
     let vocabulary = Vocabulary::from_toml(vocabulary).unwrap();
     for member in &cast {
-        TableWriter::create(&member.table_path(&vocabulary), &vocabulary).unwrap().finish().unwrap();
+        let mut table = TableWriter::create(&member.table_path(&vocabulary), &vocabulary).unwrap();
+        rows.iter().for_each(|row| table.push(row).unwrap());
+        table.finish().unwrap();
     }
     start(&cast, None).await.unwrap()
 }
