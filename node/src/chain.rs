@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use datacoop_policy::Digest;
 use datacoop_policy::charter::{Charter, VERSIONS_MAX};
@@ -65,9 +65,14 @@ impl Home {
         if notes.is_empty() {
             return Ok(vec![]);
         }
-        let chain = open_chain(&notes)
-            .map_err(|error| StoreError::Wrong(format!("{}: {error}", folder.display())))?;
-        Ok(notes.into_iter().zip(chain.into_iter().map(Arc::new)).collect())
+        // What it holds is whole after each statement.
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if !opened.iter().map(|(note, _)| note).eq(&notes) {
+            let chain = open_chain(&notes)
+                .map_err(|error| StoreError::Wrong(format!("{}: {error}", folder.display())))?;
+            *opened = notes.into_iter().zip(chain.into_iter().map(Arc::new)).collect();
+        }
+        Ok(opened.clone())
     }
 
     /// The signed note of one version as it lies here, unread: for others, who check it themselves.

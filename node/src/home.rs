@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use datacoop_policy::charter::{Charter, Member, Role};
 use datacoop_policy::inbox::InboxRules;
@@ -17,10 +17,11 @@ use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::tree::sha256;
 use serde::{Deserialize, Serialize};
 
+use crate::chain::Versions;
 use crate::engine::local::LocalTable;
 use crate::engine::{Sources, newest_table, people_vocabulary};
 use crate::folder::{StoreError, at, list, read_optional, write_durably};
-use crate::{keyfile, objections};
+use crate::{keyfile, load, objections};
 
 /// Vocabularies compiled in: their texts.
 pub const SHIPPED_VOCABULARIES: [&str; 8] = [
@@ -33,6 +34,23 @@ pub const SHIPPED_VOCABULARIES: [&str; 8] = [
     include_str!("vocab/vcse_participation.toml"),
     include_str!("vocab/vcse_outcomes.toml"),
 ];
+
+/// A vocabulary's text, and what it says.
+pub type Text = (String, Arc<Vocabulary>);
+
+/// The vocabularies compiled in, in the order of their texts, each with the SHA-256 of its text. Read once: pages ask
+/// for them at every turn.
+pub fn shipped() -> &'static [(Digest, Text)] {
+    static READ: LazyLock<Vec<(Digest, Text)>> = LazyLock::new(|| {
+        let read = SHIPPED_VOCABULARIES.into_iter().map(|text| {
+            let vocabulary = Vocabulary::from_toml(text).expect("INVARIANT: a test reads each shipped text");
+            (sha256(&[text.as_bytes()]), (text.to_owned(), Arc::new(vocabulary)))
+        });
+        read.collect()
+    });
+    &READ
+}
+
 /// Identities of one member: one a year would last a working life.
 const IDENTITIES_MAX: u32 = 64;
 
@@ -90,6 +108,10 @@ fn default_grid() -> u64 {
 #[derive(Clone, Debug)]
 pub struct Home {
     path: PathBuf,
+    /// The charter's versions as they were read last: each reading checks every signature.
+    pub(crate) opened: Arc<Mutex<Versions>>,
+    /// What was counted in its tables: the page of them starts no engine for those that it knows.
+    pub(crate) totals: Arc<Mutex<load::Known>>,
 }
 
 fn wrong<T>(text: impl Into<String>) -> Result<T, StoreError> {
@@ -99,7 +121,7 @@ fn wrong<T>(text: impl Into<String>) -> Result<T, StoreError> {
 impl Home {
     /// At this path, which may not exist yet.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), opened: Arc::default(), totals: Arc::default() }
     }
 
     /// Where it is.
@@ -243,20 +265,18 @@ impl Home {
     }
 
     /// Vocabularies this node knows, by SHA-256 of their text: those shipped and those added.
-    pub fn vocabularies(&self) -> Result<BTreeMap<Digest, (String, Arc<Vocabulary>)>, StoreError> {
-        let mut texts: Vec<String> = SHIPPED_VOCABULARIES.iter().map(|text| (*text).to_owned()).collect();
+    pub fn vocabularies(&self) -> Result<BTreeMap<Digest, Text>, StoreError> {
+        let mut known: BTreeMap<Digest, Text> = shipped().iter().cloned().collect();
         let folder = self.join("vocabulary");
         if folder.exists() {
             for name in list(&folder)? {
                 let path = folder.join(name);
-                texts.push(fs::read_to_string(&path).map_err(at(&path))?);
+                let text = fs::read_to_string(&path).map_err(at(&path))?;
+                let vocabulary = Vocabulary::from_toml(&text).map_err(StoreError::Wrong)?;
+                known.insert(sha256(&[text.as_bytes()]), (text, Arc::new(vocabulary)));
             }
         }
-        let read = texts.into_iter().map(|text| {
-            let vocabulary = Vocabulary::from_toml(&text).map_err(StoreError::Wrong)?;
-            Ok((sha256(&[text.as_bytes()]), (text, Arc::new(vocabulary))))
-        });
-        read.collect()
+        Ok(known)
     }
 
     /// Adds a vocabulary's text. The folder must be locked by us or by a node that asks for it.

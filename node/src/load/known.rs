@@ -9,7 +9,7 @@ use datacoop_policy::{Day, Digest};
 use super::{failed, store};
 use crate::engine::{lookup, people_vocabulary};
 use crate::error::CommandError;
-use crate::home::{Home, SHIPPED_VOCABULARIES};
+use crate::home::{Home, shipped};
 use crate::import::Report;
 use crate::import::context::Context;
 
@@ -70,8 +70,7 @@ fn numbers(pairs: Option<HashMap<String, Option<String>>>) -> HashMap<String, u1
 /// What the node's other tables say of the people of a vocabulary's rows.
 pub(super) fn context(home: &Home, vocabulary: &Vocabulary, today: Day) -> Result<Context, CommandError> {
     // A vocabulary of one's own has no rules that would ask.
-    let shipped = SHIPPED_VOCABULARIES.iter().filter_map(|text| Vocabulary::from_toml(text).ok());
-    if !shipped.into_iter().any(|shipped| shipped.name() == vocabulary.name()) {
+    if !shipped().iter().any(|(_, (_, shipped))| shipped.name() == vocabulary.name()) {
         return Ok(Context::default());
     }
     let mut context = Context::default();

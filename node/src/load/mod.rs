@@ -25,6 +25,7 @@ use crate::home::Home;
 use crate::import::shown::{Shown, columns_of};
 use crate::import::terms::Terms;
 use crate::import::{Dates, Options, Repair, Report, header_of, problem_text, read_file};
+pub(crate) use held::Known;
 pub use held::{Held, LastImport, held};
 use records::{Record, Records};
 pub use text::{erase_left_out, kind_meaning, left_out, page, quarantine_list};

@@ -15,7 +15,7 @@ use datacoop_policy::question::QuestionDraft;
 use datacoop_policy::vocabulary::Vocabulary;
 use serde::Deserialize;
 
-use crate::home::SHIPPED_VOCABULARIES;
+use crate::home::shipped;
 pub use search::{Found, search};
 
 /// Definitions, in any order.
@@ -132,6 +132,6 @@ pub fn named(name: &str) -> Option<&'static Catalogued> {
 
 /// The shipped vocabulary of this name, such as `attendance/1`.
 pub fn shipped_vocabulary(name: &str) -> Option<Vocabulary> {
-    let read = SHIPPED_VOCABULARIES.iter().filter_map(|text| Vocabulary::from_toml(text).ok());
-    read.into_iter().find(|vocabulary| vocabulary.name() == name)
+    let mut all = shipped().iter().map(|(_, (_, vocabulary))| vocabulary.as_ref());
+    all.find(|vocabulary| vocabulary.name() == name).cloned()
 }
