@@ -157,6 +157,11 @@ pub(super) fn contrasts(
     cells
 }
 
+/// Whether a figure of this name is the difference of two others.
+pub fn is_difference(name: &str) -> bool {
+    name == "rate difference" || name == "difference" || name.starts_with("difference ")
+}
+
 /// For each row of a grouping, the effect where it is `plus` less the effect where it is `minus`.
 pub(super) fn difference(
     question: &BoundQuestion,

@@ -129,7 +129,7 @@ fn a_gap_is_the_first_cell_less_each_other() {
         &[
             "F: mean 0.100 [0.092, 0.108] noise 0.0079 chance -",
             "M: mean -0.100 [-0.108, -0.092] noise 0.0079 chance -",
-            "F minus M: difference 0.20 [0.18, 0.22] noise 0.012 chance -",
+            "F minus M: difference 0.200 [0.188, 0.212] noise 0.0112 chance -",
         ],
     );
 }
@@ -220,7 +220,7 @@ fn a_spread_carries_its_noise_into_the_deviation() {
     let lines = lines(&figures);
     assert_eq!(
         lines[0],
-        "F: mean 0.10 [0.06, 0.14] noise 0.008 chance 0.039; variance 0.390 [0.381, 0.399] noise 0.0086 chance -; standard deviation 0.624 [0.617, 0.632] noise 0.0069 chance -; count 1000 [992, 1008] noise 7.9 chance -"
+        "F: mean 0.100 [0.060, 0.140] noise 0.0079 chance 0.0388; variance 0.390 [0.381, 0.399] noise 0.0086 chance -; standard deviation 0.624 [0.617, 0.632] noise 0.0069 chance -; count 1000 [992, 1008] noise 7.9 chance -"
     );
     // A variance of a standard error is no deviation, but it is a variance.
     assert!(

@@ -15,6 +15,7 @@ use figures::{Key, Range, contrasts, gap, plain, quantiles, shares, spread};
 use fit::fit;
 use fixed::{decimal, display_step, exact_step, hypot, round_down, round_to, round_up};
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use crate::query::NoiseScale;
@@ -22,7 +23,7 @@ use crate::question::{BoundQuestion, Figure};
 
 pub use estimate::COUNT_MIN;
 pub use expect::{Answerable, Cure, Expected, Forecast, expected, expected_chance, expected_noise};
-pub use figures::difference_name;
+pub use figures::{difference_name, is_difference};
 
 /// In billionths: what rounding alone makes of a figure without noise. Chance rounds no such figure.
 const EXACT_NOISE_MAX: i128 = 10_000;
@@ -46,6 +47,50 @@ impl Status {
     }
 }
 
+/// What the texts of a number were rounded from, in billionths of its unit: a comparison starts here, or it would
+/// round twice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unrounded {
+    /// The estimate.
+    pub value: i128,
+    /// Lower end of the likely range.
+    pub low: i128,
+    /// Upper end.
+    pub high: i128,
+    /// Half-width of noise; of a bent interval the mean of both sides.
+    pub noise: i128,
+    /// Half-width of chance, where it is known or assumed.
+    pub chance: Option<i128>,
+}
+
+impl Unrounded {
+    /// The step that this number alone would be rounded to; of one without noise what rounding leaves of it.
+    fn step(&self) -> Option<i128> {
+        let half = self.value.checked_sub(self.low)?.max(self.high.checked_sub(self.value)?);
+        Some(display_step(if self.noise <= EXACT_NOISE_MAX { self.noise } else { half }))
+    }
+
+    /// Written in steps: ends outwards, half-widths up and to a tenth of a step.
+    fn written(&self, name: &str, assumed: bool, step: i128) -> Option<FigureValue> {
+        let fine = (step / 10).max(1);
+        let width = |half: i128| Some(decimal(round_up(half, fine)?, fine));
+        Some(FigureValue {
+            name: name.to_owned(),
+            value: decimal(round_to(self.value, step)?, step),
+            low: decimal(round_down(self.low, step)?, step),
+            high: decimal(round_up(self.high, step)?, step),
+            noise: width(self.noise)?,
+            chance: match self.chance {
+                Some(chance) => Some(width(chance)?),
+                None => None,
+            },
+            chance_assumed: assumed,
+            status: Status::Estimated,
+            unrounded: Some(*self),
+        })
+    }
+}
+
 /// One number of a cell, as decimal text; every text is empty where it is suppressed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FigureValue {
@@ -65,6 +110,8 @@ pub struct FigureValue {
     pub chance_assumed: bool,
     /// Shown or not.
     pub status: Status,
+    /// What these were rounded from; `None` where it is suppressed.
+    pub unrounded: Option<Unrounded>,
 }
 
 /// All figures of one cell.
@@ -95,7 +142,7 @@ pub fn derive(question: &BoundQuestion, noise: &NoiseScale, accepted: u32, sums:
     let keys = question.groups();
     let groups = groups(question, noise, accepted, sums);
     let each = |figures: &dyn Fn(&Group<'_>) -> Vec<FigureValue>| plain(&keys, groups.iter().map(figures));
-    let cells = match question.figure() {
+    let mut cells = match question.figure() {
         Figure::Count { of } => each(&|group| vec![shown("count", group.count(of))]),
         Figure::Sum { of } => each(&|group| vec![shown("sum", group.total(of))]),
         Figure::Mean(mean) => each(&|group| {
@@ -125,7 +172,38 @@ pub fn derive(question: &BoundQuestion, noise: &NoiseScale, accepted: u32, sums:
             cells
         }
     };
+    align(question, &mut cells);
     Figures { cells }
+}
+
+/// Rounds what is drawn together to one step, so that its rows can be read against each other: the step of the
+/// narrowest likely range among them. Source: UI section 4.
+fn align(question: &BoundQuestion, cells: &mut [FigureCell]) {
+    // Quantiles are written as their edges are.
+    if matches!(question.figure(), Figure::Quantile { .. }) {
+        return;
+    }
+    let is_gap = matches!(question.figure(), Figure::Gap { .. });
+    // A gap stands beside the two levels that it lies between.
+    let together = |name: &str| match is_gap && !is_difference(name) {
+        true => difference_name(name),
+        false => name.to_owned(),
+    };
+    let mut step_by_figure: BTreeMap<String, i128> = BTreeMap::new();
+    for figure in cells.iter().flat_map(|cell| &cell.figures) {
+        let Some(step) = figure.unrounded.as_ref().and_then(Unrounded::step) else { continue };
+        let least = step_by_figure.entry(together(&figure.name)).or_insert(step);
+        *least = step.min(*least);
+    }
+    for figure in cells.iter_mut().flat_map(|cell| &mut cell.figures) {
+        let (Some(unrounded), Some(step)) = (figure.unrounded, step_by_figure.get(&together(&figure.name)))
+        else {
+            continue;
+        };
+        if let Some(written) = unrounded.written(&figure.name, figure.chance_assumed, *step) {
+            *figure = written;
+        }
+    }
 }
 
 /// The sums of each group, row-major.
@@ -152,6 +230,7 @@ fn suppressed(name: &str) -> FigureValue {
         chance: None,
         chance_assumed: false,
         status: Status::Suppressed,
+        unrounded: None,
     }
 }
 
@@ -163,34 +242,22 @@ fn shown(name: &str, estimate: Option<Estimate>) -> FigureValue {
 fn rounded(name: &str, estimate: Estimate) -> Option<FigureValue> {
     let chance = estimate.chance.unwrap_or(0);
     let (below, above) = (hypot(estimate.below, chance)?, hypot(estimate.above, chance)?);
-    // Of a bent interval both sides together are twice the half-width.
-    let noise = estimate.below.checked_add(estimate.above)?.checked_add(1)? / 2;
-    let exact = noise <= EXACT_NOISE_MAX;
-    let step = display_step(if exact { noise } else { below.max(above) });
-    let fine = (step / 10).max(1);
-    let width = |half: i128| Some(decimal(round_up(half, fine)?, fine));
-    Some(FigureValue {
-        name: name.to_owned(),
-        value: decimal(round_to(estimate.value, step)?, step),
-        low: decimal(round_down(estimate.value.checked_sub(below)?, step)?, step),
-        high: decimal(round_up(estimate.value.checked_add(above)?, step)?, step),
-        noise: width(noise)?,
-        chance: match estimate.chance {
-            Some(chance) => Some(width(chance)?),
-            None => None,
-        },
-        chance_assumed: estimate.assumed,
-        status: Status::Estimated,
-    })
+    let unrounded = Unrounded {
+        value: estimate.value,
+        low: estimate.value.checked_sub(below)?,
+        high: estimate.value.checked_add(above)?,
+        // Of a bent interval both sides together are twice the half-width.
+        noise: estimate.below.checked_add(estimate.above)?.checked_add(1)? / 2,
+        chance: estimate.chance,
+    };
+    unrounded.written(name, estimate.assumed, unrounded.step()?)
 }
 
 /// A value among edges, written as the edges are.
 fn shown_between(name: &str, range: Option<Range>, edges: &[i128]) -> FigureValue {
     let step = exact_step(edges);
-    let half = |(low, high): (i128, i128)| {
-        let half = (high - low) / 2;
-        decimal(half, exact_step(&[half, step]))
-    };
+    let half = |(low, high): (i128, i128)| (high - low) / 2;
+    let width = |half: i128| decimal(half, exact_step(&[half, step]));
     range.map_or_else(
         || suppressed(name),
         |range| FigureValue {
@@ -198,10 +265,17 @@ fn shown_between(name: &str, range: Option<Range>, edges: &[i128]) -> FigureValu
             value: decimal(range.value, step),
             low: decimal(range.both.0, step),
             high: decimal(range.both.1, step),
-            noise: half(range.noise),
-            chance: Some(half(range.chance)),
+            noise: width(half(range.noise)),
+            chance: Some(width(half(range.chance))),
             chance_assumed: false,
             status: Status::Estimated,
+            unrounded: Some(Unrounded {
+                value: range.value,
+                low: range.both.0,
+                high: range.both.1,
+                noise: half(range.noise),
+                chance: Some(half(range.chance)),
+            }),
         },
     )
 }

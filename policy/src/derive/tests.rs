@@ -164,10 +164,10 @@ fn an_event_shows_changes_contrasts_and_the_gap_with_their_signs() {
     assert_eq!(
         values,
         [
-            "true / yes: -0.50",
+            "true / yes: -0.500",
             "true / no: 0.000",
-            "false / yes: -0.12",
-            "false / no: 0.13",
+            "false / yes: -0.125",
+            "false / no: 0.125",
             "true / yes minus no: -0.50",
             "false / yes minus no: -0.25",
             "true minus false / yes: -0.37",
@@ -175,7 +175,7 @@ fn an_event_shows_changes_contrasts_and_the_gap_with_their_signs() {
     );
     // Premium with: noise SD = sqrt((4/8)^2 + (0.5 * 4/2)^2) / 1000 = 0.001118; variance 1 - 0.25.
     let with = &figures.cells[0].figures[0];
-    assert_eq!((with.noise.as_str(), with.chance.as_deref()), ("0.003", Some("0.054")));
+    assert_eq!((with.noise.as_str(), with.chance.as_deref()), ("0.0022", Some("0.0537")));
     // Of the contrast the errors of both add up as squares.
     let contrast = &figures.cells[4].figures[0];
     assert!(contrast.low.parse::<f64>().unwrap() < -0.5 && contrast.high.parse::<f64>().unwrap() > -0.5);
@@ -300,4 +300,41 @@ fn extreme_sums_are_suppressed_or_shown_but_never_panic() {
             }
         }
     }
+}
+
+/// UI section 4: one step for a whole figure, that of its narrowest likely range.
+#[test]
+fn rows_of_one_figure_are_rounded_to_one_step() {
+    let measures = format!("{N}, {}", N.replace("\"n\"", "\"m\""));
+    let rate = question(r#"{ kind = "rate", of = "n", against = "m" }"#, &measures);
+    // Half-widths 0.00710 and 0.0710: alone the second would be 0.90 [0.82, 0.98].
+    let figures = derive(&rate, &scale(512, 0), 4, &[900, 100, 90, 10]);
+    assert_eq!(
+        lines(&figures),
+        [
+            "F: rate 0.900 [0.892, 0.908] noise 0.0071 chance -",
+            "M: rate 0.900 [0.829, 0.971] noise 0.0710 chance -"
+        ]
+    );
+    // A gap stands in one figure with its two sides; people in another.
+    let gap = question(r#"{ kind = "gap", of = "n", against = "m", across = "sex" }"#, &measures);
+    let figures = derive(&gap, &scale(512, 0), 4, &[900, 100, 90, 10]);
+    let decimals = |text: &str| text.split_once('.').map_or(0, |(_, part)| part.len());
+    let all: Vec<usize> = figures
+        .cells
+        .iter()
+        .flat_map(|cell| &cell.figures)
+        .flat_map(|figure| [&figure.value, &figure.low, &figure.high].map(|text| decimals(text)))
+        .collect();
+    assert_eq!(all, [3; 9]);
+}
+
+#[test]
+fn what_was_rounded_is_kept_beside_it() {
+    let count = question(r#"{ kind = "count", of = "n" }"#, N);
+    let figures = derive(&count, &scale(512, 0), 4, &[500, 12]);
+    let unrounded = figures.cells[0].figures[0].unrounded.unwrap();
+    assert_eq!(unrounded.value, 500_000_000_000);
+    assert_eq!((unrounded.high - unrounded.value) / 10_000_000, 784, "1.96 x 4, where 8 is shown");
+    assert_eq!(figures.cells[1].figures[0].unrounded, None, "of what is suppressed nothing");
 }

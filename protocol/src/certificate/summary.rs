@@ -106,7 +106,7 @@ fn noise(plan: &Plan) -> String {
 fn figure(cell: &FigureCell, figure: &FigureValue) -> String {
     let key: Vec<String> = cell.key.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let key = if key.is_empty() { "all".to_owned() } else { key.join(" ") };
-    let FigureValue { name, value, low, high, noise, chance, chance_assumed, status } = figure;
+    let FigureValue { name, value, low, high, noise, chance, chance_assumed, status, unrounded: _ } = figure;
     if *status == Status::Suppressed {
         return format!("{key}, {name}: suppressed, too few or too noisy");
     }
