@@ -1,6 +1,7 @@
 //! One figure of every form, of made-up numbers: how to read each, and what the tests draw.
 
 use super::{Cell, Figure, Form, Number, Row, Unit, Who};
+use crate::own::compare::Comparison;
 
 /// A number of an example. The texts below are all decimals; any other would show as suppressed.
 fn estimated([value, low, high, noise, chance]: [&str; 5]) -> Cell {
@@ -34,9 +35,8 @@ fn figure(id: &str, title: &str, subtitle: &str, unit: Unit, form: Form, rows: V
 /// You and the cluster, with a comparison.
 fn beside() -> Figure {
     let mut ours = Row::new([("Whose", "Your school")], Who::Own, exact(21.6, 1, Some(2.4)));
-    ours.says =
-        "Similar to the cluster: the difference is likely between \u{2212}1.8 and +2.8 percentage points"
-            .into();
+    ours.says = "Similar to the cluster: the difference is likely to be between 1.8 percentage points lower and 2.8 higher".into();
+    ours.compared = Some(Comparison::Similar);
     let cluster = estimated(["21.1", "20.3", "21.9", "0.5", "0.7"]);
     let rows = vec![ours, Row::new([("Whose", "Cluster (14 members)")], Who::Cluster, cluster)];
     let subtitle = "Persistent absence, secondary, autumn 2025/26; percent";
@@ -229,6 +229,7 @@ fn gap() -> Figure {
         let [first, second, between] = cells;
         let mut gap = Row::new(key("yes minus no"), whose, between).as_gap(Unit::PercentagePoints);
         gap.says = says.into();
+        gap.compared = (!says.is_empty()).then_some(Comparison::TooUncertain);
         [Row::new(key("yes"), whose, first), Row::new(key("no"), whose, second), gap]
     };
     let rows = [
@@ -246,7 +247,7 @@ fn gap() -> Figure {
             Who::Own,
             "Year 8",
             [exact(33.1, 1, Some(6.2)), exact(17.0, 1, Some(3.1)), exact(16.1, 1, Some(6.9))],
-            "Too uncertain to say: the difference is likely between \u{2212}4.5 and +9.9 percentage points",
+            "Too uncertain to say: the difference is likely to be between 4.5 percentage points smaller and 9.9 wider",
         ),
         three(
             Who::Cluster,

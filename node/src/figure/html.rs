@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{CSS, Cell, DEMO_NOTE, Figure, Form, RANGE_NOTE, Row, Who, svg};
+use super::{BESIDE_NOTE, CSS, Cell, DEMO_NOTE, Figure, Form, RANGE_NOTE, Row, Who, svg};
 
 /// Shades of a matrix: q0 to q6.
 const SHADES: usize = 7;
@@ -23,7 +23,7 @@ impl Figure {
                         (self.caption())
                         @if let Some(scale) = self.scale() {
                             (svg::strip(&scale, &self.rows.iter().collect::<Vec<_>>()))
-                            (svg::axis(&scale))
+                            (svg::axis(&scale, &self.unit))
                         }
                         p class="key" { (bands_text(at, counts)) }
                         (self.plain_table())
@@ -31,7 +31,7 @@ impl Figure {
                     Form::SeriesBand { breaks } => {
                         (self.caption())
                         @if let Some(scale) = self.scale() {
-                            (svg::series(&scale, &self.rows.iter().collect::<Vec<_>>(), 0, breaks, &self.id, &self.sentence()))
+                            (svg::series((&scale, &self.unit), &self.rows.iter().collect::<Vec<_>>(), 0, breaks, &self.id, &self.sentence()))
                         }
                         (self.folded_table())
                     },
@@ -74,9 +74,10 @@ impl Figure {
         html! {
             @if drawn {
                 @if let Some(start) = cut.and_then(|scale| scale.ticks().into_iter().next()) {
-                    p class="note" { "The axis starts at " (start.1) ", not at zero." }
+                    p class="note" { "The axis starts at " (self.unit.tick(&start.1)) ", not at zero." }
                 }
             }
+            @if let Some(once) = self.says_once() { p class="note" { (BESIDE_NOTE) " " (once) "." } }
             @for note in &self.notes { p class="note" { (note) } }
             @if self.rows.iter().any(|row| matches!(row.cell, Cell::Estimated { .. })) { (self.why_a_range()) }
             p class="source" { (self.source) " \u{b7} Certificate: " (self.certificate) }
@@ -130,7 +131,7 @@ impl Figure {
     /// as a block, and a browser then forgets that it is a table.
     fn interval_rows(&self, rows: &[&Row]) -> Markup {
         let scale = self.scale();
-        let says = rows.iter().any(|row| !row.says.is_empty());
+        let says = rows.iter().any(|row| !self.says_of(row).is_empty());
         html! {
             (self.caption())
             table role="table" class="rows" aria-labelledby={ (self.id) "-c" } {
@@ -139,7 +140,7 @@ impl Figure {
                         th role="columnheader" scope="col" { span class="sr" { "Group" } }
                         th role="columnheader" scope="col" class="plot" {
                             span class="sr" { "Chart" }
-                            @if let Some(scale) = &scale { (svg::axis(scale)) }
+                            @if let Some(scale) = &scale { (svg::axis(scale, &self.unit)) }
                         }
                         th role="columnheader" scope="col" { "Figure" }
                         th role="columnheader" scope="col" { "Likely range (95 %)" }
@@ -163,7 +164,7 @@ impl Figure {
     /// A line a pair: both sides on one scale, joined, and the gap between them beside it in words.
     fn dumbbell(&self) -> Markup {
         let scale = self.scale();
-        let says = self.rows.iter().any(|row| !row.says.is_empty());
+        let says = self.rows.iter().any(|row| !self.says_of(row).is_empty());
         let signs =
             |who: Who| if who == Who::Own { ["\u{25c6}", "\u{25c7}"] } else { ["\u{25cf}", "\u{25cb}"] };
         html! {
@@ -174,7 +175,7 @@ impl Figure {
                         th role="columnheader" scope="col" { span class="sr" { "Group" } }
                         th role="columnheader" scope="col" class="plot" {
                             span class="sr" { "Chart" }
-                            @if let Some(scale) = &scale { (svg::axis(scale)) }
+                            @if let Some(scale) = &scale { (svg::axis(scale, &self.unit)) }
                         }
                         th role="columnheader" scope="col" { "Each side" }
                         th role="columnheader" scope="col" { "The gap, likely range (95 %)" }
@@ -242,7 +243,7 @@ impl Figure {
                         @let rows: Vec<&Row> = self.rows.iter().filter(|row| row.key.first().is_some_and(|(_, value)| value == panel)).collect();
                         div class="panel" {
                             p class="panel-name" { (panel) }
-                            (svg::series(&scale, &rows, 1, &[], &format!("{}-{n}", self.id), &format!("{}: {panel}; its numbers are in the table", self.title)))
+                            (svg::series((&scale, &self.unit), &rows, 1, &[], &format!("{}-{n}", self.id), &format!("{}: {panel}; its numbers are in the table", self.title)))
                         }
                     }
                 }

@@ -7,9 +7,11 @@
 //!
 //! Source: UI section 4.
 
+mod beside;
 mod data;
 pub mod gallery;
 mod html;
+mod keys;
 pub mod number;
 pub mod released;
 pub mod scale;
@@ -19,6 +21,9 @@ mod terminal;
 
 use std::sync::Arc;
 
+use crate::own::compare::Comparison;
+
+pub use beside::NOT_SHOWN;
 pub use data::{COLUMNS, NUMBERS, csv_of, lines_of};
 pub use html::page_of;
 pub use number::{Number, Unit};
@@ -73,6 +78,14 @@ impl Cell {
             Self::Exact { value, .. } | Self::Estimated { value, .. } => Some(value),
             Self::Suppressed | Self::Refused | Self::Missing => None,
         }
+    }
+
+    /// The ends of what noise alone does, never beyond those of the likely range: a range's ends are rounded outwards,
+    /// and its middle to the nearest step.
+    pub fn noise_ends(&self) -> Option<(f64, f64)> {
+        let Self::Estimated { value, low, high, noise, .. } = self else { return None };
+        let inside = |end: f64| end.max(low.value()).min(high.value());
+        Some((inside(value.value() - noise.value()), inside(value.value() + noise.value())))
     }
 
     /// The ends of what is drawn: of an exact figure those of ordinary chance.
@@ -144,8 +157,10 @@ pub struct Row {
     pub who: Who,
     /// The number.
     pub cell: Cell,
-    /// How ours compares, in a sentence; empty where it does not.
+    /// How ours compares, or why that is not shown, in a sentence; empty where it is not ours.
     pub says: String,
+    /// The same for programs; `None` where it is not compared.
+    pub compared: Option<Comparison>,
     /// Of which Release; `None` of what is of none.
     pub of: Option<Arc<Of>>,
     /// Its unit, where it is the difference of the two rows before it: such a number stands on no scale of theirs.
@@ -160,7 +175,7 @@ impl Row {
         cell: Cell,
     ) -> Self {
         let key = key.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { key, who, cell, says: String::new(), of: None, gap: None }
+        Self { key, who, cell, says: String::new(), compared: None, of: None, gap: None }
     }
 
     /// The same, of a Release.
@@ -261,6 +276,8 @@ pub struct Figure {
 pub const CSS: &str = include_str!("figure.css");
 /// On every rendering of a demo's figure.
 pub const DEMO_NOTE: &str = "Demo: made-up data";
+/// Before what is said once of ours beside the cluster's.
+pub(crate) const BESIDE_NOTE: &str = "Ours beside the cluster.";
 /// How to read a likely range; once on a page.
 pub const RANGE_NOTE: &str =
     "If we could repeat this 100 times, about 95 of the ranges would contain the true figure.";
@@ -301,6 +318,18 @@ impl Figure {
         self.rows.chunks_exact(3).map(|three| (&three[0], &three[1], &three[2]))
     }
 
+    /// Why ours is compared nowhere in this figure, where that is one reason: it is said once, and not in each row.
+    pub(crate) fn says_once(&self) -> Option<&str> {
+        let mut said = self.rows.iter().filter(|row| !row.says.is_empty());
+        let first = said.next().filter(|row| row.says.starts_with(NOT_SHOWN))?;
+        said.all(|row| row.says == first.says).then_some(&first.says)
+    }
+
+    /// What is said of ours in a row; nothing where it is said once for all.
+    pub(crate) fn says_of<'a>(&self, row: &'a Row) -> &'a str {
+        if self.says_once().is_some() { "" } else { &row.says }
+    }
+
     /// The same with its first rows only, for where there is little room.
     pub fn shortened(mut self, rows_max: usize) -> Self {
         match self.form {
@@ -326,7 +355,8 @@ impl Figure {
             .iter()
             .take(SAID_MAX)
             .map(|row| {
-                let says = if row.says.is_empty() { String::new() } else { format!(" ({})", row.says) };
+                let says = self.says_of(row);
+                let says = if says.is_empty() { String::new() } else { format!(" ({says})") };
                 format!("{} {}{says}", self.row_name(row), self.said(row))
             })
             .collect();
@@ -335,9 +365,10 @@ impl Figure {
             more => format!("; and {more} more in the table"),
         };
         let demo = if self.demo { format!(" {DEMO_NOTE}.") } else { String::new() };
+        let once = self.says_once().map_or_else(String::new, |once| format!(" {BESIDE_NOTE} {once}."));
         let title = &self.title;
         let stop = if title.ends_with(['.', '?', '!']) { "" } else { "." };
-        format!("{title}{stop} {}: {}{more}.{demo}", self.subtitle, said.join("; "))
+        format!("{title}{stop} {}: {}{more}.{once}{demo}", self.subtitle, said.join("; "))
     }
 
     /// All numbers that are drawn on the scale of this figure.

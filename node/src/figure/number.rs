@@ -109,6 +109,15 @@ impl Unit {
         }
     }
 
+    /// A label of an axis.
+    pub fn tick(&self, label: &str) -> String {
+        match self {
+            Self::Percent => format!("{label}%"),
+            Self::PercentagePoints => format!("{label} pp"),
+            Self::Count(_) | Self::Of(_) => label.to_owned(),
+        }
+    }
+
     /// Both ends of a range.
     pub fn range(&self, low: &Number, high: &Number) -> String {
         match self {

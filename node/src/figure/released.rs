@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use datacoop_policy::derive::{FigureValue, Figures, Status, difference_name};
-use datacoop_policy::question::{BoundQuestion, Measured};
+use datacoop_policy::question::BoundQuestion;
 
+use super::beside::{NOT_SHOWN, compared};
+pub use super::keys::key_words;
 use super::{Cell, Figure, Form, Number, Of, Row, Unit, Who};
 use crate::html::{capital, period_words};
 use crate::own::beside::Beside;
-use crate::own::compare::compare;
 use crate::own::people_word;
 
 /// The groups of a row: a split's name and the value.
@@ -91,28 +92,9 @@ impl<'a> Measure<'a> {
         Cell::Exact { value: number(ours), chance }
     }
 
-    /// What is said of ours beside the cluster's.
-    fn says(&self, question: &BoundQuestion, one: &Beside) -> String {
-        let matters = question.question().matters();
-        if matters.measured == Measured::Percent || (matters.measured == Measured::Points) != self.percent {
-            return String::new();
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a place on a drawing, not a count")]
-        let matters = matters.billionths as f64 / 1e9;
-        let Some(difference) = compare(one, matters) else { return String::new() };
-        let times = if self.percent { 100.0 } else { 1.0 };
-        let digits = decimals_of(difference.half * times);
-        let show = |value: f64| {
-            let number = Number::of(value * times, digits);
-            if number.value() > 0.0 { format!("+{number}") } else { number.to_string() }
-        };
-        let unit = if self.percent { " percentage points" } else { "" };
-        format!(
-            "{}: the difference is likely between {} and {}{unit}",
-            difference.comparison.words(),
-            show(difference.value - difference.half),
-            show(difference.value + difference.half)
-        )
+    /// Our row of a cell, with what is said of it beside the cluster's.
+    fn our_row(&self, question: &BoundQuestion, row: Row, one: &Beside) -> Row {
+        compared(row, question, self.percent, one)
     }
 
     /// What is measured, in words.
@@ -132,20 +114,6 @@ fn own_unit(matters: &str) -> String {
     if unit.is_empty() { "points of the scale".to_owned() } else { unit.to_owned() }
 }
 
-/// Decimals of a number whose half-width this is: down to its tenth.
-fn decimals_of(half: f64) -> usize {
-    if half <= 0.0 {
-        return 1;
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a place on a drawing, not a count"
-    )]
-    let decimals = (1.0 - half.log10().floor() - 1.0).clamp(0.0, 6.0) as usize;
-    decimals
-}
-
 /// Such as `A quarter have at most`.
 fn quantile_words(name: &str) -> String {
     match name.trim_start_matches("quantile ") {
@@ -155,37 +123,6 @@ fn quantile_words(name: &str) -> String {
         "3/4" => "Three quarters have at most".into(),
         "9/10" => "Nine in ten have at most".into(),
         part => format!("{part} have at most"),
-    }
-}
-
-/// A grouping and one of its values as people name them.
-pub fn key_words(name: &str, value: &str) -> (String, String) {
-    let plain = capital(&name.replace('_', " "));
-    let yes_no = |value: &str| match value {
-        "true" => "yes".to_owned(),
-        "false" => "no".to_owned(),
-        other => other.replace('_', " "),
-    };
-    let value = match (name, value.split_once(" minus ")) {
-        ("nc_year", None) => return ("Year group".into(), format!("Year {value}")),
-        ("sen", None) => return ("Special needs".into(), sen_words(value).into()),
-        (_, Some((left, right))) => format!("{plain}: {} minus {}", yes_no(left), yes_no(right)),
-        (_, None) if matches!(value, "true" | "false" | "yes" | "no") => {
-            format!("{plain}: {}", yes_no(value))
-        }
-        (_, None) if value.starts_with(|c: char| c.is_ascii_digit()) => format!("{plain} {value}"),
-        (_, None) => capital(&yes_no(value)),
-    };
-    (plain, value)
-}
-
-/// The codes of the School Census for special educational needs.
-fn sen_words(value: &str) -> &str {
-    match value {
-        "N" => "No special needs",
-        "K" => "SEN support",
-        "E" => "Education, health and care plan",
-        other => other,
     }
 }
 
@@ -225,7 +162,10 @@ impl Released<'_> {
         let clips = self.question.clips();
         let mut notes = vec![];
         if !clips.is_empty() {
-            notes.push(format!("What lies beyond is cut, and in no range: {}.", clips.join("; ")));
+            notes.push(format!(
+                "What lies beyond is cut, and in no range: {}.",
+                clips.join("; ").replace('_', " ")
+            ));
         }
         if !draft.cannot_tell.is_empty() {
             notes.push(format!("It cannot tell {}.", draft.cannot_tell.join("; ")));
@@ -300,12 +240,14 @@ impl Released<'_> {
             let Some(value) = cell.figures.iter().find(|figure| figure.name == name) else { continue };
             let cluster = measure.cluster(value);
             let ours = self.ours(&cell.key, name).filter(|_| !matrix).map(|one| {
-                let mut row = Row::new(Self::key(&cell.key), Who::Own, measure.ours(one, &cluster)).of(&of);
-                row.says = measure.says(self.question, one);
-                row
+                let row = Row::new(Self::key(&cell.key), Who::Own, measure.ours(one, &cluster)).of(&of);
+                measure.our_row(self.question, row, one)
             });
             figure.rows.push(Row::new(Self::key(&cell.key), Who::Cluster, cluster).of(&of));
             figure.rows.extend(ours);
+        }
+        if matrix && !self.own.is_empty() {
+            figure.notes.push(format!("{NOT_SHOWN}ours, for this table has one number in each place."));
         }
         self.note_few(&mut figure, name);
         figure
@@ -341,11 +283,9 @@ impl Released<'_> {
                     if is_gap { row.as_gap(measure.unit.clone()) } else { row }
                 };
                 if let Some(one) = self.ours(key, name) {
-                    let mut row = as_row(Who::Own, measure.ours(one, &cluster));
-                    if is_gap {
-                        row.says = measure.says(self.question, one);
-                    }
-                    ours.push(row);
+                    // Of a pair the gap is compared: it is what the question is about.
+                    let row = as_row(Who::Own, measure.ours(one, &cluster));
+                    ours.push(if is_gap { measure.our_row(self.question, row, one) } else { row });
                 }
                 theirs.push(as_row(Who::Cluster, cluster));
             }
@@ -388,10 +328,13 @@ impl Released<'_> {
                 let words = Measure::of(self.question, &value.name).words();
                 let key = || Self::key(&cell.key).into_iter().chain([("Part".to_owned(), words.clone())]);
                 let cluster = measure.cluster(value);
-                let ours = self.ours(&cell.key, &value.name).map(|one| measure.ours(one, &cluster));
                 let of = self.of(&value.name);
+                let ours = self.ours(&cell.key, &value.name).map(|one| {
+                    let row = Row::new(key(), Who::Own, measure.ours(one, &cluster)).of(&of);
+                    measure.our_row(self.question, row, one)
+                });
                 figure.rows.push(Row::new(key(), Who::Cluster, cluster).of(&of));
-                figure.rows.extend(ours.map(|cell| Row::new(key(), Who::Own, cell).of(&of)));
+                figure.rows.extend(ours);
             }
         }
         figure

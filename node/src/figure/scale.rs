@@ -57,6 +57,11 @@ impl Scale {
         ticks
     }
 
+    /// Which step's end is zero; the first where none is.
+    pub fn zero_tick(&self) -> usize {
+        self.ticks().iter().position(|(at, _)| at.abs() < self.step / 2.0).unwrap_or(0)
+    }
+
     /// Where the axis begins, if that is not zero and zero is not on it.
     pub fn is_cut(&self) -> bool {
         self.low > 0.0 || self.high < 0.0

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 
 use super::scale::Scale;
-use super::{Cell, Row, Who};
+use super::{Row, Unit, Who};
 
 /// Height of a row's drawing, px: two bars and a mark of 10 px with air.
 const ROW_HEIGHT: u32 = 26;
@@ -16,10 +16,13 @@ const DUMBBELL_HEIGHT: u32 = 44;
 const DUMBBELL_LANES: [u32; 2] = [13, 31];
 /// Height of a series, px.
 const SERIES_HEIGHT: u32 = 220;
-/// What of a series' width lies left of its plot, percent: labels of the scale.
-const SERIES_LEFT: f64 = 9.0;
-/// Labels under a series, at most, or they overlap.
-const SERIES_LABELS_MAX: usize = 8;
+/// Narrowest drawings, px: a column of rows, a series on a screen of 320 px, a panel of several.
+const COLUMN_WIDTH_MIN: f64 = 140.0;
+const SERIES_WIDTH_MIN: f64 = 280.0;
+const PANEL_WIDTH_MIN: f64 = 215.0;
+/// A character of a label at 13 px, at most on average, and the air between two labels.
+const LABEL_CHARACTER: f64 = 7.6;
+const LABEL_APART: f64 = 7.0;
 
 /// A place in percent; two decimals are a hundredth of a pixel.
 fn pct(at: f64) -> String {
@@ -38,19 +41,44 @@ fn mark(who: Who, x: f64, y: &str) -> Markup {
     }
 }
 
-/// The ticks of a scale as the head of a column of rows.
-pub(super) fn axis(scale: &Scale) -> Markup {
-    let ticks = scale.ticks();
-    let last = ticks.len().saturating_sub(1);
-    // Neighbours of a narrow column would touch: every second label is enough to read a place.
-    let every = if ticks.len() > 6 { 2 } else { 1 };
+/// Width of a label, px.
+fn label_width(label: &str) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a place on a drawing, not a count")]
+    let characters = label.chars().count() as f64;
+    characters * LABEL_CHARACTER
+}
+
+/// Which labels fit on a drawing of its narrowest width without touching, with how each is anchored: as many as do,
+/// evenly, and that of `keep` among them. Places are percent, rising.
+fn fitting(labels: &[(f64, String)], width: f64, keep: usize) -> Vec<(usize, &'static str)> {
+    let placed = |n: usize| {
+        let (x, wide) = (labels[n].0 * width / 100.0, label_width(&labels[n].1));
+        match (x - wide / 2.0 < 0.0, x + wide / 2.0 > width) {
+            (true, _) => ("start", x, x + wide),
+            (false, true) => ("end", x - wide, x),
+            (false, false) => ("middle", x - wide / 2.0, x + wide / 2.0),
+        }
+    };
+    let fit = |chosen: &[usize]| {
+        let inside = chosen.iter().all(|n| placed(*n).1 >= 0.0 && placed(*n).2 <= width);
+        inside && chosen.windows(2).all(|two| placed(two[0]).2 + LABEL_APART <= placed(two[1]).1)
+    };
+    let evenly = (1..=labels.len())
+        .map(|every| (0..labels.len()).filter(|n| n % every == keep % every).collect::<Vec<usize>>());
+    // Two say how far it is from one to the other; one alone does not.
+    let ends = [vec![0, labels.len().saturating_sub(1)], vec![keep]];
+    let chosen = evenly.filter(|chosen| chosen.len() > 1).chain(ends).find(|chosen| fit(chosen));
+    chosen.unwrap_or_default().into_iter().map(|n| (n, placed(n).0)).collect()
+}
+
+/// The ticks of a scale as the head of a column of rows, zero among them where it is on it.
+pub(super) fn axis(scale: &Scale, unit: &Unit) -> Markup {
+    let labels: Vec<(f64, String)> =
+        scale.ticks().into_iter().map(|(at, label)| (scale.at(at), unit.tick(&label))).collect();
     html! {
         svg class="axis" aria-hidden="true" focusable="false" width="100%" height="20" {
-            @for (n, (at, label)) in ticks.iter().enumerate() {
-                @if n % every == 0 {
-                    text class="tick" x=(pct(scale.at(*at))) y="14"
-                        text-anchor=(if n == 0 { "start" } else if n == last { "end" } else { "middle" }) { (label) }
-                }
+            @for (n, anchor) in fitting(&labels, COLUMN_WIDTH_MIN, scale.zero_tick()) {
+                text class="tick" x=(pct(labels[n].0)) y="14" text-anchor=(anchor) { (labels[n].1) }
             }
         }
     }
@@ -69,9 +97,8 @@ pub(super) fn row(scale: &Scale, row: &Row) -> Markup {
             @if let Some((low, high)) = row.cell.ends() {
                 line class={ "chance " (class) } x1=(pct(scale.at(low))) x2=(pct(scale.at(high))) y1="50%" y2="50%" {}
             }
-            @if let Cell::Estimated { value, noise, .. } = &row.cell {
-                line class="noise" x1=(pct(scale.at(value.value() - noise.value())))
-                    x2=(pct(scale.at(value.value() + noise.value()))) y1="50%" y2="50%" {}
+            @if let Some((low, high)) = row.cell.noise_ends() {
+                line class="noise" x1=(pct(scale.at(low))) x2=(pct(scale.at(high))) y1="50%" y2="50%" {}
             }
             @if let Some(value) = row.cell.value() { (mark(row.who, scale.at(value.value()), "50%")) }
         }
@@ -90,9 +117,8 @@ pub(super) fn dumbbell(scale: &Scale, first: &Row, second: &Row) -> Markup {
                 @if let Some((low, high)) = row.cell.ends() {
                     line class={ "chance " (class) } x1=(pct(scale.at(low))) x2=(pct(scale.at(high))) y1=(y) y2=(y) {}
                 }
-                @if let Cell::Estimated { value, noise, .. } = &row.cell {
-                    line class="noise" x1=(pct(scale.at(value.value() - noise.value())))
-                        x2=(pct(scale.at(value.value() + noise.value()))) y1=(y) y2=(y) {}
+                @if let Some((low, high)) = row.cell.noise_ends() {
+                    line class="noise" x1=(pct(scale.at(low))) x2=(pct(scale.at(high))) y1=(y) y2=(y) {}
                 }
             }
             @if let (Some(x1), Some(x2)) = (place(first), place(second)) {
@@ -180,7 +206,7 @@ fn band_path(ends: &[Option<(f64, f64, f64)>]) -> String {
 /// A line over periods with its 95 % band. `rows` are of one series in order; ours are marked, not joined
 /// to the cluster's.
 pub(super) fn series(
-    scale: &Scale,
+    (scale, unit): (&Scale, &Unit),
     rows: &[&Row],
     period: usize,
     breaks: &[usize],
@@ -220,23 +246,31 @@ pub(super) fn series(
         .enumerate()
         .map(|(n, name)| Some((x_of(n), y(of(Who::Own, name)?.cell.value()?.value()))))
         .collect();
-    let width = 100.0 - SERIES_LEFT;
-    let outer = |x: f64| pct(SERIES_LEFT + x * width / 100.0);
-    let every = names.len().div_ceil(SERIES_LABELS_MAX).max(1);
+    let narrowest = if period == 0 { SERIES_WIDTH_MIN } else { PANEL_WIDTH_MIN };
+    let ticks: Vec<(f64, String)> =
+        scale.ticks().into_iter().map(|(at, label)| (at, unit.tick(&label))).collect();
+    let widest = ticks.iter().map(|(_, label)| label_width(label)).fold(0.0, f64::max);
+    // What lies left of the plot, percent: labels of the scale.
+    let left = 100.0 * (widest + LABEL_APART) / narrowest;
+    let width = 100.0 - left;
+    let at_x = |x: f64| left + x * width / 100.0;
+    let outer = |x: f64| pct(at_x(x));
+    let labels: Vec<(f64, String)> =
+        names.iter().enumerate().map(|(n, name)| (at_x(x_of(n)), (*name).to_owned())).collect();
     html! {
         svg class="series" role="img" aria-labelledby={ (name) "-t " (name) "-d" } width="100%" height=(SERIES_HEIGHT) {
             title id={ (name) "-t" } { "Chart" }
             desc id={ (name) "-d" } { (desc) }
             svg x="0" y="12" width="100%" height=(SERIES_HEIGHT - 40) overflow="visible" {
-                @for (at, label) in scale.ticks() {
-                    line class="grid" x1=(pct(SERIES_LEFT)) x2="100%" y1=(pct(y(at))) y2=(pct(y(at))) {}
-                    text class="tick" x=(pct(SERIES_LEFT - 1.0)) y=(pct(y(at))) dy="4" text-anchor="end" { (label) }
+                @for (at, label) in &ticks {
+                    line class="grid" x1=(pct(left)) x2="100%" y1=(pct(y(*at))) y2=(pct(y(*at))) {}
+                    text class="tick" x=(pct(left)) dx="-4" y=(pct(y(*at))) dy="4" text-anchor="end" { (label) }
                 }
                 @for at in breaks {
                     @let x = outer((x_of(at.saturating_sub(1)) + x_of(*at)) / 2.0);
                     line class="broken" x1=(x) x2=(x) y1="0" y2="100%" {}
                 }
-                svg x=(pct(SERIES_LEFT)) y="0" width=(pct(width)) height="100%" viewBox="0 0 100 100" preserveAspectRatio="none" {
+                svg x=(pct(left)) y="0" width=(pct(width)) height="100%" viewBox="0 0 100 100" preserveAspectRatio="none" {
                     path class="band" d=(band_path(&ends)) {}
                     path class="line" d=(line_path(&points)) vector-effect="non-scaling-stroke" {}
                     path class="line own" d=(line_path(&ours)) vector-effect="non-scaling-stroke" {}
@@ -247,10 +281,8 @@ pub(super) fn series(
                 @for (x, y) in ours.iter().flatten() {
                     svg x=(outer(*x)) y=(pct(*y)) overflow="visible" { path class="own" d="M0 -5 L5 0 L0 5 L-5 0 Z" {} }
                 }
-                @for (n, name) in names.iter().enumerate() {
-                    @if n % every == 0 {
-                        svg x=(outer(x_of(n))) y="100%" overflow="visible" { text class="tick" y="18" text-anchor="middle" { (name) } }
-                    }
+                @for (n, anchor) in fitting(&labels, narrowest, 0) {
+                    svg x=(pct(labels[n].0)) y="100%" overflow="visible" { text class="tick" y="18" text-anchor=(anchor) { (labels[n].1) } }
                 }
             }
         }
@@ -285,5 +317,108 @@ pub(super) fn ticks(rows: &[Row]) -> Markup {
                 rect class="used" x=(pct(x + wide * 0.15)) width=(pct(wide * 0.7)) y=(format!("{:.2}", 47.0 - high)) height=(format!("{high:.2}")) {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Cell, Number};
+    use super::*;
+
+    /// Where each label begins and ends on a drawing so wide.
+    fn extents(labels: &[(f64, String)], chosen: &[(usize, &str)], width: f64) -> Vec<(f64, f64)> {
+        let extent = |(n, anchor): &(usize, &str)| {
+            let (x, wide) = (labels[*n].0 * width / 100.0, label_width(&labels[*n].1));
+            match *anchor {
+                "start" => (x, x + wide),
+                "end" => (x - wide, x),
+                _ => (x - wide / 2.0, x + wide / 2.0),
+            }
+        };
+        chosen.iter().map(extent).collect()
+    }
+
+    #[test]
+    fn labels_of_an_axis_never_touch_and_zero_is_one_of_them() {
+        for values in [
+            [-0.3, 0.2],
+            [-4.1, 12.9],
+            [0.0, 600.0],
+            [18.3, 23.9],
+            [-98_765.4, 98_766.4],
+            [0.0, 1.0e7],
+            [91.2, 91.9],
+            [-0.000_3, 0.000_2],
+        ] {
+            for unit in [Unit::Percent, Unit::PercentagePoints, Unit::Of("points".into())] {
+                let scale = Scale::over(values.into_iter(), false).unwrap();
+                let labels: Vec<(f64, String)> =
+                    scale.ticks().into_iter().map(|(at, label)| (scale.at(at), unit.tick(&label))).collect();
+                let chosen = fitting(&labels, COLUMN_WIDTH_MIN, scale.zero_tick());
+                for width in [COLUMN_WIDTH_MIN, 300.0, 900.0] {
+                    let ends = extents(&labels, &chosen, width);
+                    assert!(
+                        ends.iter().all(|(low, high)| *low >= 0.0 && *high <= width),
+                        "{values:?}: {ends:?}"
+                    );
+                    assert!(ends.windows(2).all(|two| two[0].1 < two[1].0), "{values:?} {unit:?}: {ends:?}");
+                }
+                assert!(!chosen.is_empty(), "{values:?}");
+                let zero = |n: usize| labels[n].1.chars().all(|c| !c.is_ascii_digit() || c == '0');
+                let has_zero = (0..labels.len()).any(zero);
+                if has_zero && chosen.len() > 2 {
+                    assert!(chosen.iter().any(|(n, _)| zero(*n)), "{values:?}: {chosen:?} of {labels:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn labels_under_a_series_never_touch() {
+        for count in [2_usize, 5, 12, 14, 26, 60] {
+            for name in ["Week 10", "Sep-Dec 2025", "2025/26"] {
+                #[expect(clippy::cast_precision_loss, reason = "a place on a drawing, not a count")]
+                let place = |n: usize| 100.0 * (n as f64 + 0.5) / count as f64;
+                let labels: Vec<(f64, String)> = (0..count).map(|n| (place(n), name.to_owned())).collect();
+                let chosen = fitting(&labels, PANEL_WIDTH_MIN, 0);
+                assert!(!chosen.is_empty(), "{count} of {name}");
+                let ends = extents(&labels, &chosen, PANEL_WIDTH_MIN);
+                assert!(ends.windows(2).all(|two| two[0].1 + LABEL_APART <= two[1].0), "{count}: {ends:?}");
+            }
+        }
+    }
+
+    /// The thick bar never leaves the thin one, however its ends, middle and half-width were rounded.
+    #[test]
+    fn drawn_bars_nest() {
+        let x = |html: &str, class: &str, end: &str| -> f64 {
+            let line = html.split("<line class=\"").find(|line| line.starts_with(class)).unwrap();
+            line.split(&format!("{end}=\"")).nth(1).unwrap().split('%').next().unwrap().parse().unwrap()
+        };
+        let mut stuck_out = 0;
+        for middle in 0..40_u32 {
+            for half in 1..40_u32 {
+                for chance in [0.0, 0.5, 3.0] {
+                    let (value, noise) = (f64::from(middle) * 0.137 - 2.0, f64::from(half) * 0.0713);
+                    let both = noise.hypot(chance);
+                    let number = |value: f64, decimals: usize| Number::of(value, decimals);
+                    let cell = Cell::Estimated {
+                        value: number((value * 10.0).round() / 10.0, 1),
+                        low: number(((value - both) * 10.0).floor() / 10.0, 1),
+                        high: number(((value + both) * 10.0).ceil() / 10.0, 1),
+                        noise: number((noise * 100.0).ceil() / 100.0, 2),
+                        chance: None,
+                    };
+                    let (low, high) = cell.ends().unwrap();
+                    let Cell::Estimated { value, noise, .. } = &cell else { unreachable!() };
+                    stuck_out += usize::from(value.value() - noise.value() < low - 1e-9);
+                    let scale = Scale::over([low, high].into_iter(), false).unwrap();
+                    let html = super::row(&scale, &Row::new([("", "")], Who::Cluster, cell)).into_string();
+                    assert!(x(&html, "noise", "x1") >= x(&html, "chance", "x1"), "{html}");
+                    assert!(x(&html, "noise", "x2") <= x(&html, "chance", "x2"), "{html}");
+                }
+            }
+        }
+        assert!(stuck_out > 0, "none of these would have");
     }
 }

@@ -1,7 +1,7 @@
 //! A figure for a terminal: the same rows, drawn with characters.
 
 use super::scale::Scale;
-use super::{Cell, DEMO_NOTE, Figure, Form, Row, Who};
+use super::{BESIDE_NOTE, Cell, DEMO_NOTE, Figure, Form, Row, Who};
 use crate::cli::{plain, table_of, wrapped};
 
 /// Characters of a drawing.
@@ -72,8 +72,8 @@ fn drawing(scale: &Scale, row: &Row, terminal: Terminal) -> String {
     if let Some((low, high)) = row.cell.ends() {
         fill(low, high, chance);
     }
-    if let Cell::Estimated { value, noise: half, .. } = &row.cell {
-        fill(value.value() - half.value(), value.value() + half.value(), noise);
+    if let Some((low, high)) = row.cell.noise_ends() {
+        fill(low, high, noise);
     }
     if let Some(value) = row.cell.value() {
         line[place(scale, value.value())] = if row.who == Who::Own { own } else { cluster };
@@ -105,6 +105,7 @@ impl Figure {
             | Form::Ticks => lines.extend(self.row_lines(terminal)),
         }
         lines.push(String::new());
+        lines.extend(self.says_once().map(|once| prose(&format!("{BESIDE_NOTE} {once}."))));
         lines.extend(self.notes.iter().map(|note| prose(note)));
         lines.push(prose(&format!(
             "{}. Certificate: {}",
@@ -122,7 +123,7 @@ impl Figure {
         let mut lines = vec![];
         if let Some(scale) = &scale {
             let ticks = scale.ticks();
-            let (first, last) = (&ticks[0].1, &ticks[ticks.len() - 1].1);
+            let (first, last) = (self.unit.tick(&ticks[0].1), self.unit.tick(&ticks[ticks.len() - 1].1));
             let gap = DRAWN.saturating_sub(first.chars().count() + last.chars().count());
             lines.push(format!("  {}  {first}{}{last}", " ".repeat(width), " ".repeat(gap)));
         }
@@ -137,9 +138,8 @@ impl Figure {
                 column(&drawn, DRAWN),
                 self.said(row)
             ));
-            if !row.says.is_empty() {
-                lines.push(format!("  {}  {}", " ".repeat(width), row.says));
-            }
+            let says = self.says_of(row);
+            lines.extend(prose(says).lines().map(|line| format!("      {line}")));
         }
         lines
     }

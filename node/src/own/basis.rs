@@ -45,6 +45,9 @@ pub struct BasisText {
     pub release: Value,
 }
 
+/// What stands for the certificate of a release that a quorum has not cosigned all of yet.
+pub const NOT_WITNESSED: &str = "not yet witnessed";
+
 impl Basis {
     /// Of a round; `None` unless it was released.
     pub fn of(member: &Member, round: &Round) -> Option<Self> {
@@ -62,7 +65,7 @@ impl Basis {
             query: round.id.to_string(),
             certificate: match is_witnessed(member, round) {
                 true => round.id.to_string().get(..16)?.to_owned(),
-                false => "not yet witnessed".into(),
+                false => NOT_WITNESSED.into(),
             },
             demo: fold.charter_of(&plan.query.charter).fields().demo,
             sums: released.sums,

@@ -63,14 +63,20 @@ pub fn beside(basis: &Basis, ours: &Ours) -> Vec<Beside> {
     for (cell, mine) in cluster.cells.into_iter().zip(own.cells) {
         let people = people_of(question, &cell.key, ours.people());
         for (cluster, mine) in cell.figures.into_iter().zip(mine.figures) {
-            let shown = mine.status == Status::Estimated;
-            let ours: Option<f64> = mine.value.parse().ok().filter(|_| shown);
-            let chance = mine.chance.and_then(|chance| chance.parse().ok());
+            let mine = mine.unrounded.filter(|_| mine.status == Status::Estimated);
+            let ours = mine.map(|mine| plain(mine.value));
+            let chance = mine.and_then(|mine| mine.chance).map(plain);
             let place = ours.and_then(|ours| place_of(&cluster, ours));
             all.push(Beside { key: cell.key.clone(), cluster, ours, chance, people, place });
         }
     }
     all
+}
+
+/// Billionths as a number: what only we see need not be the same on two computers.
+#[expect(clippy::cast_precision_loss, reason = "far more digits than are shown")]
+pub(super) fn plain(billionths: i128) -> f64 {
+    billionths as f64 / 1e9
 }
 
 /// Counts and sums of ours are a part of the cluster's, and lie nowhere by its range.

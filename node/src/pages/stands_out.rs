@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use super::role::Role;
 use crate::api::rounds::basis_of;
 use crate::driver::Handle;
-use crate::figure::{Figure, Form, Row, Who};
+use crate::figure::{BESIDE_NOTE, Figure, Form, NOT_SHOWN, Row, Who};
 use crate::home::Home;
 use crate::objections;
 use crate::own::basis::Basis;
@@ -22,6 +22,8 @@ use crate::own::compare::Comparison;
 pub(super) const LOOKED_AT: usize = 6;
 /// Of them, those that are shown.
 const SHOWN_MAX: usize = 3;
+/// The rank of what is not compared.
+const UNCOMPARED: u8 = 3;
 /// Rows of a small figure where ours does not stand beside it.
 const ROWS_MAX: usize = 4;
 /// Counts of ours that are kept: a year's releases.
@@ -97,47 +99,67 @@ pub(super) struct Small {
 }
 
 /// How much a row asks to be looked at: less is more.
-fn rank(row: &Row) -> u8 {
-    let says = |comparison: Comparison| row.says.starts_with(comparison.words());
-    match row.who {
-        Who::Own if says(Comparison::Higher) || says(Comparison::Lower) => 0,
-        Who::Own if says(Comparison::Similar) => 1,
-        Who::Own if says(Comparison::TooUncertain) => 2,
-        Who::Own | Who::Cluster | Who::Plain => 3,
+pub(super) fn rank(row: &Row) -> u8 {
+    match row.compared.filter(|_| row.who == Who::Own) {
+        Some(comparison) if comparison.is_sure() => 0,
+        Some(Comparison::TooUncertain) => 2,
+        Some(_) => 1,
+        None => UNCOMPARED,
     }
 }
 
 /// What a release is about: a gap rather than its sides, and how many people only where nothing else is told.
-fn newest_figure(figures: Vec<Figure>) -> Option<Figure> {
+pub(super) fn main_figure(figures: Vec<Figure>) -> Option<Figure> {
     let (counts, others): (Vec<Figure>, Vec<Figure>) =
         figures.into_iter().partition(|figure| figure.unit.begins_at_zero());
     others.into_iter().next_back().or_else(|| counts.into_iter().next_back())
 }
 
-/// The figure with the group in which ours differs most surely; without ours, its first groups.
-fn small(query: &str, figure: Figure) -> Small {
-    let mut figure = figure;
-    figure.notes.clear();
-    let found = figure.rows.iter().filter(|row| rank(row) < 3).min_by_key(|row| rank(row)).cloned();
+/// The rows of a row's group: the cluster's and ours, and of a pair both its sides.
+pub(super) fn group_of(figure: &Figure, row: &Row) -> Vec<Row> {
     // Of a pair the sides belong to the gap: they differ in what stands last.
     let apart = usize::from(figure.form == Form::Dumbbell);
     let group = |row: &Row| row.key[..row.key.len().saturating_sub(apart)].to_vec();
-    let (says, rank) = match found.filter(|_| matches!(figure.form, Form::IntervalRows | Form::Dumbbell)) {
+    figure.rows.iter().filter(|other| group(other) == group(row)).cloned().collect()
+}
+
+/// The row of ours that asks most to be looked at; of equals the first. `None` where none is compared.
+pub(super) fn most(figure: &Figure) -> Option<&Row> {
+    figure.rows.iter().filter(|row| rank(row) < UNCOMPARED).min_by_key(|row| rank(row))
+}
+
+/// The figure with the group in which ours differs most surely; without such, its first groups and why there is none:
+/// `why` where ours was not counted at all.
+fn small(query: &str, figure: Figure, why: &str) -> Small {
+    let mut figure = figure;
+    let noted = std::mem::take(&mut figure.notes).into_iter().find(|note| note.starts_with(NOT_SHOWN));
+    let (says, rank) = match most(&figure).cloned() {
         Some(row) => {
-            let of_group: Vec<Row> =
-                figure.rows.iter().filter(|other| group(other) == group(&row)).cloned().collect();
-            figure.rows = of_group;
-            // Said once, above the figure.
-            figure.rows.iter_mut().for_each(|row| row.says.clear());
             let of = if row.key.is_empty() { String::new() } else { format!("{}. ", row.label()) };
-            (format!("{of}{}.", row.says), rank(&row))
+            let said = (format!("{of}{}.", row.says), rank(&row));
+            if matches!(figure.form, Form::IntervalRows | Form::Dumbbell) {
+                figure.rows = group_of(&figure, &row);
+            }
+            said
         }
         None => {
+            let reason = figure.rows.iter().find(|row| !row.says.is_empty()).map(|row| row.says.clone());
             figure = figure.shortened(ROWS_MAX);
-            (String::new(), 3)
+            let reason = reason.or(noted).unwrap_or_else(|| format!("{NOT_SHOWN}{why}"));
+            (format!("{BESIDE_NOTE} {}.", reason.trim_end_matches('.')), UNCOMPARED)
         }
     };
+    // Said once, above the figure.
+    figure.rows.iter_mut().for_each(|row| row.says.clear());
     Small { query: query.to_owned(), says, figure, rank }
+}
+
+/// Why ours was not counted.
+pub(super) fn why_not_counted(role: Role) -> &'static str {
+    match role {
+        Role::Auditor => "an auditor does not see the node's own figures",
+        Role::Manager => "this node has no records that the question is about",
+    }
 }
 
 /// Of these releases, the newest first, what stands out.
@@ -152,7 +174,7 @@ pub(super) async fn stands_out(
         // What cannot be shown here says so on its own page.
         let Ok((_, basis)) = basis_of(handle, id.clone()).await else { continue };
         let own = counted.beside(handle, &basis, role).await;
-        all.extend(newest_figure(basis.figures(&own)).map(|figure| small(&id, figure)));
+        all.extend(main_figure(basis.figures(&own)).map(|figure| small(&id, figure, why_not_counted(role))));
     }
     // Stable: of equals the newest first.
     all.sort_by_key(|one| one.rank);
@@ -165,7 +187,7 @@ impl Small {
         html! {
             section class="out" aria-labelledby={ "out-" (self.figure.id) } {
                 h3 id={ "out-" (self.figure.id) } { a href={ "/results/" (self.query) } { (self.figure.title) } }
-                @if !self.says.is_empty() { p class="lead" { (self.says) } }
+                p class="lead" { (self.says) }
                 (self.figure.html())
             }
         }
@@ -177,32 +199,43 @@ mod tests {
     use super::*;
     use crate::figure::gallery::gallery;
 
-    fn rows(says: &[&str]) -> Figure {
+    fn rows(said: &[(&str, Option<Comparison>)]) -> Figure {
         let mut figure = gallery().into_iter().find(|figure| figure.form == Form::IntervalRows).unwrap();
         let cell = figure.rows[0].cell.clone();
         figure.rows = vec![];
-        for (n, says) in says.iter().enumerate() {
+        for (n, (says, compared)) in said.iter().enumerate() {
             let key = || [("Year group", format!("Year {n}"))];
             figure.rows.push(Row::new(key(), Who::Cluster, cell.clone()));
-            let mut own = Row::new(key(), Who::Own, cell.clone());
-            own.says = (*says).to_owned();
-            figure.rows.push(own);
+            let own = Row::new(key(), Who::Own, cell.clone());
+            figure.rows.push(Row { says: (*says).to_owned(), compared: *compared, ..own });
         }
         figure
     }
 
     #[test]
     fn the_group_that_surely_differs_is_shown_with_its_sentence() {
-        let shown = small(
-            "q",
-            rows(&["Similar to the cluster: a", "Too uncertain to say: b", "Lower than the cluster: c"]),
-        );
-        assert_eq!((shown.says.as_str(), shown.rank), ("Year 2. Lower than the cluster: c.", 0));
-        assert_eq!(shown.figure.rows.len(), 2, "the cluster's and ours");
-        let shown = small("q", rows(&["", "Similar to the cluster: a"]));
-        assert_eq!((shown.says.as_str(), shown.rank), ("Year 1. Similar to the cluster: a.", 1));
-        let shown = small("q", rows(&["", "", "", ""]));
-        assert_eq!((shown.says.as_str(), shown.rank, shown.figure.rows.len()), ("", 3, ROWS_MAX));
+        let shown = |said: &[(&str, Option<Comparison>)]| small("q", rows(said), "no records");
+        let (similar, uncertain) = (Some(Comparison::Similar), Some(Comparison::TooUncertain));
+        for sure in [Comparison::Lower, Comparison::Smaller, Comparison::OtherWay] {
+            let shown = shown(&[("a", similar), ("b", uncertain), ("c", Some(sure))]);
+            assert_eq!((shown.says.as_str(), shown.rank), ("Year 2. c.", 0));
+            assert_eq!(shown.figure.rows.len(), 2, "the cluster's and ours");
+        }
+        let one = shown(&[("Not shown: x", None), ("a", similar)]);
+        assert_eq!((one.says.as_str(), one.rank), ("Year 1. a.", 1));
+    }
+
+    #[test]
+    fn what_is_not_compared_says_why() {
+        let not = "Not shown: we have nobody in this group";
+        let shown = small("q", rows(&[(not, None); 4]), "no records");
+        assert_eq!((shown.rank, shown.figure.rows.len()), (UNCOMPARED, ROWS_MAX));
+        assert!(shown.html().into_string().contains("Ours beside the cluster. Not shown: we have nobody"));
+        let mut figure = rows(&[("", None)]);
+        figure.rows.truncate(1);
+        let shown = small("q", figure, why_not_counted(Role::Manager));
+        let html = shown.html().into_string();
+        assert!(html.contains("Not shown: this node has no records that the question is about."), "{html}");
     }
 
     #[test]
