@@ -162,7 +162,10 @@ fn check_auditor(owner: &Browser, id: &str) {
         assert_eq!(auditor.get(path).code, 200, "{path}");
     }
     let result = check_page(&auditor, &format!("/results/{id}"));
-    assert!(result.contains("are not shown to an auditor") && result.contains("Likely range"), "{result}");
+    assert!(
+        result.contains("an auditor does not see the node's own figures") && result.contains("Likely range"),
+        "{result}"
+    );
     for page in [result, check_page(&auditor, "/")] {
         assert!(!page.contains("exact; chance") && !page.contains(">ours<"), "{page}");
     }
@@ -203,6 +206,31 @@ fn check_tokens(owner: &Browser) {
     }
 }
 
+/// What is told around a release's figures, and what can be saved of it.
+fn check_release(coop: &Coop, browser: &Browser, result: &str, id: &str) {
+    for said in ["What this measures", "Who is in the cluster", "How sure we are", "What happened next"] {
+        assert!(result.contains(&format!("<h2>{said}</h2>")), "{said}: {result}");
+    }
+    assert!(result.contains("Not shown: this question measures no ordinary chance"), "{result}");
+    assert!(result.contains("Female: ours") && !result.contains(">F<"), "{result}");
+    let pack = check_page(browser, &format!("/results/{id}/pack"));
+    let found = pack.split("id=\"found\">").nth(1).unwrap().split("</p>").next().unwrap();
+    assert!(found.contains("5 of 5 members of Hill and Vale") && found.contains("likely range "), "{found}");
+    assert!(found.contains("The two are not compared: "), "{found}");
+    // Once a quorum has cosigned all of it the page leads to it.
+    wait_for("the certificate's link", || {
+        browser.get(&format!("/results/{id}")).body.contains(&format!("/results/{id}/certificate\""))
+    });
+    let certificate = browser.get(&format!("/results/{id}/certificate"));
+    let file = coop.node(0).join("saved.dcert");
+    std::fs::write(&file, &certificate.body).unwrap();
+    let verified = coop.ok(0, &["verify", file.to_str().unwrap()]).stdout;
+    let verified = String::from_utf8_lossy(&verified);
+    assert!(verified.contains("likely range (95 %)"), "{verified}");
+    let home = check_page(browser, "/");
+    assert!(home.contains("Data as of") && home.contains("Not shown: "), "{home}");
+}
+
 #[test]
 fn pages_show_what_the_command_line_shows_and_to_nobody_else() {
     // A member's name is another's text.
@@ -241,7 +269,7 @@ fn pages_show_what_the_command_line_shows_and_to_nobody_else() {
         let page = check_page(&browser, path);
         assert!(page.contains(said), "{path} does not say {said}: {page}");
     }
-    assert!(check_page(&browser, &format!("/results/{id}/pack")).contains("How it was done"));
+    check_release(&coop, &browser, &result, &id);
     check_auditor(&browser, &id);
     check_tokens(&browser);
     let csv = browser.get(&format!("/results/{id}/figures.csv"));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::time::SystemTime;
 
+use datacoop_policy::Day;
 use datacoop_policy::sql::identifier;
 use datacoop_policy::vocabulary::{Unit, Vocabulary};
 
@@ -95,6 +96,21 @@ fn count(vocabulary: &Vocabulary, folder: &Path) -> Result<Totals, CommandError>
         people: number(&said[1]),
         days: said[2].clone().zip(said[3].clone()),
     })
+}
+
+/// Each dataset that lies here with the day of its newest import; no day where none was noted. Reads no table.
+///
+/// Errors: what is remembered of imports does not read.
+pub fn imported_on(home: &Home) -> Result<BTreeMap<String, Option<Day>>, CommandError> {
+    let records = Records::read(home).map_err(failed)?;
+    let mut days = BTreeMap::new();
+    for (_, vocabulary) in home.vocabularies().map_err(failed)?.into_values() {
+        let Some((snapshot, _)) = home.table(&vocabulary) else { continue };
+        let day = records.of(vocabulary.name(), snapshot).and_then(|(_, day, _)| Day::parse(&day?));
+        let newest: &mut Option<Day> = days.entry(vocabulary.dataset().to_owned()).or_default();
+        *newest = day.max(*newest);
+    }
+    Ok(days)
 }
 
 /// Every vocabulary that has a table here, by name.

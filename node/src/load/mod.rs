@@ -26,7 +26,7 @@ use crate::import::shown::{Shown, columns_of};
 use crate::import::terms::Terms;
 use crate::import::{Dates, Options, Repair, Report, header_of, problem_text, read_file};
 pub(crate) use held::Known;
-pub use held::{Held, LastImport, held};
+pub use held::{Held, LastImport, held, imported_on};
 use records::{Record, Records};
 pub use text::{erase_left_out, kind_meaning, left_out, page, quarantine_list};
 

@@ -1,8 +1,11 @@
 //! The first page: what stands out, and how the node is.
 
+use std::collections::BTreeMap;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
+use datacoop_policy::Day;
 use maud::html;
 use serde_json::Value;
 
@@ -14,6 +17,8 @@ use super::stands_out::{LOOKED_AT, stands_out};
 use super::words::{day, said};
 use super::{Shared, frame_of, stopped};
 use crate::figure::RANGE_NOTE;
+use crate::html::day_words;
+use crate::load::imported_on;
 use crate::view::status_json;
 use crate::{clock, inbox};
 
@@ -29,6 +34,9 @@ pub(super) async fn home(State(shared): State<Shared>, Extension(role): Extensio
         (status_json(member, clock::now()), ids, inbox::waiting_json(member), meters(member))
     });
     let Some((status, newest, waiting, meters)) = seen.await else { return frame.error("/", &stopped()) };
+    let own = handle.home().clone();
+    let imported = tokio::task::spawn_blocking(move || imported_on(&own)).await;
+    let imported = imported.ok().and_then(Result::ok).unwrap_or_default();
     let shown = stands_out(&handle, &shared.counted, newest, role).await;
     let body = html! {
         (waits(&waiting))
@@ -41,7 +49,7 @@ pub(super) async fn home(State(shared): State<Shared>, Extension(role): Extensio
             p class="no-print" { a href="/results" { "All results" } }
         }
         h2 { "Your node" }
-        (node(&status))
+        (node(&status, &imported))
         p class="no-print" { a href="/log" { (in_short(&*shared.checking.lock().await)) } }
         @for figure in &meters { (figure.html()) }
         @if meters.is_empty() { p { "Nothing of the privacy budget has been spent yet." } }
@@ -67,7 +75,7 @@ fn waits(waiting: &Value) -> maud::Markup {
 }
 
 /// How the node is, as pairs.
-fn node(status: &Value) -> maud::Markup {
+fn node(status: &Value, imported: &BTreeMap<String, Option<Day>>) -> maud::Markup {
     let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let witnesses = &status["witnesses"];
     let open = status["open"].as_array().map_or(0, Vec::len);
@@ -81,9 +89,43 @@ fn node(status: &Value) -> maud::Markup {
                     _ => "none imported yet",
                 }
             }
+            @if !imported.is_empty() { dt { "Data as of" } dd { (as_of(imported)) } }
             dt { "Questions under way" } dd { @if open == 0 { "none" } @else { (open) } }
             dt { "Results held" } dd { (status["released"]) }
             dt { "Our log" } dd { (witnesses["entries"]) " entries, " (witnesses["witnessed"]) " of them cosigned by " (witnesses["needed"]) " or more witnesses" }
         }
+    }
+}
+
+/// The day of each dataset's newest import; one day for all where it is the same.
+fn as_of(imported: &BTreeMap<String, Option<Day>>) -> String {
+    let words = |day: &Option<Day>| day.map_or_else(|| "a day that was not noted".to_owned(), day_words);
+    let mut days = imported.values();
+    let first = days.next();
+    match first {
+        Some(first) if days.all(|day| day == first) => words(first),
+        _ => imported
+            .iter()
+            .map(|(dataset, day)| format!("{}: {}", dataset.replace('_', " "), words(day)))
+            .collect::<Vec<_>>()
+            .join("; "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_day_of_the_data_is_said_once_where_it_is_one() {
+        let said = |days: &[(&str, Option<i64>)]| {
+            as_of(&days.iter().map(|(name, day)| ((*name).to_owned(), day.map(Day))).collect())
+        };
+        assert_eq!(said(&[("pupils", Some(20_000))]), "4 October 2024");
+        assert_eq!(said(&[("pupils", Some(20_000)), ("people", Some(20_000))]), "4 October 2024");
+        assert_eq!(
+            said(&[("pupils", Some(20_001)), ("people", None)]),
+            "people: a day that was not noted; pupils: 5 October 2024"
+        );
     }
 }

@@ -17,6 +17,7 @@ mod kept;
 mod leave;
 mod log;
 mod members;
+mod pack;
 mod part;
 mod privacy;
 mod recipients;
@@ -27,6 +28,7 @@ mod rounds;
 mod settings;
 mod setup;
 mod stands_out;
+mod told;
 mod trial;
 mod unlock;
 mod words;
@@ -379,7 +381,8 @@ fn router(shared: Shared) -> Router {
         .route("/rounds/{query}/decline", get(rounds::ask_decline).post(rounds::decline))
         .route("/results", get(results::list))
         .route("/results/{id}", get(results::one))
-        .route("/results/{id}/pack", get(results::pack))
+        .route("/results/{id}/pack", get(pack::show))
+        .route("/results/{id}/certificate", get(results::certificate))
         .route("/results/{id}/figures.csv", get(results::csv))
         .route("/results/{id}/recipients", post(recipients::write_down))
         .route("/results/{id}/receipt", get(recipients::receipt))

@@ -1,4 +1,4 @@
-//! Releases: the list, one with ours beside it, what a governor reads, and its numbers as CSV.
+//! Releases: the list, one with ours beside it, and what can be saved of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,21 +14,23 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::charter::text_file;
 use super::frame::encoded;
 use super::glossary::words_here;
 use super::part::Part;
 use super::role::Role;
-use super::words::{days, points, said};
+use super::stands_out::why_not_counted;
+use super::told::{Told, cluster, cost, measures, next};
+use super::words::{days, said};
 use super::{Shared, frame_of, stopped};
+use crate::api::papers::certificate_text;
 use crate::api::rounds::basis_of;
 use crate::api::series::series_of;
-use crate::cli::{factor_text, meaning_text};
 use crate::driver::Handle;
 use crate::engine::parquet_of;
 use crate::error::CommandError;
 use crate::figure::{COLUMNS, Figure, NUMBERS, RANGE_NOTE, csv_of, lines_of};
-use crate::loss::points_of;
-use crate::own::beside::Beside;
+use crate::own::basis::NOT_WITNESSED;
 use crate::questions::{THEMES, named};
 
 /// Which releases somebody wants to see.
@@ -203,7 +205,7 @@ pub(super) async fn one(
     };
     let own = shared.counted.beside(&handle, &basis, role).await;
     let figures = basis.figures(&own);
-    let names = Names::of(&handle, &release).await;
+    let told = Told::of(&handle, &release).await;
     let series = match series_of(&handle, basis.query.clone()).await {
         Ok(series) => series,
         Err(error) => return frame.error("/results", &error),
@@ -215,31 +217,45 @@ pub(super) async fn one(
             p class="alert" { "A later answer supersedes this one: " a href={ "/results/" (newer) } { "see it" } }
         }
         div class="titled" { @for figure in &figures { (figure.html()) } }
-        p { (RANGE_NOTE) }
-        @if role == Role::Auditor {
-            p { "The node's own figures are not shown to an auditor." }
-        } @else if own.is_empty() {
-            p { "Ours do not stand beside these: this node has no records that the question is about." }
-        } @else {
-            p { "Ours are exact, were counted here, and are neither sent nor logged. Do not publish them beside the release." }
-        }
         @if !series.is_empty() {
             h2 { "Over time" }
             @for figure in &series { (figure.html()) }
         }
-        (about(&release, &names))
-        p class="no-print" {
-            a href={ "/results/" (query) "/pack" } { "Print the governors' page" } " \u{b7} "
-            a href={ "/results/" (query) "/figures.csv" } { "Save the numbers (CSV)" } " \u{b7} "
-            a href={ "/results/" (query) "/figures.parquet" } { "as Parquet" } " \u{b7} "
-            "Certificate: " code { "datacoop certificate " (query.get(..8).unwrap_or_default()) }
+        (measures(&basis, &told))
+        (cluster(&release, &told))
+        h2 { "How sure we are" }
+        p { (RANGE_NOTE) }
+        @if own.is_empty() {
+            p { "Ours is not shown beside it: " (why_not_counted(role)) "." }
+        } @else {
+            p { "Ours are exact, were counted here, and are neither sent nor logged. Do not publish them beside the release." }
         }
+        (cost(&release))
+        (next(&basis, &told))
+        (saves(query, &basis.certificate))
         (super::recipients::section(query, &outside))
         (correction(&release))
         (words_here(&["cluster", "privacy-noise", "ordinary-chance", "likely-range", "exact", "certificate"]))
     };
     let title = figures.first().map_or("Release", |figure| figure.title.as_str());
     frame.page("/results", title, &body)
+}
+
+/// What can be taken away: a sheet, the numbers, and the proof of them once enough witnesses have seen it.
+fn saves(query: &str, certificate: &str) -> Markup {
+    html! {
+        h2 class="no-print" { "Print or save it" }
+        ul class="no-print" {
+            li { a href={ "/results/" (query) "/pack" } { "Print the governors' page" } }
+            li { a href={ "/results/" (query) "/figures.csv" } { "Save the numbers (CSV)" } }
+            li { a href={ "/results/" (query) "/figures.parquet" } { "Save the numbers (Parquet)" } }
+            @if certificate == NOT_WITNESSED {
+                li { "The certificate can be saved once enough witnesses have seen all of it." }
+            } @else {
+                li { a href={ "/results/" (query) "/certificate" } { "Save the certificate" } ", which anybody can check offline: " code { "datacoop verify FILE" } }
+            }
+        }
+    }
 }
 
 /// Where the same question is asked once more because something was wrong; nothing once that was done.
@@ -271,89 +287,15 @@ fn correction(release: &Value) -> Markup {
     }
 }
 
-/// Who asked and for what, as people call them.
-struct Names {
-    asker: String,
-    purpose: String,
-}
-
-impl Names {
-    async fn of(handle: &Handle, release: &Value) -> Self {
-        let query = said(&release["query"]).parse::<QueryId>();
-        let (asker, purpose) = (said(&release["asker"]).to_owned(), said(&release["purpose"]).to_owned());
-        let seen = handle.view(move |member| {
-            let fold = member.fold();
-            let query = fold.round(&query.ok()?)?.query()?;
-            let charter = fold.charter_of(&query.charter);
-            Some(Self {
-                asker: charter
-                    .member(&query.asker)
-                    .map_or_else(|| query.asker.to_string(), |one| one.name.clone()),
-                purpose: charter
-                    .purpose(&query.purpose)
-                    .map_or_else(|| query.purpose.clone(), |one| one.title.clone()),
-            })
-        });
-        seen.await.flatten().unwrap_or(Self { asker, purpose })
+/// What proves a release to whoever knows the co-operative's fingerprint.
+pub(super) async fn certificate(State(handle): State<Handle>, Path(id): Path<String>) -> Response {
+    match certificate_text(&handle, id).await {
+        Ok((id, text)) => {
+            let name = format!("release-{}.dcert", id.to_string().get(..8).unwrap_or("x"));
+            text_file(&name, text.into_bytes())
+        }
+        Err(error) => frame_of(&handle).await.error("/results", &error),
     }
-}
-
-/// Who is in the cluster, how sure it is, what a person lost.
-fn about(release: &Value, names: &Names) -> Markup {
-    let loss = &release["loss"];
-    let cost = said(&loss["rho"]).parse().map_or(0, points_of);
-    html! {
-        h2 { "Who is in the cluster" }
-        p {
-            (release["accepted"]) " of the " (release["roster"]) " members that took part are counted. Asked by "
-            (names.asker) " for the purpose \"" (names.purpose) "\"."
-        }
-        h2 { "How sure we are, and what it cost" }
-        p {
-            "It cost " (points(&cost.into())) " of the privacy budget. Whatever anybody learns from this answer is at most "
-            (factor_text(loss)) " as likely as if that person's record had been left out."
-        }
-        details {
-            summary { "Details" }
-            @for line in meaning_text(loss).trim().split(".\n") { p { (line.replace('\n', " ").trim_end_matches('.')) "." } }
-        }
-    }
-}
-
-/// A sheet for people who were not there: what was found, how sure, how it was done. Without our own
-/// figures where a group has too few of our people.
-pub(super) async fn pack(
-    State(shared): State<Shared>,
-    Extension(role): Extension<Role>,
-    Path(id): Path<String>,
-) -> Response {
-    let handle = shared.handle;
-    let frame = frame_of(&handle).await;
-    let (release, basis) = match basis_of(&handle, id).await {
-        Ok(read) => read,
-        Err(error) => return frame.error("/results", &error),
-    };
-    let own = shared.counted.beside(&handle, &basis, role).await;
-    let own: Vec<Beside> = own.iter().filter(|one| !one.is_few()).cloned().collect();
-    let figures = basis.figures(&own);
-    let names = Names::of(&handle, &release).await;
-    let body = html! {
-        p class="no-print" { "Print this page with your browser, to paper or as a PDF." }
-        h2 { "What was found" }
-        @for figure in &figures { p { (figure.sentence()) } }
-        @for figure in figures.iter().take(2) { (figure.html()) }
-        h2 { "How it was done" }
-        p {
-            "Each member counted its own records on its own computer, added privacy noise on purpose, and only the sum over "
-            (release["accepted"]) " members was ever opened. No record left a school."
-        }
-        (about(&release, &names))
-        h2 { "How to check it" }
-        p { "Certificate " (figures.first().map_or("", |figure| figure.certificate.as_str())) ". Anybody who knows the co-operative's fingerprint checks it without asking us: " code { "datacoop verify FILE.dcert" } }
-        p { (RANGE_NOTE) }
-    };
-    let title = figures.first().map_or("Release", |figure| figure.title.as_str());
-    frame.page("/results", title, &body)
 }
 
 /// The numbers that every member has, as CSV; ours stay here.

@@ -285,12 +285,23 @@ impl Browser {
         std::fs::write(screenshots().join(format!("{name}.png")), bytes).expect("written");
     }
 
-    /// The page as it prints.
-    pub(super) fn print(&self, name: &str) -> Vec<u8> {
-        let paper = self.cdp("Page.printToPDF", &json!({ "printBackground": false }));
+    /// How many pages it prints on, of paper so many inches wide and high.
+    pub(super) fn print(&self, name: &str, [wide, high]: [f64; 2]) -> usize {
+        let how = json!({ "printBackground": false, "paperWidth": wide, "paperHeight": high, "preferCSSPageSize": true });
+        let paper = self.cdp("Page.printToPDF", &how);
         let bytes = BASE64_STANDARD.decode(paper["data"].as_str().expect("a document")).expect("base64");
         std::fs::write(screenshots().join(format!("{name}.pdf")), &bytes).expect("written");
-        bytes
+        assert!(bytes.starts_with(b"%PDF"), "a browser prints it");
+        // Of the objects of a document those that are pages; `/Pages` is the list of them.
+        let text = String::from_utf8_lossy(&bytes).replace("/Type /Pages", "");
+        text.matches("/Type /Page").count()
+    }
+
+    /// The governors' page as it prints: a sheet of A4 or of Letter, front and back.
+    pub(super) fn print_sheet(&self, name: &str) {
+        for (paper, inches) in [("a4", [8.27, 11.69]), ("letter", [8.5, 11.0])] {
+            assert_eq!(self.print(&format!("{name}-{paper}"), inches), 2, "{name} on {paper}");
+        }
     }
 }
 

@@ -115,6 +115,8 @@ fn try_things(person: &Browser) {
     person.look("sample-result");
     assert!(person.text("main").contains("exact"), "ours stand beside it: {}", person.text("main"));
     person.follow("Print the governors' page");
+    person.look("sample-governors");
+    person.print_sheet("sample-governors");
     for question in ["attendance-rate", "absence-spread"] {
         person.visit(&format!("/ask/{question}"));
         person.fill("#why", "To see how it works");
