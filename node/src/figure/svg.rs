@@ -16,8 +16,8 @@ const DUMBBELL_HEIGHT: u32 = 44;
 const DUMBBELL_LANES: [u32; 2] = [13, 31];
 /// Height of a series, px.
 const SERIES_HEIGHT: u32 = 220;
-/// Narrowest drawings, px: a column of rows, a series on a screen of 320 px, a panel of several.
-const COLUMN_WIDTH_MIN: f64 = 140.0;
+/// Narrowest drawings, px: a column of rows on paper, a series on a screen of 320 px, a panel of several.
+const COLUMN_WIDTH_MIN: f64 = 100.0;
 const SERIES_WIDTH_MIN: f64 = 280.0;
 const PANEL_WIDTH_MIN: f64 = 215.0;
 /// A character of a label at 13 px, at most on average, and the air between two labels.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::time::SystemTime;
 
-use datacoop_policy::Day;
 use datacoop_policy::sql::identifier;
 use datacoop_policy::vocabulary::{Unit, Vocabulary};
+use datacoop_policy::{Day, Time};
 
 use super::failed;
 use super::records::Records;
@@ -98,19 +98,28 @@ fn count(vocabulary: &Vocabulary, folder: &Path) -> Result<Totals, CommandError>
     })
 }
 
-/// Each dataset that lies here with the day of its newest import; no day where none was noted. Reads no table.
+/// Each dataset that lies here with the day of its newest import: as it was noted, or else when its table was written.
+/// Reads no table.
 ///
 /// Errors: what is remembered of imports does not read.
 pub fn imported_on(home: &Home) -> Result<BTreeMap<String, Option<Day>>, CommandError> {
     let records = Records::read(home).map_err(failed)?;
     let mut days = BTreeMap::new();
     for (_, vocabulary) in home.vocabularies().map_err(failed)?.into_values() {
-        let Some((snapshot, _)) = home.table(&vocabulary) else { continue };
-        let day = records.of(vocabulary.name(), snapshot).and_then(|(_, day, _)| Day::parse(&day?));
+        let Some((snapshot, folder)) = home.table(&vocabulary) else { continue };
+        let noted = records.of(vocabulary.name(), snapshot).and_then(|(_, day, _)| Day::parse(&day?));
+        let day = noted.or_else(|| made_on(&folder));
         let newest: &mut Option<Day> = days.entry(vocabulary.dataset().to_owned()).or_default();
         *newest = day.max(*newest);
     }
     Ok(days)
+}
+
+/// The day on which a table was written.
+fn made_on(folder: &Path) -> Option<Day> {
+    let made = fs::metadata(folder).and_then(|found| found.modified()).ok()?;
+    let since = made.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(Time(u64::try_from(since.as_millis()).ok()?).day())
 }
 
 /// Every vocabulary that has a table here, by name.

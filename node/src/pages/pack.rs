@@ -21,9 +21,9 @@ use crate::own::compare::Comparison;
 
 /// Rows of a figure on the back of a sheet of Letter paper, which is shorter than A4: each of ours has a sentence of up
 /// to four lines beside it.
-const ROWS_MAX: usize = 14;
+const ROWS_MAX: usize = 12;
 /// Of pairs, which stand three rows to a line.
-const PAIR_ROWS_MAX: usize = 18;
+const PAIR_ROWS_MAX: usize = 12;
 
 pub(super) async fn show(
     State(shared): State<Shared>,
@@ -68,9 +68,11 @@ pub(super) async fn show(
         p { "Certificate " (figure.certificate) ". Anybody who knows the co-operative's fingerprint checks it without asking us: " code { "datacoop verify FILE.dcert" } }
         section class="back titled" aria-label="The figure" {
             (figure.html())
-            @if few { p { "Ours is left out where fewer than " (PEOPLE_FEW) " of our people are in a group." } }
-            @if left_out > 0 { p { (left_out) " more rows are on the result's own page." } }
-            @if count > 1 { p { "What else was counted is on the result's own page." } }
+            p {
+                @if few { "Ours is left out where fewer than " (PEOPLE_FEW) " of our people are in a group. " }
+                @if left_out > 0 { (left_out) " more rows are on the result's own page. " }
+                @if count > 1 { "What else was counted is on the result's own page." }
+            }
         }
     };
     frame.page("/results", &title, &body)
@@ -162,18 +164,14 @@ fn spoken(unit: &Unit, number: &Number) -> String {
     }
 }
 
-fn with_range(figure: &Figure, row: &Row) -> String {
+/// A number with its range; `group` stands between them.
+fn with_range(figure: &Figure, row: &Row, group: &str) -> String {
     let unit = figure.unit_of(row);
     match &row.cell {
         Cell::Estimated { value, low, high, .. } => {
-            format!(
-                "{}, with a likely range of {} to {}",
-                spoken(unit, value),
-                unit.show(low),
-                unit.show(high)
-            )
+            format!("{}{group} (likely range {})", spoken(unit, value), unit.range(low, high))
         }
-        Cell::Exact { value, .. } => spoken(unit, value),
+        Cell::Exact { value, .. } => format!("{}{group}", spoken(unit, value)),
         Cell::Suppressed | Cell::Refused | Cell::Missing => {
             "not shown, for too few people or too wide a range".into()
         }
@@ -193,7 +191,7 @@ fn theirs(figure: &Figure, rows: &[Row]) -> String {
         return format!(
             "In the cluster the {measure} is{} with a gap between them of {}",
             sides.unwrap_or_default(),
-            with_range(figure, gap)
+            with_range(figure, gap, "")
         );
     }
     // Quantiles say themselves what they are.
@@ -201,23 +199,15 @@ fn theirs(figure: &Figure, rows: &[Row]) -> String {
         && one.key.last().is_some_and(|(name, _)| name == "Part")
     {
         let at_most = lower(&one.label()).replace(" (median)", "");
-        return format!("In the cluster {at_most} {}", with_range(figure, one));
+        return format!("In the cluster {at_most} {}", with_range(figure, one, ""));
     }
     match ends(&theirs) {
         None => format!("The cluster's {measure} is not shown, for too few people or too wide a range"),
         Some((one, None)) => {
-            format!("In the cluster the {measure}{} is {}", of(one), with_range(figure, one))
+            format!("In the cluster the {measure}{} is {}", of(one), with_range(figure, one, ""))
         }
         Some((least, Some(greatest))) => {
-            let part = |row: &Row| {
-                let unit = figure.unit_of(row);
-                let (value, range) = match &row.cell {
-                    Cell::Estimated { value, low, high, .. } => (value, unit.range(low, high)),
-                    Cell::Exact { value, .. } => (value, String::new()),
-                    Cell::Suppressed | Cell::Refused | Cell::Missing => return String::new(),
-                };
-                format!("{}{} (likely range {range})", spoken(unit, value), of(row))
-            };
+            let part = |row: &Row| with_range(figure, row, &of(row));
             format!("In the cluster the {measure} goes from {} to {}", part(least), part(greatest))
         }
     }
@@ -344,9 +334,7 @@ mod tests {
             "{said}"
         );
         assert!(
-            said.ends_with(
-                "a gap between them of 13.4 percentage points, with a likely range of 11.5 pp to 15.3 pp"
-            ),
+            said.ends_with("a gap between them of 13.4 percentage points (likely range 11.5 to 15.3 pp)"),
             "{said}"
         );
         assert_eq!(ours(&figure, &[own]), "our own gap is 16.1 percentage points, counted here and exact");
@@ -360,7 +348,7 @@ mod tests {
     fn a_spread_is_read_by_its_median_and_groups_from_lowest_to_highest() {
         let strip = of_gallery("g-strip");
         let said = theirs(&strip, &spoken_of(&strip));
-        assert_eq!(said, "In the cluster half have at most 46 points, with a likely range of 44 to 48");
+        assert_eq!(said, "In the cluster half have at most 46 points (likely range 44 to 48)");
         let event = of_gallery("g-event");
         let said = theirs(&event, &spoken_of(&event));
         assert!(
