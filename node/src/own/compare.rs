@@ -145,8 +145,9 @@ impl NotCompared {
 ///
 /// Where we are among those counted, a part of our chance is in the cluster's as well, which would make the
 /// range narrower: `half^2 = noise^2 + chance_cluster^2 + (1 - 2 w) chance_own^2`. Our share `w` of the
-/// denominator is not always known here, so w is 0: the range is at most wider than it need be. Of a bent
-/// interval each side counts by itself (Donner and Zou 2012, MOVER).
+/// denominator is not always known here, so w is 0: the range is at most wider than it need be. Of the sum of both, by
+/// which sides of zero are told apart, it is `1 + 2 w`, and there w is 1, for the same reason. Of a bent interval each
+/// side counts by itself (Donner and Zou 2012, MOVER).
 pub fn compare(one: &Beside, matters: Option<f64>) -> Result<Difference, NotCompared> {
     if matches!(one.cluster.name.as_str(), "count" | "sum") {
         return Err(NotCompared::Part);
@@ -160,7 +161,8 @@ pub fn compare(one: &Beside, matters: Option<f64>) -> Result<Difference, NotComp
     let (below, above) = ((high - theirs).hypot(chance), (theirs - low).hypot(chance));
     let value = ours - theirs;
     // Of the sum of both: whether ours is as far from zero on the other side.
-    let sum = (ours + theirs - above, ours + theirs + below);
+    let shared = 3.0_f64.sqrt() * chance;
+    let sum = (ours + theirs - (theirs - low).hypot(shared), ours + theirs + (high - theirs).hypot(shared));
     let mut difference = Difference {
         value,
         low: value - below,
@@ -300,6 +302,8 @@ mod tests {
             (-0.005, 0.04, Comparison::Smaller),
             // Of ours it is not sure on which side it lies, nor that it is the nearer.
             (-0.009_5, 0.015, Comparison::SmallerOrOther),
+            // Nor here, as ours is a part of the cluster's: what chance does to one it does to both.
+            (-0.005, 0.02, Comparison::SmallerOrOther),
             // The cluster's may lie on either side, and so which is wider is not sure.
             (-0.009, 0.004, Comparison::Apart),
         ] {
