@@ -23,22 +23,24 @@ pub(crate) fn text(text: &str) -> String {
     out
 }
 
+/// The months' names.
+pub(crate) const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
 /// A day as people write it: 26 November 2026.
 pub(crate) fn day_words(day: Day) -> String {
-    const MONTHS: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
     let written = day.to_string();
     let mut parts = written.rsplitn(3, '-');
     let (Some(date), Some(month), Some(year)) = (parts.next(), parts.next(), parts.next()) else {

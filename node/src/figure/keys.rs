@@ -4,7 +4,7 @@
 //! Source: Department for Education, Common Basic Data Set: sex, SEN provision, SEN type, enrolment status, reasons for
 //! suspension, shortened.
 
-use crate::html::capital;
+use crate::html::{MONTHS, capital};
 
 /// Codes by their column, with what they mean.
 const CODES: [(&str, &[(&str, &str)]); 8] = [
@@ -83,20 +83,6 @@ const COLUMNS: [(&str, &str); 11] = [
     ("term_week", "Week"),
     ("ks2_band", "Key stage 2 band"),
     ("ks2_group", "Key stage 2 group"),
-];
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
 ];
 
 fn found<'a>(list: &[(&str, &'a str)], code: &str) -> Option<&'a str> {
