@@ -7,12 +7,12 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use maud::html;
 
+use super::results::Looked;
 use super::role::Role;
 use super::stands_out::{group_of, main_figure, most, why_not_counted};
-use super::told::{Told, cluster, cost};
+use super::told::{cluster, cost};
 use super::words::days;
 use super::{Shared, frame_of};
-use crate::api::rounds::basis_of;
 use crate::figure::{Cell, Figure, Form, NOT_SHOWN, Number, RANGE_NOTE, Row, Unit, Who};
 use crate::own::PEOPLE_FEW;
 use crate::own::basis::Basis;
@@ -30,16 +30,13 @@ pub(super) async fn show(
     Extension(role): Extension<Role>,
     Path(id): Path<String>,
 ) -> Response {
-    let handle = shared.handle;
-    let frame = frame_of(&handle).await;
-    let (release, basis) = match basis_of(&handle, id).await {
-        Ok(read) => read,
+    let frame = frame_of(&shared.handle).await;
+    let Looked { release, basis, own: all, told } = match Looked::at(&shared, role, id).await {
+        Ok(looked) => looked,
         Err(error) => return frame.error("/results", &error),
     };
-    let all = shared.counted.beside(&handle, &basis, role).await;
     let own: Vec<Beside> = all.iter().filter(|one| !one.is_few()).cloned().collect();
     let figures = basis.figures(&own);
-    let told = Told::of(&handle, &release).await;
     let (title, count) = (basis.question.question().title().to_owned(), figures.len());
     let Some(figure) = main_figure(figures) else {
         return frame.page("/results", &title, &html! { p { "This release shows nothing." } });
@@ -58,7 +55,7 @@ pub(super) async fn show(
         h2 { "How it was done" }
         p {
             "Each member counted its own records on its own computer, added privacy noise on purpose, and only the sum over "
-            (release["accepted"]) " members was ever opened. No record left a school."
+            (release["accepted"]) " members was ever opened. No record left its member."
         }
         (cluster(&release, &told))
         h2 { "How sure we are" }

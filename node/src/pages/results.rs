@@ -1,6 +1,7 @@
 //! Releases: the list, one with ours beside it, and what can be saved of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, Query, State};
@@ -30,7 +31,8 @@ use crate::driver::Handle;
 use crate::engine::parquet_of;
 use crate::error::CommandError;
 use crate::figure::{COLUMNS, Figure, NUMBERS, RANGE_NOTE, csv_of, lines_of};
-use crate::own::basis::NOT_WITNESSED;
+use crate::own::basis::{Basis, NOT_WITNESSED};
+use crate::own::beside::Beside;
 use crate::questions::{THEMES, named};
 
 /// Which releases somebody wants to see.
@@ -192,20 +194,36 @@ fn filters(list: &[Line], sought: &Sought) -> Markup {
     }
 }
 
+/// A release that somebody looks at, with what this node and the co-operative know of it.
+pub(super) struct Looked {
+    pub(super) release: Value,
+    pub(super) basis: Basis,
+    pub(super) own: Arc<Vec<Beside>>,
+    pub(super) told: Told,
+}
+
+impl Looked {
+    /// Errors: no such query here, or it has no release.
+    pub(super) async fn at(shared: &Shared, role: Role, id: String) -> Result<Self, CommandError> {
+        let (release, basis) = basis_of(&shared.handle, id).await?;
+        let own = shared.counted.beside(&shared.handle, &basis, role).await;
+        let told = Told::of(&shared.handle, &release).await;
+        Ok(Self { release, basis, own, told })
+    }
+}
+
 pub(super) async fn one(
     State(shared): State<Shared>,
     Extension(role): Extension<Role>,
     Path(id): Path<String>,
 ) -> Response {
-    let handle = shared.handle;
-    let frame = frame_of(&handle).await;
-    let (release, basis) = match basis_of(&handle, id).await {
-        Ok(read) => read,
+    let frame = frame_of(&shared.handle).await;
+    let Looked { release, basis, own, told } = match Looked::at(&shared, role, id).await {
+        Ok(looked) => looked,
         Err(error) => return frame.error("/results", &error),
     };
-    let own = shared.counted.beside(&handle, &basis, role).await;
+    let handle = shared.handle;
     let figures = basis.figures(&own);
-    let told = Told::of(&handle, &release).await;
     let series = match series_of(&handle, basis.query.clone()).await {
         Ok(series) => series,
         Err(error) => return frame.error("/results", &error),
