@@ -19,6 +19,7 @@ use super::{Shared, frame_of, stopped};
 use crate::figure::RANGE_NOTE;
 use crate::html::day_words;
 use crate::load::imported_on;
+use crate::own::basis::Basis;
 use crate::view::status_json;
 use crate::{clock, inbox};
 
@@ -28,10 +29,12 @@ pub(super) async fn home(State(shared): State<Shared>, Extension(role): Extensio
     let released = handle.released();
     let seen = handle.view(move |member| {
         let rounds = released.iter().filter_map(|(id, _)| member.fold().round(id));
-        let mut ids: Vec<_> = rounds.filter_map(|round| Some((round.query()?.at, round.id))).collect();
-        ids.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        let ids: Vec<String> = ids.into_iter().take(LOOKED_AT).map(|(_, id)| id.to_string()).collect();
-        (status_json(member, clock::now()), ids, inbox::waiting_json(member), meters(member))
+        let mut rounds: Vec<_> = rounds.filter_map(|round| Some((round.query()?.at, round))).collect();
+        rounds.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        // What cannot be shown here says so on its own page.
+        let newest: Vec<_> =
+            rounds.into_iter().take(LOOKED_AT).filter_map(|(_, round)| Basis::of(member, round)).collect();
+        (status_json(member, clock::now()), newest, inbox::waiting_json(member), meters(member))
     });
     let Some((status, newest, waiting, meters)) = seen.await else { return frame.error("/", &stopped()) };
     let own = handle.home().clone();

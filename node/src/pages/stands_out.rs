@@ -9,7 +9,6 @@ use std::time::SystemTime;
 use maud::{Markup, html};
 
 use super::role::Role;
-use crate::api::rounds::basis_of;
 use crate::driver::Handle;
 use crate::figure::{BESIDE_NOTE, Figure, Form, NOT_SHOWN, Row, Who};
 use crate::home::Home;
@@ -69,13 +68,20 @@ impl Counted {
         if role == Role::Auditor {
             return Arc::default();
         }
-        let home = handle.home().clone();
         // Before counting: an import meanwhile makes it be counted again.
-        let Ok(now) = tokio::task::spawn_blocking(move || records(&home)).await else {
-            return Arc::default();
-        };
+        let Some(now) = Self::now(handle).await else { return Arc::default() };
+        self.beside_as_of(&now, handle, basis).await
+    }
+
+    /// By what our records are told apart now.
+    async fn now(handle: &Handle) -> Option<Records> {
+        let home = handle.home().clone();
+        tokio::task::spawn_blocking(move || records(&home)).await.ok()
+    }
+
+    async fn beside_as_of(&self, now: &Records, handle: &Handle, basis: &Basis) -> Arc<Vec<Beside>> {
         let kept =
-            self.inside().get(&basis.query).filter(|(then, _)| *then == now).map(|(_, own)| Arc::clone(own));
+            self.inside().get(&basis.query).filter(|(then, _)| then == now).map(|(_, own)| Arc::clone(own));
         if let Some(own) = kept {
             return own;
         }
@@ -85,7 +91,7 @@ impl Counted {
         if inside.len() >= KEPT_MAX {
             inside.clear();
         }
-        inside.insert(basis.query.clone(), (now, Arc::clone(&own)));
+        inside.insert(basis.query.clone(), (now.clone(), Arc::clone(&own)));
         own
     }
 }
@@ -166,15 +172,21 @@ pub(super) fn why_not_counted(role: Role) -> &'static str {
 pub(super) async fn stands_out(
     handle: &Handle,
     counted: &Counted,
-    newest: Vec<String>,
+    newest: Vec<Basis>,
     role: Role,
 ) -> Vec<Small> {
     let mut all = vec![];
-    for id in newest {
-        // What cannot be shown here says so on its own page.
-        let Ok((_, basis)) = basis_of(handle, id.clone()).await else { continue };
-        let own = counted.beside(handle, &basis, role).await;
-        all.extend(main_figure(basis.figures(&own)).map(|figure| small(&id, figure, why_not_counted(role))));
+    let now = match role {
+        Role::Manager => Counted::now(handle).await,
+        Role::Auditor => None,
+    };
+    for basis in newest {
+        let own = match &now {
+            Some(now) => counted.beside_as_of(now, handle, &basis).await,
+            None => Arc::default(),
+        };
+        let figure = main_figure(basis.figures(&own));
+        all.extend(figure.map(|figure| small(&basis.query, figure, why_not_counted(role))));
     }
     // Stable: of equals the newest first.
     all.sort_by_key(|one| one.rank);
