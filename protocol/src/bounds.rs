@@ -64,6 +64,11 @@ pub const REDIAL_FIRST: datacoop_policy::Span = datacoop_policy::Span(2_000);
 pub const REDIAL_MAX: datacoop_policy::Span = datacoop_policy::Span(20_000);
 /// How long to wait for a missing blob before asking for it again.
 pub const BLOB_RETRY: datacoop_policy::Span = datacoop_policy::Span(1_000);
+/// Asked for, or offered, in vain, a blob waits such a part of the time for which that went on: what keeps it away may
+/// last as long as a round, and what ends that is noticed at most so much later.
+pub const BLOB_RETRY_PART: u64 = 4;
+/// And no longer than this: a pull may have told by then what was not known.
+pub const BLOB_RETRY_MAX: datacoop_policy::Span = PULL_EVERY;
 /// Wrong or useless requests from one peer that are counted before we hang up.
 pub const FAULTS_MAX: u32 = 16;
 /// How long we then do not talk to it: long enough to be quiet, short enough to notice its repair.

@@ -7,14 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datacoop_policy::{Digest, MemberId, QueryId, Time};
+use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
 
 use super::Member;
 use super::port::{Event, Output};
 use crate::acts::{Act, TEXT_BYTES_MAX};
 use crate::bounds::{
-    ACT_TEXTS_MAX, BLOB_BYTES_MAX, BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, CHARTER_NOTE_BYTES_MAX,
-    PARTIAL_BYTES_MAX, RELAY_WAIT, VERSIONS_FETCHED_MAX,
+    ACT_TEXTS_MAX, BLOB_BYTES_MAX, BLOB_RETRY, BLOB_RETRY_MAX, BLOB_RETRY_PART, BLOBS_IN_FLIGHT_MAX,
+    CHARTER_NOTE_BYTES_MAX, PARTIAL_BYTES_MAX, RELAY_WAIT, VERSIONS_FETCHED_MAX,
 };
 use crate::entry::{Body, Ref};
 use crate::log::tree::sha256;
@@ -39,14 +39,36 @@ struct Need {
     most: usize,
 }
 
+/// A blob that is missing here.
+#[derive(Clone, Copy)]
+struct Wanted {
+    /// Since when.
+    since: Time,
+    /// When it is asked for again.
+    at: Time,
+    /// How often it was.
+    tries: usize,
+}
+
+impl Wanted {
+    fn new(now: Time) -> Self {
+        Self { since: now, at: now + BLOB_RETRY, tries: 0 }
+    }
+}
+
+/// How long until a blob is asked for, or offered, again that nobody gave, or took, since then.
+pub(super) fn retry_after(since: Time, now: Time) -> Span {
+    Span(((now - since).0 / BLOB_RETRY_PART).clamp(BLOB_RETRY.0, BLOB_RETRY_MAX.0))
+}
+
 #[derive(Default)]
 pub(super) struct Blobs {
     held: BTreeSet<Digest>,
     cache: BTreeMap<Digest, Arc<[u8]>>,
     loading: BTreeSet<Digest>,
     needs: BTreeMap<Digest, Vec<Need>>,
-    /// Missing blobs: when they are asked for again, and how often they were.
-    wanted: BTreeMap<Digest, (Time, usize)>,
+    /// Missing blobs.
+    wanted: BTreeMap<Digest, Wanted>,
     partial: BTreeMap<(MemberId, Digest), Vec<u8>>,
     /// How many texts of its acts each member named.
     texts: BTreeMap<MemberId, u32>,
@@ -149,8 +171,8 @@ impl Blobs {
 
     /// A peer came that may hold what is missing: it is asked soon.
     pub(super) fn ask_soon(&mut self, now: Time) {
-        for (at, _) in self.wanted.values_mut() {
-            *at = (*at).min(now + BLOB_RETRY);
+        for wanted in self.wanted.values_mut() {
+            wanted.at = wanted.at.min(now + BLOB_RETRY);
         }
     }
 
@@ -161,7 +183,7 @@ impl Blobs {
 
     /// When a missing blob is asked for again.
     pub(super) fn timeout(&self, now: Time) -> Option<Time> {
-        self.wanted.values().map(|(at, _)| *at).filter(|at| *at > now).min()
+        self.wanted.values().map(|wanted| wanted.at).filter(|at| *at > now).min()
     }
 }
 
@@ -191,7 +213,7 @@ impl Member {
         }
         self.blobs.held.remove(&hash);
         if self.blobs.is_for(&self.settings.me, &hash) {
-            self.blobs.wanted.insert(hash, (self.now + BLOB_RETRY, 0));
+            self.blobs.wanted.insert(hash, Wanted::new(self.now));
         }
     }
 
@@ -230,7 +252,7 @@ impl Member {
             self.pass_on(&hash);
         } else if for_me {
             // Whoever names it again does not put it off.
-            self.blobs.wanted.entry(hash).or_insert((self.now + BLOB_RETRY, 0));
+            self.blobs.wanted.entry(hash).or_insert(Wanted::new(self.now));
         }
     }
 
@@ -384,11 +406,10 @@ impl Member {
 
     /// Asks again for blobs that have been missing for a while.
     pub(super) fn fetch_missing(&mut self) {
-        let wanted = self.blobs.wanted.iter();
-        let overdue = wanted.filter(|(_, (at, _))| *at <= self.now);
-        let mut overdue: Vec<(Digest, usize)> = overdue.map(|(hash, (_, tries))| (*hash, *tries)).collect();
+        let overdue = self.blobs.wanted.iter().filter(|(_, wanted)| wanted.at <= self.now);
+        let mut overdue: Vec<(Digest, Wanted)> = overdue.map(|(hash, wanted)| (*hash, *wanted)).collect();
         overdue.sort_by_cached_key(|(hash, _)| self.blobs.turn(hash));
-        for (hash, tries) in overdue.into_iter().take(BLOBS_IN_FLIGHT_MAX) {
+        for (hash, Wanted { since, tries, .. }) in overdue.into_iter().take(BLOBS_IN_FLIGHT_MAX) {
             let needs = self.blobs.needs.get(&hash).map_or(&[][..], Vec::as_slice);
             // The author first, then its meeting points in turn.
             let holders: Vec<MemberId> = needs
@@ -402,7 +423,8 @@ impl Member {
                 self.ask_for_blob(peer, hash, offset)
             });
             // Who is busy, or not there, is asked the next time; the turn stays.
-            self.blobs.wanted.insert(hash, (self.now + BLOB_RETRY, tries + usize::from(asked)));
+            let (at, tries) = (self.now + retry_after(since, self.now), tries + usize::from(asked));
+            self.blobs.wanted.insert(hash, Wanted { since, at, tries });
         }
     }
 }

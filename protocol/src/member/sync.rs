@@ -8,10 +8,11 @@ use datacoop_policy::charter::Charter;
 use datacoop_policy::{Digest, MemberId, Span, Time};
 
 use super::Member;
+use super::blobs::retry_after;
 use super::port::{Event, Output};
 use crate::bounds::{
-    BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, COSIGNED_MAX, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY,
-    REDIAL_FIRST, REDIAL_MAX, RELAY_WAIT, REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
+    BLOBS_IN_FLIGHT_MAX, COSIGNED_MAX, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY, REDIAL_FIRST,
+    REDIAL_MAX, RELAY_WAIT, REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
 };
 use crate::fold::{Log, SectionError};
 use crate::rounds::Round;
@@ -42,6 +43,8 @@ struct Put {
     offset: u64,
     /// Not before this: the peer refused it, or did not answer.
     at: Time,
+    /// Since when it is refused, if it is.
+    refused: Option<Time>,
 }
 
 #[derive(Default)]
@@ -75,6 +78,15 @@ struct Peer {
     faults: u32,
     /// When the last one was seen.
     fault_at: Time,
+}
+
+impl Peer {
+    /// It is given entries, which may tell it what the blobs are for that it refused.
+    fn offer_again(&mut self, now: Time) {
+        for put in self.puts.iter_mut().filter(|put| put.refused.is_some()) {
+            (put.at, put.refused) = (now, None);
+        }
+    }
 }
 
 /// All peers, and our requests under way.
@@ -162,7 +174,7 @@ impl Peers {
         let Some(peer) = self.peers.get_mut(to).filter(|peer| peer.connected) else { return false };
         self.attention.insert(to.clone());
         if peer.queued.insert((hash, author.clone())) {
-            peer.puts.push_back(Put { hash, log, index, offset: 0, at });
+            peer.puts.push_back(Put { hash, log, index, offset: 0, at, refused: None });
         }
         true
     }
@@ -356,9 +368,13 @@ impl Member {
         let own = self.fold.log(&self.settings.me).and_then(|log| known.get(&log.head()));
         let own = own.copied().unwrap_or(0);
         if let Some(peer) = self.peers.peers.get_mut(from) {
+        let now = self.now;
             peer.known = Some(known);
             peer.may_lack = None;
         }
+            if !sections.is_empty() {
+                peer.offer_again(now);
+            }
         self.on_shown_own(from, own);
         // They fill half a frame by themselves.
         let cosigned = if sections.is_empty() { self.unheard(from, heard) } else { vec![] };
@@ -531,6 +547,10 @@ impl Member {
             return;
         };
         let took: BTreeMap<[u8; 32], u64> = sizes.iter().map(|head| (head.log, head.size)).collect();
+        let now = self.now;
+        if let Some(peer) = self.peers.peers.get_mut(from) {
+            peer.offer_again(now);
+        }
         for (log, size) in sent {
             let held = took.get(log).copied();
             // What it did not take it is not offered again before it pulls, and says what it has.
@@ -546,12 +566,15 @@ impl Member {
             return;
         }
         let Some(peer) = self.peers.peers.get_mut(from) else { return };
-        let (offset, at) = match held {
+        let (offset, at, refused) = match held {
             Some(held) if Some(held) == length => return,
-            Some(held) if held > put.offset => (held, Time(0)),
-            _ => (0, now + BLOB_RETRY),
+            Some(held) if held > put.offset && Some(held) < length => (held, Time(0), put.refused),
+            _ => {
+                let since = put.refused.unwrap_or(now);
+                (0, now + retry_after(since, now), Some(since))
+            }
         };
-        peer.puts.push_front(Put { offset, at, ..put });
+        peer.puts.push_front(Put { offset, at, refused, ..put });
     }
 
     /// Asks a connected peer for a blob.

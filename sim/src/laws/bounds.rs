@@ -9,13 +9,26 @@ use super::{Book, Fact, Law};
 
 /// Dials of one peer in an hour at most: the longest wait is 20 s, its jitter halves it, and each fault starts anew.
 const DIALS_MAX: u32 = 800;
+/// Requests to one peer in an hour at most: one in two seconds all the time is no news but something tried over and over.
+const REQUESTS_MAX: u32 = 1_800;
 const HOUR: u64 = 3_600_000;
 
-/// Frames, requests under way, and dials are bounded.
+/// Frames, requests, under way and in an hour, and dials are bounded.
 #[derive(Default)]
 pub(super) struct Bounds {
     dials: BTreeMap<(usize, usize), (u64, u32)>,
+    requests: BTreeMap<(usize, usize), (u64, u32)>,
     asked: BTreeMap<usize, usize>,
+}
+
+/// One more in this hour, of so many for each pair of members.
+fn one_more(counted: &mut BTreeMap<(usize, usize), (u64, u32)>, pair: (usize, usize), at: Time) -> u32 {
+    let (hour, count) = counted.entry(pair).or_default();
+    if *hour != at.0 / HOUR {
+        (*hour, *count) = (at.0 / HOUR, 0);
+    }
+    *count += 1;
+    *count
 }
 
 impl Law for Bounds {
@@ -25,7 +38,7 @@ impl Law for Bounds {
 
     fn see(&mut self, book: &Book, at: Time, site: usize, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
-            Fact::Sends(bytes, _, is_request) => {
+            Fact::Sends(bytes, to, is_request) => {
                 if bytes.len() > FRAME_BYTES_MAX {
                     return Err(format!("it sends a frame of {} bytes", bytes.len()));
                 }
@@ -35,18 +48,17 @@ impl Law for Bounds {
                 if *asked > most {
                     return Err(format!("{asked} requests are under way; at most {most}"));
                 }
+                if *is_request && one_more(&mut self.requests, (site, *to), at) > REQUESTS_MAX {
+                    return Err(format!("it asks member {to} more than {REQUESTS_MAX} times in an hour"));
+                }
             }
             Fact::Answered(count) => {
                 let asked = self.asked.entry(site).or_default();
                 *asked = asked.saturating_sub(*count);
             }
             Fact::Dials(to) => {
-                let (hour, dials) = self.dials.entry((site, *to)).or_default();
-                if *hour != at.0 / HOUR {
-                    (*hour, *dials) = (at.0 / HOUR, 0);
-                }
-                *dials += 1;
-                if *dials > DIALS_MAX {
+                let dials = one_more(&mut self.dials, (site, *to), at);
+                if dials > DIALS_MAX {
                     return Err(format!("it dialled member {to} {dials} times in an hour"));
                 }
             }
