@@ -1,5 +1,7 @@
 //! `judge`: the only place where the rules meet. Public facts only: no row, count or clock.
 
+use std::collections::BTreeMap;
+
 use crate::charter::{Charter, Member};
 use crate::delegation::{Delegation, Known, check_cited};
 use crate::id::MemberId;
@@ -509,8 +511,11 @@ fn check_roster(limits: &Limits, query: &Query, roster: &[MemberId], facts: &Fac
     let places_max =
         Terms::new(roster.len(), query.mode, query.assumed).map_or(0, |terms| terms.body_places_max());
     let members = || roster.iter().filter_map(|id| facts.charter.member(id));
-    for body in bodies {
-        let places = members().filter(|member| member.body == body).count();
+    let mut places_by_body: BTreeMap<&str, usize> = BTreeMap::new();
+    for member in members() {
+        *places_by_body.entry(&member.body).or_default() += 1;
+    }
+    for places in places_by_body.into_values() {
         if places > places_max as usize {
             return beyond(
                 Rule::BodyShare,

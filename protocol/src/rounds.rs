@@ -373,8 +373,10 @@ impl Round {
         let Body::Roster { verdicts, .. } = &roster.body else { return None };
         let mut parts = BTreeMap::new();
         let mut accepts: Vec<(&MemberId, &Logged)> = vec![];
+        let all: BTreeMap<&Ref, (&MemberId, &Logged)> =
+            self.all(Kind::Verdict).map(|(by, logged)| (&logged.at, (by, logged))).collect();
         for reference in verdicts {
-            let (by, logged) = self.all(Kind::Verdict).find(|(_, logged)| logged.at == *reference)?;
+            let (by, logged) = *all.get(reference)?;
             let Body::Accept { nonce_hash, vk_hash, round_key, .. } = &logged.body else { return None };
             let part = Part {
                 people_max: charter.member(by)?.people_max,

@@ -187,7 +187,13 @@ impl Witnessed {
             Some((size, by)) if cosigned.size == *size && Some(by) == newest => return Ok(false),
             _ => {}
         }
-        let checkpoint = fold.open_head(log, &cosigned.note)?;
+        // What another witness cosigned was opened then.
+        let same = |said: &&Said| said.checkpoint.size == cosigned.size && said.note == cosigned.note;
+        let opened = of.said.values().map(|(said, _)| said).find(same);
+        let checkpoint = match opened {
+            Some(said) => said.checkpoint.clone(),
+            None => fold.open_head(log, &cosigned.note)?,
+        };
         let signature: [u8; SIGNATURE_BYTES] =
             cosigned.signature.0.as_slice().try_into().map_err(|_| bad("a cosignature of another length"))?;
         let cosignature = Cosignature { time: cosigned.time, signature };

@@ -168,6 +168,8 @@ pub struct Member {
     /// What of fold and witnesses they were last held against: changes, and words taken.
     watched_at: Option<(u64, u64)>,
     /// Somebody showed us a later head of our own: nothing more may be signed.
+    /// After so many changes: whether others' logs hold something of which we have not said that we hold it.
+    unsaid: (u64, bool),
     halted: bool,
     /// Whether a verdict waits until enough members were heard of.
     waits_to_hear: bool,
@@ -265,6 +267,7 @@ impl Member {
             watched_at: None,
             witnessed,
             halted: false,
+            unsaid: (u64::MAX, false),
         };
         let named = member.named_blobs();
         // Until others have told what the entries are, no blob is known to be named by none.
@@ -492,6 +495,7 @@ impl Member {
             self.cosign_due();
         }
         self.outputs.extend(self.after.drain(..));
+        self.note_unsaid();
         self.converse();
         self.outputs.extend(self.after.drain(..));
     }

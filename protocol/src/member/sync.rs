@@ -93,8 +93,9 @@ impl Peer {
 pub(super) struct Peers {
     peers: BTreeMap<MemberId, Peer>,
     points: BTreeSet<MemberId>,
-    /// Peers to whom there may be something to say.
+    /// Peers to whom there may be something to say; beside them all, if there may to all.
     attention: BTreeSet<MemberId>,
+    all_attend: bool,
     /// Timers up to here were seen to.
     attended_at: Time,
     exchanges: BTreeMap<u64, (MemberId, Pending)>,
@@ -124,8 +125,8 @@ impl Peers {
                 }
             }
         }
-        let attention = peers.keys().cloned().collect();
-        Self { peers, points, attention, attended_at: now, exchanges: BTreeMap::new(), last_exchange: 0 }
+        let (attention, exchanges) = (BTreeSet::new(), BTreeMap::new());
+        Self { peers, points, attention, all_attend: true, attended_at: now, exchanges, last_exchange: 0 }
     }
 
     /// There may be something to say to this peer.
@@ -137,7 +138,7 @@ impl Peers {
 
     /// There may be something to say to everyone: a log grew, or a blob came.
     pub(super) fn attend_all(&mut self) {
-        self.attention.extend(self.peers.keys().cloned());
+        self.all_attend = true;
     }
 
     /// Everybody but us.
@@ -367,14 +368,14 @@ impl Member {
         }
         let own = self.fold.log(&self.settings.me).and_then(|log| known.get(&log.head()));
         let own = own.copied().unwrap_or(0);
-        if let Some(peer) = self.peers.peers.get_mut(from) {
         let now = self.now;
+        if let Some(peer) = self.peers.peers.get_mut(from) {
             peer.known = Some(known);
             peer.may_lack = None;
-        }
             if !sections.is_empty() {
                 peer.offer_again(now);
             }
+        }
         self.on_shown_own(from, own);
         // They fill half a frame by themselves.
         let cosigned = if sections.is_empty() { self.unheard(from, heard) } else { vec![] };
@@ -546,11 +547,11 @@ impl Member {
             }
             return;
         };
-        let took: BTreeMap<[u8; 32], u64> = sizes.iter().map(|head| (head.log, head.size)).collect();
         let now = self.now;
         if let Some(peer) = self.peers.peers.get_mut(from) {
             peer.offer_again(now);
         }
+        let took: BTreeMap<[u8; 32], u64> = sizes.iter().map(|head| (head.log, head.size)).collect();
         for (log, size) in sent {
             let held = took.get(log).copied();
             // What it did not take it is not offered again before it pulls, and says what it has.
@@ -602,7 +603,12 @@ impl Member {
             may_lack.extend(&changed);
         }
         let followers = self.followers();
-        while let Some(id) = self.peers.attention.pop_first() {
+        let attention = std::mem::take(&mut self.peers.attention);
+        let attention: Vec<MemberId> = match std::mem::take(&mut self.peers.all_attend) {
+            true => self.peers.ids().cloned().collect(),
+            false => attention.into_iter().collect(),
+        };
+        for id in attention {
             self.dial(&id);
             self.pull(&id);
             self.push(&id, &followers);

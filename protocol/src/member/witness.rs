@@ -181,8 +181,20 @@ impl Member {
     /// would write about each other for ever.
     pub(super) fn head_timeout(&self) -> Option<Time> {
         let spoke = self.spoke()?;
-        let quiet = if self.unsaid_heads().next().is_some() { HEAD_EVERY } else { HEAD_AT_LEAST };
+        let quiet = if self.has_unsaid() { HEAD_EVERY } else { HEAD_AT_LEAST };
         Some(spoke + quiet)
+    }
+
+    fn has_unsaid(&self) -> bool {
+        match self.unsaid {
+            (at, known) if at == self.fold.changes() => known,
+            _ => self.unsaid_heads().next().is_some(),
+        }
+    }
+
+    /// Looks once for as long as no log changes: it is asked after every input.
+    pub(super) fn note_unsaid(&mut self) {
+        self.unsaid = (self.fold.changes(), self.has_unsaid());
     }
 
     /// Says what we hold of others' logs, once an hour has passed since we last did; after a week also if
