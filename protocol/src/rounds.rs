@@ -1,6 +1,7 @@
 //! A round: what each member said about one Query, and what follows from it. Pure functions of the
 //! logs, so the members, the simulator and an auditor cannot disagree.
 
+pub mod codes;
 mod lot;
 mod withheld;
 
@@ -12,7 +13,6 @@ use datacoop_policy::query::{Mode, NoiseScale, Query, Terms};
 use datacoop_policy::verdict::judge_round;
 use datacoop_policy::{Digest, MemberId, QueryId, Time};
 
-pub(crate) use lot::LOST_LOT;
 pub(crate) use withheld::{DEBIT_GRACE, ROSTER_GRACE};
 pub use withheld::{Withheld, Withholding};
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datacoop_policy::query::Mode;
+use datacoop_policy::refusal::Rule;
 use datacoop_policy::{MemberId, QueryId};
 
 use super::port::Output;
@@ -11,6 +12,7 @@ use super::{Member, OPEN_GRACE};
 use crate::entry::{Body, Ref};
 use crate::log::tree::sha256;
 use crate::release::{figures, figures_digest};
+use crate::rounds::codes::{AbortCode, AlertCode};
 use crate::rounds::{Frozen, Kind, Logged, Plan, Round, commitment};
 use crate::standing::keeps_step;
 
@@ -33,11 +35,11 @@ impl Member {
         // After `close_by` a seat that has not opened ends the round and takes no other step.
         if self.now > plan.query.close_by {
             let code = match (&frozen, &verified) {
-                (None, _) => "freeze",
-                (Some(_), None) => "verify",
-                (Some(_), Some(_)) => "close",
+                (None, _) => AbortCode::Freeze,
+                (Some(_), None) => AbortCode::Verify,
+                (Some(_), Some(_)) => AbortCode::Close,
             };
-            self.append(Body::Abort { query: round.id, code: code.to_owned() });
+            self.append(Body::Abort { query: round.id, code: code.code().to_owned() });
             return;
         }
         match (frozen, verified) {
@@ -186,7 +188,7 @@ impl Member {
             .collect();
         let few = round.lawful_set(plan, &accepted).is_none();
         if few || !self.keeps_step(plan, &members) {
-            let code = if few { "accepted" } else { "min_step" };
+            let code = if few { AbortCode::Accepted.code() } else { Rule::MinStep.code() };
             self.append(Body::Abort { query: round.id, code: code.to_owned() });
             return;
         }
@@ -208,7 +210,7 @@ impl Member {
         let Some(closed) = round.closed(plan, verifies) else { return };
         if !self.keeps_step(plan, &closed.accepted) {
             // Another round of this question closed meanwhile.
-            self.append(Body::Abort { query: round.id, code: "min_step".to_owned() });
+            self.append(Body::Abort { query: round.id, code: Rule::MinStep.code().to_owned() });
             return;
         }
         let Some(secret) = self.secrets.get(&round.id).cloned() else { return };
@@ -231,7 +233,7 @@ impl Member {
             let roster = plan.roster.clone();
             self.append(Body::Freeze { query: round.id, roster, contributions: set, vk_part: None });
         } else if self.now > plan.query.contribute_by {
-            self.append(Body::Abort { query: round.id, code: "few".to_owned() });
+            self.append(Body::Abort { query: round.id, code: AbortCode::Few.code().to_owned() });
         }
     }
 
@@ -277,7 +279,7 @@ impl Member {
             // A share that was opened in time may still be on its way.
             let waits = !round.withheld().is_empty() && self.now < plan.query.close_by + OPEN_GRACE;
             if late && plan.query.asker == me && !opened && !waits {
-                self.append(Body::Abort { query: round.id, code: "close".to_owned() });
+                self.append(Body::Abort { query: round.id, code: AbortCode::Close.code().to_owned() });
             }
             return;
         };
@@ -290,14 +292,14 @@ impl Member {
     }
 
     /// Raises an alert about an entry, once for each entry and reason.
-    pub(super) fn alert_once(&mut self, id: QueryId, code: &str, subject: Ref) {
+    pub(super) fn alert_once(&mut self, id: QueryId, code: AlertCode, subject: Ref) {
         let Some(round) = self.fold.round(&id) else { return };
         let said = |(by, logged): &(MemberId, Logged)| {
             let Body::Alert { code: said, subject: about, .. } = &logged.body else { return false };
-            *by == self.settings.me && said == code && *about == subject
+            *by == self.settings.me && said == code.code() && *about == subject
         };
         if !round.alerts().iter().any(said) {
-            self.append(Body::Alert { query: id, code: code.to_owned(), subject });
+            self.append(Body::Alert { query: id, code: code.code().to_owned(), subject });
         }
     }
 }

@@ -16,7 +16,8 @@ use super::work::{Checked, Computed, Decided, Prove, Proved, Work, noised};
 use super::{Member, OPEN_GRACE};
 use crate::entry::{Body, Ref};
 use crate::log::tree::sha256;
-use crate::rounds::{DEBIT_GRACE, Kind, LOST_LOT, Plan, ROSTER_GRACE, Round, commitment, vector_bytes};
+use crate::rounds::codes::{AbortCode, VoidCode};
+use crate::rounds::{DEBIT_GRACE, Kind, Plan, ROSTER_GRACE, Round, commitment, vector_bytes};
 use crate::seal;
 use crate::seed::Seed;
 use crate::standing::{Judged, held_delegation, largest_roster};
@@ -347,14 +348,14 @@ impl Member {
             return;
         }
         let code = match () {
-            () if self.effort(id).failed => Some("local"),
-            () if self.is_lot_lost(&round, plan) => Some(LOST_LOT),
-            () if self.now > plan.query.contribute_by => Some("window"),
-            () if self.vetoes(&plan.query) => Some("veto"),
+            () if self.effort(id).failed => Some(VoidCode::Local),
+            () if self.is_lot_lost(&round, plan) => Some(VoidCode::Lot),
+            () if self.now > plan.query.contribute_by => Some(VoidCode::Window),
+            () if self.vetoes(&plan.query) => Some(VoidCode::Veto),
             () => None,
         };
         if let Some(code) = code {
-            self.append(Body::Void { query: id, debit: debit.at.clone(), code: code.to_owned() });
+            self.append(Body::Void { query: id, debit: debit.at.clone(), code: code.code().to_owned() });
             return;
         }
         if plan.awaits_lot() {
@@ -389,7 +390,7 @@ impl Member {
         let asks = plan.query.asker == self.settings.me && !self.wrote(round, Kind::Abort);
         // Not of what it slept through: it may hold old logs, and the round may be near its sum.
         if asks && self.now <= plan.query.contribute_by && self.is_lot_lost(round, plan) {
-            self.append(Body::Abort { query: round.id, code: LOST_LOT.to_owned() });
+            self.append(Body::Abort { query: round.id, code: AbortCode::Lot.code().to_owned() });
         }
     }
 

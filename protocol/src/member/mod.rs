@@ -40,6 +40,7 @@ use crate::entry::{Body, Entry, QueryBody, Ref};
 use crate::fold::{Fold, Log};
 use crate::keys::{Keys, genesis_text, listed_keys};
 use crate::log::note::{Checkpoint, sign_checkpoint};
+use crate::rounds::codes::{AlertCode, VoidCode};
 use crate::rounds::{Ending, Kind, Logged, Round, Withheld, Withholding};
 use crate::seed::Seed;
 use crate::standing::{self, Standing};
@@ -167,9 +168,9 @@ pub struct Member {
     watches: BTreeMap<MemberId, Watch>,
     /// What of fold and witnesses they were last held against: changes, and words taken.
     watched_at: Option<(u64, u64)>,
-    /// Somebody showed us a later head of our own: nothing more may be signed.
     /// After so many changes: whether others' logs hold something of which we have not said that we hold it.
     unsaid: (u64, bool),
+    /// Somebody showed us a later head of our own: nothing more may be signed.
     halted: bool,
     /// Whether a verdict waits until enough members were heard of.
     waits_to_hear: bool,
@@ -266,8 +267,8 @@ impl Member {
             watches,
             watched_at: None,
             witnessed,
-            halted: false,
             unsaid: (u64::MAX, false),
+            halted: false,
         };
         let named = member.named_blobs();
         // Until others have told what the entries are, no blob is known to be named by none.
@@ -494,8 +495,8 @@ impl Member {
             self.sign_new();
             self.cosign_due();
         }
-        self.outputs.extend(self.after.drain(..));
         self.note_unsaid();
+        self.outputs.extend(self.after.drain(..));
         self.converse();
         self.outputs.extend(self.after.drain(..));
     }
@@ -615,7 +616,7 @@ impl Member {
         if self.standing.holds_unused_debit(&id)
             && let Some(debit) = self.fold.round(&id).and_then(|round| round.said(Kind::Debit, &me)).cloned()
         {
-            self.append(Body::Void { query: id, debit: debit.at, code: "ended".to_owned() });
+            self.append(Body::Void { query: id, debit: debit.at, code: VoidCode::Ended.code().to_owned() });
         }
         self.drop_secret(id);
         self.efforts.remove(&id);
@@ -733,16 +734,16 @@ impl Member {
     fn note_ending(&mut self, id: QueryId) -> bool {
         let Some(round) = self.fold.round(&id).cloned() else { return false };
         if let Some(subject) = round.false_release() {
-            self.alert_once(id, "release", subject);
+            self.alert_once(id, AlertCode::Release, subject);
         }
         // After our log came back from others we may hold another history of the asker's than we debited in.
         let own = round.said(Kind::Debit, &self.settings.me).map(|debit| &debit.body);
         let debited = |at: &Ref| matches!(own, Some(Body::Debit { roster, .. }) if roster == at);
         if let Some(subject) = round.second_roster().filter(|at| !debited(at)) {
-            self.alert_once(id, "roster", subject);
+            self.alert_once(id, AlertCode::Roster, subject);
         }
         for subject in self.withheld(&round) {
-            self.alert_once(id, "withheld", subject);
+            self.alert_once(id, AlertCode::Withheld, subject);
         }
         let Some(ending) = round.ending().cloned() else { return false };
         let close_by = round.asked().map(|asked| asked.body.close_by);

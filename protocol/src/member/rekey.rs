@@ -14,6 +14,7 @@ use crate::fold::{Fold, Log};
 use crate::keys::Keys;
 use crate::log::note::{Checkpoint, sign_checkpoint};
 use crate::rounds::Kind;
+use crate::rounds::codes::VoidCode;
 use crate::wire::{Record, Section};
 
 /// The log that a member is to write now: that of the version that it goes by, unless a later one was begun already.
@@ -203,7 +204,7 @@ impl Member {
         for id in unused.into_iter().filter(|_| !is_first) {
             let debit = self.fold.round(&id).and_then(|round| round.said(Kind::Debit, &me));
             if let Some(at) = debit.map(|debit| debit.at.clone()) {
-                self.append(Body::Void { query: id, debit: at, code: "ended".to_owned() });
+                self.append(Body::Void { query: id, debit: at, code: VoidCode::Ended.code().to_owned() });
             }
         }
     }

@@ -11,9 +11,6 @@ use super::{Kind, Logged, Part, Plan, Round};
 use crate::entry::Body;
 use crate::log::tree::sha256;
 
-/// The code of an abort, and of a void, for want of a lot.
-pub(crate) const LOST_LOT: &str = "lot";
-
 impl Plan {
     /// Whether every seat could be corrupt: then nobody may choose the seed that names them.
     pub fn by_lot(&self) -> bool {

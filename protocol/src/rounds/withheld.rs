@@ -3,7 +3,7 @@
 use datacoop_policy::query::Mode;
 use datacoop_policy::{MemberId, Span, Time};
 
-use super::lot::LOST_LOT;
+use super::codes::AbortCode;
 use super::{Closed, Kind, Logged, Plan, Round, commitment};
 use crate::entry::{Body, Ref};
 
@@ -110,7 +110,7 @@ impl Round {
             .any(|kind| self.said(kind, asker).is_some());
         let in_time =
             plan.lot_by().seconds() <= abort.time.seconds() && abort.time <= plan.query.contribute_by;
-        plan.by_lot() && code == LOST_LOT && in_time && !knew
+        plan.by_lot() && code == AbortCode::Lot.code() && in_time && !knew
     }
 
     /// Whether this round of aggregate shares can still give a sum, for all that is here: not once it gave one or was aborted in time,
