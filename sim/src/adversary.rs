@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use datacoop_policy::query::Mode;
-use datacoop_policy::{Digest, QueryId, Span, Time};
+use datacoop_policy::{Digest, PrivacyLoss, QueryId, Span, Time};
 use datacoop_protocol::bounds::FRAME_BYTES_MAX;
-use datacoop_protocol::entry::{Body, Entry, Ref, SealedShare};
+use datacoop_protocol::entry::{Body, Entry, QueryBody, Ref, SealedShare, Supersedes};
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::keys::Keys;
 use datacoop_protocol::log::cosignature::Cosignature;
@@ -29,6 +29,10 @@ const FLOOD: u32 = 20;
 /// Fewest members that its questions ask for, and how many it then freezes: as few as may be at all.
 const ROSTER_MIN: u32 = 6;
 const FROZEN: usize = 5;
+/// More than any version of the charter allows for one question.
+const LOSS_TOO_LARGE: PrivacyLoss = PrivacyLoss::from_nano(49_000_000);
+/// The parameter of the first question that breaks a rule: no other rogue asks with it.
+const FIRST_BREACH: u32 = 80;
 /// Bytes of garbage.
 const GARBAGE_BYTES: usize = 300;
 
@@ -114,12 +118,16 @@ impl Puppet {
                     named.filter_map(|(n, charter)| self.ask(world, cast, n, charter)).collect();
                 asks.into_iter().flat_map(|body| self.say(world, body)).collect()
             }
+            Rogue::Unlawful => {
+                let asks = self.unlawful(world, cast);
+                asks.into_iter().flat_map(|body| self.say(world, body)).collect()
+            }
             Rogue::SecondRoster | Rogue::SmallRoster => self.freeze_roster(world, cast, rogue),
             Rogue::EarlyOpen | Rogue::FalseRelease | Rogue::TwoContributions => self.jump_ahead(world, rogue),
         }
     }
 
-    fn ask(&mut self, world: &World, cast: &Cast, n: u32, charter: Digest) -> Option<Body> {
+    fn ask(&self, world: &World, cast: &Cast, n: u32, charter: Digest) -> Option<Body> {
         let day = Span(86_400_000);
         let least = n % 100;
         let ask = Ask {
@@ -136,6 +144,35 @@ impl Puppet {
         // More than it will freeze, where there are as many.
         query.min_roster = u32::try_from(cast.members).unwrap_or(u32::MAX).min(ROSTER_MIN);
         Some(Body::Query(Box::new(query)))
+    }
+
+    /// Questions that each break another rule, and one that was answered.
+    fn unlawful(&self, world: &World, cast: &Cast) -> Vec<Body> {
+        let Some(charter) = charter_of(world) else { return vec![] };
+        let own = Ref { log: self.origin.as_str().into(), index: 0, leaf: leaf_hash(&self.entries[0]) };
+        let asked = |n: u32, vary: &dyn Fn(&mut QueryBody)| {
+            let mut body = self.ask(world, cast, n, charter)?;
+            if let Body::Query(query) = &mut body {
+                vary(query);
+            }
+            Some(body)
+        };
+        let none = Supersedes { query: Digest([8; 32]), because: "of nothing".to_owned() };
+        let breaches: [&dyn Fn(&mut QueryBody); 8] = [
+            &|query| query.purpose = "sale".to_owned(),
+            &|query| std::mem::swap(&mut query.join_by, &mut query.contribute_by),
+            &|query| query.loss = LOSS_TOO_LARGE,
+            &|query| query.min_roster = 1,
+            &|query| query.assumed.colluding_percent = 0,
+            &|query| query.supersedes = Some(none.clone()),
+            &|query| query.vocabulary = "unheard-of/1".to_owned(),
+            // Its log's first entry gives nobody leave.
+            &|query| query.delegation = Some(own.clone()),
+        ];
+        let answered = rounds_of(world, self.site).into_iter().rfind(|round| round.released().is_some());
+        let again = answered.and_then(|round| round.asked().map(|asked| asked.body.params.clone()));
+        let again = again.and_then(|params| asked(FIRST_BREACH, &|query| query.params.clone_from(&params)));
+        (FIRST_BREACH..).zip(breaches).filter_map(|(n, vary)| asked(n, vary)).chain(again).collect()
     }
 
     /// A Roster for what it asked: the accepting verdicts but some, or too few. Asks first where it has not.

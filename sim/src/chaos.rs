@@ -178,10 +178,7 @@ impl Chaos {
                     waits.extend(asked.zip(sums).map(|(asked, (release, _))| release.time - asked.time));
                     released.extend(released_of(round, tabulate));
                 }
-                Some(Ending::Aborted(code)) => {
-                    aborts += 1;
-                    *seen.counts.entry(format!("abort/{code}")).or_default() += 1;
-                }
+                Some(Ending::Aborted(_)) => aborts += 1,
                 None => {}
             }
         }

@@ -59,8 +59,8 @@ pub enum FaultKind {
     Act(usize, Deed),
     /// A person says yes or no to the newest question.
     Decide(usize, bool),
-    /// A person allows less from now on: nothing, or half of what one question may cost.
-    Narrow(usize, bool),
+    /// A person allows less from now on.
+    Narrow(usize, Narrowing),
     /// A member's keys are in somebody else's hands, who does this from now on.
     Rogue(usize, Rogue),
 }
@@ -104,6 +104,81 @@ impl Deed {
     }
 }
 
+/// What a person allows less of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Narrowing {
+    /// Nothing is allowed.
+    Nothing,
+    /// Half of what one question costs in scenarios.
+    Loss,
+    /// As much for the purpose in all.
+    PurposeLoss,
+    /// As much for the year in all.
+    YearLoss,
+    /// No question.
+    Questions,
+    /// No dataset.
+    Datasets,
+    /// No column is read.
+    Columns,
+    /// Nothing is split.
+    Groups,
+    /// Only later on.
+    Later,
+    /// Only until yesterday.
+    Earlier,
+    /// One cell.
+    Cells,
+    /// No full-noise round.
+    Noise,
+    /// Only with a co-signer.
+    Cosigners,
+    /// Only with more members than there are.
+    Roster,
+    /// Only with more bodies than there are.
+    Bodies,
+    /// Only with more people than any declare.
+    People,
+    /// Nobody may be set apart.
+    Step,
+    /// Its data is taken back.
+    Data,
+}
+
+impl Narrowing {
+    /// All, with their names.
+    pub const ALL: [(&'static str, Self); 18] = [
+        ("nothing", Self::Nothing),
+        ("loss", Self::Loss),
+        ("purpose_loss", Self::PurposeLoss),
+        ("year_loss", Self::YearLoss),
+        ("questions", Self::Questions),
+        ("datasets", Self::Datasets),
+        ("columns", Self::Columns),
+        ("groups", Self::Groups),
+        ("later", Self::Later),
+        ("earlier", Self::Earlier),
+        ("cells", Self::Cells),
+        ("noise", Self::Noise),
+        ("cosigners", Self::Cosigners),
+        ("roster", Self::Roster),
+        ("bodies", Self::Bodies),
+        ("people", Self::People),
+        ("step", Self::Step),
+        ("data", Self::Data),
+    ];
+
+    /// Its name in a scenario.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, narrowing)| *narrowing == self).map_or("nothing", |(name, _)| name)
+    }
+
+    /// The name's.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(said, _)| *said == name).map(|(_, narrowing)| *narrowing)
+    }
+}
+
 /// What a member does that does not keep the rules.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Rogue {
@@ -121,6 +196,8 @@ pub enum Rogue {
     Flood,
     /// Asks under a charter that is not in force.
     StaleCharter,
+    /// Asks what nobody may answer, each question against another rule.
+    Unlawful,
     /// Freezes a second Roster.
     SecondRoster,
     /// Freezes a Roster under the minimum.
@@ -139,7 +216,7 @@ pub enum Rogue {
 
 impl Rogue {
     /// All, with their names.
-    pub const ALL: [(&'static str, Self); 14] = [
+    pub const ALL: [(&'static str, Self); 15] = [
         ("two_histories", Self::TwoHistories),
         ("replay", Self::Replay),
         ("garbage", Self::Garbage),
@@ -147,6 +224,7 @@ impl Rogue {
         ("withhold", Self::Withhold),
         ("flood", Self::Flood),
         ("stale_charter", Self::StaleCharter),
+        ("unlawful", Self::Unlawful),
         ("second_roster", Self::SecondRoster),
         ("small_roster", Self::SmallRoster),
         ("early_open", Self::EarlyOpen),
@@ -308,7 +386,7 @@ impl fmt::Display for Fault {
             FaultKind::Seats(spared) => write!(f, ", spared={spared}")?,
             FaultKind::Act(_, deed) => write!(f, ", does=\"{}\"", deed.name())?,
             FaultKind::Decide(_, yes) => write!(f, ", yes={yes}")?,
-            FaultKind::Narrow(_, nothing) => write!(f, ", nothing={nothing}")?,
+            FaultKind::Narrow(_, narrowing) => write!(f, ", what=\"{}\"", narrowing.name())?,
             FaultKind::Amend(tightens) => write!(f, ", tightens={tightens}")?,
             FaultKind::Rogue(_, rogue) => write!(f, ", does=\"{}\"", rogue.name())?,
         }

@@ -21,6 +21,9 @@ use crate::coop::{Founder, charter_draft, textless_charter, vocabularies};
 use crate::scenario::{Ask, Scenario};
 use crate::world::Tabulate;
 
+/// What its people declared.
+pub(crate) const DATASET: &str = "exam";
+
 /// A vocabulary of one column with so many values.
 fn vocabulary_text(cells: usize) -> String {
     format!(
@@ -28,7 +31,7 @@ fn vocabulary_text(cells: usize) -> String {
     id = "exam"
     version = 1
     title = "Results"
-    dataset = "exam"
+    dataset = "{DATASET}"
     unit = "row"
     column = [{{ name = "kind", type = "text", values = [{}], group = true }}]"#,
         values(cells)

@@ -326,6 +326,13 @@ impl World {
         self.sites[site].founder.later.push(identity);
     }
 
+    /// A member's person takes its tables of a dataset back, until its next start.
+    pub fn take_back(&mut self, site: usize, dataset: &str) {
+        if let Some(member) = &mut self.sites[site].member {
+            member.take_back(dataset);
+        }
+    }
+
     /// What the next log of a member carries over at least, from its next start on.
     pub fn carry_over(&mut self, site: usize, ledger: Ledger) {
         self.sites[site].carried = ledger;

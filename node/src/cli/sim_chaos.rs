@@ -104,7 +104,7 @@ pub(super) fn chaos(common: &Common, args: &ChaosArgs) -> Result<Printed, Comman
     }
     let mut text = total.text(began.elapsed().as_secs_f64());
     let mut code = 0;
-    if file.is_none() && args.seeds >= coverage::COVERED_FROM {
+    if file.is_none() && coverage::is_due(args.seeds, members(MEMBERS_DEFAULT), args.days) {
         let missing = coverage::missing(&total.counts);
         if !missing.is_empty() {
             text += &format!("\nnever happened, so never tested: {}", missing.join(", "));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use datacoop_policy::Time;
+use datacoop_policy::refusal::Rule;
 use datacoop_protocol::entry::{Body, Entry};
 use datacoop_protocol::log::tree::leaf_hash;
 use datacoop_protocol::member::port::{Event, Input, Output};
@@ -10,17 +11,13 @@ use datacoop_protocol::member::work::{Computed, Work};
 use datacoop_protocol::wire::Record;
 
 use super::Broken;
+use crate::coverage::{REPLIES, REQUESTS};
 use crate::laws::{self, Book, Fact, Law, Told};
 use crate::trace::Trace;
 use crate::world::Seen;
 
 /// Frames of each member that are kept, to be sent again by who has its keys.
 const FRAMES_KEPT: usize = 4;
-/// Frames by their first byte, as requests and as replies.
-const REQUESTS: [&str; 5] = ["frame/pull", "frame/push", "frame/put", "frame/get", "frame/cosign"];
-const REPLIES: [&str; 6] =
-    ["frame/sections", "frame/took", "frame/stored", "frame/piece", "frame/absent", "frame/incompatible"];
-
 pub(super) struct Observer {
     pub(super) trace: Trace,
     pub(super) book: Book,
@@ -70,6 +67,10 @@ impl Observer {
 
     pub(super) fn count(&mut self, kind: &'static str) {
         *self.kinds.entry(kind).or_default() += 1;
+    }
+
+    fn tally(&mut self, what: &str, code: &str) {
+        *self.counts.entry(format!("{what}/{code}")).or_default() += 1;
     }
 
     fn judge(&mut self, at: Time, site: usize, fact: &Fact<'_>) {
@@ -207,7 +208,11 @@ impl Observer {
                 self.out(at, site, kind.unwrap_or(&"frame/other"), bytes.len());
                 self.judge(at, site, &Fact::Sends(bytes, number(to), false));
             }
-            Output::ReplyPiece { .. } => self.out(at, site, "output/reply_piece", 0),
+            Output::ReplyPiece { .. } => {
+                // The frame that the shell makes of it.
+                self.count("frame/piece");
+                self.out(at, site, "output/reply_piece", 0);
+            }
             Output::Tabulate(..) => self.out(at, site, "output/tabulate", 0),
             Output::Draw { query, cells, .. } => {
                 self.out(at, site, "output/draw", *cells);
@@ -253,8 +258,10 @@ impl Observer {
 
     fn written(&mut self, at: Time, site: usize, told: &Told, durable: bool) {
         match &told.entry.body {
-            Body::Refuse { rule, .. } => *self.counts.entry(format!("refusal/{rule}")).or_default() += 1,
-            Body::Alert { code, .. } => *self.counts.entry(format!("alert/{code}")).or_default() += 1,
+            Body::Refuse { rule, .. } => self.tally("refusal", rule),
+            Body::Alert { code, .. } => self.tally("alert", code),
+            Body::Abort { code, .. } => self.tally("abort", code),
+            Body::Void { code, .. } => self.tally("void", code),
             Body::Release { .. } | Body::Reveal { .. } if self.before_release.is_none() => {
                 self.before_release = self.trace.whole.take();
                 // Itself it may differ.
@@ -274,13 +281,11 @@ impl Observer {
             | Body::Open { .. }
             | Body::Reveal { .. }
             | Body::Release { .. }
-            | Body::Abort { .. }
-            | Body::Void { .. }
             | Body::Head { .. }
             | Body::Act(_)
             | Body::Split { .. } => {}
         }
-        *self.counts.entry(format!("entry/{}", told.entry.body.kind())).or_default() += 1;
+        self.tally("entry", told.entry.body.kind());
         if let Body::Query(body) = &told.entry.body {
             self.last_window = self.last_window.max(body.close_by);
         }
@@ -321,7 +326,12 @@ impl Observer {
         self.count(kind);
         self.trace.line(at, site, format_args!("{kind} {}", rule.unwrap_or("")));
         if let Event::Denied { rule, .. } = event {
-            *self.counts.entry(format!("denied/{rule}")).or_default() += 1;
+            self.tally("denied", rule);
+        }
+        if let Event::Declined(_, why) = event
+            && let Some(rule) = Rule::ALL.iter().find(|rule| why.contains(&format!("(rule {},", rule.code())))
+        {
+            self.tally("declined", rule.code());
         }
         self.judge(at, site, &Fact::Says(event));
     }

@@ -1,14 +1,14 @@
 //! What people do beside asking, made to fit what their own node shows them. Must not know who is on, or honest.
 
-use datacoop_policy::limits::Limits;
-use datacoop_policy::{PrivacyLoss, Time};
+use datacoop_policy::limits::{Limits, Set};
+use datacoop_policy::{Day, PrivacyLoss, Time};
 use datacoop_protocol::acts::{Act, Done, Outcome, Subject, Target, text_blob};
 use datacoop_protocol::entry::Ref;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::Member;
 use datacoop_protocol::member::port::Input;
 
-use crate::faults::Deed;
+use crate::faults::{Deed, Narrowing};
 
 /// Half of what a question may cost in scenarios.
 const HALF: u64 = 2_500_000;
@@ -68,8 +68,32 @@ pub(super) fn decide(member: &Member, yes: bool, command: u64) -> Option<Input> 
     Some(Input::Decide { command, query, yes })
 }
 
-/// Limits that allow less: nothing, or half of what one question costs here.
-pub(super) fn narrower(nothing: bool) -> Option<Box<Limits>> {
-    let rho_query = PrivacyLoss::from_nano(HALF);
-    (!nothing).then(|| Box::new(Limits { rho_query, ..Limits::top() }))
+/// More members, bodies and days than any scenario has.
+const MANY: u32 = 10_000;
+
+/// Limits that allow less; `None` of those that allow nothing. What is no limit changes none.
+pub(super) fn narrower(narrowing: Narrowing, now: Time) -> Option<Box<Limits>> {
+    let (half, today) = (PrivacyLoss::from_nano(HALF), now.day());
+    let top = Limits::top();
+    let limits = match narrowing {
+        Narrowing::Nothing => return None,
+        Narrowing::Loss => Limits { rho_query: half, ..top },
+        Narrowing::PurposeLoss => Limits { rho_purpose: half, ..top },
+        Narrowing::YearLoss => Limits { rho_year: half, ..top },
+        Narrowing::Questions => Limits { questions: Set::none(), ..top },
+        Narrowing::Datasets => Limits { datasets: Set::none(), ..top },
+        Narrowing::Columns => Limits { columns: Set::none(), ..top },
+        Narrowing::Groups => Limits { group_by: Set::none(), ..top },
+        Narrowing::Later => Limits { not_before: Day(today.0 + i64::from(MANY)), ..top },
+        Narrowing::Earlier => Limits { not_after: Day(today.0 - 1), ..top },
+        Narrowing::Cells => Limits { max_cells: 1, ..top },
+        Narrowing::Noise => Limits { full_noise: false, ..top },
+        Narrowing::Cosigners => Limits { min_cosigners: 1, ..top },
+        Narrowing::Roster => Limits { min_roster: MANY, ..top },
+        Narrowing::Bodies => Limits { min_bodies: MANY, ..top },
+        Narrowing::People => Limits { min_people: 1, ..top },
+        Narrowing::Step => Limits { min_step: MANY, ..top },
+        Narrowing::Data => top,
+    };
+    Some(Box::new(limits))
 }

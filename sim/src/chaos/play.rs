@@ -19,11 +19,11 @@ use super::{people, runs};
 use crate::adversary::{Puppet, Shown};
 use crate::calendar::{DAY, Hours};
 use crate::disk::{Disk, Failure, Held};
-use crate::faults::{FaultKind, Rogue};
+use crate::faults::{FaultKind, Narrowing, Rogue};
 use crate::laws::Book;
 use crate::scenario::{Ask, Scenario};
 use crate::wires::Trouble;
-use crate::workload::{Cast, condemning, next_charter, with_keys};
+use crate::workload::{Cast, DATASET, condemning, next_charter, with_keys};
 use crate::world::{RunWork, World};
 
 /// Milliseconds of a year that a wrong clock is off by.
@@ -433,13 +433,20 @@ impl<'a> Play<'a> {
             }
             return;
         };
+        if let FaultKind::Narrow(_, narrowing) = kind {
+            let name = format!("narrow/{}", narrowing.name());
+            *self.observer.borrow_mut().counts.entry(name).or_default() += 1;
+        }
         self.commands += 1;
         let input = if let FaultKind::Act(_, deed) = kind {
             people::deed(member, deed, self.world.now(), self.commands)
         } else if let FaultKind::Decide(_, yes) = kind {
             people::decide(member, yes, self.commands)
-        } else if let FaultKind::Narrow(_, nothing) = kind {
-            Some(Input::Narrow(people::narrower(nothing)))
+        } else if let FaultKind::Narrow(_, narrowing) = kind {
+            if narrowing == Narrowing::Data {
+                self.world.take_back(site, DATASET);
+            }
+            Some(Input::Narrow(people::narrower(narrowing, self.world.now())))
         } else {
             None
         };

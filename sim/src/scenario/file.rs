@@ -8,7 +8,7 @@ use super::{
     Ask, CELLS, CELLS_MAX, DAYS_MAX, Expect, LINES_MAX, MEMBERS_MAX, MemberSpec, Scenario, ScenarioError,
 };
 use crate::calendar::{DAY, HOUR, Holidays, Hours};
-use crate::faults::{Deed, Fault, FaultKind, Rogue};
+use crate::faults::{Deed, Fault, FaultKind, Narrowing, Rogue};
 
 type Parsed<T> = Result<T, ScenarioError>;
 
@@ -385,7 +385,17 @@ fn fault(n: usize, row: Value, members: usize) -> Parsed<Fault> {
             FaultKind::Decide(fields.member("member", members)?, fields.flag("yes")?.unwrap_or(false))
         }
         "narrow" => {
-            FaultKind::Narrow(fields.member("member", members)?, fields.flag("nothing")?.unwrap_or(false))
+            let who = fields.member("member", members)?;
+            let what = fields.text("what")?.unwrap_or_default();
+            let Some(narrowing) = Narrowing::named(&what) else {
+                let known: Vec<&str> = Narrowing::ALL.iter().map(|(name, _)| *name).collect();
+                return fail(format!(
+                    "faults, line {}: `what` is `{what}`; known are {}",
+                    n + 1,
+                    known.join(", ")
+                ));
+            };
+            FaultKind::Narrow(who, narrowing)
         }
         "skew" => FaultKind::Skew(fields.member("member", members)?, fields.whole("ahead")?.unwrap_or(0)),
         "drift" => {

@@ -9,7 +9,7 @@ use rand_core::Rng as _;
 
 use super::{Ask, CELLS, Expect, MemberSpec, Scenario};
 use crate::calendar::{DAY, HOUR, Holidays, Hours};
-use crate::faults::{Deed, Fault, FaultKind, Rogue};
+use crate::faults::{Deed, Fault, FaultKind, Narrowing, Rogue};
 
 /// The first day of a scenario that a seed makes: a school year's.
 const FIRST_DAY: (i64, i64, i64) = (2026, 9, 1);
@@ -184,7 +184,7 @@ fn faults_of(seed: &Seed, members: &[MemberSpec], days: u32) -> Vec<Fault> {
             26 => FaultKind::Full(who, Span(long.0 / 12)),
             27 | 28 => FaultKind::Act(who, Deed::ALL[one_of(&mut rng, Deed::ALL.len())].1),
             29 => FaultKind::Decide(who, below(&mut rng, 4) == 0),
-            30 => FaultKind::Narrow(who, below(&mut rng, 3) == 0),
+            30 => FaultKind::Narrow(who, Narrowing::ALL[one_of(&mut rng, Narrowing::ALL.len())].1),
             _ => FaultKind::Lid(who, Span(long.0 / 12)),
         };
         faults.push(Fault { at, kind });
