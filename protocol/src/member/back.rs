@@ -5,7 +5,8 @@
 //! bear the clock out as it is now, as if the member had been started again: more of them than may lie spoke since it
 //! was set back, and dated that within an hour before its time (`clocks::bears_out`), and most do not say that it is
 //! slow. That others are silent is no reason, nor is what they said before: then it waits for their next words, or for
-//! a start, which always follows the clock.
+//! a start, which always follows the clock. To hear them it dials by the clock as it is: by a time that stands still it
+//! never would.
 
 use datacoop_policy::verdict::CLOCK_SKEW_MAX;
 use datacoop_policy::{Span, Time};
@@ -21,6 +22,7 @@ const WAITED_OUT: Span = CLOCK_SKEW_MAX;
 impl Member {
     /// Takes the time that an input came with.
     pub(super) fn take_time(&mut self, now: Time) {
+        self.clock = now;
         let me = &self.settings.me;
         if self.now - now <= WAITED_OUT {
             self.before_back = None;

@@ -133,6 +133,8 @@ const OPEN_NOTICE_MAX: Span = Span(2 * crate::bounds::PULL_EVERY.0);
 /// The machine.
 pub struct Member {
     now: Time,
+    /// What our clock says: the same, unless it was set back.
+    clock: Time,
     settings: Settings,
     keys: Keys,
     entropy: Seed,
@@ -243,6 +245,7 @@ impl Member {
             decided: lost.decided,
             charter_notes,
             now,
+            clock: now,
             settings,
             keys,
             entropy,
@@ -325,7 +328,8 @@ impl Member {
         let keys = self.rekey_timeout().map(|at| (at, "new keys"));
         let all = rounds.chain(peers).chain(blobs).chain(openings).chain(cosign).chain(heads).chain(keys);
         // What is due was done, or waits for something else than time.
-        all.filter(|(at, _)| *at > self.now).min()
+        let redials = self.peers.redials().map(|(_, at)| (at, "redial")).filter(|(at, _)| *at > self.clock);
+        all.filter(|(at, _)| *at > self.now).chain(redials).min()
     }
 
     /// Which member we are.

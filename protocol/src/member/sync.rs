@@ -193,16 +193,22 @@ impl Peers {
         }
     }
 
+    /// When whom to dial, by the clock as it is: it may be far behind our time, and who waits for others' words to
+    /// follow it back has to hear them.
+    pub(super) fn redials(&self) -> impl Iterator<Item = (&MemberId, Time)> {
+        self.peers.iter().filter_map(|(id, peer)| Some((id, peer.redial_at?)))
+    }
+
+    /// All else that waits for a time.
     pub(super) fn timeouts(&self) -> impl Iterator<Item = (&MemberId, Time, &'static str)> {
         self.peers.iter().flat_map(|(id, peer)| {
-            let redial = peer.redial_at.map(|at| (at, "redial"));
             let pull = (peer.connected && !peer.pulling).then_some((peer.pull_at, "anti-entropy"));
             let push = (peer.connected && peer.push_at > Time(0)).then_some((peer.push_at, "push again"));
             let puts = peer.puts.iter().map(|put| (put.at, "put again"));
             let behind = peer.behind_since.map(|since| (since + RELAY_WAIT, "pass on"));
             let cosigned = (!peer.cosigned.is_empty() && !peer.cosigning)
                 .then_some((peer.cosigned_since + RELAY_WAIT, "pass on cosignatures"));
-            let all = redial.into_iter().chain(pull).chain(push).chain(puts).chain(behind).chain(cosigned);
+            let all = pull.into_iter().chain(push).chain(puts).chain(behind).chain(cosigned);
             all.map(move |(at, what)| (id, at, what))
         })
     }
@@ -258,7 +264,7 @@ impl Member {
     pub(super) fn on_disconnected(&mut self, id: &MemberId) {
         self.peers.attend(id);
         let Some(peer) = self.peers.peers.get_mut(id) else { return };
-        let redial_at = peer.we_dial.then_some(self.now + peer.backoff);
+        let redial_at = peer.we_dial.then_some(self.clock + peer.backoff);
         // Of the connection nothing is left; who it is, and how it behaved, stays known.
         *peer = Peer {
             addresses: std::mem::take(&mut peer.addresses),
@@ -283,7 +289,7 @@ impl Member {
         };
         // Full jitter: a meeting point that comes back is not met by all at once.
         let wait = Span(peer.backoff.0 * (128 + u64::from(jitter) / 2) / 256);
-        peer.redial_at = Some(self.now + wait);
+        peer.redial_at = Some(self.clock + wait);
         peer.backoff = Span((peer.backoff.0 * 2).min(REDIAL_MAX.0));
     }
 
@@ -595,7 +601,8 @@ impl Member {
         self.fetch_missing();
         let (seen, now) = (self.peers.attended_at, self.now);
         let due = self.peers.timeouts().filter(|(_, at, _)| seen < *at && *at <= now);
-        let due: Vec<MemberId> = due.map(|(id, ..)| id.clone()).collect();
+        let redials = self.peers.redials().filter(|(_, at)| *at <= self.clock).map(|(id, _)| id);
+        let due: Vec<MemberId> = due.map(|(id, ..)| id).chain(redials).cloned().collect();
         self.peers.attention.extend(due);
         self.peers.attended_at = now;
         let changed = self.fold.take_changed();
@@ -618,7 +625,7 @@ impl Member {
     }
 
     fn dial(&mut self, id: &MemberId) {
-        let now = self.now;
+        let now = self.clock;
         let Some(peer) = self.peers.peers.get_mut(id) else { return };
         if peer.connected || peer.redial_at.is_none_or(|at| at > now) {
             return;
