@@ -13,8 +13,9 @@ use crate::faults::{Narrowing, Rogue};
 
 /// From so many seeds on all of it must have happened: the rarest of it happens in one of some twenty.
 pub const COVERED_FROM: u64 = 100;
-/// In worlds of so many members, and so many days, at least: in smaller ones there is no room for some of it.
+/// In worlds of so many members at least: in smaller ones there is no room for some of it.
 pub const MEMBERS_COVERED: usize = 12;
+/// And of so many days.
 pub const DAYS_COVERED: u32 = 30;
 
 /// Frames by their first byte, as requests and as replies.

@@ -52,7 +52,7 @@ impl Law for NeverAlone {
                 }
             }
             Body::Open { query, closes, .. } => {
-                let Some((accepted, n)) = closed(book, query, closes) else {
+                let Some((accepted, n)) = closed(book, site, query, closes) else {
                     return Err(format!("it opened {query} without equal closes"));
                 };
                 let missing =
@@ -68,8 +68,10 @@ impl Law for NeverAlone {
 }
 
 /// The accepted contributions that these closes agree on, and how many the Roster holds; `None` where they do not
-/// agree, are not of this Query, or are not everybody's of the committee that the Roster gives.
-fn closed(book: &Book, query: &QueryId, closes: &[Ref]) -> Option<(Vec<Ref>, usize)> {
+/// agree, are not of this Query, or are not everybody's of the committee that the Roster gives. An asker may have
+/// written two Rosters: it is the one that this member debited.
+#[expect(clippy::wildcard_enum_match_arm, reason = "it picks one kind out of many")]
+fn closed(book: &Book, site: usize, query: &QueryId, closes: &[Ref]) -> Option<(Vec<Ref>, usize)> {
     let mut agreed: Option<&Vec<Ref>> = None;
     let mut authors = BTreeSet::new();
     for at in closes {
@@ -79,11 +81,12 @@ fn closed(book: &Book, query: &QueryId, closes: &[Ref]) -> Option<(Vec<Ref>, usi
         }
         authors.insert(*site);
     }
-    let of_query = |body: &&Body| matches!(body, Body::Roster { query: of, .. } if of == query);
-    let n = book.entries.values().map(|(_, body)| body).filter(of_query).find_map(|body| {
-        let Body::Roster { verdicts, .. } = body else { return None };
-        Some(verdicts.len())
-    })?;
+    let debited = book.log(site).filter_map(|body| match body {
+        Body::Debit { query: of, roster, .. } if of == query => Some(roster),
+        _ => None,
+    });
+    let (_, Body::Roster { verdicts, .. }) = book.entry(debited.last()?)? else { return None };
+    let n = verdicts.len();
     let seats = Terms::new(n, Mode::Secure, book.queries.get(query)?.assumed)?.committee as usize;
     (authors.len() == seats).then_some((agreed?.clone(), n))
 }
@@ -142,7 +145,7 @@ impl Law for OpenedOnce {
         let Fact::Wrote(told, _) = fact else { return Ok(()) };
         match &told.entry.body {
             Body::Open { query, closes, .. } => {
-                if closed(book, query, closes).is_none() {
+                if closed(book, site, query, closes).is_none() {
                     return Err(format!("it opened {query} before all seats had closed alike"));
                 }
                 self.once(book, site, *query, told.leaf)
