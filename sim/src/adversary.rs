@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datacoop_policy::query::Mode;
 use datacoop_policy::{Digest, PrivacyLoss, QueryId, Span, Time};
-use datacoop_protocol::bounds::FRAME_BYTES_MAX;
+use datacoop_protocol::bounds::{FAULTS_MAX, FRAME_BYTES_MAX};
 use datacoop_protocol::entry::{Body, Entry, QueryBody, Ref, SealedShare, Supersedes};
 use datacoop_protocol::fold::Fold;
 use datacoop_protocol::keys::Keys;
@@ -85,9 +85,12 @@ impl Puppet {
                 vec![]
             }
             Rogue::Garbage => {
-                let mut bytes = vec![0; GARBAGE_BYTES];
-                self.rng.fill_bytes(&mut bytes);
-                self.send_all(world, bytes);
+                // Until nobody talks to it any more.
+                for _ in 0..FAULTS_MAX {
+                    let mut bytes = vec![0; GARBAGE_BYTES];
+                    self.rng.fill_bytes(&mut bytes);
+                    self.send_all(world, bytes);
+                }
                 // A frame that ends early.
                 let whole = sent.last().cloned().unwrap_or_default();
                 self.send_all(world, whole[..whole.len() / 2].to_vec());

@@ -11,8 +11,8 @@ use datacoop_protocol::wire::{Reply, Request};
 
 use crate::faults::{Narrowing, Rogue};
 
-/// From so many seeds on all of it must have happened: the rarest of it happens in one of some twenty.
-pub const COVERED_FROM: u64 = 100;
+/// From so many seeds on all of it must have happened: the rarest of it happens in two or three of a hundred.
+pub const COVERED_FROM: u64 = 200;
 /// In worlds of so many members at least: in smaller ones there is no room for some of it.
 pub const MEMBERS_COVERED: usize = 12;
 /// And of so many days.
@@ -50,7 +50,7 @@ pub fn reply(reply: &Reply) -> usize {
 const WAYS: [&str; 4] = ["refusal", "denied", "declined", "abort"];
 
 /// Inputs, outputs, entries, events and faults that seeds bring about.
-const COUNTED: [&str; 95] = [
+const COUNTED: [&str; 101] = [
     "output/reply_piece",
     "input/wake",
     "input/connected",
@@ -100,7 +100,6 @@ const COUNTED: [&str; 95] = [
     "entry/open",
     "entry/release",
     "entry/abort",
-    "entry/void",
     "entry/alert",
     "entry/head",
     "entry/proposal",
@@ -108,7 +107,13 @@ const COUNTED: [&str; 95] = [
     "entry/objection",
     "entry/report",
     "entry/restriction",
-    "entry/split",
+    "output/left",
+    "output/decided",
+    "event/asked",
+    "event/waits",
+    "event/step",
+    "event/released",
+    "event/aborted",
     "event/acted",
     "event/decided",
     "event/rekeyed",
@@ -141,6 +146,7 @@ const COUNTED: [&str; 95] = [
     "fault/amend",
     "fault/rival_charters",
     "fault/rekey",
+    "fault/rogue",
     "fault/seats",
     "fault/act",
     "fault/decide",
@@ -149,7 +155,78 @@ const COUNTED: [&str; 95] = [
 ];
 
 /// What no seed brings about: why not, and the test that does.
-const ELSEWHERE: [(&str, &str, &str); 0] = [];
+const ELSEWHERE: [(&str, &str, &str); 14] = [
+    (
+        "output/unreadable",
+        "no member writes what it cannot read",
+        "sim/tests/entries.rs::a_contribution_counts_with_a_share_for_each_seat_under_its_own_debit",
+    ),
+    (
+        "event/halted",
+        "a disk that is put back says so: none is run twice",
+        "sim/tests/hostile.rs::an_old_copy_of_a_node_stops_when_it_is_shown_its_own_future",
+    ),
+    (
+        "rule/charter_expired",
+        "a clock that is a year off disagrees with others first",
+        "policy/src/verdict_sentence_tests.rs::each_rule_has_its_sentence",
+    ),
+    (
+        "rule/attempt",
+        "two rounds of one question that fail after the contributions: too seldom",
+        "policy/src/verdict_sentence_tests.rs::each_rule_has_its_sentence",
+    ),
+    (
+        "rule/member_fact",
+        "the one question here lists no members",
+        "policy/src/verdict_sentence_tests.rs::each_rule_has_its_sentence",
+    ),
+    (
+        "rule/body_share",
+        "each member here is a body of its own",
+        "tests/tests/cheats/asker.rs::a_roster_of_too_few_bodies_or_too_many_places_of_one_is_not_debited",
+    ),
+    (
+        "abort/accepted",
+        "no rogue proves falsely",
+        "sim/tests/steps.rs::a_seat_gives_up_when_too_few_contributions_are_proved",
+    ),
+    (
+        "abort/lot",
+        "a lot names the seats from 24 members on",
+        "sim/tests/lot.rs::a_lot_that_is_not_drawn_in_time_returns_every_debit",
+    ),
+    (
+        "void/lot",
+        "a lot names the seats from 24 members on",
+        "sim/tests/lot.rs::a_lot_that_is_not_drawn_in_time_returns_every_debit",
+    ),
+    (
+        "void/local",
+        "what members tabulate here is always there",
+        "sim/tests/steps.rs::a_debit_that_cannot_be_used_is_voided_with_the_reason",
+    ),
+    (
+        "void/window",
+        "a debit and its contribution are moments apart here: tabulating takes no time",
+        "sim/tests/steps.rs::a_debit_that_cannot_be_used_is_voided_with_the_reason",
+    ),
+    (
+        "void/veto",
+        "a debit and its contribution are moments apart here: tabulating takes no time",
+        "sim/tests/inbox.rs::a_no_after_the_debit_returns_it_until_the_contribution_is_logged",
+    ),
+    (
+        "void/ended",
+        "a debit and its contribution are moments apart here: tabulating takes no time",
+        "sim/tests/stories.rs::a_debit_that_nothing_was_contributed_under_returns",
+    ),
+    (
+        "alert/release",
+        "a rogue releases before anybody opened: seldom after",
+        "sim/tests/conduct.rs::an_alert_holds_for_the_entry_that_is_what_it_says_and_for_no_other",
+    ),
+];
 
 /// All that is expected of so many seeds: names in the counts, any of which will do.
 fn expected() -> Vec<(String, Vec<String>)> {
