@@ -151,6 +151,11 @@ fn read_purpose(text: &str, chain: &[Arc<Charter>]) -> Result<Draft, String> {
     let purpose = parse_purpose_text(text).map_err(|error| error.to_string())?;
     let amendment = with_purpose(&purpose, chain).map_err(|error| error.to_string())?;
     let reviewers: Vec<&str> = purpose.reviewers.iter().map(|id| id.as_str()).collect();
+    let named = |id: &MemberId| {
+        let known = chain.last().and_then(|charter| charter.member(id));
+        known.map_or_else(|| id.to_string(), |member| member.name.clone())
+    };
+    let names: Vec<String> = purpose.reviewers.iter().map(named).collect();
     let mut lines = vec![
         format!("in short   {}", purpose.plain),
         format!("affects    {}", purpose.affected),
@@ -165,9 +170,9 @@ fn read_purpose(text: &str, chain: &[Arc<Charter>]) -> Result<Draft, String> {
             }
         ),
         format!("open       {} to {}; report by {}", purpose.starts, purpose.expires, purpose.report_due),
-        format!("reviewers  {}", reviewers.join(", ")),
+        format!("reviewers  {}", names.join(", ")),
     ];
-    lines.extend(purpose.report.map(|report| format!("renewed by report {}", report.short())));
+    lines.extend(purpose.report.map(|report| format!("renewed    by report {}", report.short())));
     let (more, means) = match &amendment {
         Ok(amendment) => (changes(amendment)?, changes_json(amendment)),
         Err(why) => (vec![format!("but first  {why}")], vec![]),

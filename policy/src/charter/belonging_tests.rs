@@ -272,11 +272,9 @@ fn a_dormant_member_is_not_counted_until_a_version_wakes_it() {
         assert_eq!(class_of(&changes), Class::Loosening, "time to leave, and to answer");
         changes.iter().map(|change| change.text.clone()).collect::<Vec<_>>().join("; ")
     };
-    assert!(
-        said(&old, &told).contains("School 5 (GB-EDU-000005): it has notice that it may be marked dormant")
-    );
-    assert!(said(&told, &silent).contains("(GB-EDU-000005): it is dormant: it takes no part"));
-    assert!(said(&silent, &wake(None).unwrap()).contains("(GB-EDU-000005): it is woken"));
+    assert!(said(&old, &told).contains("School 5: it has notice that it may be marked dormant"));
+    assert!(said(&told, &silent).contains("School 5: it is dormant: it takes no part"));
+    assert!(said(&silent, &wake(None).unwrap()).contains("School 5: it is woken"));
 }
 
 /// A log of the predecessor's, under its key.

@@ -10,6 +10,7 @@ use super::renewal::{check_reviewers, renewals_reported, reviewers_lacking};
 use super::{Charter, CharterError, Member, NamedKey, Purpose, refuse};
 use crate::id::MemberId;
 use crate::limits::{Limits, Set};
+use crate::loss::PrivacyLoss;
 use crate::time::{Span, Time};
 
 /// How long a loosening waits after a node first held the quorum: time to leave (CHARTER.md F18).
@@ -288,7 +289,8 @@ fn head(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
     });
     say(changes, old.assumed, new.assumed, Loosening, |a, b| {
         format!(
-            "rounds assume {}% that collude, {}% missing and seats up to {}, not {}%, {}% and {}",
+            "rounds are made for up to {}% of members who work together against the others, for {}% who go missing and \
+             for at most {} committee seats, not {}%, {}% and {}",
             b.colluding_percent,
             b.missing_percent,
             b.committee_max,
@@ -309,25 +311,30 @@ fn head(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
 fn members(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
     let loosen = |text| Change { class: Class::Loosening, text };
     for member in new.members().iter().filter(|member| old.member(&member.id).is_none()) {
-        let sponsors: Vec<&str> = member.sponsors.iter().map(|id| id.as_str()).collect();
+        let named = |id: &MemberId| {
+            let known = new.member(id).or_else(|| old.member(id));
+            known.map_or_else(|| id.to_string(), |known| known.name.clone())
+        };
+        let sponsors: Vec<String> = member.sponsors.iter().map(named).collect();
+        let brings = match member.goes_on_from {
+            Some(_) => ", and brings what it spent in the co-operative before this one",
+            None => "",
+        };
+        // The number tells who it is: a name is free to choose.
         let text = format!(
-            "{} ({}, {}) joins, sponsored by {}{}",
+            "{} of {} (register number {}) joins, sponsored by {}{brings}",
             member.name,
-            member.id,
             member.body,
+            member.id,
             sponsors.join(" and "),
-            member
-                .goes_on_from
-                .as_ref()
-                .map_or_else(String::new, |log| format!(", and brings what it spent in {}", log.name))
         );
         changes.push(loosen(text));
     }
     for member in old.members() {
         match new.member(&member.id) {
-            None => changes.push(loosen(format!("{} ({}) leaves", member.name, member.id))),
+            None => changes.push(loosen(format!("{} leaves", member.name))),
             Some(now) if now != member => {
-                changes.push(loosen(format!("{} ({}): {}", now.name, now.id, differs(member, now))));
+                changes.push(loosen(format!("{}: {}", now.name, differs(member, now))));
             }
             Some(_) => {}
         }
@@ -353,9 +360,9 @@ fn differs(old: &Member, new: &Member) -> String {
         (old.dormant != new.dormant).then(dormant),
         (old.name != new.name).then(|| format!("its name was {}", old.name)),
         (old.body != new.body).then(|| format!("its body is {}, not {}", new.body, old.body)),
-        (old.roles != new.roles).then(|| format!("its roles are {}, not {}", roles(new), roles(old))),
+        (old.roles != new.roles).then(|| format!("its roles are {}; they were {}", roles(new), roles(old))),
         (old.keys != new.keys)
-            .then(|| format!("all its keys are replaced, and its log goes on as {}", new.keys.log.name)),
+            .then(|| "all its keys are replaced, and its log goes on under the new ones".to_owned()),
         (old.addresses != new.addresses).then(|| "its addresses".to_owned()),
         (old.witnesses != new.witnesses).then(|| "the witnesses of its log".to_owned()),
         ((old.people_min, old.people_max) != (new.people_min, new.people_max)).then(|| {
@@ -375,7 +382,9 @@ fn datasets(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
             names.map(|(name, _)| name.clone()).collect::<BTreeSet<_>>()
         };
         let (a, b) = (names(a), names(b));
-        let list = |names: BTreeSet<&String>| names.into_iter().cloned().collect::<Vec<_>>().join(", ");
+        let list = |names: BTreeSet<&String>| {
+            names.into_iter().map(|name| vocabulary_words(name)).collect::<Vec<_>>().join(", ")
+        };
         match (list(b.difference(&a).collect()), list(a.difference(&b).collect())) {
             (added, gone) if added.is_empty() && gone.is_empty() => "how its data is described".to_owned(),
             (added, gone) if gone.is_empty() => format!("data that may be asked about: {added} as well"),
@@ -390,70 +399,95 @@ fn purposes(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
         match old.purpose(&purpose.id) {
             None => changes.push(Change {
                 class: Class::Loosening,
-                text: format!("a new purpose, {} ({}), until {}", purpose.title, purpose.id, purpose.expires),
+                text: format!("a new purpose, {}, until {}", purpose.title, purpose.expires),
             }),
             Some(before) => purpose_differs(before, purpose, changes),
         }
     }
     for purpose in old.fields().purposes.iter().filter(|purpose| new.purpose(&purpose.id).is_none()) {
         // No Query can name it any more: the earliest of ends.
-        let text = format!("the purpose {} ({}) ends", purpose.title, purpose.id);
+        let text = format!("the purpose {} ends", purpose.title);
         changes.push(Change { class: Class::Tightening, text });
     }
 }
 
 fn purpose_differs(old: &Purpose, new: &Purpose, changes: &mut Vec<Change>) {
-    let id = &new.id;
-    limits(&format!("purpose {id}: "), &old.limits, &new.limits, changes);
+    let of = format!("for {}: ", old.title);
+    limits(&of, &old.limits, &new.limits, changes);
     say(changes, old.expires, new.expires, end(&old.expires, &new.expires), |a, b| {
-        format!("purpose {id} ends on {b}, not {a}")
+        format!("{of}it ends on {b}, not {a}")
     });
     // Whatever else stands in it; a field that is added to purposes is so seen without being named here.
     let same = Purpose { limits: new.limits.clone(), expires: new.expires, ..old.clone() };
-    say(changes, &same, new, Class::Loosening, |_, _| format!("purpose {id}: its words or its first day"));
+    say(changes, &same, new, Class::Loosening, |_, _| format!("{of}its words or its first day"));
 }
 
-/// Each limit that differs: narrower if it is its own meet with the old one (C5).
+/// `exam/1` in words.
+fn vocabulary_words(name: &str) -> String {
+    name.split_once('/')
+        .map_or_else(|| name.to_owned(), |(name, version)| format!("{name} (version {version})"))
+}
+
+/// A loss in points of the privacy budget, exactly: one is rho 0.0025, so a billionth of rho is 4 ten-millionths.
+fn points(loss: PrivacyLoss) -> String {
+    let parts = u128::from(loss.nano()) * 4;
+    let text = format!("{}.{:07}", parts / 10_000_000, parts % 10_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Each limit that differs: narrower if it is its own meet with the old one (C5). `of` says which purpose's.
 fn limits(of: &str, old: &Limits, new: &Limits, changes: &mut Vec<Change>) {
     let sets = [
-        ("purposes", &old.purposes, &new.purposes),
-        ("questions", &old.questions, &new.questions),
-        ("datasets", &old.datasets, &new.datasets),
-        ("columns", &old.columns, &new.columns),
-        ("group_by", &old.group_by, &new.group_by),
+        ("purposes that questions may be asked for", &old.purposes, &new.purposes),
+        ("questions that may be asked", &old.questions, &new.questions),
+        ("data that questions may be about", &old.datasets, &new.datasets),
+        ("columns that questions may read", &old.columns, &new.columns),
+        ("columns that answers may be split by", &old.group_by, &new.group_by),
     ];
     for (name, old, new) in sets {
         let class = if new.meet(old) == *new { Class::Tightening } else { Class::Loosening };
         say(changes, old, new, class, |a, b| format!("{of}{name}: {}, not {}", set(b), set(a)));
     }
-    let most = [
-        ("rho_query", old.rho_query.nano(), new.rho_query.nano()),
-        ("rho_purpose", old.rho_purpose.nano(), new.rho_purpose.nano()),
-        ("rho_year", old.rho_year.nano(), new.rho_year.nano()),
-        ("max_cells", u64::from(old.max_cells), u64::from(new.max_cells)),
-        ("public", u64::from(old.public), u64::from(new.public)),
-        ("full_noise", u64::from(old.full_noise), u64::from(new.full_noise)),
+    let losses = [
+        ("a question costs", old.rho_query, new.rho_query),
+        ("all questions for one purpose in a year cost", old.rho_purpose, new.rho_purpose),
+        ("all questions of a year cost", old.rho_year, new.rho_year),
     ];
-    for (name, old, new) in most {
-        let loosest = if name == "max_cells" { u64::from(u32::MAX) } else { u64::MAX };
-        let shown = |value: u64| match (name, value) {
-            ("public" | "full_noise", value) => (value == 1).to_string(),
-            (_, value) if value == loosest => "no limit".to_owned(),
-            (_, value) => value.to_string(),
+    for (name, old, new) in losses {
+        let most = |loss: PrivacyLoss| match loss.nano() {
+            u64::MAX => "any number of".to_owned(),
+            _ => format!("at most {}", points(loss)),
         };
         say(changes, old, new, end(&old, &new), |a, b| {
-            format!("{of}{name} is {}, not {}", shown(*b), shown(*a))
+            format!("{of}{name} {} points of the privacy budget, not {}", most(*b), most(*a))
         });
     }
+    let cells =
+        |cells: u32| if cells == u32::MAX { "any number of".to_owned() } else { format!("at most {cells}") };
+    say(changes, old.max_cells, new.max_cells, end(&old.max_cells, &new.max_cells), |a, b| {
+        format!("{of}an answer has {} numbers, not {}", cells(*b), cells(*a))
+    });
+    let leaves = [
+        ("results", "become public", old.public, new.public),
+        ("members", "see each other's figures with noise added on purpose", old.full_noise, new.full_noise),
+    ];
+    for (who, what, old, new) in leaves {
+        let may = if new { "may" } else { "may not" };
+        say(changes, old, new, end(&old, &new), |_, _| format!("{of}{who} {may} {what}"));
+    }
     let least = [
-        ("min_roster", old.min_roster, new.min_roster),
-        ("min_bodies", old.min_bodies, new.min_bodies),
-        ("min_people", old.min_people, new.min_people),
-        ("min_cosigners", old.min_cosigners, new.min_cosigners),
-        ("min_step", old.min_step, new.min_step),
+        ("members in an answer", old.min_roster, new.min_roster),
+        ("separate bodies in an answer", old.min_bodies, new.min_bodies),
+        ("people whom those who answer declare in all", old.min_people, new.min_people),
+        ("members who sign a question with the one that asks", old.min_cosigners, new.min_cosigners),
+        (
+            "bodies by which two answers may differ, or which a fact may single out",
+            old.min_step,
+            new.min_step,
+        ),
     ];
     for (name, old, new) in least {
-        say(changes, old, new, end(&new, &old), |a, b| format!("{of}{name} is {b}, not {a}"));
+        say(changes, old, new, end(&new, &old), |a, b| format!("{of}{name}: at least {b}, not {a}"));
     }
     let days = (old.not_before, old.not_after, new.not_before, new.not_after);
     let inside = days.2 >= days.0 && days.3 <= days.1;
@@ -464,7 +498,9 @@ fn limits(of: &str, old: &Limits, new: &Limits, changes: &mut Vec<Change>) {
 }
 
 fn set(set: &Set) -> String {
-    let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    let list = |names: &BTreeSet<String>| {
+        names.iter().map(|name| name.replace('_', " ")).collect::<Vec<_>>().join(", ")
+    };
     match set {
         Set::Only(names) if names.is_empty() => "none".to_owned(),
         Set::Only(names) => format!("only {}", list(names)),

@@ -62,7 +62,7 @@ fn only_the_next_version_of_the_same_cooperative_follows() {
     }
     assert_eq!(
         said(own).unwrap(),
-        "loosening: School 5 (GB-EDU-999999, Trust 5) joins, sponsored by GB-EDU-000000 and GB-EDU-000001; loosening: School 5 (GB-EDU-000005) leaves"
+        "loosening: School 5 of Trust 5 (register number GB-EDU-999999) joins, sponsored by School 0 and School 1; loosening: School 5 leaves"
     );
     // Who left does not come back with other keys: that would be another log, and another Ledger.
     let without = Charter::admit(next(|d| drop(d.members.remove(5)))).unwrap();
@@ -89,9 +89,12 @@ fn narrower_limits_and_earlier_ends_tighten_and_all_else_loosens() {
     type Edit = (fn(&mut CharterDraft, i32), &'static str);
     // Each with +1 and -1: which of the two tightens.
     let most: [Edit; 5] = [
-        (|d, by| d.limits.rho_query = moved(d.limits.rho_query, by.into()), "rho_query"),
-        (|d, by| d.limits.rho_year = moved(d.limits.rho_year, by.into()), "rho_year"),
-        (|d, by| d.limits.max_cells = d.limits.max_cells.saturating_add_signed(by), "max_cells"),
+        (|d, by| d.limits.rho_query = moved(d.limits.rho_query, by.into()), "a question costs at most"),
+        (
+            |d, by| d.limits.rho_year = moved(d.limits.rho_year, by.into()),
+            "all questions of a year cost at most",
+        ),
+        (|d, by| d.limits.max_cells = d.limits.max_cells.saturating_add_signed(by), "an answer has at most"),
         (|d, by| d.expires = Day(d.expires.0 + i64::from(by)), "charter ends"),
         (
             |d, by| {
@@ -99,7 +102,7 @@ fn narrower_limits_and_earlier_ends_tighten_and_all_else_loosens() {
                 // Without a report none is renewed.
                 d.purposes[0].report = (by > 0).then_some(Digest([4; 32]));
             },
-            "attendance-2025 ends",
+            "for Attendance: it ends",
         ),
     ];
     for (edit, what) in most {
@@ -110,33 +113,53 @@ fn narrower_limits_and_earlier_ends_tighten_and_all_else_loosens() {
         assert!(more.starts_with("loosening: ") && more.contains(what) || more == "F4", "{more}");
     }
     let least: [Edit; 4] = [
-        (|d, by| d.limits.min_roster = d.limits.min_roster.saturating_add_signed(by), "min_roster"),
-        (|d, by| d.limits.min_people = 10u32.saturating_add_signed(by), "min_people"),
-        (|d, by| d.limits.min_step = d.limits.min_step.saturating_add_signed(by), "min_step"),
-        (|d, by| d.limits.min_cosigners = 1u32.saturating_add_signed(by), "min_cosigners"),
+        (
+            |d, by| d.limits.min_roster = d.limits.min_roster.saturating_add_signed(by),
+            "members in an answer: at least",
+        ),
+        (|d, by| d.limits.min_people = 10u32.saturating_add_signed(by), "declare in all: at least"),
+        (|d, by| d.limits.min_step = d.limits.min_step.saturating_add_signed(by), "single out: at least"),
+        (|d, by| d.limits.min_cosigners = 1u32.saturating_add_signed(by), "the one that asks: at least"),
     ];
     for (edit, what) in least {
         let more = said(|d| edit(d, 1)).unwrap();
         assert!(more.starts_with("tightening: ") && more.contains(what), "{more}");
     }
-    assert!(said(|d| d.limits.min_roster = 4).unwrap().starts_with("loosening: min_roster is 4, not 5"));
+    assert_eq!(
+        said(|d| d.limits.min_roster = 4).unwrap(),
+        "loosening: members in an answer: at least 4, not 5"
+    );
+    assert_eq!(
+        said(|d| d.limits.max_cells = 50).unwrap(),
+        "tightening: an answer has at most 50 numbers, not at most 2000"
+    );
+    assert_eq!(
+        said(|d| d.limits.rho_query = PrivacyLoss::from_nano(10_000_001)).unwrap(),
+        "tightening: a question costs at most 4.0000004 points of the privacy budget, not at most 8"
+    );
     let sets = [
-        (said(|d| d.limits.columns = Set::only(["sex"])), "tightening: columns: only sex, not all"),
+        (
+            said(|d| d.limits.columns = Set::only(["sex"])),
+            "tightening: columns that questions may read: only sex, not all",
+        ),
         (
             said(|d| d.purposes[0].limits.datasets = Set::all()),
-            "loosening: purpose attendance-2025: datasets: all, not only pupils",
+            "loosening: for Attendance: data that questions may be about: all, not only pupils",
         ),
-        (said(|d| d.limits.full_noise = false), "tightening: full_noise is false, not true"),
-        (said(|d| d.purposes.clear()), "tightening: the purpose Attendance (attendance-2025) ends"),
+        (
+            said(|d| d.limits.full_noise = false),
+            "tightening: members may not see each other's figures with noise added on purpose",
+        ),
+        (said(|d| d.purposes.clear()), "tightening: the purpose Attendance ends"),
         (
             said(|d| d.purposes[0].plain = "Sale.".into()),
-            "loosening: purpose attendance-2025: its words or its first day",
+            "loosening: for Attendance: its words or its first day",
         ),
         (said(|d| d.amend = 5), "loosening: 5 members sign an amendment, not 4"),
         (said(|d| d.restrict = 3), "loosening: 3 members suspend another, not 2"),
         (
             said(|d| d.assumed.missing_percent = 6),
-            "loosening: rounds assume 30% that collude, 6% missing and seats up to 7, not 30%, 5% and 7",
+            "loosening: rounds are made for up to 30% of members who work together against the others, for 6% who go missing and for at most 7 committee seats, not 30%, 5% and 7",
         ),
         (
             said(|d| d.asset_lock.stricter = "Nor lent.".into()),
@@ -144,15 +167,15 @@ fn narrower_limits_and_earlier_ends_tighten_and_all_else_loosens() {
         ),
         (
             said(|d| d.members[2].people_max = 1_301),
-            "loosening: School 2 (GB-EDU-000002): it declares 900 to 1301 people, not 900 to 1300",
+            "loosening: School 2: it declares 900 to 1301 people, not 900 to 1300",
         ),
         (
             said(|d| d.members[2].roles = [Role::Voting].into()),
-            "loosening: School 2 (GB-EDU-000002): its roles are voting, not voting, coordinator",
+            "loosening: School 2: its roles are voting; they were voting, coordinator",
         ),
         (
             said(|d| d.datasets[0].vocabularies.push(("exam/1".into(), Digest([8; 32])))),
-            "loosening: data that may be asked about: exam/1 as well",
+            "loosening: data that may be asked about: exam (version 1) as well",
         ),
     ];
     for (got, expected) in sets {
@@ -252,10 +275,7 @@ fn all_keys_are_replaced_together_by_new_ones_that_count_on() {
     };
     assert_eq!(
         replaced(&|_| ()).unwrap(),
-        format!(
-            "loosening: School 2 (GB-EDU-000002): all its keys are replaced, and its log goes on as {}",
-            two.log.name
-        )
+        "loosening: School 2: all its keys are replaced, and its log goes on under the new ones"
     );
     // One old key left, a number skipped, or another name's next.
     let wrong: [&dyn Fn(&mut MemberKeys); 7] = [

@@ -157,7 +157,8 @@ pub fn lack_text(lack: &Lacking, name: &dyn Fn(&MemberId) -> String) -> String {
             list(missing)
         ),
         Lacking::Sponsors { joins, missing } => format!(
-            "`{joins}` joins, and {} did not sign as its sponsor (rule C13)",
+            "{} joins, and {} did not sign as its sponsor (rule C13)",
+            name(joins),
             list(missing).replace(", ", " and ")
         ),
         Lacking::Reviewers { needed, missing } => format!(

@@ -436,7 +436,7 @@ fn whoever_joins_comes_in_by_the_signatures_of_both_its_sponsors() {
     assert!(text.contains("sponsors = [\"GB-EDU-1\", \"GB-EDU-6\"]\n"), "{text}");
     let without = signed_by(&text, &first, &[1, 2, 3, 4, 5]);
     let refused = walk(&without).unwrap_err().0;
-    assert_eq!(refused, "version 2: `GB-EDU-7` joins, and GB-EDU-6 did not sign as its sponsor (rule C13)");
+    assert_eq!(refused, "version 2: GB-EDU-7 joins, and GB-EDU-6 did not sign as its sponsor (rule C13)");
     let chain = walk(&signed_by(&without, &first, &[6])).unwrap();
     assert_eq!(charter_toml(chain[1].fields()), text);
     // Neither does another's signature under the sponsor's name count, nor a sponsor named after signing.
