@@ -1,7 +1,7 @@
 //! Pages that parse as XML as well as HTML, so that a parser says whether they are whole. Everything
 //! that others wrote goes through [`text`]. Must not know what a page says.
 
-use datacoop_policy::{Day, Period};
+use datacoop_policy::{Day, MemberId, Period};
 
 use crate::cli::plain;
 
@@ -56,6 +56,70 @@ pub(crate) fn period_words(period: Period) -> String {
         true => day_words(period.first()),
         false => format!("{} to {}", day_words(period.first()), day_words(period.last())),
     }
+}
+
+/// Whether clocks in the United Kingdom are an hour ahead at this hour of a day, by UTC.
+///
+/// Source: Summer Time Order 2002: from the last Sunday of March to the last of October, at 1 in the morning by UTC.
+fn is_summer(day: Day, hour: i64) -> bool {
+    let year: i64 = day.to_string().split('-').next().and_then(|year| year.parse().ok()).unwrap_or(0);
+    // Day 0 was a Thursday, so day 3 a Sunday.
+    let last_sunday =
+        |month| Day::from_civil(year, month, 31).map(|last| last.0 - (last.0 - 3).rem_euclid(7));
+    let (Some(from), Some(until)) = (last_sunday(3), last_sunday(10)) else { return false };
+    let hours = |day: i64| 24 * day + 1;
+    (hours(from)..hours(until)).contains(&(24 * day.0 + hour))
+}
+
+/// A time such as `2026-06-26 10:02`, UTC, as a clock in the United Kingdom shows it.
+pub(crate) fn moment_of(text: &str) -> Option<String> {
+    let (date, clock) = text.split_once(' ')?;
+    let (hour, minute) = clock.split_once(':')?;
+    let (date, hour, minute) = (Day::parse(date)?, hour.parse::<i64>().ok()?, minute.parse::<u8>().ok()?);
+    let hours = 24 * date.0 + hour + i64::from(is_summer(date, hour));
+    let (date, hour) = (Day(hours.div_euclid(24)), hours.rem_euclid(24));
+    Some(format!("{} at {hour:02}:{minute:02}", day_words(date)))
+}
+
+/// A sentence of the command line with the days and times in it as people say them.
+pub(crate) fn dated(sentence: &str) -> String {
+    const DAY: usize = "2026-06-26".len();
+    const TIME: usize = "2026-06-26 10:02".len();
+    const PERIOD: usize = "2026-06-01..2026-06-26".len();
+    let (mut out, mut rest) = (String::new(), sentence);
+    while let Some(first) = rest.chars().next() {
+        let after_word = out.ends_with(|c: char| c.is_alphanumeric() || c == '-');
+        let whole = |bytes: usize| {
+            let ends = rest.get(bytes..)?.chars().next();
+            let is_whole = !after_word && !ends.is_some_and(|c| c.is_alphanumeric() || c == '-');
+            rest.get(..bytes).filter(|_| is_whole)
+        };
+        let period = || whole(PERIOD).and_then(Period::parse).map(|period| (PERIOD, period_words(period)));
+        let time = || whole(TIME).and_then(moment_of).map(|said| (TIME, said));
+        let day = || whole(DAY).and_then(Day::parse).map(|day| (DAY, day_words(day)));
+        let found = period().or_else(time).or_else(day);
+        let (bytes, said) = found.unwrap_or_else(|| (first.len_utf8(), first.to_string()));
+        out += &said;
+        rest = &rest[bytes..];
+    }
+    out
+}
+
+/// Where an organisation stands in public, from an id such as `GB-CHC-200300`.
+///
+/// Source: org-id.guide, the lists with these prefixes.
+pub(crate) fn register_words(id: &MemberId) -> String {
+    const REGISTERS: [(&str, &str); 5] = [
+        ("GB-CHC-", "the register of charities in England and Wales"),
+        ("GB-SC-", "the Scottish Charity Register"),
+        ("GB-NIC-", "the register of charities in Northern Ireland"),
+        ("GB-COH-", "the register of companies of the United Kingdom"),
+        ("GB-EDU-", "the register of schools in England"),
+    ];
+    let found = REGISTERS.iter().find_map(|(prefix, register)| {
+        Some(format!("the organisation with number {} in {register}", id.as_str().strip_prefix(prefix)?))
+    });
+    found.unwrap_or_else(|| id.to_string())
 }
 
 /// With a capital letter.

@@ -50,6 +50,7 @@ pub mod papers;
 pub mod passphrase;
 pub mod planner;
 pub mod pretend;
+pub mod public;
 pub mod qr;
 pub mod questions;
 pub mod reference;

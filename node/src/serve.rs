@@ -251,7 +251,7 @@ async fn answer(State(Served { handle, address }): State<Served>, request: Reque
 
 /// What a listener gives its clients.
 #[derive(Clone, Copy)]
-struct Bounds {
+pub(crate) struct Bounds {
     /// Connections at a time, and of one address.
     places: usize,
     each: usize,
@@ -261,7 +261,8 @@ struct Bounds {
 }
 
 impl Bounds {
-    const USUAL: Self = Self {
+    /// Those of readers whom nobody knows.
+    pub(crate) const USUAL: Self = Self {
         places: CONNECTIONS_MAX,
         each: CONNECTIONS_EACH_MAX,
         time_max: CONNECTION_TIME_MAX,
@@ -273,7 +274,7 @@ impl Bounds {
 type Guests = Arc<Mutex<BTreeMap<IpAddr, usize>>>;
 
 /// Accepts no more than there are places, of one address no more than its share, each for a limited time.
-struct Limited {
+pub(crate) struct Limited {
     listener: TcpListener,
     bounds: Bounds,
     places: Arc<Semaphore>,
@@ -281,7 +282,7 @@ struct Limited {
 }
 
 impl Limited {
-    fn new(listener: TcpListener, bounds: Bounds) -> Self {
+    pub(crate) fn new(listener: TcpListener, bounds: Bounds) -> Self {
         let places = Arc::new(Semaphore::new(bounds.places));
         Self { listener, bounds, places, guests: Guests::default() }
     }
@@ -347,7 +348,7 @@ impl Listener for Limited {
 }
 
 /// A connection that ends at its time, and gives its place back.
-struct Timed {
+pub(crate) struct Timed {
     stream: TcpStream,
     until: Pin<Box<Sleep>>,
     /// How much longer it lives once something is answered.

@@ -206,11 +206,22 @@ impl Coop {
 
     /// Starts a node's process and waits until its door is open.
     pub fn start(&mut self, n: usize) {
+        self.start_with(n, &[]);
+    }
+
+    /// The same, with more to be said of how it runs.
+    pub fn start_with(&mut self, n: usize, more: &[&str]) {
         // A killed node leaves its door's file: the new one writes its own.
         std::fs::remove_file(self.node(n).join("run/api")).ok();
         let log = std::fs::File::create(self.path(&format!("{n}.{}.log", rand_suffix()))).expect("a log");
-        let child =
-            self.command(n, &RUN).arg("-v").stderr(log).stdout(Stdio::null()).spawn().expect("it starts");
+        let child = self
+            .command(n, &RUN)
+            .args(more)
+            .arg("-v")
+            .stderr(log)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it starts");
         if self.running.len() <= n {
             self.running.resize_with(n + 1, || None);
         }

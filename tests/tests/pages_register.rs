@@ -1,4 +1,6 @@
-//! The public register on the node's own pages: what is shown there is what would be published. By raw requests.
+//! The public register on the node's own pages, and where everybody reads it: what is shown there is what is published.
+//! By raw requests.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use datacoop_tests::pages::{Browser, check_page};
 use datacoop_tests::{Coop, wait_for};
@@ -59,4 +61,41 @@ fn the_preview_is_what_would_be_published() {
     assert_eq!(browser.get("/register/preview/config.toml").code, 404);
     let outside = Browser { address: browser.address.clone(), cookie: String::new() };
     assert_eq!(outside.get("/register/preview/index.html").code, 303, "it is for whoever signed in");
+    check_public(&mut coop);
+}
+
+/// Restarted with an address for everybody, the node shows the same there to whoever comes: without a cookie, under any
+/// name, read-only, and nothing else of its own.
+fn check_public(coop: &mut Coop) {
+    let published = std::fs::read_to_string(coop.path("site/index.html")).unwrap();
+    assert!(published.contains("It is published by School 0, of "), "{published}");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    coop.terminate(0);
+    coop.start_with(0, &["--public-listen", &address]);
+    let reader = Browser { address, cookie: String::new() };
+    wait_for("the register", || reader.get("/").code == 200);
+    for name in ["", "index.html", "privacy.html", "register.json", "register.csv", "feed.xml", "style.css"] {
+        let file = if name.is_empty() { "index.html" } else { name };
+        let answer = reader.get(&format!("/{name}"));
+        let published = std::fs::read_to_string(coop.path("site").join(file)).unwrap();
+        assert_eq!((answer.code, answer.body), (200, published), "{name}");
+        assert!(!answer.head.to_lowercase().contains("set-cookie"), "{name}");
+    }
+    let page = reader.get("/");
+    for (name, value) in [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer")] {
+        assert_eq!(page.header(name), Some(value));
+    }
+    assert!(
+        page.header("content-security-policy").unwrap().starts_with("default-src 'none'; style-src 'self';")
+    );
+    for path in
+        ["/data", "/settings", "/api/v1/status", "/../config.toml", "/%2e%2e/config.toml", "/keys/identity"]
+    {
+        assert_eq!(reader.get(path).code, 404, "{path}");
+    }
+    assert_eq!(reader.post("/", "x=1").code, 405);
+    let named = reader.raw("HEAD / HTTP/1.1\r\nHost: register.example\r\nConnection: close\r\n\r\n");
+    assert!(named.code == 200 && named.body.is_empty(), "{}", named.head);
 }

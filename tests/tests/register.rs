@@ -40,6 +40,7 @@ fn site_of(story: &Story, fold: &Fold, as_of: &str) -> BTreeMap<String, String> 
         vocabulary: &|_| Some(VOCABULARY.to_owned()),
         blob: &|hash| blob(REPORT).filter(|blob| sha256(&[blob]) == *hash),
         as_of: Day::parse(as_of).unwrap(),
+        by: Some(&story.charter.members()[1].id),
     })
 }
 
@@ -221,6 +222,7 @@ fn what_reviewers_found_is_told_of_that_wording() {
             vocabulary: &|_| Some(VOCABULARY.to_owned()),
             blob: &|hash| Some(held.clone()).filter(|blob| sha256(&[blob]) == *hash),
             as_of: Day::parse("2025-12-05").unwrap(),
+            by: None,
         });
         assert_eq!(made["decided.html"].contains("\"Reviews shown\">2 of 2<"), both);
         let page = &made["purpose-1.html"];
@@ -293,10 +295,59 @@ fn a_public_result_is_the_certificates_and_the_same_logs_give_the_same_bytes() {
         // What the asker wrote stays one line of text.
         assert!(page.contains(r"To see\nfigure: all, count: 1000000"), "{page}");
     }
+    check_told(&story, &made);
     // A day before, nothing had been asked.
     let before = site(&story, "2025-11-30");
+    assert!(before["index.html"].contains("Nothing has been asked this year."), "{}", before["index.html"]);
     assert!(!before.keys().any(|name| name.starts_with("result-") || name.starts_with("certificate-")));
     assert!(before["register.csv"].contains("count,demo,,,,,,,,,questions asked,0,"));
+}
+
+/// Who publishes it, what was asked by month, points for people and rho for those who know it, and the same as data.
+fn check_told(story: &Story, made: &BTreeMap<String, String>) {
+    let (index, privacy, rules) = (&made["index.html"], &made["privacy.html"], &made["charter.html"]);
+    let by = &story.charter.members()[1];
+    assert!(index.contains(&format!("It is published by {}, of {},", by.name, by.body)), "{index}");
+    let month = "<th scope=\"row\">December 2025</th><td data-label=\"Asked\">2</td>";
+    assert!(index.contains("Asked in the school year 2025/26") && index.contains(month), "{index}");
+    for (name, page) in made.iter().filter(|(name, _)| name.ends_with(".html")) {
+        let here = format!("<a href=\"{name}\" aria-current=\"page\">");
+        let is_place = page.contains(&format!("<li><a href=\"{name}\""));
+        assert_eq!(page.contains(&here), is_place, "{name}");
+        assert_eq!(page.matches("aria-current").count(), usize::from(is_place), "{name}");
+        // Numbers that few people know stand where they are asked for.
+        let shown: String =
+            page.split("<details>").map(|part| part.rsplit("</details>").next().unwrap()).collect();
+        assert!(!shown.contains("epsilon") && !shown.contains("rho 0"), "{name}: {shown}");
+        let is_result = name.starts_with("result-");
+        assert!(is_result || !shown.contains("class=\"hash\""), "{name}: {shown}");
+    }
+    assert!(
+        privacy.contains("points of the privacy budget") && privacy.contains("zCDP rho 0.0025"),
+        "{privacy}"
+    );
+    assert!(
+        rules.contains(&story.charter.hash().to_string()) && rules.contains("the register of charities"),
+        "{rules}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&made["register.json"]).unwrap();
+    assert_eq!(
+        (json["schema"].as_str(), json["as_of"].as_str()),
+        (Some("datacoop.public-register/1"), Some(DAY))
+    );
+    assert_eq!((&json["counts"]["asked"], &json["months"][0]["counts"]["answered"]), (&2.into(), &2.into()));
+    let results = json["results"].as_array().unwrap();
+    for query in &story.queries {
+        let found = results.iter().find(|result| result["query"] == query.to_string().as_str()).unwrap();
+        let checked = check(made[found["certificate"].as_str().unwrap()].as_bytes()).unwrap();
+        for figure in found["figures"].as_array().unwrap() {
+            let line = format!(
+                "{}, likely range (95 %) {} to {}",
+                figure["value"], figure["low_95"], figure["high_95"]
+            );
+            assert!(checked.summary.contains(&line.replace('"', "")), "{line}: {}", checked.summary);
+        }
+    }
 }
 
 /// Whether any file tells a figure or more than counts of this story's rounds.

@@ -228,6 +228,7 @@ impl Held {
     ///
     /// Errors: a log does not pass its checks.
     fn register(self, home: &Home, as_of: Day) -> Result<BTreeMap<String, String>, CommandError> {
+        let me = self.me.clone();
         let Replayed { fold, heads, reports, .. } = self.replay(home, None, true).map_err(failed)?;
         if let Some(report) = reports.iter().find(|report| !report.passed()) {
             let text = format!(
@@ -247,6 +248,7 @@ impl Held {
             vocabulary: &|hash| vocabularies.get(hash).map(|(text, _)| text.clone()),
             blob: &|hash| blobs.get(hash).ok().flatten(),
             as_of,
+            by: Some(&me),
         }))
     }
 }

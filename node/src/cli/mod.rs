@@ -339,7 +339,7 @@ async fn dispatch(common: Common, command: Command) -> Result<Printed, CommandEr
         Command::Audit(args) => node::audit(&common, args.state.as_deref()),
         Command::Certificate(args) => certificate::certificate(&common, &args),
         Command::Verify(args) => verify::verify(&common, args),
-        Command::Register(command) => register::register(command),
+        Command::Register(command) => register::register(&common, command),
         Command::Papers(args) => papers::papers(&common, &args),
         Command::Log(command) => log::log(&common, command),
         Command::Sim(command) => sim::sim(&common, &command),

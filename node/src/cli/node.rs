@@ -14,12 +14,13 @@ use super::{Common, Printed};
 use crate::acts::reviews;
 use crate::api::logs::AuditRequest;
 use crate::client::Client;
-use crate::driver::{Ended, Node, NodeError, Run};
+use crate::driver::{Ended, Handle, Node, NodeError, Run};
 use crate::ending::endings_text;
 use crate::error::{CommandError, Exit};
 use crate::folder::StoreError;
 use crate::home::Home;
 use crate::pages::{PORT, Pages, Place};
+use crate::public::{PublicServer, serve_public};
 use crate::set_up::{Organisation, set_up};
 use crate::verify::Audited;
 use crate::{api, demo, passphrase};
@@ -60,6 +61,9 @@ pub(super) struct RunArgs {
     /// Serve the logs over read-only HTTP here from the start, such as 127.0.0.1:8090 [default: off]
     #[arg(long, value_name = "ADDRESS:PORT")]
     serve_logs: Option<SocketAddr>,
+    /// Show the public register to everybody here, such as 0.0.0.0:8080 [default: off]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    public_listen: Option<SocketAddr>,
     /// Show no pages
     #[arg(long)]
     no_pages: bool,
@@ -214,25 +218,48 @@ fn stopped() -> Printed {
 
 /// Runs the node until it is stopped, again with each version of the charter that it takes.
 async fn run_on(common: &Common, args: &RunArgs, pages: Option<Arc<Pages>>) -> Result<Printed, CommandError> {
-    let mut serve_logs = args.serve_logs;
+    let mut serves = Serves { logs: args.serve_logs, public: args.public_listen };
     let how = Run { nodes: 1, waives_passphrase: args.no_passphrase, ..Run::default() };
-    while let (Ended::Renewed, serves) = run_once(common, &how, serve_logs, pages.clone()).await? {
+    while let (Ended::Renewed, served) = run_once(common, &how, serves, pages.clone()).await? {
         if !common.quiet {
             eprintln!("took another version of the charter; starting again with it");
         }
-        serve_logs = serves;
+        serves = served;
     }
     Ok(stopped())
 }
 
+/// Where a node serves what others read of it without being members, if anywhere.
+#[derive(Clone, Copy)]
+struct Serves {
+    /// The logs.
+    logs: Option<SocketAddr>,
+    /// The public register.
+    public: Option<SocketAddr>,
+}
+
+/// Serves the public register, and says where.
+async fn serve_register(
+    common: &Common,
+    handle: &Handle,
+    address: Option<SocketAddr>,
+) -> Result<Option<PublicServer>, CommandError> {
+    let Some(address) = address else { return Ok(None) };
+    let server = serve_public(handle.clone(), address).await?;
+    if !common.quiet {
+        eprintln!("the public register is shown to everybody at http://{}/", server.address);
+    }
+    Ok(Some(server))
+}
+
 /// Runs the node until it is stopped or takes another version of the charter: why it ended, and where it served
-/// logs.
+/// others.
 async fn run_once(
     common: &Common,
     how: &Run,
-    serve_logs: Option<SocketAddr>,
+    serves: Serves,
     pages: Option<Arc<Pages>>,
-) -> Result<(Ended, Option<SocketAddr>), CommandError> {
+) -> Result<(Ended, Serves), CommandError> {
     let home = home_of(common)?;
     let door = home.join("run/api");
     let node = Node::start(home, how.clone()).await.map_err(|error| match error {
@@ -251,13 +278,14 @@ async fn run_once(
         eprintln!("{left}");
     }
     let log_server = api::logs::LogServers::default();
-    if let Some(address) = serve_logs {
+    if let Some(address) = serves.logs {
         let server = api::logs::open_log_server(handle.clone(), address).await?;
         if !common.quiet {
             eprintln!("logs are served at http://{}/", server.address);
         }
         *log_server.lock().await = Some(server);
     }
+    let public = serve_register(common, &handle, serves.public).await?;
     let reviewing = api::Reviewing::default();
     if let Some(pages) = &pages {
         pages.show(handle.clone(), Arc::clone(&log_server));
@@ -282,9 +310,10 @@ async fn run_once(
     if let Some(pages) = &pages {
         pages.show_starting();
     }
-    let serves = log_server.lock().await.take().map(|server| server.address);
+    let logs = log_server.lock().await.take().map(|server| server.address);
+    let public = public.map(|server| server.address);
     std::fs::remove_file(door).ok();
-    Ok((ended.map_err(store_error)?, serves))
+    Ok((ended.map_err(store_error)?, Serves { logs, public }))
 }
 
 /// Prints an address that opens the running node's pages once.

@@ -8,11 +8,11 @@ use datacoop_policy::Digest;
 use datacoop_protocol::log::tree::sha256;
 use serde_json::json;
 
-use super::Printed;
 use super::purpose::day;
+use super::{Common, Printed};
 use crate::clock;
 use crate::error::CommandError;
-use crate::home::SHIPPED_VOCABULARIES;
+use crate::home::{Home, SHIPPED_VOCABULARIES};
 use crate::register::{Source, files, write};
 use crate::verify::{Given, blobs, verify};
 
@@ -34,7 +34,7 @@ pub(super) struct RegisterArgs {
     as_of: Option<String>,
 }
 
-pub(super) fn register(command: RegisterCommand) -> Result<Printed, CommandError> {
+pub(super) fn register(common: &Common, command: RegisterCommand) -> Result<Printed, CommandError> {
     let RegisterCommand::Export(args) = command;
     let as_of = args.as_of.as_deref().map(day).transpose()?.unwrap_or_else(|| clock::now().day());
     let paths: Vec<&Path> = args.from.iter().map(PathBuf::as_path).collect();
@@ -55,6 +55,9 @@ pub(super) fn register(command: RegisterCommand) -> Result<Printed, CommandError
         let known = shipped.get(hash).map(|text| (*text).to_owned());
         known.or_else(|| source(hash).and_then(|bytes| String::from_utf8(bytes).ok()))
     };
+    // Whose node it is says that it publishes this; an auditor's computer has none.
+    let home = Home::new(&common.node);
+    let by = home.exists().then(|| home.config()).and_then(Result::ok).map(|config| config.id.0);
     let files = files(&Source {
         fold: &verified.fold,
         charter_notes: &verified.charter_notes,
@@ -62,6 +65,7 @@ pub(super) fn register(command: RegisterCommand) -> Result<Printed, CommandError
         vocabulary: &vocabulary,
         blob: &source,
         as_of,
+        by: by.as_ref(),
     });
     write(&args.folder, &files).map_err(|error| CommandError::failed(error.to_string()))?;
     let shown = args.folder.display();

@@ -13,6 +13,7 @@ use maud::{Markup, html};
 use super::{Shared, frame_of};
 use crate::api::logs::register;
 use crate::error::CommandError;
+use crate::register::kind_of;
 
 const HERE: &str = "/register";
 const TITLE: &str = "Public register";
@@ -68,12 +69,15 @@ fn body(files: &Files) -> Markup {
         p { a class="button" href="/register/preview/index.html" { "Read the preview" } }
         p {
             "The same as data: " a href="/register/preview/register.csv" { "register.csv" } ", "
+            a href="/register/preview/register.json" { "register.json" } ", "
             a href="/register/preview/feed.xml" { "feed.xml" }
         }
         h2 { "To publish it" }
         p { "Export the logs, write the register as a folder of plain files, and put that folder on a web site. It has no script and sets no cookie." }
         pre data-copy { "datacoop log export our-log\ndatacoop register export register --from our-log" }
         p { "Of each other member's log name the export that it gave you, or the register says that they are missing." }
+        p { "Or let this node serve it to everybody who reaches an address of this computer, as of each day, for as long as it runs:" }
+        pre data-copy { "datacoop run --public-listen 0.0.0.0:8080" }
     }
 }
 
@@ -98,14 +102,9 @@ pub(super) async fn file(State(shared): State<Shared>, Path(name): Path<String>)
 
 /// A file as it is published, but that a page says what it is.
 fn shown(name: &str, text: &str) -> (&'static str, String) {
-    let kind = match name.rsplit_once('.').map(|(_, end)| end) {
-        Some("html") => {
-            return ("text/html; charset=utf-8", text.replacen(MAIN, &format!("{MAIN}{MARK}"), 1));
-        }
-        Some("css") => "text/css; charset=utf-8",
-        Some("csv") => "text/csv; charset=utf-8",
-        Some("xml") => "application/atom+xml; charset=utf-8",
-        Some(_) | None => "text/plain; charset=utf-8",
+    let text = match name.ends_with(".html") {
+        true => text.replacen(MAIN, &format!("{MAIN}{MARK}"), 1),
+        false => text.to_owned(),
     };
-    (kind, text.to_owned())
+    (kind_of(name), text)
 }

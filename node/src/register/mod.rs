@@ -1,11 +1,12 @@
-//! The public register as a folder of static files, made from verified logs alone: the same logs and day
-//! give the same bytes. Must not know a node, a clock or a network.
+//! The public register as a folder of static files, made from verified logs alone: the same logs, day and
+//! publisher give the same bytes. Must not know a node, a clock or a network.
 //!
 //! Of a purpose whose results are for members only, and of results that are not public yet, it holds the
 //! purpose's text and counts. Source: CHARTER.md section 4, UI.md section 3 page 12.
 
 mod decided;
 mod feeds;
+mod json;
 mod pages;
 mod result;
 mod said;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 use datacoop_policy::charter::{Charter, Licence, Purpose};
 use datacoop_policy::derive::Status;
-use datacoop_policy::{Day, Digest};
+use datacoop_policy::{Day, Digest, MemberId};
 use datacoop_protocol::audit::Notes;
 use datacoop_protocol::certificate::{NotCertified, finish, gather};
 use datacoop_protocol::entry::Body;
@@ -48,6 +49,8 @@ pub struct Source<'a> {
     pub blob: &'a dyn Fn(&Digest) -> Option<Vec<u8>>,
     /// The day as of which results count as public.
     pub as_of: Day,
+    /// The member whose node it is made at, if it is made at one.
+    pub by: Option<&'a MemberId>,
 }
 
 /// What was asked for a purpose, as counts.
@@ -149,6 +152,8 @@ struct Register<'a> {
     /// Questions that name no purpose of the charter.
     stray: Counts,
     refusals_by_rule: BTreeMap<&'a str, usize>,
+    /// What was asked in the school year of the register's day, by month, such as `2025-12`.
+    months: BTreeMap<String, Counts>,
     /// Newest first.
     results: Vec<Public<'a>>,
     /// Beside questions and answers.
@@ -168,6 +173,7 @@ impl<'a> Register<'a> {
             purposes,
             stray: Counts::default(),
             refusals_by_rule: BTreeMap::new(),
+            months: BTreeMap::new(),
             results: vec![],
             said: Said::new(source, charter),
         };
@@ -203,6 +209,12 @@ impl<'a> Register<'a> {
             counts.public = 1;
             counts.null = usize::from(result.is_null());
             self.results.push(result);
+        }
+        let day = asked.time.day();
+        if day.academic_year() == as_of.academic_year() {
+            let month = day.to_string();
+            let sum = self.months.entry(month.get(..7).unwrap_or(&month).to_owned()).or_default();
+            *sum = sum.plus(counts);
         }
         match purpose.and_then(|purpose| self.counts_by_purpose.get_mut(purpose.id.as_str())) {
             Some(sum) => *sum = sum.plus(counts),
@@ -290,11 +302,24 @@ pub fn files(source: &Source<'_>) -> BTreeMap<String, String> {
     }
     files.extend(Licence::ALL.map(|licence| (format!("{}.txt", licence.code()), licence.text().to_owned())));
     files.insert("register.csv".into(), feeds::csv(&register));
+    files.insert("register.json".into(), json::json(&register));
     files.insert("feed.xml".into(), feeds::atom(&register));
     for result in &register.results {
         files.extend(result.certificate.as_ref().ok().map(|text| (result.file(), text.clone())));
     }
     files
+}
+
+/// What kind of file one of the register's is, by its name.
+pub(crate) fn kind_of(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, end)| end) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("csv") => "text/csv; charset=utf-8",
+        Some("json") => "application/json",
+        Some("xml") => "application/atom+xml; charset=utf-8",
+        Some(_) | None => "text/plain; charset=utf-8",
+    }
 }
 
 /// Writes the files into an empty folder or over an older register, of which nothing stays.

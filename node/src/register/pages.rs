@@ -3,18 +3,21 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use datacoop_policy::Day;
-use datacoop_policy::charter::{Member, Publish, Purpose, Role};
+use datacoop_policy::charter::{Class, Member, Publish, Purpose, Role, class_of, succeed};
 use datacoop_policy::limits::Set;
 use datacoop_policy::refusal::Rule;
+use datacoop_policy::{Day, PrivacyLoss};
 use datacoop_protocol::acts::Target;
 use datacoop_protocol::log::cosignature::quorum;
+use datacoop_protocol::log::note::{KIND_ED25519, vkey};
 
 use super::decided::{decided, findings_words, learnt};
 use super::result::{period_html, result_page};
-use super::{Public, Register};
-use crate::html::{capital, day_html, document, link, list, pairs, paragraphs, table, text};
-use crate::loss::{DELTA_TEXT, Reading, spent};
+use super::{Counts, Public, Register};
+use crate::html::{
+    capital, dated, day_html, day_words, document, link, list, pairs, paragraphs, register_words, table, text,
+};
+use crate::loss::{DELTA_TEXT, Reading, points_left, points_of, spent};
 
 /// Newest results on the first page: the rest is a click away.
 const NEWEST: usize = 10;
@@ -35,22 +38,26 @@ const NAV: [(&str, &str); 7] = [
 ];
 
 pub(super) fn pages(register: &Register<'_>) -> BTreeMap<String, String> {
-    let mut pages = BTreeMap::from([
-        ("index.html".to_owned(), register.page("What is asked here, and what for", &index(register))),
-        ("results.html".to_owned(), register.page("Results that everybody may see", &results(register))),
-        ("learnt.html".to_owned(), register.page("What members learnt, and what changed", &learnt(register))),
-        ("decided.html".to_owned(), register.page("What members decide", &decided(register))),
-        ("members.html".to_owned(), register.page("Who belongs", &members(register))),
-        ("charter.html".to_owned(), register.page("The rules, and who made them", &charter(register))),
-        ("privacy.html".to_owned(), register.page("How people are protected", &privacy(register))),
-    ]);
+    let places = [
+        ("index.html", "What is asked here, and what for", index(register)),
+        ("results.html", "Results that everybody may see", results(register)),
+        ("learnt.html", "What members learnt, and what changed", learnt(register)),
+        ("decided.html", "What members decide", decided(register)),
+        ("members.html", "Who belongs", members(register)),
+        ("charter.html", "The rules, and who made them", charter(register)),
+        ("privacy.html", "How people are protected", privacy(register)),
+    ];
+    let page =
+        |(file, title, main): (&str, &str, String)| (file.to_owned(), register.page(file, title, &main));
+    let mut pages: BTreeMap<String, String> = places.into_iter().map(page).collect();
     for (at, purpose) in register.purposes.iter().enumerate() {
         let file = purpose_file(at);
-        pages.insert(file, register.page(&purpose.title, &purpose_page(register, purpose)));
+        let page = register.page("", &purpose.title, &purpose_page(register, purpose));
+        pages.insert(file, page);
     }
     for result in &register.results {
         let title = result.release.question.question().title();
-        pages.insert(result.page(), register.page(title, &result_page(register, result)));
+        pages.insert(result.page(), register.page("", title, &result_page(register, result)));
     }
     pages
 }
@@ -60,21 +67,26 @@ fn purpose_file(at: usize) -> String {
 }
 
 impl Register<'_> {
-    fn page(&self, title: &str, main: &str) -> String {
+    /// A page; `here` is its file where the navigation has it.
+    fn page(&self, here: &str, title: &str, main: &str) -> String {
         let fields = self.charter.fields();
         let mut banner = String::new();
         if fields.demo {
             banner += "<p class=\"note\"><strong>This is a demo.</strong> Its members and its data are made up.</p>\n";
         }
         let footer = format!(
-            "<p>As of {}. Made by the program datacoop from the members' signed logs alone. Charter version {}, <span class=\"hash\">{}</span>.</p>\n<p>The same as a table: {}. New results: {}.</p>\n",
+            "<p>As of {}. Made by the program datacoop from the members' signed logs alone. Charter version {}.</p>\n<p>The same as a table: {}; for programs: {}. New results: {}.</p>\n",
             day_html(self.source.as_of),
             self.charter.version(),
-            self.charter.hash(),
             link("register.csv", "register.csv"),
+            link("register.json", "register.json"),
             link("feed.xml", "feed.xml"),
         );
-        let nav: String = NAV.iter().map(|(file, said)| format!("<li>{}</li>\n", link(file, said))).collect();
+        let place = |(file, said): &(&str, &str)| match *file == here {
+            true => format!("<li><a href=\"{file}\" aria-current=\"page\">{}</a></li>\n", text(said)),
+            false => format!("<li>{}</li>\n", link(file, said)),
+        };
+        let nav: String = NAV.iter().map(place).collect();
         let header = format!(
             "<a class=\"skip\" href=\"#main\">Skip to the content</a>\n<header>\n<p>{}: public register</p>\n<nav aria-label=\"Register\">\n<ul>\n{nav}</ul>\n</nav>\n</header>\n",
             text(&fields.name)
@@ -131,6 +143,18 @@ fn index(register: &Register<'_>) -> String {
         register.charter.members().len(),
         text(&fields.name)
     );
+    if let Some(by) = register.source.by.and_then(|id| register.charter.member(id)) {
+        out += &format!(
+            "<p>It is published by {}, of {}, which runs the computer that it was made on and answers for it.</p>\n",
+            text(&by.name),
+            text(&by.body)
+        );
+    }
+    out += &format!(
+        "<p>Questions are about these kinds of records: {}. {}.</p>\n",
+        text(&fields.datasets.iter().map(|dataset| dataset.id.as_str()).collect::<Vec<_>>().join(", ")),
+        link("charter.html#data", "What stands in them")
+    );
     if held < register.charter.members().len() {
         out += &format!(
             "<p class=\"note\"><strong>Not complete.</strong> This register was made from the logs of {held} of {} members. What stands only in the other logs is not here.</p>\n",
@@ -169,6 +193,7 @@ fn index(register: &Register<'_>) -> String {
     } else {
         out += &result_list(register, NEWEST);
     }
+    out += &this_year(register);
     out += "<h2>Everything that was asked</h2>\n<p>Refused questions and answers that show nothing count too.</p>\n";
     let counts =
         register.counts().each().into_iter().map(|(name, n)| vec![text(&capital(name)), n.to_string()]);
@@ -184,8 +209,37 @@ fn index(register: &Register<'_>) -> String {
     out + CHECK
 }
 
+/// What was asked in this school year, month by month: no nearer, so that nobody is watched by it.
+fn this_year(register: &Register<'_>) -> String {
+    let year = register.source.as_of.academic_year();
+    let mut out = format!("<h2>Asked in the school year {year}</h2>\n");
+    if register.months.is_empty() {
+        return out + "<p>Nothing has been asked this year.</p>\n";
+    }
+    let words = |month: &str| {
+        let first = Day::parse(&format!("{month}-01")).map(day_words).unwrap_or_default();
+        first.split_once(' ').map_or_else(|| month.to_owned(), |(_, month)| month.to_owned())
+    };
+    let rows = register.months.iter().map(|(month, counts)| {
+        let Counts { asked, answered, ended, open, invalid, refusals, .. } = *counts;
+        let counts = [asked, answered, ended, open, invalid, refusals].map(|n| n.to_string());
+        [vec![words(month)], counts.to_vec()].concat()
+    });
+    let heads = [
+        "Month",
+        "Asked",
+        "Answered",
+        "Ended without an answer",
+        "Still running",
+        "Not valid",
+        "Refusals by members",
+    ];
+    out += &table("Questions by the month in which they were asked", &heads, rows);
+    out
+}
+
 /// How a reader checks, objects or complains.
-const CHECK: &str = "<h2>Check it, object, or complain</h2>\n<p>Each public result has a certificate. With the free program datacoop anybody can check it alone: <code>datacoop verify FILE --charter ID</code>. Take the charter's id from a member, not from this page.</p>\n<p>If your records are with a member, or your child's are, ask that member how to be left out. It must leave you out of every later answer. Results from before stay.</p>\n<p>To complain, write to the member first. You may also complain to the data protection authority; in the United Kingdom that is the Information Commissioner.</p>\n";
+const CHECK: &str = "<h2>Check it, object, or complain</h2>\n<p>Each public result has a certificate. With the free program datacoop anybody can check it alone: <code>datacoop verify FILE --charter ID</code>. Take the charter's id from a member, not from this page.</p>\n<p>If your records are with a member, or your child's are, ask that member how to be left out. It must leave you out of every later answer. Results from before stay.</p>\n<p>To complain, write to the member first; who belongs stands under <a href=\"members.html\">Members</a>. You may also complain to the data protection authority; in the United Kingdom that is the Information Commissioner.</p>\n";
 
 fn result_list(register: &Register<'_>, most: usize) -> String {
     let rows = register.results.iter().take(most).map(|result| {
@@ -232,7 +286,7 @@ fn purpose_page(register: &Register<'_>, purpose: &Purpose) -> String {
         ("Columns", text(&names(&limits.columns))),
         ("May be split by", text(&names(&limits.group_by))),
         ("Reviewed by", reviewers(register, purpose)),
-        ("Its part of a year", loss(Reading::of(limits.rho_purpose.min(limits.rho_year)))),
+        ("Its part of a year", most(limits.rho_purpose.min(limits.rho_year))),
     ]);
     let versions = register.charters.iter().filter_map(|charter| charter.purpose(&purpose.id));
     if versions.into_iter().any(|other| other.publish != purpose.publish) {
@@ -290,8 +344,24 @@ fn reviewers(register: &Register<'_>, purpose: &Purpose) -> String {
     purpose.reviewers.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-fn loss(reading: Reading) -> String {
-    format!("epsilon {} (rho {})", reading.epsilon_text(), reading.rho_text())
+/// Points of the privacy budget.
+pub(super) fn points(n: u64) -> String {
+    if n == 1 { "1 point".to_owned() } else { format!("{n} points") }
+}
+
+/// What may be lost at most, in points: rounded down.
+fn most(loss: PrivacyLoss) -> String {
+    format!("at most {} of the privacy budget", points(points_left(loss)))
+}
+
+/// A loss for readers who know these numbers.
+fn exactly(reading: Reading) -> String {
+    format!("epsilon {} at delta {DELTA_TEXT} (rho {})", reading.epsilon_text(), reading.rho_text())
+}
+
+/// What most readers need not see; both are HTML.
+pub(super) fn details(summary: &str, inside: &str) -> String {
+    format!("<details>\n<summary>{summary}</summary>\n{inside}</details>\n")
 }
 
 fn members(register: &Register<'_>) -> String {
@@ -319,7 +389,18 @@ fn members(register: &Register<'_>) -> String {
             "<p>This co-operative follows another one, which lost its quorum: <span class=\"hash\">{before}</span>. Members that came from there go on with the privacy that they had spent.</p>\n"
         );
     }
-    out + "<p>A voting member signs the rules. A coordinator asks. A witness signs that a log was not rewritten.</p>\n"
+    out += "<p>A voting member signs the rules. A coordinator asks. A witness signs that a log was not rewritten.</p>\n";
+    let keys = register.charter.members().iter().map(|member| {
+        format!(
+            "<li>{}: <span class=\"hash\">{}</span></li>\n",
+            text(&member.name),
+            text(&vkey(&member.keys.log, KIND_ED25519))
+        )
+    });
+    out + &details(
+        "The keys that their logs are signed with",
+        &format!("<ul>\n{}</ul>\n", keys.collect::<String>()),
+    )
 }
 
 /// Who vouched for a member when it joined; HTML.
@@ -369,11 +450,16 @@ fn charter(register: &Register<'_>) -> String {
             day_html(fields.effective),
             day_html(fields.expires),
             state.to_owned(),
-            format!("<span class=\"hash\">{}</span>", charter.hash()),
         ]
     });
-    let heads = ["Version", "Written", "Not in force before", "Ends", "Now", "SHA-256"];
+    let heads = ["Version", "Written", "Not in force before", "Ends", "Now"];
     out += &table("Every version of the charter", &heads, rows);
+    let hashes = register.charters.iter().map(|charter| {
+        format!("<li>Version {}: <span class=\"hash\">{}</span></li>\n", charter.version(), charter.hash())
+    });
+    let id = format!("<p>The id of the charter: <span class=\"hash\">{}</span></p>\n", register.charter.id());
+    out += &details("The SHA-256 of each text", &format!("{id}<ul>\n{}</ul>\n", hashes.collect::<String>()));
+    out += &changed(register);
     out += &format!(
         "<p>Every member signed the first version. To change it, {} of {voting} voting members must sign. Looser rules wait 14 days, so that a member can leave first.</p>\n",
         fields.amend
@@ -381,8 +467,10 @@ fn charter(register: &Register<'_>) -> String {
     out += "<h2>Not for sale</h2>\n";
     out += &paragraphs(&fields.asset_lock.clause);
     out += &paragraphs(&fields.asset_lock.stricter);
-    out += &pairs([("That body", text(fields.asset_lock.successor.as_str()))]);
-    out += "<h2>Data</h2>\n";
+    let successor = register.charter.member(&fields.asset_lock.successor).map(|member| member.name.clone());
+    let successor = successor.unwrap_or_else(|| register_words(&fields.asset_lock.successor));
+    out += &pairs([("That body", text(&successor))]);
+    out += "<h2 id=\"data\">Data</h2>\n";
     let rows = fields.datasets.iter().map(|dataset| {
         let names: Vec<&str> = dataset.vocabularies.iter().map(|(name, _)| name.as_str()).collect();
         vec![text(&dataset.id), text(&dataset.unit), text(&names.join(", "))]
@@ -392,6 +480,24 @@ fn charter(register: &Register<'_>) -> String {
         &["Data", "One record is about a", "Standards"],
         rows,
     )
+}
+
+/// What each version changed of the one before it.
+fn changed(register: &Register<'_>) -> String {
+    let mut out = String::new();
+    for pair in register.charters.windows(2).rev() {
+        let [before, after] = pair else { continue };
+        let changes = succeed(before, after).unwrap_or_default();
+        let which = match class_of(&changes) {
+            Class::Tightening => "It only tightens the rules.",
+            Class::Loosening => "It loosens a rule, so members had 14 days to leave first.",
+        };
+        let lines = changes.iter().map(|change| capital(&dated(&change.text)));
+        let lines: Vec<String> = lines.collect();
+        out += &format!("<h3>What version {} changed</h3>\n<p>{which}</p>\n", after.version());
+        out += &list(lines.iter().map(String::as_str));
+    }
+    out
 }
 
 fn privacy(register: &Register<'_>) -> String {
@@ -410,22 +516,33 @@ fn privacy(register: &Register<'_>) -> String {
         ("Members in a sum", format!("at least {}", limits.min_roster)),
         ("Separate bodies in a sum", format!("at least {}", limits.min_bodies)),
         ("Numbers in an answer", format!("at most {}", limits.max_cells)),
-        ("One question", format!("at most {}", loss(Reading::of(limits.rho_query)))),
-        ("All questions of a year", format!("at most {}", loss(year))),
+        ("One question", most(limits.rho_query)),
+        ("All questions of a year", most(limits.rho_year)),
     ]);
     out += &format!(
-        "<p>What that means: after a whole year of questions, whatever anybody learns from the answers is at most {} times as likely as if a person's record had been left out, save with chance {DELTA_TEXT}. A person in the records of several members loses more. Epsilon is that bound as a number: the smaller, the safer.</p>\n",
+        "<p>What that means: after a whole year of questions, whatever anybody learns from the answers is at most {} times as likely as if a person's record had been left out, save with a chance of one in a million. A person in the records of several members loses more, and so do several years: they add up.</p>\n",
         year.factor_text()
     );
+    out += &details(
+        "The same in the numbers of differential privacy",
+        &format!(
+            "<p>A point is zCDP rho 0.0025. One question: {}. All questions of a year: {}. Epsilon bounds, as a logarithm, how much likelier anything becomes: the smaller, the safer.</p>\n",
+            exactly(Reading::of(limits.rho_query)),
+            exactly(year)
+        ),
+    );
     out += "<h2>What was spent</h2>\n<p>Each member adds up what its people lost to all answers so far, public or not.</p>\n";
-    let mut rows = vec![];
+    let (mut rows, mut in_numbers) = (vec![], String::new());
     for log in register.source.fold.logs().filter(|log| log.size() > 0) {
         for account in spent(register.source.fold, &log.member).accounts {
+            let (dataset, year) = (&account.account.dataset, account.account.year);
+            let name = register.member_name(&log.member);
+            in_numbers += &format!("<li>{name}, {} {year}: {}</li>\n", text(dataset), exactly(account.spent));
             rows.push(vec![
-                register.member_name(&log.member),
-                text(&account.account.to_string()),
+                name,
+                format!("{}, {year}", text(dataset)),
                 account.debits.to_string(),
-                loss(account.spent),
+                points(points_of(account.spent.loss)),
             ]);
         }
     }
@@ -436,5 +553,5 @@ fn privacy(register: &Register<'_>) -> String {
         "Privacy spent, by member, data and year",
         &["Member", "Data and year", "Answers paid for", "Spent"],
         rows,
-    )
+    ) + &details("What was spent in those numbers", &format!("<ul>\n{in_numbers}</ul>\n"))
 }

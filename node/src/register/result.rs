@@ -5,9 +5,11 @@ use datacoop_policy::query::Mode;
 use datacoop_policy::{MemberId, Period};
 use datacoop_protocol::certificate::NOT_SHOWN;
 
+use super::pages::{details, points};
 use super::{Public, Register};
 use crate::cli::{meaning_text, percent, unit_of};
 use crate::html::{day_html, link, list, pairs, table, text};
+use crate::loss::{Reading, points_of};
 use crate::view::can_be_all_corrupt;
 
 /// A span of days; HTML.
@@ -97,7 +99,13 @@ pub(super) fn result_page(register: &Register<'_>, result: &Public<'_>) -> Strin
         out += &list(clips.iter().map(String::as_str));
     }
     out += "<h2>What it costs in privacy</h2>\n";
-    out += &format!("<p>{}</p>\n", text(&meaning_text(&release.json["loss"]).replace('\n', " ")));
+    out += &format!(
+        "<p>It cost {} of the privacy budget at each member that took part. Whatever anybody learns from it is at most {} times as likely as if a person's record had been left out.</p>\n",
+        points(points_of(plan.query.loss)),
+        Reading::of(plan.query.loss).factor_text()
+    );
+    let in_numbers = format!("<p>{}</p>\n", text(&meaning_text(&release.json["loss"]).replace('\n', " ")));
+    out += &details("The same in the numbers of differential privacy", &in_numbers);
     if can_be_all_corrupt(plan.query.mode, &plan.terms) {
         out += "<p>The members that opened the sum were drawn by lot. There is a small chance that all of them colluded.</p>\n";
     }
