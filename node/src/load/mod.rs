@@ -278,11 +278,14 @@ pub fn import(home: &Home, wish: &Wish, progress: &mut dyn FnMut(u64)) -> Result
     Ok(Loaded { replaces, ..loaded(home, wish, &plan, report, Outcome::Imported(number), aside) })
 }
 
-/// Takes a vocabulary's newest import back. Returns what is in force now, in words.
+/// Takes a vocabulary's newest import back, with the rows that it left out. Returns what is in force now, in words.
 pub fn undo(home: &Home, choice: &Choice) -> Result<Value, CommandError> {
     let (_, vocabulary) = chosen(home, choice)?;
     let gone = home.table(&vocabulary).map(|(number, _)| number);
     let now = undo_newest(&home.join("tables"), &vocabulary).map_err(|error| usage(error.to_string()))?;
+    if let Some(gone) = gone {
+        text::erase_of(home, vocabulary.name(), gone)?;
+    }
     let mut records = Records::read(home).map_err(failed)?;
     let file = gone.and_then(|gone| records.remove(vocabulary.name(), gone));
     records.write(home).map_err(failed)?;

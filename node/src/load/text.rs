@@ -153,6 +153,21 @@ pub fn left_out(home: &Home, name: &str) -> Result<Vec<u8>, CommandError> {
     }
 }
 
+/// Erases the rows that an import left out: the next import under its number is another.
+///
+/// Errors: the disk says no.
+pub(super) fn erase_of(home: &Home, vocabulary: &str, snapshot: u64) -> Result<(), CommandError> {
+    let folder = home.join("quarantine");
+    let path = folder.join(format!("{}-{snapshot:06}.csv", vocabulary.replace('/', "-")));
+    match path.exists() {
+        true => {
+            crate::disk::remove(&path).map_err(super::failed)?;
+            crate::folder::sync_dir(&folder).map_err(super::failed)
+        }
+        false => Ok(()),
+    }
+}
+
 /// Erases every file of rows that were left out.
 ///
 /// Errors: the disk says no.
