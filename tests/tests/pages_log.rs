@@ -57,6 +57,7 @@ fn logs_check_out_by_a_button_and_an_entry_elsewhere_by_its_proof() {
     assert!(said > 10 && said <= entries, "{said} of {entries}");
     assert!(checked.contains("Check again") && checked.contains(" of 4 witnesses "), "{checked}");
     assert!(check_page(&browser, "/").contains("entries check out"));
+    check_export(&coop, &browser);
 
     // A proof is under a head that enough witnesses cosigned, once they have.
     wait_for("witnesses", || {
@@ -85,6 +86,30 @@ fn logs_check_out_by_a_button_and_an_entry_elsewhere_by_its_proof() {
         assert!(answer.code == 422 && answer.body.contains("Error"), "{path}: {}", answer.head);
     }
     check_filters(&browser, &id, year);
+}
+
+/// What the page gives as one file, another copy of the program checks; the checkpoint is a click away.
+fn check_export(coop: &Coop, browser: &Browser) {
+    let log = check_page(browser, "/log");
+    assert!(log.contains("href=\"/log/export.zip\"") && log.contains("datacoop verify log<"), "{log}");
+    let head = between(&log, "<pre id=\"checkpoint\" data-copy>", "</pre>");
+    assert!(
+        log.find("<details>").unwrap() < log.find("id=\"checkpoint\"").unwrap()
+            && head.contains("datacoop/1")
+    );
+    assert!(!log.contains("no release") && !log.contains(" UTC"), "{log}");
+    let url = format!("http://{}/log/export.zip", browser.address);
+    let mut fetched = ureq::get(&url).header("Cookie", &browser.cookie).call().unwrap();
+    assert_eq!(fetched.headers()["content-type"], "application/zip");
+    assert_eq!(fetched.headers()["content-disposition"], "attachment; filename=\"log.zip\"");
+    let archive = std::io::Cursor::new(fetched.body_mut().read_to_vec().unwrap());
+    zip::ZipArchive::new(archive).unwrap().extract(coop.path("unpacked")).unwrap();
+    let checked = json(&coop.ok(1, &["verify", "unpacked/log", "--json"]));
+    assert_eq!(checked["result"], "pass", "{checked}");
+    // It is the log as it is now, not a part of it.
+    coop.ok(0, &["log", "export", "exported"]);
+    let entries = |folder: &str| std::fs::read(coop.path(folder).join("entries.jsonl")).unwrap();
+    assert_eq!(entries("unpacked/log"), entries("exported"));
 }
 
 /// Releases by year, theme and purpose; what fits none is said.

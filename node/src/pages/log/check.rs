@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::super::Shared;
-use super::super::words::{items, said, sentence};
+use super::super::words::{items, moment, said, sentence};
 use crate::api::logs::audit;
 use crate::clock;
 use crate::error::CommandError;
@@ -77,16 +77,16 @@ pub(super) fn said_of(checking: &Checking, entries: u64) -> Markup {
                 },
                 Checking::Since(at) => {
                     h2 id="checked-heading" { "The check goes on" }
-                    p { "It began at " (clock_text(*at)) " UTC. " a href="/log" { "Look again" } }
+                    p { "It began on " (moment(&clock_text(*at))) ". " a href="/log" { "Look again" } }
                 },
                 Checking::Done(Done { at, took, found: Ok(found) }) => {
                     (result(found))
-                    p class="meta" { "Checked at " (clock_text(*at)) " UTC, in " (seconds(*took)) "." }
+                    p class="meta" { "Checked on " (moment(&clock_text(*at))) ", in " (seconds(*took)) "." }
                     (button("Check again"))
                 },
                 Checking::Done(Done { at, found: Err(error), .. }) => {
                     h2 id="checked-heading" { "The check could not be made" }
-                    p class="alert" { (sentence(&error.text)) " (at " (clock_text(*at)) " UTC)" }
+                    p class="alert" { (sentence(&error.text)) " (on " (moment(&clock_text(*at))) ")" }
                     (button("Check again"))
                 },
             }
@@ -98,13 +98,17 @@ pub(super) fn said_of(checking: &Checking, entries: u64) -> Markup {
 pub(in crate::pages) fn in_short(checking: &Checking) -> String {
     match checking {
         Checking::Never => "The logs have not been checked since this node started".to_owned(),
-        Checking::Since(at) => format!("The logs are being checked since {} UTC", clock_text(*at)),
+        Checking::Since(at) => format!("The logs are being checked since {}", moment(&clock_text(*at))),
         Checking::Done(Done { at, found: Ok(found), .. }) if found["result"] == "pass" => {
             let entries = items(&found["logs"]).iter().filter_map(|log| log["entries"].as_u64());
-            format!("Log checked at {} UTC: all {} entries check out", clock_text(*at), entries.sum::<u64>())
+            format!(
+                "Log checked on {}: all {} entries check out",
+                moment(&clock_text(*at)),
+                entries.sum::<u64>()
+            )
         }
         Checking::Done(Done { at, .. }) => {
-            format!("Log checked at {} UTC: something does not check out", clock_text(*at))
+            format!("Log checked on {}: something does not check out", moment(&clock_text(*at)))
         }
     }
 }

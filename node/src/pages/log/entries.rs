@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::words::{points, said};
+use super::super::words::{dated, moment, points, said, shortened};
 use super::super::{frame_of, stopped};
 use super::{entry_path, path_of};
 use crate::driver::Handle;
@@ -92,12 +92,12 @@ fn table(path: &str, entries: &[Value]) -> Markup {
         div class="scroll" role="region" tabindex="0" aria-label="Entries" {
             table class="plain" id="entries" {
                 caption { "Entries, the newest first" }
-                thead { tr { th scope="col" { "No." } th scope="col" { "When (UTC)" } th scope="col" { "Kind" } th scope="col" { "Question" } th scope="col" { "Points" } } }
+                thead { tr { th scope="col" { "No." } th scope="col" { "When" } th scope="col" { "Kind" } th scope="col" { "Question" } th scope="col" { "Points" } } }
                 tbody {
                     @for entry in entries {
                         tr {
                             th scope="row" { a href=(entry_path(path, &entry["index"])) { span class="unseen" { "Entry " } (entry["index"]) } }
-                            td { (entry["time"].as_str().unwrap_or("unknown")) }
+                            td { (moment(entry["time"].as_str().unwrap_or("unknown"))) }
                             td { (said(&entry["kind"])) }
                             td { @if let Some(title) = entry["title"].as_str() { a href={ "/rounds/" (said(&entry["query"])) } { (title) } } }
                             td { @if let Some(points) = entry["points"].as_u64() { (points) } }
@@ -147,10 +147,10 @@ pub(in crate::pages) async fn entry(
 fn show(seen: &Entry) -> Markup {
     let (json, index) = (&seen.json, &seen.json["index"]);
     html! {
-        p class="lead" { (said(&json["text"])) }
+        p class="lead" { (shortened(&dated(said(&json["text"])))) }
         dl class="pairs" {
             dt { "Log" } dd { a href=(seen.path) { (said(&json["log"])) } }
-            dt { "Written" } dd { (json["time"].as_str().unwrap_or("unknown")) " UTC, by its author's clock" }
+            dt { "Written" } dd { (moment(json["time"].as_str().unwrap_or("unknown"))) ", by its author's clock; in its bytes below by UTC" }
             dt { "Kind" } dd { (said(&json["kind"])) }
             @if seen.round.is_some() { dt { "Round" } dd { a href={ "/rounds/" (said(&json["query"])) } { "How far it is" } } }
             @if json["points"].is_u64() { dt { "Cost" } dd { (points(&json["points"])) " of the privacy budget" } }

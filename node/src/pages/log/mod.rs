@@ -7,6 +7,7 @@
 
 mod check;
 mod entries;
+mod export;
 
 use std::collections::BTreeMap;
 
@@ -18,13 +19,14 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::frame::encoded;
-use super::words::said;
+use super::words::{dated, moment, said, shortened};
 use super::{Shared, frame_of, stopped};
 use crate::figure::{Cell, Figure, Form, Number, Row, Unit, Who};
 use crate::follow::news;
 
 pub(super) use check::{Checking, check, in_short};
 pub(super) use entries::{entry, one};
+pub(super) use export::export;
 
 /// Entries of each log among the latest.
 const ENTRIES_EACH: u64 = 20;
@@ -143,7 +145,7 @@ fn weeks(member: &Member) -> Figure {
         rows: counts.into_iter().map(row).collect(),
         notes: vec![],
         source: "The logs that this node holds".into(),
-        certificate: "none: no release".into(),
+        certificate: String::new(),
         demo: member.fold().charter().fields().demo,
     }
 }
@@ -155,6 +157,7 @@ pub(super) async fn log(State(shared): State<Shared>) -> Response {
     let body = html! {
         p { "Every question, answer, refusal and debit is signed and stands here. Nothing can be taken out later without others noticing." }
         (check::said_of(&*shared.checking.lock().await, entries))
+        p { a class="button plain" href=(export::PATH) { "Export" } " This node's log as one file, with all that it takes to check it elsewhere." }
         (checkpoint(&seen))
         h2 { "Consistency" }
         @if seen.refused.is_empty() {
@@ -164,8 +167,10 @@ pub(super) async fn log(State(shared): State<Shared>) -> Response {
             ul { @for why in &seen.refused { li { (why) } } }
         }
         h2 { "Check it yourself" }
-        p { "Without trusting this node. Any member's export serves, and so does one that another member gave you:" }
-        pre data-copy { "datacoop log export logs\ndatacoop verify logs" }
+        p { "Without trusting this node: save the export, open the archive where you can, and let any copy of the program check it. So you can check what another member gave you:" }
+        pre data-copy { "datacoop verify " (export::FOLDER) }
+        p { "By command, the same folder is written by:" }
+        pre data-copy { "datacoop log export " (export::FOLDER) }
         (logs(&seen.held))
         (latest(&seen.latest))
         (seen.weeks.html())
@@ -184,7 +189,10 @@ fn checkpoint(seen: &Seen) -> Markup {
         } @else {
             p { (cosigned) " of " (named) " witnesses have cosigned it so far; " (needed) " must." }
         }
-        pre data-copy { (seen.head) }
+        details {
+            summary { "The checkpoint itself, as it is signed" }
+            pre id="checkpoint" data-copy { (seen.head) }
+        }
     }
 }
 
@@ -210,9 +218,9 @@ fn latest(entries: &[Value]) -> Markup {
         ul class="list" {
             @for entry in entries {
                 li class=[(entry["alert"] == true).then_some("alert")] {
-                    (said(&entry["text"]))
+                    (shortened(&dated(said(&entry["text"]))))
                     p class="meta" {
-                        (said(&entry["time"])) " UTC, "
+                        (moment(said(&entry["time"]))) ", "
                         @match entry["path"].as_str() {
                             Some(path) => a href=(path) { "entry " (entry["index"]) " of " (said(&entry["log"])) },
                             None => { "entry " (entry["index"]) " of " (said(&entry["log"])) },
