@@ -175,12 +175,20 @@ fn one_json(member: &Member, one: &Waiting<'_>, now: Time) -> Value {
 /// Why it waits, although every limit allows it.
 fn hold_json(fold: &Fold, hold: &Hold) -> Value {
     match hold {
-        Hold::Rule(place) => json!({ "by": "rule", "text": format!("{} asks first", rule_words(*place)) }),
+        Hold::Rule(place) => json!({
+            "by": "rule",
+            "text": format!("{} asks first", rule_words(*place)),
+            "plain": match place {
+                Some(place) => format!("rule {} of those that this node's person wrote asks first", place + 1),
+                None => "this node answers no question before its person said yes".to_owned(),
+            },
+        }),
         Hold::Objection { by, at } => json!({
             "by": "objection",
             "member": by.to_string(),
             "objection": at.leaf.to_string(),
             "text": format!("{} objects to it and is not answered yet", name(fold, by)),
+            "plain": format!("{} objects to it and is not answered yet", name(fold, by)),
         }),
     }
 }

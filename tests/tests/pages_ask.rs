@@ -122,9 +122,17 @@ fn check_the_plan(browser: &Browser, year: &str, first: &str) {
         "Is logged",
         "name=\"why\" value=\"Plan &lt;lessons&gt;\"",
         "Ask the members",
+        "<td>not shown</td><td>too few people</td>",
+        "<a href=\"#ask-members\">ask all the same</a>",
     ] {
         assert!(plan.body.contains(said), "{said}: {}", plan.body);
     }
+    let place = |said: &str| plan.body.find(said).unwrap_or_else(|| panic!("{said}: {}", plan.body));
+    assert!(place("id=\"too-rough\"") < place("id=\"expected\""), "the cure stands before the table");
+    assert!(place("What would help") < place("id=\"expected\""), "{}", plan.body);
+    let main = plan.body.split("<main").nth(1).unwrap().split("</main>").next().unwrap();
+    assert_eq!(main.matches("<button type=\"submit\">").count(), 1, "one button stands out: {main}");
+    assert!(main.contains("<button type=\"submit\">Change something"), "{main}");
     // Asked before: the stored release, at no cost, and no button to ask again.
     let again = format!("period={year}-09-01..{year}-12-18&purpose=exams");
     let answered = browser.post("/ask/mean-score/check", &again);

@@ -36,6 +36,10 @@ fn check_reading(coop: &Coop, browser: &Browser) {
     let charter = check_page(browser, "/charter");
     let place = |text: &str| charter.find(text).unwrap_or_else(|| panic!("{text}: {charter}"));
     assert!(place("It is never sold") < place("What holds now"), "{charter}");
+    assert!(
+        place("the organisation with number 1 in the register of charities") > 0
+            && !charter.contains("GB-CHC")
+    );
     assert!(place("Who does well?") > place("What holds now"));
     let shown = json(&coop.ok(0, &["charter", "show", "--json"]));
     let groups = |words: &serde_json::Value| -> Vec<String> {
@@ -70,10 +74,23 @@ fn check_proposal(coop: &Coop, browser: &Browser) {
         assert_eq!(forged.code, 403);
     }
     refused(&browser.post(&format!("{path}/sleep"), ""), "no such thing to do");
-    assert_eq!(browser.post(&format!("{path}/support"), "").leads_to(), path);
+    let before = check_page(browser, &path);
+    let main = before.split("<main").nth(1).unwrap().split("</main>").next().unwrap();
+    assert_eq!(main.matches("<button type=\"submit\">").count(), 1, "one button stands out: {main}");
+    assert!(main.contains("<li>Tightens: the charter ends on 30 August 2027, not"), "{main}");
+    let done = browser.post(&format!("{path}/support"), "").leads_to().to_owned();
+    assert_eq!(done, format!("{path}?done=support"));
+    let done = check_page(browser, &done);
+    let place = |said: &str| done.find(said).unwrap_or_else(|| panic!("{said}: {done}"));
+    assert!(
+        place("Your support stands in your log") < place("A proposed "),
+        "what was done comes first: {done}"
+    );
     let shown = check_page(browser, &path);
     assert!(shown.contains("School 0") && !shown.contains("id=\"support-form\""), "{shown}");
-    refused(&browser.post(&format!("{path}/object"), "because=+"), "The text says nothing");
+    let empty = browser.post(&format!("{path}/object"), "because=+");
+    refused(&empty, "The text says nothing");
+    assert!(empty.body.contains("<a href=\"#because\">"), "{}", empty.body);
     browser
         .post(&format!("{path}/object"), "because=too+early%3Cscript%3Ealert%281%29%3C%2Fscript%3E")
         .leads_to();
@@ -130,13 +147,25 @@ fn check_signing(coop: &Coop, browser: &Browser) {
     let sign = |confirm: &str, hash: &str| {
         browser.post(&format!("{reading}/sign"), &format!("hash={hash}&confirm={confirm}"))
     };
-    refused(&sign("yes", &hash), "to sign; nothing was signed");
+    for said in ["<li>an answer has at most 50 numbers, not at most 200</li>", "not yet School 0"] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    for raw in ["max_cells is", "(rule ", "not yet GB-EDU"] {
+        assert!(!page.contains(raw), "{raw}: {page}");
+    }
+    let unsigned = sign("yes", &hash);
+    refused(&unsigned, "Nothing was signed");
+    for said in ["<a href=\"#confirm\">", "id=\"confirm-error\"", "aria-invalid=\"true\""] {
+        assert!(unsigned.body.contains(said), "{said}: {}", unsigned.body);
+    }
     refused(&sign("School+0", "00"), "not the text that was shown");
     let bound = || std::fs::read_dir(coop.node(0).join("charter/signed")).unwrap().count();
     assert_eq!(bound(), 0, "nothing was bound yet");
     sign("School+0", &hash).leads_to();
     assert_eq!(bound(), 1, "C4: durable");
-    assert!(check_page(browser, &reading).contains("Your organisation signed it"));
+    let signed = check_page(browser, &reading);
+    let place = |said: &str| signed.find(said).unwrap_or_else(|| panic!("{said}: {signed}"));
+    assert!(place("Your organisation signed it") < place("Version 2 of the charter"), "{signed}");
     let rival = upload(browser, other.as_bytes());
     let page = check_page(browser, &rival);
     let form = format!("hash={}&confirm=School+0", hidden(&page, "hash"));

@@ -75,6 +75,12 @@ fn a_messy_spreadsheet_is_mended_in_the_page_and_imported_as_the_command_line_wo
     // Nothing is known of its columns: each is asked for, and no value shown.
     let asks = browser.get(&place);
     refused(&asks, "choose below which is which");
+    assert!(
+        asks.body.contains("<a href=\"#column.pupil_id\">")
+            && asks.body.contains("id=\"column.pupil_id-error\""),
+        "{}",
+        asks.body
+    );
     assert!(!asks.body.contains("--column") && asks.body.contains("Kid"), "{}", asks.body);
     assert!(asks.body.contains("X9") && !asks.body.contains("K1"), "samples are masked: {}", asks.body);
 
@@ -87,7 +93,13 @@ fn a_messy_spreadsheet_is_mended_in_the_page_and_imported_as_the_command_line_wo
         of("code", "What")
     );
     assert_eq!(browser.post(&place, &said).leads_to(), format!("{place}/check"));
-    refused(&browser.get(&format!("{place}/check")), "choose month, day, year under Dates");
+    let dates = browser.get(&format!("{place}/check"));
+    refused(&dates, "choose month, day, year under Dates");
+    assert!(
+        dates.body.contains("<a href=\"#dates\">") && dates.body.contains("<select id=\"dates\""),
+        "{}",
+        dates.body
+    );
     browser.post(&place, &format!("{said}&dates=mdy")).leads_to();
     let check = check_page(&browser, &format!("{place}/check"));
     assert!(
@@ -136,9 +148,10 @@ fn check_held(coop: &Coop, browser: &Browser) {
 
     refused(&browser.post("/data/undo", "vocabulary=attendance%2F1&snapshot=7"), "not the newest any more");
     let undone = browser.post("/data/undo", "vocabulary=attendance%2F1&snapshot=1");
-    assert!(
-        check_page(browser, undone.leads_to()).contains("The newest import as attendance/1 is taken back")
-    );
+    let undone = check_page(browser, undone.leads_to());
+    assert!(undone.contains("The newest import as attendance (version 1) is taken back"), "{undone}");
+    assert!(!undone.contains("attendance-1-000001.csv"), "what it left out is gone with it: {undone}");
+    assert_eq!(browser.get("/data/left-out/attendance-1-000001.csv").code, 422);
     refused(&browser.post("/data/undo", "vocabulary=attendance%2F1&snapshot=1"), "not the newest any more");
     assert!(!check_page(browser, "/data?undone=%3Ci%3E").contains("is taken back"), "no text of a link");
     assert!(!coop.status(0)["datasets"].to_string().contains("pupils"), "{}", coop.status(0));

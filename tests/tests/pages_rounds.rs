@@ -82,7 +82,7 @@ fn a_person_answers_one_question_and_declines_others_as_far_as_it_likes() {
         "School 0",
         "Who does well?",
         "2 points of the privacy budget",
-        "Yes: every limit allows it. It waits, because the default of inbox.toml asks first.",
+        "Yes: every limit allows it. It waits, because this node answers no question before its person said yes.",
         "&lt;img src=x&gt;",
     ] {
         assert!(list.contains(said), "{said}: {list}");
@@ -91,6 +91,9 @@ fn a_person_answers_one_question_and_declines_others_as_far_as_it_likes() {
     assert!(check_page(&browser, "/").contains("1 question waits for this member's yes"));
     let waits = list.find("Waiting for this member").unwrap();
     assert!(waits < list.find("Under way").unwrap(), "what waits comes first");
+    let under_way = list.split("Under way").nth(1).unwrap();
+    assert!(!under_way.contains("What do they score?"), "what waits is listed once: {under_way}");
+    assert!(under_way.contains("No other round is open.") && !list.contains(" UTC"), "{list}");
     check_forged(&browser, &id);
     wait_status(&asker, &id, "four verdicts", |round| round["accepted"] == 4);
     let seen = check_page(&asker, &format!("/rounds/{id}"));

@@ -452,7 +452,8 @@ pub(super) fn figures_text(expected: &Value, matters: &str, most: usize) -> Stri
     let hidden = rows.len().saturating_sub(most);
     for row in rows.iter().take(most) {
         let group = format!("  {}", plain(&row.group()));
-        table.add_row([group, plain(&row.figure), plain(&row.error), plain(&row.colour)]);
+        let error = row.error.as_deref().unwrap_or("too few");
+        table.add_row([group, plain(&row.figure), plain(error), plain(&row.colour)]);
     }
     let mut text = trimmed(&table) + "\n";
     if hidden > 0 {

@@ -80,7 +80,7 @@ impl Figure {
             @if let Some(once) = self.says_once() { p class="note" { (BESIDE_NOTE) " " (once) "." } }
             @for note in &self.notes { p class="note" { (note) } }
             @if self.rows.iter().any(|row| matches!(row.cell, Cell::Estimated { .. })) { (self.why_a_range()) }
-            p class="source" { (self.source) " \u{b7} Certificate: " (self.certificate) }
+            p class="source" { (self.source) @if !self.certificate.is_empty() { " \u{b7} Certificate: " (self.certificate) } }
         }
     }
 

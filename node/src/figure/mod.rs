@@ -266,7 +266,7 @@ pub struct Figure {
     pub notes: Vec<String>,
     /// Where the numbers come from.
     pub source: String,
-    /// The Release's certificate, or `not yet witnessed`; of what is no Release, what stands for it.
+    /// The Release's certificate, or `not yet witnessed`; empty of what is made of no Release.
     pub certificate: String,
     /// Whether the people are made up.
     pub demo: bool,

@@ -107,11 +107,11 @@ impl Figure {
         lines.push(String::new());
         lines.extend(self.says_once().map(|once| prose(&format!("{BESIDE_NOTE} {once}."))));
         lines.extend(self.notes.iter().map(|note| prose(note)));
-        lines.push(prose(&format!(
-            "{}. Certificate: {}",
-            self.source.trim_end_matches('.'),
-            self.certificate
-        )));
+        let source = self.source.trim_end_matches('.');
+        lines.push(prose(&match self.certificate.is_empty() {
+            true => format!("{source}."),
+            false => format!("{source}. Certificate: {}", self.certificate),
+        }));
         let text: Vec<String> = lines.iter().map(|line| terminal.text(line.trim_end())).collect();
         text.join("\n")
     }

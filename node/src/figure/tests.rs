@@ -171,6 +171,7 @@ fn colours_are_readable() {
             ("own-text", 4.5),
             ("link", 4.5),
             ("error", 4.5),
+            ("promised", 3.0),
         ] {
             let (_, colour) =
                 palette.iter().find(|(known, _)| known == name).unwrap_or_else(|| panic!("no {name}"));

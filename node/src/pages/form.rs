@@ -3,6 +3,7 @@
 
 use maud::{Markup, html};
 
+use super::frame::{Mistake, mistake_of};
 use crate::error::CommandError;
 
 /// One choice of a list: its value and its words.
@@ -22,6 +23,34 @@ pub(super) fn field(id: &str, label: &str, hint: &str, control: &Markup) -> Mark
 /// The id that a control with a hint is described by.
 fn described(id: &str, hint: &str) -> Option<String> {
     (!hint.is_empty()).then(|| format!("{id}-hint"))
+}
+
+/// A labelled control with a hint and with what is wrong with it, each tied to it. The control gets the ids that
+/// describe it, and whether something is wrong.
+pub(super) fn checked_field(
+    id: &str,
+    label: &str,
+    hint: &str,
+    mistakes: &[Mistake],
+    control: impl FnOnce(Option<String>, bool) -> Markup,
+) -> Markup {
+    let mistake = mistake_of(mistakes, id);
+    let mut ids = vec![];
+    if !hint.is_empty() {
+        ids.push(format!("{id}-hint"));
+    }
+    if mistake.is_some() {
+        ids.push(format!("{id}-error"));
+    }
+    let described = (!ids.is_empty()).then(|| ids.join(" "));
+    html! {
+        div class=(if mistake.is_some() { "field wrong" } else { "field" }) {
+            label for=(id) { (label) }
+            @if !hint.is_empty() { p class="hint" id={ (id) "-hint" } { (hint) } }
+            @if let Some(mistake) = mistake { p class="mistake" id={ (id) "-error" } { span class="unseen" { "Error: " } (mistake.text) } }
+            (control(described, mistake.is_some()))
+        }
+    }
 }
 
 /// A line of text.
@@ -92,7 +121,7 @@ pub(super) fn error_summary(error: &CommandError) -> Markup {
 }
 
 /// An error's words as a sentence on a page.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     // A file's name, or what the person typed, stays as it is.
     let is_word = text.split(' ').next().is_some_and(|word| word.chars().all(char::is_alphabetic));
     let mut chars = text.chars();

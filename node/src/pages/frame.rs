@@ -163,6 +163,7 @@ impl Frame {
                             li { a href="/settings" { "Settings" } }
                             li { a href=(super::glossary::HERE) { "What the words mean" } }
                             li { a href="/help/figures" { "How to read figures" } }
+                            li { a href=(super::accessibility::HERE) { "Accessibility" } }
                         } }
                         p { "Records stay on this computer. Figures that leave it carry privacy noise, added on purpose." }
                         @if self.lock == Lock::Unset { p { "Whoever can use this computer account can open these pages: there is no passphrase yet. " a href="/settings#passphrase" { "Set one" } "." } }

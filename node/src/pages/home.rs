@@ -14,7 +14,7 @@ use super::log::in_short;
 use super::privacy::meters;
 use super::role::Role;
 use super::stands_out::{LOOKED_AT, stands_out};
-use super::words::{day, said};
+use super::words::{day, moment, said};
 use super::{Shared, frame_of, stopped};
 use crate::figure::RANGE_NOTE;
 use crate::html::day_words;
@@ -71,7 +71,7 @@ fn waits(waiting: &Value) -> maud::Markup {
                 a href="/rounds" {
                     @if n == 1 { "1 question waits for this member's yes" } @else { (n) " questions wait for this member's yes" }
                 }
-                ", " @if n > 1 { "the first " } "until " (until) " UTC. Without a yes this node takes no part."
+                ", " @if n > 1 { "the first " } "until " (moment(until)) ". Without a yes this node takes no part."
             },
         }
     }

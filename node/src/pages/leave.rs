@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::form::{field, select_field};
-use super::words::{items, said};
+use super::words::{items, moment, said};
 use super::{frame_of, stopped};
 use crate::acts::delegations::{Wanted, all_json};
 use crate::acts::{ActRequest, perform};
@@ -68,7 +68,7 @@ fn body(seen: &Seen) -> Markup {
                     p class="meta" {
                         @match one["why_closed"].as_str() {
                             Some(why) => { "Closed: " (why) },
-                            None => { "Until " (said(&one["until"])) " UTC" },
+                            None => { "Until " (moment(said(&one["until"]))) },
                         }
                         ". Asked under it: " (items(&one["asked"]).len()) "."
                     }

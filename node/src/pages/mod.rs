@@ -5,6 +5,7 @@
 //! page; each other file is one place.
 
 mod access;
+mod accessibility;
 mod ask;
 mod charter;
 mod data;
@@ -115,6 +116,8 @@ struct Shared {
     register: Arc<tokio::sync::Mutex<register::Made>>,
     /// The listener that serves logs to everybody, if there is one.
     log_server: LogServers,
+    /// Held while this node's log is packed.
+    exporting: Arc<tokio::sync::Mutex<()>>,
     /// Our own figures beside releases.
     counted: Arc<stands_out::Counted>,
 }
@@ -206,6 +209,7 @@ impl Pages {
             signing: Arc::default(),
             register: Arc::default(),
             log_server,
+            exporting: Arc::default(),
             counted: Arc::default(),
         }
     }
@@ -390,6 +394,7 @@ fn router(shared: Shared) -> Router {
         .route("/privacy", get(privacy::privacy))
         .route("/log", get(log::log))
         .route("/log/check", post(log::check))
+        .route("/log/export.zip", get(log::export))
         .route("/log/{member}", get(log::one))
         .route("/log/{member}/{index}", get(log::entry))
         .merge(data::routes())
@@ -402,6 +407,7 @@ fn router(shared: Shared) -> Router {
         .merge(settings::routes())
         .route("/help/figures", get(figures))
         .route(glossary::HERE, get(glossary::words))
+        .route(accessibility::HERE, get(accessibility::statement))
         .nest("/api/v1", api_router(&shared))
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
@@ -425,7 +431,7 @@ fn state_of(member: &Member) -> (bool, String) {
     let (connected, others) = (member.connected().count(), charter.members().len().saturating_sub(1));
     let state = match (member.starting(), member.settings().limits.is_some()) {
         (Some(waits), _) => words::sentence(&waits),
-        (None, false) => "Answers nothing: limits.toml is missing or cannot be read".to_owned(),
+        (None, false) => "Answers nothing: this member's own limits are missing or cannot be read".to_owned(),
         (None, true) => format!("Running, connected to {connected} of {others} other members"),
     };
     (charter.fields().demo, state)

@@ -1,6 +1,6 @@
 //! The privacy budget in points: used, promised, left, and what used it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
@@ -10,7 +10,7 @@ use datacoop_policy::limits::{Layer, Limits};
 use datacoop_policy::query::Query as AskedQuery;
 use datacoop_policy::{Day, Period, PrivacyLoss, QueryId};
 use datacoop_protocol::member::Member;
-use maud::html;
+use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ use crate::clock;
 use crate::driver::Handle;
 use crate::figure::{Cell, Figure, Form, Number, Row, Unit, Who};
 use crate::html::day_words;
-use crate::loss::Reading;
+use crate::loss::{DELTA_TEXT, Reading};
 use crate::view::{first_day, year_limit};
 
 /// One point, in billionths of rho. The usual year, rho 0.25, is 100 of them.
@@ -70,7 +70,7 @@ pub(super) fn meters(member: &Member) -> Vec<Figure> {
             rows: vec![part("Used", used), part("Promised to open questions", reserved), part("Left", left)],
             notes: notes(account, used, left, now.day()),
             source: "This node's own log".into(),
-            certificate: "none: no release".into(),
+            certificate: String::new(),
             demo: fold.charter().fields().demo,
         }
     };
@@ -99,6 +99,30 @@ fn notes(account: &Account, used: u64, left: u64, today: Day) -> Vec<String> {
     notes
 }
 
+/// What was used of a dataset in all its years, and in each.
+fn over_years(member: &Member) -> Vec<(String, String)> {
+    let mut by_dataset: BTreeMap<&str, Vec<(&Account, PrivacyLoss)>> = BTreeMap::new();
+    for (account, spent) in member.standing().ledger().accounts() {
+        by_dataset.entry(&account.dataset).or_default().push((account, spent));
+    }
+    by_dataset.into_iter().map(|(dataset, years)| (dataset.to_owned(), sum_words(&years))).collect()
+}
+
+/// The sum over years is of what was spent, not of rounded points: those may add up to more.
+fn sum_words(years: &[(&Account, PrivacyLoss)]) -> String {
+    let sum = years.iter().fold(PrivacyLoss::ZERO, |sum, (_, spent)| sum.plus(*spent));
+    let each: Vec<String> =
+        years.iter().map(|(account, spent)| format!("{} in {}", points_used(*spent), account.year)).collect();
+    let points = match points_used(sum) {
+        1 => "1 point".to_owned(),
+        n => format!("{n} points"),
+    };
+    match each.as_slice() {
+        [only] => format!("{points}: {only}"),
+        several => format!("{points} in {} years: {}", several.len(), several.join(", ")),
+    }
+}
+
 /// Who set a limit, as people know it.
 fn set_by(layer: &Layer) -> String {
     if *layer == Layer::Floor { "built into the program".to_owned() } else { format!("set by {layer}") }
@@ -122,6 +146,7 @@ fn limits(member: &Member) -> Vec<(&'static str, String)> {
     };
     let cells = layers.iter().min_by_key(|(_, limits)| limits.max_cells);
     let roster = layers.iter().max_by_key(|(_, limits)| limits.min_roster);
+    let bodies = layers.iter().max_by_key(|(_, limits)| limits.min_bodies);
     let mut all = vec![
         ("All questions of a year", least(&|limits| limits.rho_year)),
         ("One question", least(&|limits| limits.rho_query)),
@@ -131,6 +156,9 @@ fn limits(member: &Member) -> Vec<(&'static str, String)> {
     }));
     all.extend(roster.map(|(layer, limits)| {
         ("Members in an answer", format!("at least {}, {}", limits.min_roster, set_by(layer)))
+    }));
+    all.extend(bodies.map(|(layer, limits)| {
+        ("Separate bodies in an answer", format!("at least {}, {}", limits.min_bodies, set_by(layer)))
     }));
     all
 }
@@ -160,6 +188,20 @@ fn used(member: &Member, released: &[(QueryId, String)], from: usize) -> (Part, 
     (part, shown.collect())
 }
 
+/// What somebody may learn from releases and what not, with what a year of them allows at most.
+fn reveals(year: &Reading) -> Markup {
+    html! {
+        p { "A release shows sums over all members that answered, with privacy noise added on purpose. No row, no name and no member's own figure is in it." }
+        ul id="reveals" {
+            li { strong { "About one person: " } "a little. After a whole year's budget, whatever anybody concludes from all answers is at most " (year.factor_text()) " times as likely as if that person's record had been left out, save with a chance of one in a million; whoever looks, and whatever else they know. What it is for one answer stands with that result." }
+            li { strong { "About a group: " } "what is true of most of its people, which is what it is for. If nearly all of a year group are absent on Fridays, one may guess it of somebody in that year group, whether or not their record was counted." }
+            li { strong { "About a member: " } "that it took part. Of a round of three or four members the others see its figures with noise added on purpose; of a larger one only the sum can be read. Where members differ between two answers to the same question, their difference may tell something of whoever joined or left; the charter sets how many bodies must change together." }
+            li { strong { "Not by asking often: " } "asking again costs nothing and gives the same numbers." }
+            li { strong { "Not covered: " } "a person who can read the records on a member's own computer, and many members who work together against the others: then less noise is left than was meant." }
+        }
+    }
+}
+
 /// How many of the newest answers to pass over.
 #[derive(Deserialize)]
 pub(super) struct From {
@@ -170,15 +212,26 @@ pub(super) struct From {
 pub(super) async fn privacy(State(handle): State<Handle>, Query(From { from }): Query<From>) -> Response {
     let frame = frame_of(&handle).await;
     let released = handle.released();
-    let seen = handle.view(move |member| (meters(member), used(member, &released, from), limits(member)));
-    let Some((meters, (part, list), limits)) = seen.await else { return frame.error("/privacy", &stopped()) };
+    let seen = handle.view(move |member| {
+        let year = year_limit(member, clock::now());
+        (meters(member), over_years(member), used(member, &released, from), limits(member), year)
+    });
+    let Some((meters, over_years, (part, list), limits, year)) = seen.await else {
+        return frame.error("/privacy", &stopped());
+    };
     // What each loss comes to is worked out once: most answers cost the same.
     let losses: BTreeSet<PrivacyLoss> = list.iter().map(|used| used.loss).collect();
     let readings: Vec<Value> = losses.into_iter().map(|loss| Reading::of(loss).json()).collect();
+    let year = Reading::of(year);
     let body = html! {
         p { "Every answer tells a little about everybody in it. This node counts how much, person by person at worst, and stops." }
         @if meters.is_empty() { p { "Nothing has been spent yet." } }
         @for figure in &meters { (figure.html()) }
+        @if !over_years.is_empty() {
+            h2 { "Over all years" }
+            p { "Each year has its own budget, and what was learnt stays learnt: for somebody who is in the records year after year, the years add up." }
+            dl class="pairs" id="years" { @for (dataset, used) in &over_years { dt { (dataset) } dd { (used) } } }
+        }
         @if !list.is_empty() {
             table class="plain" {
                 caption { "What used it, the newest first" @if part.is_cut() { ": " (part.words()) " of " (part.all()) } }
@@ -199,9 +252,10 @@ pub(super) async fn privacy(State(handle): State<Handle>, Query(From { from }): 
         dl class="pairs" id="limits" { @for (name, value) in &limits { dt { (name) } dd { (value) } } }
         p { "The strictest counts. All of them, and those of each purpose: " code { "datacoop charter limits" } }
         h2 { "What can a release reveal?" }
-        p { "Asking again costs nothing and gives the same numbers, so asking often never makes them sharper. What it means for one person stands with each result." }
+        (reveals(&year))
         details {
             summary { "Details" }
+            p { "A whole year's budget is rho " (year.rho_text()) ": epsilon " (year.epsilon_text()) " at delta " (DELTA_TEXT) "." }
             p { "One point is zCDP rho 0.0025, so a year of rho 0.25 is 100 points. What was used rounds up, what is left rounds down." }
             @for reading in &readings {
                 p { "An answer of rho " (said(&reading["rho"]).trim_end_matches('0').trim_end_matches('.')) ": epsilon " (said(&reading["epsilon"])) " at delta " (said(&reading["delta"])) "." }
@@ -210,4 +264,20 @@ pub(super) async fn privacy(State(handle): State<Handle>, Query(From { from }): 
         (words_here(&["privacy-budget", "privacy-noise", "release"]))
     };
     frame.page("/privacy", "Privacy", &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loss::account;
+    use datacoop_policy::AcademicYear;
+
+    #[test]
+    fn years_add_up_by_what_was_spent_and_not_by_rounded_points() {
+        let years = [account("pupils", AcademicYear(2025)), account("pupils", AcademicYear(2026))];
+        let half = PrivacyLoss::from_nano(POINT / 2);
+        let spent: Vec<(&Account, PrivacyLoss)> = years.iter().map(|year| (year, half)).collect();
+        assert_eq!(sum_words(&spent), "1 point in 2 years: 1 in 2025/26, 1 in 2026/27");
+        assert_eq!(sum_words(&spent[..1]), "1 point: 1 in 2025/26");
+    }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::frame::{Frame, Mistake};
 use super::part::Part;
-use super::words::{columns, days, items, or_not_said, points, said};
+use super::words::{columns, days, items, moment, or_not_said, points, said};
 use super::{frame_of, stopped};
 use crate::api::find_round;
 use crate::api::rounds::{listed, summary};
@@ -45,6 +45,9 @@ pub(super) async fn list(State(handle): State<Handle>, Query(From { from }): Que
     let Some((part, rounds)) = seen.await else { return frame.error(HERE, &stopped()) };
     let (over, open): (Vec<&Value>, Vec<&Value>) = rounds.iter().partition(|round| round["over"] == true);
     let (late, open): (Vec<&Value>, Vec<&Value>) = open.into_iter().partition(|round| round["late"] == true);
+    // What waits stands above.
+    let waits = |round: &Value| items(&inbox["waiting"]).iter().any(|one| one["query"] == round["query"]);
+    let under_way: Vec<&Value> = open.iter().copied().filter(|round| !waits(round)).collect();
     let body = html! {
         (held_back(&inbox))
         h2 id="waiting" { "Waiting for this member" }
@@ -64,7 +67,8 @@ pub(super) async fn list(State(handle): State<Handle>, Query(From { from }): Que
         }
         h2 { "Under way" }
         @if open.is_empty() { p { "No round is open." } }
-        (lines(&open))
+        @else if under_way.is_empty() { p { "No other round is open." } }
+        (lines(&under_way))
         @if !late.is_empty() { h2 { "Past their end, without an answer" } (lines(&late)) }
         @if !over.is_empty() { h2 { "Over" } (lines(&over)) }
         (part.links(HERE))
@@ -87,7 +91,7 @@ fn lines(rounds: &[&Value]) -> Markup {
                     p { (said(&round["stage_text"])) }
                     p class="meta" {
                         "Asked by " @if round["asked_by_us"] == true { "us" } @else { (said(&round["asker_name"])) }
-                        ", " (said(&round["asked"])) " UTC; " (days(said(&round["period"]))) "; costs " (points(&round["points"]))
+                        ", " (moment(said(&round["asked"]))) "; " (days(said(&round["period"]))) "; costs " (points(&round["points"]))
                     }
                 }
             }
@@ -107,7 +111,7 @@ fn waiting(one: &Value, with_link: bool) -> Markup {
             @if with_link { h3 id={ "q-" (query) } { a href={ "/rounds/" (query) } { (said(&one["title"])) } } }
             @else { h2 id={ "q-" (query) } { "Waiting for this member's yes" } }
             dl class="pairs" {
-                dt { "Asked by" } dd { (said(&one["asker_name"])) ", " (said(&one["asked"])) " UTC" }
+                dt { "Asked by" } dd { (said(&one["asker_name"])) ", " (moment(said(&one["asked"]))) }
                 dt { "Purpose" } dd { (said(&one["purpose_title"])) @if one["purpose_plain"].is_string() { p class="meta" { (said(&one["purpose_plain"])) } } }
                 dt { "Why" } dd { (or_not_said(said(&one["why"]))) }
                 dt { "Who benefits" } dd { (or_not_said(said(&one["benefits"]))) }
@@ -121,8 +125,8 @@ fn waiting(one: &Value, with_link: bool) -> Markup {
                     (points(&one["points"])) " of the privacy budget; you have " (points(&one["left"]["year"])) " left this year, "
                     (points(&one["left"]["purpose"])) " for this purpose"
                 }
-                dt { "Our verdict" } dd { "Yes: every limit allows it. It waits, because " (said(&one["hold"]["text"])) "." }
-                dt { "Answer by" } dd { (said(&one["join_by"])) " UTC; without a yes this node takes no part" }
+                dt { "Our verdict" } dd { "Yes: every limit allows it. It waits, because " (said(&one["hold"]["plain"])) "." }
+                dt { "Answer by" } dd { (moment(said(&one["join_by"]))) "; without a yes this node takes no part" }
             }
             @if one["shows_noised_figures"] == true { p { "The other members can see your figures with noise added." } }
             @for objection in items(&one["objections"]) { (objected(objection)) }
@@ -146,7 +150,7 @@ fn objected(objection: &Value) -> Markup {
     };
     let reply = &objection["reply"];
     html! {
-        p { strong { (said(&objection["name"])) " objects, " (said(&objection["time"])) " UTC" } }
+        p { strong { (said(&objection["name"])) " objects, " (moment(said(&objection["time"]))) } }
         (quoted(objection))
         @if reply.is_null() { p class="meta" { "Not answered yet." } }
         @else { p { "Answered by " (said(&reply["name"])) } (quoted(reply)) }
@@ -247,9 +251,9 @@ fn stages(round: &Value) -> Markup {
             (later("Contributed", "roster", html! { (count("contributed")) " of " (count("roster")) }))
             (later("Checked by the committee", "seats", html! { (count("verified")) " of " (count("seats")) " seats" }))
             (later("Opened", "seats", html! { (count("opened")) " of " (count("seats")) " seats" }))
-            dt { "Joining ends" } dd { (said(&round["join_by"])) " UTC" }
-            dt { "Contributing ends" } dd { (said(&round["contribute_by"])) " UTC" }
-            dt { "All ends" } dd { (said(&round["close_by"])) " UTC" }
+            dt { "Joining ends" } dd { (moment(said(&round["join_by"]))) }
+            dt { "Contributing ends" } dd { (moment(said(&round["contribute_by"]))) }
+            dt { "All ends" } dd { (moment(said(&round["close_by"]))) }
         }
         @if !refused.is_empty() {
             div class="scroll" role="region" tabindex="0" aria-label="Who refused" {
@@ -313,7 +317,7 @@ fn question(round: &Value) -> Markup {
     html! {
         h2 { "The question" }
         dl class="pairs" {
-            dt { "Asked by" } dd { @if round["asked_by_us"] == true { "us" } @else { (said(&round["asker_name"])) } ", " (said(&round["asked"])) " UTC" }
+            dt { "Asked by" } dd { @if round["asked_by_us"] == true { "us" } @else { (said(&round["asker_name"])) } ", " (moment(said(&round["asked"]))) }
             dt { "Purpose" } dd { (round["purpose_title"].as_str().unwrap_or(said(&round["purpose"]))) }
             dt { "Period" } dd { (days(said(&round["period"]))) }
             dt { "Why" } dd { (or_not_said(said(&lay["why"]))) }

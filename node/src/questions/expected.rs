@@ -11,8 +11,8 @@ pub struct ExpectedRow {
     pub keys: Vec<(String, String)>,
     /// Which figure.
     pub figure: String,
-    /// The likely error, such as `\u{b1}1.2 pp`, or `too few`.
-    pub error: String,
+    /// The likely error, such as `\u{b1}1.2 pp`; `None` of a group of too few people.
+    pub error: Option<String>,
     /// `green`, `amber` or `red`: clear, rough, not answerable.
     pub colour: String,
 }
@@ -28,8 +28,7 @@ pub fn expected_rows(expected: &Value, matters: &str) -> Vec<ExpectedRow> {
         let value = |name: &str| figure["key"][name].as_str().map(str::to_owned);
         let keys = by.iter().filter_map(|name| Some((name.as_str()?.to_owned(), value(name.as_str()?)?)));
         let keys: Vec<(String, String)> = keys.collect();
-        let error =
-            figure["error"].as_str().map_or_else(|| "too few".to_owned(), |e| format!("\u{b1}{}", show(e)));
+        let error = figure["error"].as_str().map(|width| format!("\u{b1}{}", show(width)));
         let [name, colour] = ["name", "colour"].map(|field| figure[field].as_str().unwrap_or("").to_owned());
         let row = ExpectedRow { keys, figure: name, error, colour };
         match rows.last_mut() {

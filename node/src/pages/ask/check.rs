@@ -122,10 +122,25 @@ pub(in crate::pages) async fn ask(
     }
 }
 
+/// What can be done with a plan.
+#[derive(Clone, Copy)]
+struct May {
+    /// Ask it.
+    ask: bool,
+    /// Only where it is said that it would be paid for nothing: by public numbers of people no figure would answer.
+    needs_force: bool,
+    /// No figure would answer, by public numbers or by those that are assumed.
+    is_rough: bool,
+}
+
 fn plan_page(sent: &Sent, plan: &Value) -> Response {
-    let rough = unanswerable(plan);
     let refused = plan["refused"]["plain"].as_str().or(plan["refused"]["text"].as_str());
     let answered = plan["answered"].as_str();
+    let may = May {
+        ask: answered.is_none() && refused.is_none(),
+        needs_force: unanswerable(plan).is_some(),
+        is_rough: answered.is_none() && plan["expected"]["answerable"] == false,
+    };
     let body = html! {
         p class="lead" { (said(&plan["title"])) }
         @if let Some(id) = answered {
@@ -134,14 +149,13 @@ fn plan_page(sent: &Sent, plan: &Value) -> Response {
         }
         (facts(sent, plan))
         @if answered.is_none() {
-            (expected(plan))
-            @if rough.is_some() { (cure(plan)) }
+            (expected(plan, may))
             (privacy(plan))
             @if let Some(why) = refused {
                 div class="error" id="refused" { h2 { "This node would refuse it" } p { (sentence(why)) } }
             }
         }
-        (buttons(sent, answered.is_none() && refused.is_none(), rough.is_some()))
+        (buttons(sent, may, answered.is_some()))
     };
     sent.frame.page("/ask", "Check before you ask", &body)
 }
@@ -205,15 +219,17 @@ fn group(keys: &[(String, String)]) -> String {
     }
 }
 
-fn colour_words(colour: &str) -> &'static str {
-    match colour {
-        "green" => "clear",
-        "amber" => "rough",
-        _ => "too rough to tell",
+/// How sure a figure would be; one without an error is of too few people to be shown.
+fn sure_words(error: Option<&str>, colour: &str) -> &'static str {
+    match (error, colour) {
+        (None, _) => "too few people",
+        (Some(_), "green") => "clear",
+        (Some(_), "amber") => "rough",
+        (Some(_), _) => "too rough to tell",
     }
 }
 
-fn expected(plan: &Value) -> Markup {
+fn expected(plan: &Value, may: May) -> Markup {
     let worth = said(&plan["matters"]);
     let rows = expected_rows(&plan["expected"], worth);
     let more = rows.len().saturating_sub(ROWS_MAX);
@@ -227,13 +243,14 @@ fn expected(plan: &Value) -> Markup {
                 "The charter states no numbers of people, so the likely errors below are for groups of " (plan["group_size_assumed"]) " people."
             }
         }
+        @if may.is_rough { (cure(plan, may)) }
         div class="scroll" role="region" tabindex="0" aria-label="Likely error of each figure" {
             table class="plain" id="expected" {
                 caption { "Likely error (95 %) of each figure" }
                 thead { tr { th scope="col" { "Of" } th scope="col" { "Figure" } th scope="col" { "Likely error" } th scope="col" { "That is" } } }
                 tbody {
                     @for ExpectedRow { keys, figure, error, colour } in rows.iter().take(ROWS_MAX) {
-                        tr { th scope="row" { (group(keys)) } td { (figure.replace('_', " ")) } td { (error) } td { (colour_words(colour)) } }
+                        tr { th scope="row" { (group(keys)) } td { (figure.replace('_', " ")) } td { (error.as_deref().unwrap_or("not shown")) } td { (sure_words(error.as_deref(), colour)) } }
                     }
                 }
             }
@@ -242,14 +259,20 @@ fn expected(plan: &Value) -> Markup {
     }
 }
 
-fn cure(plan: &Value) -> Markup {
+/// What would help, and how to go on all the same.
+fn cure(plan: &Value, may: May) -> Markup {
     html! {
         div class="note" id="too-rough" {
-            h2 { "Too rough to be worth it" }
+            h3 { "Too rough to be worth it" }
             p { "The likely range is wider than the difference that would matter. Try a larger group, a longer period or fewer splits." }
             @if !items(&plan["expected"]["cures"]).is_empty() {
                 p { "What would help:" }
                 ul { @for cure in items(&plan["expected"]["cures"]) { li { (said(&cure["plain"])) } } }
+            }
+            @if may.ask && may.needs_force {
+                p { "To go on all the same, tick the box " a href="#force" { "beside the button that asks" } "." }
+            } @else if may.ask {
+                p { "If you know that the groups are larger than assumed here, " a href="#ask-members" { "ask all the same" } "." }
             }
         }
     }
@@ -279,30 +302,33 @@ fn privacy(plan: &Value) -> Markup {
 }
 
 /// What was typed goes along, to be asked or to be changed.
-fn buttons(sent: &Sent, may_ask: bool, rough: bool) -> Markup {
+fn buttons(sent: &Sent, may: May, is_answered: bool) -> Markup {
     let action = format!("/ask/{}", encoded(&sent.askable.id));
     let hidden = html! {
         @for (name, value) in sent.typed.0.iter().filter(|(name, _)| name != "force") {
             input type="hidden" name=(name) value=(value);
         }
     };
+    // One button stands out: what is best done next.
+    let best_asked = may.ask && !may.is_rough;
+    let best_changed = !best_asked && !is_answered;
     html! {
-        @if may_ask {
+        @if may.ask {
             form method="post" action=(action) id="ask-members" class="fields" {
                 (hidden)
-                @if rough {
+                @if may.needs_force {
                     div class="choice" {
                         input type="checkbox" id="force" name="force" value="yes";
                         label for="force" { "Ask all the same, although it would be paid for nothing" }
                     }
                 }
-                button type="submit" { "Ask the members" }
+                button type="submit" class=[(!best_asked).then_some("plain")] { "Ask the members" }
                 p class="hint" { "Pressing twice asks once. What is asked cannot be taken back from the log." }
             }
         }
         form method="get" action=(action) id="change" {
             (hidden)
-            button type="submit" class="plain" { "Change something" }
+            button type="submit" class=[(!best_changed).then_some("plain")] { "Change something" }
         }
     }
 }

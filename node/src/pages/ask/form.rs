@@ -15,8 +15,9 @@ use crate::clock;
 use crate::driver::Handle;
 use crate::html::day_words;
 use crate::loss::points_of;
+use crate::pages::form::checked_field;
 use crate::pages::frame::{Frame, Mistake, encoded, mistake_of};
-use crate::pages::words::{column, days, items, matters, said, value as value_of};
+use crate::pages::words::{column, days, items, matters, moment, said, value as value_of};
 use crate::pages::{frame_of, stopped};
 use crate::questions::period::recent_periods;
 
@@ -42,7 +43,8 @@ impl Around {
             let leave = acts::delegations::all_json(member, clock::now());
             let ours = items(&leave["delegations"]).iter();
             let ours = ours.filter(|one| one["open"] == true && one["member"] == leave["member"]);
-            let words = |one: &Value| format!("{}, until {} UTC", said(&one["by_name"]), said(&one["until"]));
+            let words =
+                |one: &Value| format!("{}, until {}", said(&one["by_name"]), moment(said(&one["until"])));
             let leave = ours.map(|one| (said(&one["id"]).to_owned(), words(one))).collect();
             Self { openings: Openings::of(member), members, leave }
         });
@@ -174,7 +176,7 @@ fn correction(typed: &Typed, mistakes: &[Mistake]) -> Markup {
                 h2 { "A correction" }
                 p { "This asks the question of " a href={ "/results/" (encoded(old)) } { "an earlier answer" } " once more. It must be the same question, period and splits; it can be done once, and costs the same again." }
             }
-            (field("because", "Why must it be corrected?", "It stands in the log for good.", mistakes, |described, wrong| html! {
+            (checked_field("because", "Why must it be corrected?", "It stands in the log for good.", mistakes, |described, wrong| html! {
                 textarea id="because" name="because" rows="2" aria-describedby=[described] aria-invalid=[wrong.then_some("true")] { (typed.one("because")) }
             }))
         }
@@ -185,7 +187,7 @@ fn correction(typed: &Typed, mistakes: &[Mistake]) -> Markup {
 fn leave_field(leave: &[(String, String)], typed: &Typed, mistakes: &[Mistake]) -> Markup {
     html! {
         @if !leave.is_empty() {
-            (field("under", "Under whose leave do you ask?", "", mistakes, |described, wrong| html! {
+            (checked_field("under", "Under whose leave do you ask?", "", mistakes, |described, wrong| html! {
                 select id="under" name="under" aria-describedby=[described] aria-invalid=[wrong.then_some("true")] {
                     option value="" { "Whichever allows it; none for a coordinator" }
                     @for (id, words) in leave { option value=(id) selected[id == typed.one("under")] { (words) } }
@@ -208,33 +210,6 @@ fn cannot_tell(askable: &Askable) -> Markup {
                     @if n > 0 { ", " } a href={ "/ask/" (other) } { (crate::questions::named(other).map_or(other.as_str(), |known| known.draft.title.as_str())) }
                 } }
             }
-        }
-    }
-}
-
-/// A field with its label, hint and mistake, each tied to it. The control gets the ids that describe it.
-fn field(
-    id: &str,
-    label: &str,
-    hint: &str,
-    mistakes: &[Mistake],
-    control: impl FnOnce(Option<String>, bool) -> Markup,
-) -> Markup {
-    let mistake = mistake_of(mistakes, id);
-    let mut ids = vec![];
-    if !hint.is_empty() {
-        ids.push(format!("{id}-hint"));
-    }
-    if mistake.is_some() {
-        ids.push(format!("{id}-error"));
-    }
-    let described = (!ids.is_empty()).then(|| ids.join(" "));
-    html! {
-        div class=(if mistake.is_some() { "field wrong" } else { "field" }) {
-            label for=(id) { (label) }
-            @if !hint.is_empty() { p class="hint" id={ (id) "-hint" } { (hint) } }
-            @if let Some(mistake) = mistake { p class="mistake" id={ (id) "-error" } { span class="unseen" { "Error: " } (mistake.text) } }
-            (control(described, mistake.is_some()))
         }
     }
 }
@@ -287,7 +262,7 @@ fn period_field(read: &Question, typed: &Typed, mistakes: &[Mistake]) -> Markup 
     let own_days = other || mistake_of(mistakes, "first").is_some() || mistake_of(mistakes, "last").is_some();
     let hint = "Terms as most schools keep them. Data are often corrected for ten school days after a period ends, and a stored answer stands.";
     html! {
-        (field("period", "In which period?", hint, mistakes, |described, wrong| html! {
+        (checked_field("period", "In which period?", hint, mistakes, |described, wrong| html! {
             select id="period" name="period" aria-describedby=[described] aria-invalid=[wrong.then_some("true")] {
                 @if !listed && !chosen.is_empty() { option value=(chosen) selected { (days(chosen)) } }
                 @for (period, called) in &options {
@@ -299,8 +274,8 @@ fn period_field(read: &Question, typed: &Typed, mistakes: &[Mistake]) -> Markup 
             summary { "Other days" }
             p class="hint" { "At most a " (kind.replace('_', "-")) ". These count instead of the period above." }
             div class="pair" {
-                (field("first", "First day", "", mistakes, |described, wrong| input("first", "first", "date", typed.one("first"), (described, wrong))))
-                (field("last", "Last day", "", mistakes, |described, wrong| input("last", "last", "date", typed.one("last"), (described, wrong))))
+                (checked_field("first", "First day", "", mistakes, |described, wrong| input("first", "first", "date", typed.one("first"), (described, wrong))))
+                (checked_field("last", "Last day", "", mistakes, |described, wrong| input("last", "last", "date", typed.one("last"), (described, wrong))))
             }
         }
     }
@@ -316,17 +291,21 @@ fn param_field(name: &str, kind: &str, around: &Around, typed: &Typed, mistakes:
             let mistake = mistake_of(mistakes, &id);
             boxes(&label, hint, &field_name, &around.members, typed, mistake)
         }
-        "date" => field(&id, &label, "", mistakes, |described, wrong| {
+        "date" => checked_field(&id, &label, "", mistakes, |described, wrong| {
             input(&id, &field_name, "date", &value, (described, wrong))
         }),
-        "dates" => {
-            field(&id, &label, "Days such as 2026-10-02, with commas between them", mistakes, |d, w| {
-                input(&id, &field_name, "text", &value, (d, w))
-            })
+        "dates" => checked_field(
+            &id,
+            &label,
+            "Days such as 2026-10-02, with commas between them",
+            mistakes,
+            |d, w| input(&id, &field_name, "text", &value, (d, w)),
+        ),
+        "number" => {
+            checked_field(&id, &label, "", mistakes, |d, w| input(&id, &field_name, "text", &value, (d, w)))
         }
-        "number" => field(&id, &label, "", mistakes, |d, w| input(&id, &field_name, "text", &value, (d, w))),
         list => match lists::named(list) {
-            Some(values) => field(&id, &label, "", mistakes, |described, wrong| {
+            Some(values) => checked_field(&id, &label, "", mistakes, |described, wrong| {
                 html! {
                     select id=(id) name=(field_name) aria-describedby=[described] aria-invalid=[wrong.then_some("true")] {
                         option value="" { "Choose one" }
@@ -334,7 +313,9 @@ fn param_field(name: &str, kind: &str, around: &Around, typed: &Typed, mistakes:
                     }
                 }
             }),
-            None => field(&id, &label, "", mistakes, |d, w| input(&id, &field_name, "text", &value, (d, w))),
+            None => checked_field(&id, &label, "", mistakes, |d, w| {
+                input(&id, &field_name, "text", &value, (d, w))
+            }),
         },
     }
 }
@@ -372,7 +353,7 @@ fn purpose_field(openings: &Openings, askable: &Askable, typed: &Typed, mistakes
             input type="hidden" name="purpose" value=(only.id);
             p { "Asked for: " strong { (only.title) } " (open until " (day_words(only.until)) ")" }
         },
-        several => field("purpose", "For which purpose?", "", mistakes, |described, wrong| {
+        several => checked_field("purpose", "For which purpose?", "", mistakes, |described, wrong| {
             html! {
                 select id="purpose" name="purpose" aria-describedby=[described] aria-invalid=[wrong.then_some("true")] {
                     option value="" { "Choose one" }
@@ -385,7 +366,7 @@ fn purpose_field(openings: &Openings, askable: &Askable, typed: &Typed, mistakes
 
 fn lay_fields(typed: &Typed, mistakes: &[Mistake]) -> Markup {
     let area = |id: &'static str, label: &str, hint: &str| {
-        field(id, label, hint, mistakes, |described, wrong| {
+        checked_field(id, label, hint, mistakes, |described, wrong| {
             html! {
                 textarea id=(id) name=(id) rows="2" aria-describedby=[described] aria-invalid=[wrong.then_some("true")] { (typed.one(id)) }
             }
@@ -412,9 +393,9 @@ fn more(askable: &Askable, typed: &Typed, mistakes: &[Mistake]) -> Markup {
     html! {
         details open[changed] {
             summary { "How exact, and how long" }
-            (field("points", "Points of the privacy budget to spend at each member", &points_hint, mistakes, |d, w| input("points", "points", "text", typed.one("points"), (d, w))))
-            (field("members", "Fewest members that must take part", "Leave it empty for the charter's own number. It can only be raised.", mistakes, |d, w| input("members", "members", "text", typed.one("members"), (d, w))))
-            (field("window", "Time for each of joining, contributing and adding up", "Such as 30m, 2h or 3d; at most 10d", mistakes, |d, w| input("window", "window", "text", window, (d, w))))
+            (checked_field("points", "Points of the privacy budget to spend at each member", &points_hint, mistakes, |d, w| input("points", "points", "text", typed.one("points"), (d, w))))
+            (checked_field("members", "Fewest members that must take part", "Leave it empty for the charter's own number. It can only be raised.", mistakes, |d, w| input("members", "members", "text", typed.one("members"), (d, w))))
+            (checked_field("window", "Time for each of joining, contributing and adding up", "Such as 30m, 2h or 3d; at most 10d", mistakes, |d, w| input("window", "window", "text", window, (d, w))))
         }
     }
 }

@@ -15,13 +15,14 @@ use datacoop_protocol::words;
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::words::{dated, vocabulary};
 use super::{Shared, frame_of, stopped};
 use crate::chain::Versions;
 use crate::clock;
 use crate::driver::Handle;
 use crate::ending::endings_text;
 use crate::error::CommandError;
-use crate::html::day_words;
+use crate::html::{day_words, register_words};
 use crate::view::status_json;
 pub(super) use sign::Text;
 
@@ -65,11 +66,12 @@ async fn page(handle: &Handle) -> Result<Markup, CommandError> {
     let versions = versions.map_err(|error| CommandError::failed(error.to_string()))?;
     let fields = charter.fields();
     Ok(html! {
+        @let warned = warnings(&status, &versions);
+        @if !warned.0.is_empty() { div id="now" { (warned) } }
         h2 { "What can never be taken out" }
         (asset_lock(&charter))
         h2 { "What holds now" }
         p { strong { (fields.name) } ", version " (charter.version()) ", from " (day_words(fields.effective)) " until " (day_words(fields.expires)) "." }
-        (warnings(&status, &versions))
         (what_it_says(&charter))
         h2 id="proposals" { "Proposals" }
         (proposals::list_html(&proposed))
@@ -92,7 +94,8 @@ fn asset_lock(charter: &Charter) -> Markup {
             @for line in lock.clause.lines() { p { (line) } }
             @for line in lock.stricter.lines() { p { (line) } }
         }
-        p { "If the co-operative ends, what is left goes to " strong { (lock.successor.as_str()) } "." }
+        @let successor = charter.member(&lock.successor).map(|member| member.name.clone());
+        p { "If the co-operative ends, what is left goes to " strong { (successor.unwrap_or_else(|| register_words(&lock.successor))) } "." }
     }
 }
 
@@ -106,17 +109,17 @@ fn warnings(status: &Value, versions: &Versions) -> Markup {
     let endings = endings_text(&charter["endings"]);
     html! {
         @for later in &later {
-            p class="alert" { "Version " (later["version"]) " waits: this node goes by it from " (word(&later["from"])) " on." }
+            p class="alert" { "Version " (later["version"]) " waits: this node goes by it from " (dated(&word(&later["from"]))) " on." }
         }
         @if newest > in_force && later.is_empty() {
             p class="alert" { "This node holds version " (newest) " and goes by version " (in_force) ": its log says when that changes." }
         }
-        @for line in endings.lines() { p class="alert" { (line) } }
+        @for line in endings.lines() { p class="alert" { (dated(line)) } }
         @if charter["rivals"].as_array().is_some_and(|rivals| !rivals.is_empty()) {
             p class="alert" { "Two rival versions were signed: this node answers nothing until members decide. Who signed both says " code { "datacoop charter show" } "." }
         }
         @if let Some(since) = charter["unheard_since"].as_str() {
-            p class="alert" { "Not heard from enough members since " (since) ": until then nothing is answered here." }
+            p class="alert" { "Not heard from enough members since " (dated(since)) ": until then nothing is answered here." }
         }
     }
 }
@@ -134,15 +137,19 @@ pub(super) fn what_it_says(charter: &Charter) -> Markup {
             @for dataset in &fields.datasets {
                 li {
                     strong { (dataset.id) } ", counted by the " (dataset.unit) ": "
-                    (dataset.vocabularies.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "))
+                    (dataset.vocabularies.iter().map(|(name, _)| vocabulary(name)).collect::<Vec<_>>().join(", "))
                 }
             }
         }
         h3 { "How much at most" }
         dl class="pairs" {
-            dt { "A question" } dd { (points(limits.rho_query.nano())) " of privacy loss (rho " (limits.rho_query.to_string().trim_end_matches('0')) "), " (limits.max_cells) " cells" }
-            dt { "A year" } dd { (points(limits.rho_year.nano())) " (rho " (limits.rho_year.to_string().trim_end_matches('0')) ")" }
+            dt { "A question" } dd { (points(limits.rho_query.nano())) " of the privacy budget, and " (limits.max_cells) " numbers" }
+            dt { "A year" } dd { (points(limits.rho_year.nano())) " of the privacy budget" }
             dt { "Members in an answer" } dd { "at least " (limits.min_roster) ", of " (limits.min_bodies) " bodies" }
+        }
+        details {
+            summary { "Details" }
+            p { "As the charter has them: a question costs at most rho " (limits.rho_query.to_string().trim_end_matches('0')) ", a year rho " (limits.rho_year.to_string().trim_end_matches('0')) ". A point is rho 0.0025." }
         }
         h3 { "Who decides" }
         p { (fields.amend) " of " (voting) " voting members sign an amendment, of the old version's and of the new one's. " (fields.restrict) " bodies together can pause a member, a purpose or a dataset." }
@@ -165,7 +172,7 @@ fn purpose_html(charter: &Charter, purpose: &Purpose) -> Markup {
     };
     html! {
         section class="card" {
-            h4 { (purpose.title) " " span class="meta" { "(" (purpose.id) ")" } }
+            h4 { (purpose.title) }
             @for line in purpose.plain.lines() { p { (line) } }
             dl class="pairs" {
                 dt { "Whom it touches" } dd { (purpose.affected) }
@@ -234,7 +241,7 @@ fn history(versions: &Versions) -> Markup {
                     }
                 }
                 @if let Some(changes) = changes {
-                    (changes_html(&changes.iter().map(|change| (change.class == Class::Loosening, change.text.clone())).collect::<Vec<_>>(), true))
+                    (changes_html(&changes.iter().map(|change| (change.class == Class::Loosening, dated(&change.text))).collect::<Vec<_>>(), true))
                 }
                 p { a href={ "/charter/versions/" (charter.version()) } { "The signed text of version " (charter.version()) } }
             }

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use axum::extract::{Form, Path, State};
+use axum::extract::{Form, Path, Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -17,7 +17,9 @@ use crate::clock;
 use crate::driver::Handle;
 use crate::error::CommandError;
 use crate::html::capital;
-use crate::pages::form::text_area;
+use crate::pages::form::{sentence, text_area};
+use crate::pages::frame::Mistake;
+use crate::pages::words::{dated, day_of, items, moment};
 use crate::pages::{Shared, frame_of, stopped};
 
 fn failed(error: impl std::fmt::Display) -> CommandError {
@@ -49,10 +51,6 @@ async fn one(handle: &Handle, id: String) -> Result<Value, CommandError> {
     read.await.map_err(failed)?
 }
 
-fn items(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
 fn word(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
@@ -66,12 +64,24 @@ fn title(proposal: &Value) -> String {
     proposal["title"].as_str().map_or(named, capital)
 }
 
-/// What a draft of a charter changes, as the page where it is signed says it.
-fn line_words(line: &str) -> String {
-    match line.split_once(' ') {
-        Some(("tightening", what)) => format!("Tightens: {what}"),
-        Some(("loosening", what)) => format!("Loosens: {what}"),
-        _ => line.to_owned(),
+/// What a draft says, a line each: what it changes, or a few words and what they name.
+fn says_html(json: &Value) -> Markup {
+    let lines: Vec<&str> = items(&json["lines"]).iter().map(word).collect();
+    let changed = |line: &str| match line.split_once(' ') {
+        Some(("tightening", what)) => Some(format!("Tightens: {}", dated(what.trim_start()))),
+        Some(("loosening", what)) => Some(format!("Loosens: {}", dated(what.trim_start()))),
+        _ => None,
+    };
+    let changes: Vec<String> = lines.iter().filter_map(|line| changed(line)).collect();
+    // As the command line sets them: the name, at least two spaces, what it says.
+    let named = lines.iter().filter(|line| changed(line).is_none());
+    let named: Vec<(&str, &str)> = named.map(|line| line.split_once("  ").unwrap_or((*line, ""))).collect();
+    html! {
+        @if !named.is_empty() {
+            dl class="pairs" { @for (name, said) in &named { dt { (capital(name)) } dd { (dated(said.trim())) } } }
+        }
+        @if !named.is_empty() && !changes.is_empty() { p { "In the charter that comes to:" } }
+        @if !changes.is_empty() { ul { @for change in &changes { li { (change) } } } }
     }
 }
 
@@ -86,7 +96,7 @@ pub(super) fn list_html(json: &Value) -> Markup {
                     li {
                         a href={ "/charter/proposals/" (word(&proposal["id"])) } { (title(proposal)) }
                         p class="meta" {
-                            "A " (word(&proposal["what"])) ", " (word(&proposal["state"])) "; by " (word(&proposal["name"])) ", " (word(&proposal["time"])) ". "
+                            "A " (word(&proposal["what"])) ", " (word(&proposal["state"])) "; by " (word(&proposal["name"])) ", " (day_of(word(&proposal["time"]))) ". "
                             (items(&proposal["cosigners"]).len()) " support it, " (items(&proposal["objections"]).len()) " object."
                         }
                         @if proposal["blocked"].is_object() { p class="meta" { (blocked_words(proposal)) } }
@@ -102,7 +112,7 @@ pub(super) fn list_html(json: &Value) -> Markup {
                     li {
                         "The " (word(&pause["what"])) " " (word(&pause["id"])) ": "
                         @match pause["until"].as_str() {
-                            Some(until) => { "paused until " (until) }
+                            Some(until) => { "paused until " (day_of(until)) }
                             None => { "not yet, members of " (pause["bodies"]) " of the " (pause["needed"]) " bodies that it takes want it" }
                         }
                     }
@@ -120,36 +130,61 @@ fn blocked_words(proposal: &Value) -> String {
     match proposal["what"] == "question" {
         true => format!("{name} objects: where it is asked, it waits for a person's yes."),
         false => {
-            format!("{name} objects: nobody's program signs before {}{answer}.", word(&blocked["until"]))
+            format!(
+                "{name} objects: nobody's program signs before {}{answer}.",
+                moment(word(&blocked["until"]))
+            )
         }
     }
 }
 
-pub(super) async fn show(State(handle): State<Handle>, Path(id): Path<String>) -> Response {
+pub(super) async fn show(
+    State(handle): State<Handle>,
+    Path(id): Path<String>,
+    Query(Done { done }): Query<Done>,
+) -> Response {
     let frame = frame_of(&handle).await;
     match one(&handle, id).await {
-        Ok(json) => frame.page(HERE, &title(&json), &detail(&json, "")),
+        Ok(json) => frame.page(HERE, &title(&json), &detail(&json, "", &done)),
         Err(error) => frame.error(HERE, &error),
     }
 }
 
-/// Everything about one proposal; `said` is a text that was not taken.
-fn detail(json: &Value, said: &str) -> Markup {
+/// What a person did a moment ago.
+#[derive(Default, Deserialize)]
+pub(super) struct Done {
+    #[serde(default)]
+    done: String,
+}
+
+fn done_words(done: &str) -> Option<&'static str> {
+    Some(match done {
+        "support" => "Your support stands in your log, for all members.",
+        "object" => "Your objection stands in your log, for all members.",
+        "reply" => "Your answer stands in your log, for all members.",
+        "withdraw" => "Your proposal is taken back.",
+        _ => return None,
+    })
+}
+
+/// Everything about one proposal; `said` is a text that was not taken, `done` what was done a moment ago.
+fn detail(json: &Value, said: &str, done: &str) -> Markup {
     let (supporters, objections) = (items(&json["cosigners"]), items(&json["objections"]));
     html! {
+        @if let Some(words) = done_words(done) { div class="notice" role="status" { p { (words) } } }
         p {
-            "A proposed " strong { (word(&json["what"])) } " by " (word(&json["name"])) ", " (word(&json["time"])) "; "
-            @if json["state"] == "open" { "open until " (word(&json["open_until"])) } @else { (word(&json["state"])) @if let Some(why) = json["why_stale"].as_str() { ": " (why) } }
+            "A proposed " strong { (word(&json["what"])) } " by " (word(&json["name"])) ", " (day_of(word(&json["time"]))) "; "
+            @if json["state"] == "open" { "open until " (day_of(word(&json["open_until"]))) } @else { (word(&json["state"])) @if let Some(why) = json["why_stale"].as_str() { ": " (why) } }
             "."
         }
         @if json["blocked"].is_object() { p class="alert" { (blocked_words(json)) } }
         @if let Some(problem) = json["problem"].as_str() { p class="alert" { (problem) } }
         h2 { "What it says" }
-        ul class="plain" { @for line in items(&json["lines"]) { li { (line_words(word(line))) } } }
+        (says_html(json))
         @if let Some(text) = json["text"].as_str() { details { summary { "The whole text" } pre { (text) } } }
         h2 { "Who supports it" }
         @if supporters.is_empty() { p { "Nobody yet, beside its author." } }
-        @else { ul { @for done in supporters { li { (word(&done["name"])) ", " (word(&done["time"])) } } } }
+        @else { ul { @for done in supporters { li { (word(&done["name"])) ", " (day_of(word(&done["time"]))) } } } }
         h2 { "Who objects" }
         @if objections.is_empty() { p { "Nobody." } }
         @for objection in objections { (objection_html(json, objection, said)) }
@@ -173,10 +208,10 @@ fn objection_html(json: &Value, objection: &Value, said: &str) -> Markup {
     let id = word(&objection["id"]);
     html! {
         section class="card" {
-            h3 { (word(&objection["name"])) ", " (word(&objection["time"])) }
+            h3 { (word(&objection["name"])) ", " (day_of(word(&objection["time"]))) }
             (quoted(&objection["text"]))
             @if objection["reply"].is_object() {
-                p { "Answered by " (word(&objection["reply"]["name"])) ", " (word(&objection["reply"]["time"])) ":" }
+                p { "Answered by " (word(&objection["reply"]["name"])) ", " (day_of(word(&objection["reply"]["time"]))) ":" }
                 (quoted(&objection["reply"]["text"]))
             } @else {
                 p { "Not answered yet." }
@@ -184,7 +219,7 @@ fn objection_html(json: &Value, objection: &Value, said: &str) -> Markup {
                     form method="post" action={ "/charter/proposals/" (word(&json["id"])) "/reply" } class="reply-form" {
                         input type="hidden" name="objection" value=(id);
                         (text_area(&format!("reply-{id}"), "Your answer", "All members read it.", said, 4))
-                        button type="submit" { "Answer this objection" }
+                        button type="submit" class="plain" { "Answer this objection" }
                     }
                 }
             }
@@ -202,7 +237,7 @@ fn reviews(json: &Value) -> Markup {
             @else if reviews.is_empty() { p { (reviewers.join(" and ")) " review it, each before it knows what the other found." } }
             @for review in reviews {
                 @match review["shown"].as_object() {
-                    None => p { (word(&review["name"])) " bound a review on " (word(&review["time"])) "; it is shown once two are." },
+                    None => p { (word(&review["name"])) " bound a review on " (day_of(word(&review["time"]))) "; it is shown once two are." },
                     Some(shown) => {
                         p { (word(&review["name"])) ": benefit " (word(&shown["benefit"])) ", harm " (word(&shown["harm"])) ", least data " (word(&shown["least_data"])) "." }
                         (quoted(&shown["text"]))
@@ -216,18 +251,20 @@ fn reviews(json: &Value) -> Markup {
 fn acts_html(json: &Value, said: &str) -> Markup {
     let base = format!("/charter/proposals/{}", word(&json["id"]));
     let is_charter = json["what"] == "charter" && json["text"].is_string();
+    // One button stands out: to sign, where that can be, else to support.
+    let quiet = |best: bool| (!best).then_some("plain");
     html! {
         @if items(&json["can"]).is_empty() && !is_charter { p { "Nothing, now." } }
         @if can(json, "support") {
             form method="post" action={ (base) "/support" } id="support-form" {
                 p { "Support says that your organisation is for it. It signs nothing." }
-                button type="submit" { "Support it" }
+                button type="submit" class=[quiet(!is_charter)] { "Support it" }
             }
         }
         @if can(json, "object") {
             form method="post" action={ (base) "/object" } id="object-form" {
                 (text_area("because", "Why you object", "All members read it. Nobody's program signs until members had time to hear it and its author answered.", said, 4))
-                button type="submit" { "Object" }
+                button type="submit" class="plain" { "Object" }
             }
         }
         @if can(json, "review") { p { "Your organisation reviews this purpose: " code { "datacoop review --help" } "." } }
@@ -269,12 +306,28 @@ pub(super) async fn act(
             return frame_of(&handle).await.error(HERE, &error);
         }
     };
+    // What is wrong with a text leads to where it is typed.
+    let field = match act.as_str() {
+        "object" => Some("because".to_owned()),
+        "reply" => said.others.keys().find(|name| name.starts_with("reply-")).cloned(),
+        _ => None,
+    };
     let Err(error) = acts::perform(&handle, request).await else {
-        return Redirect::to(&format!("/charter/proposals/{id}")).into_response();
+        return Redirect::to(&format!("/charter/proposals/{id}?done={act}")).into_response();
     };
     let frame = frame_of(&handle).await;
     match one(&handle, id).await {
-        Ok(json) => frame.again(HERE, &title(&json), &error, &detail(&json, &text)),
+        Ok(json) => {
+            let body = detail(&json, &text, "");
+            let field = field.filter(|field| body.0.contains(&format!("id=\"{field}\"")));
+            match field {
+                Some(field) => {
+                    let text = sentence(&error.text).trim_end_matches('.').to_owned();
+                    frame.form(HERE, &title(&json), &[Mistake { field, text }], &body)
+                }
+                None => frame.again(HERE, &title(&json), &error, &body),
+            }
+        }
         Err(_) => frame.error(HERE, &error),
     }
 }

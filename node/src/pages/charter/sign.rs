@@ -18,7 +18,9 @@ use super::{HERE, changes_html, six_groups, text_file};
 use crate::cli::{may_sign, open_text, sign_opened};
 use crate::error::CommandError;
 use crate::home::Home;
-use crate::pages::form::{text_area, text_field};
+use crate::pages::form::{checked_field, text_area};
+use crate::pages::frame::Mistake;
+use crate::pages::words::dated;
 use crate::pages::{Shared, frame_of};
 
 const TITLE: &str = "What this version changes";
@@ -168,13 +170,18 @@ fn look(home: &Home, text: String) -> Result<Seen, CommandError> {
 
 pub(super) async fn show(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
     let frame = frame_of(&shared.handle).await;
-    match shown(&shared, &id, "").await {
+    match shown(&shared, &id, "", &[]).await {
         Ok(body) => frame.page(HERE, TITLE, &body),
         Err(error) => frame.error(HERE, &error),
     }
 }
 
-async fn shown(shared: &Shared, id: &str, typed: &str) -> Result<Markup, CommandError> {
+/// A line of what the command line says of signatures, without the rule that asks for them.
+fn without_rule(line: &str) -> &str {
+    line.rsplit_once(" (").filter(|(_, rule)| rule.ends_with(')')).map_or(line, |(said, _)| said)
+}
+
+async fn shown(shared: &Shared, id: &str, typed: &str, mistakes: &[Mistake]) -> Result<Markup, CommandError> {
     let text = kept(shared, id)?;
     if text.held {
         return Ok(held_html(id));
@@ -185,34 +192,32 @@ async fn shown(shared: &Shared, id: &str, typed: &str) -> Result<Markup, Command
         .as_array()
         .into_iter()
         .flatten()
-        .map(|change| {
-            (change["class"] == "loosening", change["text"].as_str().unwrap_or_default().to_owned())
-        })
+        .map(|change| (change["class"] == "loosening", dated(change["text"].as_str().unwrap_or_default())))
         .collect();
     Ok(html! {
+        @if text.signed {
+            div class="notice" role="status" { p { "Your organisation signed it. Send this note to a member that has not signed yet, and bring back here what comes back." } }
+            p { a class=(if seen.complete { "button plain" } else { "button" }) href={ "/charter/read/" (id) "/note" } { "Save the signed note" } }
+        }
         p class="lead" { "Version " (json["version"]) " of the charter." }
         (changes_html(&changes, false))
         h2 { "From when" }
-        p { (seen.acts) }
+        p { (dated(&seen.acts)) }
         h2 { "Whose signatures it lacks" }
-        @for line in seen.lacks.lines() { p { (line) } }
-        @if text.signed {
-            div class="notice" role="status" { p { "Your organisation signed it. Send this note to a member that has not signed yet, and bring back here what comes back." } }
-            p { a href={ "/charter/read/" (id) "/note" } { "Save the signed note" } }
-        }
+        @for line in seen.lacks.lines() { p { (without_rule(line)) "." } }
         details { summary { "The whole text" } pre { (super::bare(&text.text)) } }
         @if seen.complete { (take_form(id)) }
-        @else if !text.signed { (sign_html(id, json, &seen, typed)) }
+        @else if !text.signed { (sign_html(id, json, &seen, typed, mistakes)) }
         p { a href="/charter" { "Leave it, and go back to the charter" } }
     })
 }
 
-fn sign_html(id: &str, json: &Value, seen: &Seen, typed: &str) -> Markup {
+fn sign_html(id: &str, json: &Value, seen: &Seen, typed: &str, mistakes: &[Mistake]) -> Markup {
     html! {
         h2 { "Sign it" }
         @match &seen.against {
             Some(why) => {
-                p class="alert" { "It cannot be signed here now: " (why.text) "." }
+                p class="alert" { "It cannot be signed here now: " (dated(&why.text)) "." }
                 @if let Some(hint) = &why.hint { p { (hint) } }
             }
             None => {
@@ -226,7 +231,9 @@ fn sign_html(id: &str, json: &Value, seen: &Seen, typed: &str) -> Markup {
                 form method="post" action={ "/charter/read/" (id) "/sign" } id="sign-form" {
                     input type="hidden" name="hash" value=(json["hash"].as_str().unwrap_or_default());
                     p { "One text alone can be signed to follow the version before. This cannot be taken back." }
-                    (text_field("confirm", "To sign, type the name of your organisation", &seen.name, typed))
+                    (checked_field("confirm", "To sign, type the name of your organisation", &seen.name, mistakes, |described, wrong| html! {
+                        input type="text" id="confirm" name="confirm" value=(typed) autocomplete="off" spellcheck="false" aria-describedby=[described] aria-invalid=[wrong.then_some("true")];
+                    }))
                     button type="submit" { "Sign this version" }
                 }
             }
@@ -269,17 +276,38 @@ pub(super) async fn sign(
     Form(form): Form<Confirmed>,
 ) -> Response {
     let typed = form.confirm.clone();
+    let named = |home: &Home, _| home.config().map_err(|error| CommandError::failed(error.to_string()));
+    let name = match aside(&shared, String::new(), named).await {
+        Ok(config) => config.name,
+        Err(error) => return again(&shared, &id, &error, &typed).await,
+    };
+    let signs_already = kept(&shared, &id).is_ok_and(|text| text.signed);
+    if !is_typed(&typed, &name) && !signs_already {
+        let text = format!("To sign, type the name of your organisation: {name}. Nothing was signed");
+        return wrong(&shared, &id, &typed, Mistake { field: "confirm".into(), text }).await;
+    }
     match signed(&shared, id.clone(), form).await {
         Ok(()) => Redirect::to(&format!("/charter/read/{id}")).into_response(),
         Err(error) => again(&shared, &id, &error, &typed).await,
     }
 }
 
+/// The page once more, with what is wrong with what was typed.
+async fn wrong(shared: &Shared, id: &str, typed: &str, mistake: Mistake) -> Response {
+    let (frame, mistakes) = (frame_of(&shared.handle).await, [mistake]);
+    match shown(shared, id, typed, &mistakes).await {
+        Ok(body) => frame.form(HERE, TITLE, &mistakes, &body),
+        Err(error) => frame.error(HERE, &error),
+    }
+}
+
+/// The page once more, with why it could not be done.
 async fn again(shared: &Shared, id: &str, error: &CommandError, typed: &str) -> Response {
     let frame = frame_of(&shared.handle).await;
-    match shown(shared, id, typed).await {
-        Ok(body) => frame.again(HERE, TITLE, error, &body),
-        Err(_) => frame.error(HERE, error),
+    let said = CommandError { text: dated(&error.text), ..error.clone() };
+    match shown(shared, id, typed, &[]).await {
+        Ok(body) => frame.again(HERE, TITLE, &said, &body),
+        Err(_) => frame.error(HERE, &said),
     }
 }
 
@@ -311,11 +339,6 @@ async fn sign_one(shared: &Shared, id: &str, form: Confirmed) -> Result<(), Comm
         return Ok(());
     }
     let note = aside(shared, text.text, move |home, text| {
-        let config = home.config().map_err(|error| CommandError::failed(error.to_string()))?;
-        if !is_typed(&form.confirm, &config.name) {
-            let text = format!("type `{}` to sign; nothing was signed", config.name);
-            return Err(CommandError::usage(text));
-        }
         let opened = open_text(home, text)?;
         if opened.amendment.charter.hash().to_string() != form.hash {
             return Err(CommandError::usage(
@@ -367,6 +390,15 @@ pub(super) async fn note(State(shared): State<Shared>, Path(id): Path<String>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_line_the_rule_is_left_out_and_a_name_is_not() {
+        assert_eq!(without_rule("not yet Hill (Upper), Vale (rule C2)"), "not yet Hill (Upper), Vale");
+        assert_eq!(
+            without_rule("It has the signatures that it needs"),
+            "It has the signatures that it needs"
+        );
+    }
 
     #[test]
     fn only_the_whole_name_confirms() {

@@ -8,11 +8,11 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::columns::give_up;
+use super::columns::{self, give_up};
 use super::{Desk, HERE, in_page, of};
 use crate::error::CommandError;
 use crate::load::{self, Wish, kind_meaning};
-use crate::pages::words::{day, rows_words};
+use crate::pages::words::{day, rows_words, vocabulary};
 
 const TITLE: &str = "Check before you import";
 
@@ -39,6 +39,10 @@ pub(super) async fn show(State(desk): State<Desk>, Path(id): Path<String>) -> Re
             frame.page(HERE, TITLE, &body)
         }
         Err(error) => {
+            // What mends it is said in the form, where that can be drawn.
+            if let Ok(shown) = columns::looked(&desk, upload.wish.clone()).await {
+                return columns::again(&frame, &id, &upload, &shown, &in_page(error));
+            }
             let body = html! {
                 p { "Nothing was imported." }
                 p { a href={ "/data/files/" (id) } { "Change which column is which, or how days and marks are meant" } }
@@ -118,14 +122,14 @@ fn words(list: &Value) -> Vec<&str> {
 fn reconciliation(json: &Value) -> Markup {
     let word = |name: &str| json[name].as_str().unwrap_or_default();
     if word("outcome") == "unchanged" {
-        return html! { p class="lead" { (word("file")) " is imported already, as " (word("vocabulary")) ": nothing changed." } };
+        return html! { p class="lead" { (word("file")) " is imported already, as " (vocabulary(word("vocabulary"))) ": nothing changed." } };
     }
     let looked = word("outcome") == "looked";
     let refused = json["rows_refused"].as_u64().unwrap_or(0);
     html! {
         p class="lead" {
             strong { (json["rows_kept"]) " of " (json["rows_read"]) " rows " @if looked { "would be kept" } @else { "were kept" } }
-            " from " (word("file")) ", read as " (word("vocabulary")) "."
+            " from " (word("file")) ", read as " (vocabulary(word("vocabulary"))) "."
         }
         dl class="pairs" {
             @if let Some(read_as) = json["read_as"].as_str() { dt { "The file" } dd { "is " (read_as) } }

@@ -13,7 +13,9 @@ use crate::error::CommandError;
 use crate::import::shown::{Asked, Found, Shown};
 use crate::import::{Dates, Repair};
 use crate::load::{self, Wish};
-use crate::pages::form::{field, select_field, text_field, tick};
+use crate::pages::form::{Choice, checked_field, sentence, text_field, tick};
+use crate::pages::frame::{Frame, Mistake};
+use crate::pages::words::vocabulary;
 
 const TITLE: &str = "Which column is which?";
 
@@ -24,47 +26,83 @@ pub(super) async fn show(State(desk): State<Desk>, Path(id): Path<String>) -> Re
         Err(error) => Err(error),
     };
     match page {
-        Ok((upload, shown)) => {
-            let body = form(&id, &upload, &shown);
-            match shown.problem {
-                // Why the file cannot be read yet is what the person is here for.
-                Some(problem) => frame.again(HERE, TITLE, &in_page(CommandError::usage(problem)), &body),
-                None => frame.page(HERE, TITLE, &body),
-            }
-        }
+        // Why the file cannot be read yet is what the person is here for.
+        Ok((upload, shown)) => match shown.problem.clone() {
+            Some(problem) => again(&frame, &id, &upload, &shown, &in_page(CommandError::usage(problem))),
+            None => frame.page(HERE, TITLE, &form(&id, &upload, &shown, &[])),
+        },
         Err(error) => frame.error(HERE, &in_page(error)),
     }
 }
 
-async fn looked(desk: &Desk, wish: Wish) -> Result<Shown, CommandError> {
+/// The form with what is wrong on top, each line leading to the field that mends it.
+pub(super) fn again(
+    frame: &Frame,
+    id: &str,
+    upload: &Upload,
+    shown: &Shown,
+    error: &CommandError,
+) -> Response {
+    let mistake = |line: &str| Mistake {
+        field: field_of(shown, line),
+        text: sentence(line).trim_end_matches('.').to_owned(),
+    };
+    let mistakes: Vec<Mistake> = error.text.lines().map(mistake).collect();
+    let body = html! {
+        @if let Some(hint) = &error.hint { p { (sentence(hint)) } }
+        (form(id, upload, shown, &mistakes))
+    };
+    frame.form(HERE, TITLE, &mistakes, &body)
+}
+
+/// The field that a line in the words of this page is about; of what none mends alone, the whole form.
+fn field_of(shown: &Shown, line: &str) -> String {
+    let asked = || shown.columns.iter().filter(|column| column.found != Found::Register);
+    let column = || match line.contains("none of its columns") {
+        true => asked().next(),
+        false => asked().find(|column| line.contains(&format!("`{}`", column.name))),
+    };
+    match line {
+        _ if line.contains("under Dates") => "dates".to_owned(),
+        _ if has_marks(shown) && line.contains("Lost marks") => "repair".to_owned(),
+        _ if has_marks(shown) && line.contains("take the terms from the marks") => "infer-terms".to_owned(),
+        _ if line.contains("no period") || line.contains("leave the period") => "replace".to_owned(),
+        _ => column().map_or_else(|| "columns-form".to_owned(), |column| format!("column.{}", column.name)),
+    }
+}
+
+pub(super) async fn looked(desk: &Desk, wish: Wish) -> Result<Shown, CommandError> {
+    // Which columns there are hangs on no period, and one that does not read is mended in the form.
+    let wish = Wish { replace: None, ..wish };
     desk.aside(move |home| load::columns(home, &wish)).await
 }
 
 /// The form, with what was said so far.
-pub(super) fn form(id: &str, upload: &Upload, shown: &Shown) -> Markup {
+fn form(id: &str, upload: &Upload, shown: &Shown, mistakes: &[Mistake]) -> Markup {
     let wish = &upload.wish;
+    let is_wrong = |field: &str| mistakes.iter().any(|mistake| mistake.field == field);
     let of_another = |column: &&Asked| column.elsewhere && column.found == Found::Nowhere;
     let (rest, first): (Vec<&Asked>, Vec<&Asked>) = shown.columns.iter().partition(of_another);
     html! {
-        p { (upload.name()) ", read as " strong { (vocabulary_name(wish)) } @if let Some(read_as) = &shown.read_as { "; it is " (read_as) } "." }
+        p { (upload.name()) ", read as " strong { (vocabulary(vocabulary_name(wish))) } @if let Some(read_as) = &shown.read_as { "; it is " (read_as) } "." }
         p { "What was found is chosen already. Samples show only the form of values: X and x stand for letters, 9 for digits." }
         form method="post" action={ "/data/files/" (id) } id="columns-form" {
-            @for column in &first { (select(column, shown)) }
+            @for column in &first { (select(column, shown, mistakes)) }
             @if !rest.is_empty() {
-                details {
+                details open[rest.iter().any(|column| is_wrong(&format!("column.{}", column.name)))] {
                     summary { (rest.len()) " more columns, which this file need not have" }
-                    @for column in &rest { (select(column, shown)) }
+                    @for column in &rest { (select(column, shown, mistakes)) }
                 }
             }
             h2 { "Days and marks" }
-            (select_field("dates", "Dates", "Which way round days such as 03/04/2025 are, if the file does not tell.",
-                &[("", "As the file tells; else day, month, year"), ("dmy", "Day, month, year: 31/12/2025"), ("mdy", "Month, day, year: 12/31/2025")], dates_code(wish)))
+            (choice("dates", "Dates", "Which way round days such as 03/04/2025 are, if the file does not tell.",
+                &[("", "As the file tells; else day, month, year"), ("dmy", "Day, month, year: 31/12/2025"), ("mdy", "Month, day, year: 12/31/2025")], dates_code(wish), mistakes))
             @if has_marks(shown) {
-                (select_field("repair", "Lost marks", "What to do where the afternoon's mark \\ is lost in nearly every row.",
-                    &[("", "Stop and ask"), ("pm-present", "Who was present in the morning was present in the afternoon"), ("none", "There is no afternoon register")], repair_code(wish)))
+                (choice("repair", "Lost marks", "What to do where the afternoon's mark \\ is lost in nearly every row.",
+                    &[("", "Stop and ask"), ("pm-present", "Who was present in the morning was present in the afternoon"), ("none", "There is no afternoon register")], repair_code(wish), mistakes))
                 (tick("infer-terms", "Take the terms from the marks: breaks are where there are none", wish.infer_terms))
             }
-            details open[wish.replace.is_some() || wish.day.is_some()] {
+            details open[wish.replace.is_some() || wish.day.is_some() || is_wrong("replace")] {
                 summary { "Replace a whole period, or say the day of rows that have none" }
                 (text_field("replace", "Period that the file stands for", "Such as 2025-09-01..2025-12-19. All of it is replaced. Leave it empty to replace the days that the file has.", wish.replace.as_deref().unwrap_or("")))
                 (text_field("day", "Day of rows without one", "Such as 2025-08-21, the day of the results.", wish.day.as_deref().unwrap_or("")))
@@ -73,6 +111,24 @@ pub(super) fn form(id: &str, upload: &Upload, shown: &Shown) -> Markup {
         }
         (give_up(id))
     }
+}
+
+/// A list to choose one of, with what is wrong with it.
+fn choice(
+    id: &str,
+    label: &str,
+    hint: &str,
+    choices: &[Choice<'_>],
+    chosen: &str,
+    mistakes: &[Mistake],
+) -> Markup {
+    checked_field(id, label, hint, mistakes, |described, wrong| {
+        html! {
+            select id=(id) name=(id) aria-describedby=[described] aria-invalid=[wrong.then_some("true")] {
+                @for (value, words) in choices { option value=(value) selected[*value == chosen] { (words) } }
+            }
+        }
+    })
 }
 
 /// A way out that leaves nothing behind.
@@ -89,7 +145,7 @@ fn has_marks(shown: &Shown) -> bool {
 }
 
 /// One column of the vocabulary and where it stands.
-fn select(column: &Asked, shown: &Shown) -> Markup {
+fn select(column: &Asked, shown: &Shown, mistakes: &[Mistake]) -> Markup {
     let id = format!("column.{}", column.name);
     let hint =
         if column.needed { format!("{}. Needed.", column.description) } else { column.description.clone() };
@@ -97,19 +153,21 @@ fn select(column: &Asked, shown: &Shown) -> Markup {
         return html! { p class="field" { strong { (column.name) } br; (hint) " It stands in the register's own headers." } };
     }
     let chosen = chosen(&column.found);
-    let control = html! {
-        select id=(id) name=(id) aria-describedby={ (id) "-hint" } {
-            option value="" selected[chosen.is_none()] {
-                @if matches!(column.found, Found::OneOf(_)) { "Choose one" } @else { "Not in this file" }
-            }
-            @for (at, header) in shown.headers.iter().enumerate().filter(|(_, header)| !header.text.is_empty()) {
-                option value=(at) selected[chosen == Some(at)] {
-                    (header.text) @if !header.samples.is_empty() { " – " (header.samples.join(", ")) }
+    let control = |described: Option<String>, wrong: bool| {
+        html! {
+            select id=(id) name=(id) aria-describedby=[described] aria-invalid=[wrong.then_some("true")] {
+                option value="" selected[chosen.is_none()] {
+                    @if matches!(column.found, Found::OneOf(_)) { "Choose one" } @else { "Not in this file" }
+                }
+                @for (at, header) in shown.headers.iter().enumerate().filter(|(_, header)| !header.text.is_empty()) {
+                    option value=(at) selected[chosen == Some(at)] {
+                        (header.text) @if !header.samples.is_empty() { " – " (header.samples.join(", ")) }
+                    }
                 }
             }
         }
     };
-    field(&id, &column.name, &hint, &control)
+    checked_field(&id, &column.name, &hint, mistakes, control)
 }
 
 fn chosen(found: &Found) -> Option<usize> {
@@ -197,7 +255,6 @@ fn wish_of(wish: Wish, shown: &Shown, fields: &BTreeMap<String, String>) -> Resu
 mod tests {
     use super::*;
     use crate::import::shown::Header;
-    use crate::load::Choice;
 
     fn shown() -> Shown {
         let header = |text: &str| Header { text: text.into(), samples: vec![] };
@@ -221,7 +278,7 @@ mod tests {
 
     fn check(fields: &[(&str, &str)]) -> Result<Wish, CommandError> {
         let fields = fields.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        let wish = Wish::new(std::path::Path::new("f.csv"), Choice::Named("attendance".into()));
+        let wish = Wish::new(std::path::Path::new("f.csv"), load::Choice::Named("attendance".into()));
         wish_of(wish, &shown(), &fields)
     }
 
@@ -243,6 +300,33 @@ mod tests {
             (wish.dates, wish.repair, wish.day),
             (Some(Dates::MonthFirst), Some(Repair::Nothing), None)
         );
+    }
+
+    #[test]
+    fn what_is_wrong_leads_to_the_field_that_mends_it() {
+        let marks = |name: &str| Asked {
+            name: name.into(),
+            description: String::new(),
+            needed: true,
+            elsewhere: false,
+            found: Found::Nowhere,
+        };
+        let with_marks = Shown { columns: vec![marks("session"), marks("code")], ..Shown::default() };
+        for (shown, line, field) in [
+            (
+                &shown(),
+                "f.csv: none of its columns is known by name; choose below which is which",
+                "column.pupil_id",
+            ),
+            (&shown(), "`A`, `B` may each be `code`; choose which below", "column.code"),
+            (&shown(), "if all are so, choose month, day, year under Dates; if not", "dates"),
+            (&shown(), "`x` is no period in one school year", "replace"),
+            (&shown(), "the file is torn", "columns-form"),
+            (&shown(), "choose under Lost marks that the pupils were present", "columns-form"),
+            (&with_marks, "choose under Lost marks that the pupils were present", "repair"),
+        ] {
+            assert_eq!(field_of(shown, line), field, "{line}");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ use serde_json::Value;
 use super::form::select_field;
 use super::frame::Frame;
 use super::frame_of;
-use super::words::{day, rows_words};
+use super::words::{day, rows_words, vocabulary};
 use crate::driver::Handle;
 use crate::error::CommandError;
 use crate::folder::Folder;
@@ -161,7 +161,7 @@ async fn overview(desk: &Desk, undone: &str) -> Result<Markup, CommandError> {
     Ok(html! {
         p class="lead" { "Nothing on this page leaves this computer." }
         @if let Some(undone) = undone {
-            div class="notice" role="status" { p { "The newest import as " (undone) " is taken back." } }
+            div class="notice" role="status" { p { "The newest import as " (vocabulary(undone)) " is taken back." } }
         }
         h2 { "What lies here" }
         @if held.is_empty() { p { "Nothing yet. Choose a file below." } }
@@ -189,7 +189,7 @@ async fn overview(desk: &Desk, undone: &str) -> Result<Markup, CommandError> {
 /// The first step: which file, and what it holds.
 fn file_form(names: &[(String, String)], chosen: &str) -> Markup {
     let words: Vec<(String, String)> =
-        names.iter().map(|(name, title)| (name.clone(), format!("{title} ({name})"))).collect();
+        names.iter().map(|(name, title)| (name.clone(), format!("{title}: {}", vocabulary(name)))).collect();
     let mut choices = vec![("", "Choose one")];
     choices.extend(words.iter().map(|(name, words)| (name.as_str(), words.as_str())));
     html! {
@@ -210,7 +210,7 @@ fn held_html(table: &Held) -> Markup {
         section class="card" {
             h3 { (table.title) }
             dl class="pairs" {
-                dt { "Read as" } dd { (table.vocabulary) }
+                dt { "Read as" } dd { (vocabulary(&table.vocabulary)) }
                 dt { "Records" } dd { (table.rows) @if let Some(people) = table.people { ", about " (people) " people" } }
                 @if let Some((first, last)) = &table.days { dt { "Period" } dd { (day(first)) " to " (day(last)) } }
                 dt { "Last import" }
@@ -230,7 +230,7 @@ fn held_html(table: &Held) -> Markup {
             }
             details {
                 summary { "Undo this import" }
-                p { "The records go back to what they were before this import. If there was none before, none are left, and this node answers no questions about them." }
+                p { "The records go back to what they were before this import. If there was none before, none are left, and this node answers no questions about them. The rows that it left out are erased with it." }
                 form method="post" action="/data/undo" {
                     input type="hidden" name="vocabulary" value=(table.vocabulary);
                     input type="hidden" name="snapshot" value=(table.snapshot);
