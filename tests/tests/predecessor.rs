@@ -183,7 +183,7 @@ fn who_is_left_founds_another_and_brings_what_was_spent() {
         "v2.txt",
     ];
     let proposed = json(&coop.ok(0, &[&propose[..], &["--json"]].concat()));
-    assert!(proposed.to_string().contains("brings what it spent in s4.example/datacoop/1"), "{proposed}");
+    assert!(proposed.to_string().contains("brings what it spent in the co-operative before"), "{proposed}");
     for n in [0, 2, 3, 7] {
         coop.ok(n, &["charter", "sign", "v2.txt", "--yes"]);
     }

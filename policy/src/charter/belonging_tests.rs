@@ -328,7 +328,7 @@ fn a_founding_text_names_its_predecessor_and_the_logs_that_go_on() {
     let second = after(&first, 1, joins).unwrap();
     let said: Vec<String> = succeed(&first, &second).unwrap().into_iter().map(|change| change.text).collect();
     assert!(
-        said.iter().any(|text| text.contains("brings what it spent in old9.example/datacoop/1")),
+        said.iter().any(|text| text.contains("brings what it spent in the co-operative before")),
         "{said:?}"
     );
     // Who left and comes back brings no other.
