@@ -326,10 +326,7 @@ fn check_told(story: &Story, made: &BTreeMap<String, String>) {
         privacy.contains("points of the privacy budget") && privacy.contains("zCDP rho 0.0025"),
         "{privacy}"
     );
-    assert!(
-        rules.contains(&story.charter.hash().to_string()) && rules.contains("the register of charities"),
-        "{rules}"
-    );
+    assert!(rules.contains(&story.charter.hash().to_string()) && !rules.contains("SHA-256</th>"), "{rules}");
     let json: serde_json::Value = serde_json::from_str(&made["register.json"]).unwrap();
     assert_eq!(
         (json["schema"].as_str(), json["as_of"].as_str()),
