@@ -3,10 +3,11 @@
 use datacoop_protocol::acts::Subject;
 
 use super::decided::{leave_words, outcome_words, subject_words};
+use super::pages::points;
 use super::said::end_of;
 use super::{Public, Register};
 use crate::html::text;
-use crate::loss::{DELTA_TEXT, Reading};
+use crate::loss::{Reading, points_of};
 use crate::safe_csv::safe_csv_line;
 use datacoop_policy::derive::Status;
 
@@ -184,10 +185,9 @@ pub(super) fn atom(register: &Register<'_>) -> String {
         uuid(&register.charter.id())
     );
     for result in &register.results {
-        let loss = result.round.plan().map(|plan| Reading::of(plan.query.loss));
-        let epsilon = loss.map_or_else(String::new, |reading| reading.epsilon_text());
+        let cost = result.round.plan().map_or_else(String::new, |plan| points(points_of(plan.query.loss)));
         out += &format!(
-            "<entry>\n<id>{}</id>\n<title>{}</title>\n<updated>{}T00:00:00Z</updated>\n<link rel=\"alternate\" type=\"text/html\" href=\"{}\" />\n<summary>For: {}. Privacy loss: epsilon {epsilon} at delta {DELTA_TEXT}.</summary>\n</entry>\n",
+            "<entry>\n<id>{}</id>\n<title>{}</title>\n<updated>{}T00:00:00Z</updated>\n<link rel=\"alternate\" type=\"text/html\" href=\"{}\" />\n<summary>For: {}. It cost {cost} of the privacy budget at each member that took part.</summary>\n</entry>\n",
             uuid(&result.release.id),
             text(result.release.question.question().title()),
             result.since,

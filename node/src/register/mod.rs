@@ -296,7 +296,7 @@ fn head(source: &Source<'_>, round: &Round, log: &Log) -> Option<(u64, String)> 
 pub fn files(source: &Source<'_>) -> BTreeMap<String, String> {
     let register = Register::new(source);
     let mut files: BTreeMap<String, String> = pages::pages(&register);
-    files.insert("style.css".into(), include_str!("style.css").into());
+    files.insert("style.css".into(), format!("{}\n{}", crate::figure::CSS, include_str!("style.css")));
     for (at, note) in source.charter_notes.iter().enumerate() {
         files.insert(format!("charter-{}.note", at + 1), note.clone());
     }

@@ -1,36 +1,20 @@
 //! The page of one public result. Must not know how it is written.
 
-use datacoop_policy::derive::{FigureValue, Status};
 use datacoop_policy::query::Mode;
 use datacoop_policy::{MemberId, Period};
 use datacoop_protocol::certificate::NOT_SHOWN;
 
 use super::pages::{details, points};
 use super::{Public, Register};
-use crate::cli::{meaning_text, percent, unit_of};
-use crate::html::{day_html, link, list, pairs, table, text};
+use crate::cli::meaning_text;
+use crate::figure::released::Released;
+use crate::html::{day_html, link, list, pairs, text};
 use crate::loss::{Reading, points_of};
 use crate::view::can_be_all_corrupt;
 
 /// A span of days; HTML.
 pub(super) fn period_html(period: &Period) -> String {
     format!("{} to {}", day_html(period.first()), day_html(period.last()))
-}
-
-/// A name of a column or parameter, as words.
-fn plain_name(name: &str) -> String {
-    name.replace('_', " ")
-}
-
-/// A value of a group, as words.
-fn plain_value(value: &str) -> String {
-    match value {
-        "true" => "yes".to_owned(),
-        "false" => "no".to_owned(),
-        "true minus false" => "yes minus no".to_owned(),
-        "false minus true" => "no minus yes".to_owned(),
-        other => other.to_owned(),
-    }
 }
 
 /// A parameter's value; a list of members by their names. HTML.
@@ -74,7 +58,7 @@ pub(super) fn result_page(register: &Register<'_>, result: &Public<'_>) -> Strin
     ]);
     let params = plan.query.question.params().iter();
     let params: Vec<(String, String)> =
-        params.map(|(name, value)| (plain_name(name), param(register, value))).collect();
+        params.map(|(name, value)| (name.replace('_', " "), param(register, value))).collect();
     if !params.is_empty() {
         out += "<h3>What was asked for, in detail</h3>\n";
         out += &pairs(params.iter().map(|(name, said)| (name.as_str(), said.clone())));
@@ -86,18 +70,8 @@ pub(super) fn result_page(register: &Register<'_>, result: &Public<'_>) -> Strin
     if datacoop_protocol::standing::superseded_by(register.source.fold, result.round).is_some() {
         out += "<p class=\"note\">A later answer corrects this one.</p>\n";
     }
-    out += "<h2>What came of it</h2>\n<p>Noise was added on purpose, so no figure is exact. About 19 of 20 such ranges hold the true figure; \"pp\" means percentage points.</p>\n";
-    out += &figures(result);
-    let cannot = &question.draft().cannot_tell;
-    if !cannot.is_empty() {
-        out += "<h3>What this cannot tell</h3>\n";
-        out += &list(cannot.iter().map(String::as_str));
-    }
-    let clips = release.question.clips();
-    if !clips.is_empty() {
-        out += "<h3>What was cut off</h3>\n<p>One person can move a sum only so far. What lies beyond is cut, and in no range above.</p>\n";
-        out += &list(clips.iter().map(String::as_str));
-    }
+    out += "<h2>What came of it</h2>\n<p>Noise was added on purpose, so no figure is exact. About 19 of 20 such ranges hold the true figure.</p>\n";
+    out += &figures(register, result, accepted, plan.members.len());
     out += "<h2>What it costs in privacy</h2>\n";
     out += &format!(
         "<p>It cost {} of the privacy budget at each member that took part. Whatever anybody learns from it is at most {} times as likely as if a person's record had been left out.</p>\n",
@@ -135,35 +109,21 @@ pub(super) fn result_page(register: &Register<'_>, result: &Public<'_>) -> Strin
     out
 }
 
-/// A value as people read it: percent where it is a share, the digits kept.
-fn shown(kind: &str, name: &str, value: &str) -> String {
-    if value.is_empty() {
-        return "not known".into();
-    }
-    match unit_of(kind, name) {
-        Some(unit) => text(&format!("{}{unit}", percent(value))),
-        None => text(value),
-    }
-}
-
-fn figures(result: &Public<'_>) -> String {
+/// What the Release shows, drawn and as numbers.
+fn figures(register: &Register<'_>, result: &Public<'_>, accepted: usize, roster: usize) -> String {
     let release = &result.release;
-    let kind = &release.question.question().draft().figure.kind;
-    let row = |key: &[(String, String)], figure: &FigureValue| {
-        let key: Vec<String> =
-            key.iter().map(|(name, value)| format!("{}: {}", plain_name(name), plain_value(value))).collect();
-        let group = if key.is_empty() { "everybody".to_owned() } else { key.join(", ") };
-        let value = |value: &str| match figure.status {
-            Status::Suppressed => "not shown".to_owned(),
-            _ => shown(kind, &figure.name, value),
-        };
-        let range = match figure.status {
-            Status::Suppressed => "too few people, or too wide a range".to_owned(),
-            _ => format!("{} to {}", value(&figure.low), value(&figure.high)),
-        };
-        vec![text(&group), text(&figure.name), value(&figure.value), range]
+    let query = release.id.to_string();
+    let released = Released {
+        question: &release.question,
+        figures: &release.figures,
+        accepted,
+        roster,
+        certificate: result.certificate.as_ref().map_or_else(ToString::to_string, |_| query[..16].to_owned()),
+        query,
+        demo: register.charter.fields().demo,
+        own: &[],
     };
-    let cells = &release.figures.cells;
-    let rows = cells.iter().flat_map(|cell| cell.figures.iter().map(|figure| row(&cell.key, figure)));
-    table(release.question.question().title(), &["Group", "Figure", "Value", "Likely range (95 %)"], rows)
+    let all: String = released.figures().iter().map(|figure| figure.html().into_string()).collect();
+    // The page has the same title.
+    format!("<div class=\"titled\">\n{all}\n</div>\n")
 }
