@@ -1,6 +1,7 @@
 //! The same question over time: figures of several Releases, period by period, as one. A period that nothing was
-//! released for is a gap: nothing is drawn across it.
+//! released for is a gap: nothing is drawn across it. And the weeks of one Release, one after the other.
 
+use super::keys::key_words;
 use super::{Cell, Figure, Form, Row, Who};
 use crate::html::capital;
 
@@ -31,6 +32,38 @@ pub fn over_time(slots: &[Slot]) -> Vec<Figure> {
         .flat_map(|figure| measures(figure).into_iter().map(move |name| (figure, name)))
         .filter_map(|(figure, measure)| series(slots, figure, &measure))
         .collect()
+}
+
+/// A figure whose rows are weeks of a term, drawn as a line; `None` of any other, and of too many groups.
+pub fn over_weeks(figure: &Figure) -> Option<Figure> {
+    let (week, _) = key_words("term_week", "");
+    let at = figure.rows.first()?.key.iter().position(|(name, _)| *name == week)?;
+    let mut rows = vec![];
+    let (mut panels, mut weeks): (Vec<String>, Vec<String>) = (vec![], vec![]);
+    for row in &figure.rows {
+        let mut key = row.key.clone();
+        let period =
+            (at < key.len()).then(|| key.remove(at)).filter(|(_, value)| !value.contains(" minus "))?;
+        let panel = key.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(", ");
+        for (list, value) in [(&mut panels, &panel), (&mut weeks, &period.1)] {
+            if !list.contains(value) {
+                list.push(value.clone());
+            }
+        }
+        let key = if panel.is_empty() { vec![period] } else { vec![("Group".to_owned(), panel), period] };
+        rows.push(Row { key, ..row.clone() });
+    }
+    let is_series =
+        figure.form == Form::IntervalRows && weeks.len() >= PERIODS_MIN && panels.len() <= PANELS_MAX;
+    let form = if rows[0].key.len() == 1 { Form::SeriesBand { breaks: vec![] } } else { Form::Multiples };
+    is_series.then(|| Figure {
+        id: format!("{}-w", figure.id),
+        title: format!("Week by week: {}", figure.title),
+        notes: vec![],
+        form,
+        rows,
+        ..figure.clone()
+    })
 }
 
 /// The measures that a figure shows. Of what is spread out or crossed over there is no line over time.
@@ -171,6 +204,45 @@ mod tests {
             "{html}"
         );
         assert!(html.contains("class=\"broken\""), "{html}");
+    }
+
+    #[test]
+    fn weeks_of_one_release_are_a_line_and_groups_of_them_panels() {
+        let cell = || Cell::Exact { value: number("2"), chance: None };
+        let weeks = |keys: &[&[(&str, &str)]], form: Form| {
+            let rows = keys.iter().map(|key| Row::new(key.to_vec(), Who::Cluster, cell())).collect();
+            over_weeks(&Figure { rows, form, ..figure("a", &[]) })
+        };
+        let (one, two) = ([("Week", "Week 1")], [("Week", "Week 2")]);
+        let line = weeks(&[&one, &two], Form::IntervalRows).unwrap();
+        assert_eq!(line.form, Form::SeriesBand { breaks: vec![] });
+        let html = line.html().into_string();
+        assert!(html.contains(">Week 1</text>") && html.contains(">Week 2</text>"), "{html}");
+        let of = |week: &'static str, year: &'static str| [("Week", week), ("Year group", year)];
+        let panels = weeks(
+            &[&of("Week 1", "Year 7"), &of("Week 2", "Year 7"), &of("Week 1", "Year 8")],
+            Form::IntervalRows,
+        )
+        .unwrap();
+        assert_eq!(panels.form, Form::Multiples);
+        assert_eq!(
+            panels.rows.iter().map(Row::label).collect::<Vec<_>>(),
+            ["Year 7, Week 1", "Year 7, Week 2", "Year 8, Week 1"]
+        );
+        assert!(weeks(&[&one], Form::IntervalRows).is_none(), "one week is no line");
+        assert!(weeks(&[&one, &two], Form::Matrix).is_none());
+        assert!(
+            weeks(&[&[("Week", "Week: 1 minus 2")], &[("Week", "Week: 2 minus 3")]], Form::IntervalRows)
+                .is_none()
+        );
+        assert!(weeks(&[&[("Year group", "Year 7")]], Form::IntervalRows).is_none());
+        let many: Vec<String> = (0..=PANELS_MAX).map(|n| format!("Year {n}")).collect();
+        let many: Vec<_> = many
+            .iter()
+            .flat_map(|year| ["1", "2"].map(|week| [("Week", week), ("Year group", year)]))
+            .collect();
+        let many: Vec<&[(&str, &str)]> = many.iter().map(<[_; 2]>::as_slice).collect();
+        assert!(weeks(&many, Form::IntervalRows).is_none());
     }
 
     #[test]

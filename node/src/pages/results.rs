@@ -30,6 +30,7 @@ use crate::api::series::series_of;
 use crate::driver::Handle;
 use crate::engine::parquet_of;
 use crate::error::CommandError;
+use crate::figure::series::over_weeks;
 use crate::figure::{COLUMNS, Figure, NUMBERS, RANGE_NOTE, csv_of, lines_of};
 use crate::own::basis::{Basis, NOT_WITNESSED};
 use crate::own::beside::Beside;
@@ -224,6 +225,7 @@ pub(super) async fn one(
     };
     let handle = shared.handle;
     let figures = basis.figures(&own);
+    let weeks: Vec<Figure> = figures.iter().filter_map(over_weeks).collect();
     let series = match series_of(&handle, basis.query.clone()).await {
         Ok(series) => series,
         Err(error) => return frame.error("/results", &error),
@@ -235,8 +237,9 @@ pub(super) async fn one(
             p class="alert" { "A later answer supersedes this one: " a href={ "/results/" (newer) } { "see it" } }
         }
         div class="titled" { @for figure in &figures { (figure.html()) } }
-        @if !series.is_empty() {
+        @if !(series.is_empty() && weeks.is_empty()) {
             h2 { "Over time" }
+            @for figure in &weeks { (figure.html()) }
             @for figure in &series { (figure.html()) }
         }
         (measures(&basis, &told))
