@@ -20,8 +20,9 @@ const SERIES_HEIGHT: u32 = 220;
 const COLUMN_WIDTH_MIN: f64 = 100.0;
 const SERIES_WIDTH_MIN: f64 = 280.0;
 const PANEL_WIDTH_MIN: f64 = 215.0;
-/// A character of a label at 13 px, at most on average, and the air between two labels.
-const LABEL_CHARACTER: f64 = 7.6;
+/// A character of a label at 13 px in the widest of the usual fonts, a percent sign, and the air between two labels.
+const LABEL_CHARACTER: f64 = 8.3;
+const LABEL_PERCENT: f64 = 12.4;
 const LABEL_APART: f64 = 7.0;
 
 /// A place in percent; two decimals are a hundredth of a pixel.
@@ -43,9 +44,7 @@ fn mark(who: Who, x: f64, y: &str) -> Markup {
 
 /// Width of a label, px.
 fn label_width(label: &str) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "a place on a drawing, not a count")]
-    let characters = label.chars().count() as f64;
-    characters * LABEL_CHARACTER
+    label.chars().map(|c| if c == '%' { LABEL_PERCENT } else { LABEL_CHARACTER }).sum()
 }
 
 /// Which labels fit on a drawing of its narrowest width without touching, with how each is anchored: as many as do,
