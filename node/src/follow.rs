@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use datacoop_policy::refusal::Rule;
 use datacoop_policy::{MemberId, PrivacyLoss, QueryId, Time};
 use datacoop_protocol::acts::{Act, Outcome};
 use datacoop_protocol::entry::{Body, Entry, EntryError, QueryBody, Ref};
@@ -11,6 +12,7 @@ use datacoop_protocol::log::cosignature::policy_text;
 use datacoop_protocol::log::proof::TlogProof;
 use datacoop_protocol::member::Member;
 use datacoop_protocol::rounds::Ending;
+use datacoop_protocol::rounds::codes::{AbortCode, AlertCode, VoidCode};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
@@ -162,6 +164,20 @@ fn asked(fold: &Fold, body: &QueryBody, id: QueryId) -> String {
     )
 }
 
+/// What a code means, in the midst of a sentence.
+fn because(meaning: Option<&str>, what: &str) -> String {
+    match meaning {
+        Some(meaning) => meaning.trim_end_matches('.').to_lowercase(),
+        None => format!("{what} that this program does not know"),
+    }
+}
+
+/// Why a round ended without a sum, in the midst of a sentence.
+pub(crate) fn abort_words(code: &str) -> String {
+    let meaning = AbortCode::from_code(code).map(AbortCode::meaning);
+    because(meaning.or_else(|| Rule::from_code(code).map(Rule::meaning)), "a reason")
+}
+
 /// What an entry with this leaf hash says, after its author's name.
 fn sentence(fold: &Fold, leaf: QueryId, body: &Body) -> String {
     let of = |id: &QueryId| title(fold, id);
@@ -171,7 +187,8 @@ fn sentence(fold: &Fold, leaf: QueryId, body: &Body) -> String {
         Body::Query(query) => asked(fold, query, leaf),
         Body::Accept { query, .. } => format!("will answer {}", of(query)),
         Body::Refuse { query, rule, layer } => {
-            format!("refused {}: rule {rule}, set by the {layer}", of(query))
+            let meaning = Rule::from_code(rule).map(Rule::meaning);
+            format!("refused {}: {} (rule {rule}, set by the {layer})", of(query), because(meaning, "a rule"))
         }
         Body::Roster { query, verdicts } => {
             format!("fixed who takes part in {}: {} members", of(query), verdicts.len())
@@ -199,14 +216,23 @@ fn sentence(fold: &Fold, leaf: QueryId, body: &Body) -> String {
         Body::Open { query, .. } => format!("opened its share of the sum of {}", of(query)),
         Body::Reveal { query, .. } => format!("showed its figures with privacy noise for {}", of(query)),
         Body::Release { query, sums, .. } => format!("released {}: {} sums", of(query), sums.len()),
-        Body::Abort { query, code } => format!("ended {} without a sum: {code}", of(query)),
-        Body::Void { query, code, .. } => format!("took back its debit for {}: {code}", of(query)),
-        Body::Alert { query, code, subject } => format!(
-            "warns of entry {} of {}, in {}: {code}",
-            subject.index,
-            owner(fold, &subject.log),
-            of(query)
-        ),
+        Body::Abort { query, code } => {
+            format!("ended {} without a sum: {} (code {code})", of(query), abort_words(code))
+        }
+        Body::Void { query, code, .. } => {
+            let meaning = VoidCode::from_code(code).map(VoidCode::meaning);
+            format!("took back its debit for {}: {} (code {code})", of(query), because(meaning, "a reason"))
+        }
+        Body::Alert { query, code, subject } => {
+            let meaning = AlertCode::from_code(code).map(AlertCode::meaning);
+            format!(
+                "warns of entry {} of {}, in {}: {} (code {code})",
+                subject.index,
+                owner(fold, &subject.log),
+                of(query),
+                because(meaning, "a reason")
+            )
+        }
         Body::Act(act) => act_said(fold, leaf, act),
         Body::Head { heads } => format!("says how far it holds the logs of {} others", heads.len()),
         Body::Split { log, .. } => {

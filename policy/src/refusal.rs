@@ -40,7 +40,7 @@ rules! {
     Clock = "clock", "Its clock disagrees with most other members' clocks.";
     Asker = "asker", "The asker may not ask.";
     Window = "window", "Deadlines or period make no sense.";
-    Attempt = "attempt", "We contributed twice already.";
+    Attempt = "attempt", "It was answered twice already.";
     Purposes = "purposes", "The purpose is not open.";
     Questions = "questions", "The question is not answered.";
     Datasets = "datasets", "The dataset is not open.";
@@ -56,9 +56,9 @@ rules! {
     RhoQuery = "rho_query", "The Query costs too much.";
     RhoPurpose = "rho_purpose", "The purpose has too little left.";
     RhoYear = "rho_year", "The year has too little left.";
-    TwoHistories = "two_histories", "The asker signed two histories of its log, or we did.";
-    NoData = "no_data", "We declared no such data.";
-    MemberFact = "member_fact", "It describes us wrongly.";
+    TwoHistories = "two_histories", "The asker signed two histories of its log, or the member did.";
+    NoData = "no_data", "The member declared no such data.";
+    MemberFact = "member_fact", "It describes the member wrongly.";
     Roster = "roster", "The Roster is not lawful.";
     MinRoster = "min_roster", "Too few members.";
     MinBodies = "min_bodies", "Too few bodies.";

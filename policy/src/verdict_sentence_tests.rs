@@ -245,7 +245,7 @@ fn each_rule_has_a_meaning_of_its_own() {
     }
     assert_eq!(
         told(Rule::TwoHistories.meaning(), "its own limits"),
-        "Refused: The asker signed two histories of its log, or we did. Set by its own limits."
+        "Refused: The asker signed two histories of its log, or the member did. Set by its own limits."
     );
     assert_eq!(told("", "x"), "Refused: . Set by x.");
 }

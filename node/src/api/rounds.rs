@@ -15,11 +15,10 @@ use datacoop_protocol::rounds::{Ending, Kind, Logged, Round};
 use serde_json::{Value, json};
 
 use super::{Answer, Failed, stopped};
-use crate::cli::plain;
 use crate::clock;
 use crate::driver::Handle;
 use crate::error::CommandError;
-use crate::follow::clock_text;
+use crate::follow::{abort_words, clock_text};
 use crate::loss::points_of;
 use crate::own::basis::{Basis, BasisText};
 use crate::view::{release_json, round_json, stage};
@@ -177,23 +176,6 @@ fn stage_text(round: &Round, member: &Member, now: Time) -> String {
             format!("Joining: {}.", of(count(Kind::Verdict), all, "have answered yes or no"))
         }
     }
-}
-
-/// Why a round ended, in words.
-fn abort_words(code: &str) -> String {
-    let words = match code {
-        "few" => "too few members sent their figures in time",
-        "accepted" => "too few contributions passed their check",
-        "freeze" => "the committee did not fix in time what counts",
-        "verify" => "the committee did not check the contributions in time",
-        "close" => "the committee did not open the sum in time",
-        "lot" => "the draw for the committee's seats was lost",
-        other => match Rule::from_code(other) {
-            Some(rule) => return rule.meaning().trim_end_matches('.').to_lowercase(),
-            None => return format!("for a reason that this program does not know, `{}`", plain(other)),
-        },
-    };
-    words.to_owned()
 }
 
 /// Rounds under way and over, the newest first: how many there are, and of them [`LISTED_MAX`] from this one on.

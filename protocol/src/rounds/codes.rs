@@ -11,6 +11,16 @@ macro_rules! codes {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
+            /// What it means, as a sentence after the name of the entry's author.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)+ }
+            }
+
+            /// Reads `code`.
+            pub fn from_code(code: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.code() == code)
+            }
+
             /// As an entry carries it.
             pub fn code(self) -> &'static str {
                 match self { $(Self::$variant => $code,)+ }
@@ -22,11 +32,11 @@ macro_rules! codes {
 codes! {
     /// Why a round is aborted, where no rule forbids it.
     AbortCode {
-        Few = "few", "Too few contributed in time.";
+        Few = "few", "Too few members sent their figures in time.";
         Accepted = "accepted", "Too few contributions passed their check.";
         Freeze = "freeze", "The committee did not fix in time what counts.";
         Verify = "verify", "The committee did not check the contributions in time.";
-        Close = "close", "The committee did not close, or open, in time.";
+        Close = "close", "The committee did not close, or open the sum, in time.";
         Lot = "lot", "The lot that names the seats was not drawn.";
     }
 }
@@ -34,11 +44,11 @@ codes! {
 codes! {
     /// Why a debit returns.
     VoidCode {
-        Local = "local", "Our own figures or noise could not be had.";
+        Local = "local", "Its own figures or noise could not be had.";
         Lot = "lot", "The lot that names the seats was not drawn.";
         Window = "window", "The time to contribute is over.";
-        Veto = "veto", "Our person, or our own limits, no longer allow it.";
-        Ended = "ended", "The round ended before we contributed.";
+        Veto = "veto", "Its person, or its own limits, no longer allow it.";
+        Ended = "ended", "The round ended before it contributed.";
     }
 }
 
