@@ -66,7 +66,7 @@ pub(crate) use limits::limit_rows;
 pub(crate) use means::{factor_text, meaning_text, releases_json};
 pub(crate) use node::store_error;
 use serde_json::{Value, json};
-pub(crate) use show::{audit_json, audit_text, figures_json, percent, plain, table_of, unit_of, wrapped};
+pub(crate) use show::{audit_json, audit_text, figures_json, percent, plain, table_of, wrapped};
 use show::{plain_json, plain_lines};
 pub(crate) use verify::{goes_on_json, goes_on_text};
 

@@ -7,7 +7,6 @@ use datacoop_protocol::fold::Fold;
 use serde_json::{Value, json};
 
 use super::means::{releases_text, spent_text};
-use crate::figure::Unit;
 use crate::loss::Books;
 
 /// Figures as scripts read them.
@@ -32,15 +31,6 @@ fn figure_json(figure: &FigureValue) -> Value {
         "chance": figure.chance,
         "status": figure.status.code(),
     })
-}
-
-/// Whether a figure is a share of one, which people read in percent, and its unit.
-pub(crate) fn unit_of(kind: &str, name: &str) -> Option<&'static str> {
-    match Unit::of_shares(kind, name)? {
-        Unit::PercentagePoints => Some(" pp"),
-        Unit::Percent => Some(" %"),
-        Unit::Count(_) | Unit::Of(_) => None,
-    }
 }
 
 /// Whether a character does something to the lines around it and is no letter: a control character, a mark that

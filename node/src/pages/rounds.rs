@@ -45,9 +45,14 @@ pub(super) async fn list(State(handle): State<Handle>, Query(From { from }): Que
     let Some((part, rounds)) = seen.await else { return frame.error(HERE, &stopped()) };
     let (over, open): (Vec<&Value>, Vec<&Value>) = rounds.iter().partition(|round| round["over"] == true);
     let (late, open): (Vec<&Value>, Vec<&Value>) = open.into_iter().partition(|round| round["late"] == true);
-    // What waits stands above.
-    let waits = |round: &Value| items(&inbox["waiting"]).iter().any(|one| one["query"] == round["query"]);
-    let under_way: Vec<&Value> = open.iter().copied().filter(|round| !waits(round)).collect();
+    let is_in =
+        |list: &str, round: &Value| items(&inbox[list]).iter().any(|one| one["query"] == round["query"]);
+    // What waits, or was answered with yes, stands above.
+    let above = |round: &Value| is_in("waiting", round) || is_in("accepted", round);
+    let under_way: Vec<&Value> = open.iter().copied().filter(|round| !above(round)).collect();
+    let stage = |one: &Value| {
+        open.iter().find(|round| round["query"] == one["query"]).map(|round| said(&round["stage_text"]))
+    };
     let body = html! {
         (held_back(&inbox))
         h2 id="waiting" { "Waiting for this member" }
@@ -60,7 +65,8 @@ pub(super) async fn list(State(handle): State<Handle>, Query(From { from }): Que
                 @for one in items(&inbox["accepted"]) {
                     li {
                         a href={ "/rounds/" (said(&one["query"])) } { (said(&one["title"])) }
-                        p class="meta" { "Asked by " (said(&one["asker_name"])) ", costs " (points(&one["points"])) }
+                        @if let Some(stage) = stage(one) { p { (stage) } }
+                        p class="meta" { "Asked by " (said(&one["asker_name"])) "; costs " (points(&one["points"])) }
                     }
                 }
             }

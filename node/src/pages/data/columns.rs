@@ -15,7 +15,7 @@ use crate::import::{Dates, Repair};
 use crate::load::{self, Wish};
 use crate::pages::form::{Choice, checked_field, sentence, text_field, tick};
 use crate::pages::frame::{Frame, Mistake};
-use crate::pages::words::vocabulary;
+use crate::pages::words::{column as column_name, vocabulary};
 
 const TITLE: &str = "Which column is which?";
 
@@ -150,7 +150,7 @@ fn select(column: &Asked, shown: &Shown, mistakes: &[Mistake]) -> Markup {
     let hint =
         if column.needed { format!("{}. Needed.", column.description) } else { column.description.clone() };
     if column.found == Found::Register {
-        return html! { p class="field" { strong { (column.name) } br; (hint) " It stands in the register's own headers." } };
+        return html! { p class="field" { strong { (column_name(&column.name)) } br; (hint) " It stands in the register's own headers." } };
     }
     let chosen = chosen(&column.found);
     let control = |described: Option<String>, wrong: bool| {
@@ -167,7 +167,7 @@ fn select(column: &Asked, shown: &Shown, mistakes: &[Mistake]) -> Markup {
             }
         }
     };
-    checked_field(&id, &column.name, &hint, mistakes, control)
+    checked_field(&id, &column_name(&column.name), &hint, mistakes, control)
 }
 
 fn chosen(found: &Found) -> Option<usize> {
