@@ -118,31 +118,25 @@ pub fn figures(plan: &Plan, sums: &Sums) -> Figures {
     derive(&plan.query.question, &plan.noise, accepted, &sums.sums)
 }
 
-/// SHA-256 of the figures' canonical JSON.
+/// SHA-256 of the figures' canonical JSON, in billionths and not as they are written: how digits are rounded for people
+/// may change, and a release of before must not become false by it.
 pub fn figures_digest(figures: &Figures) -> Digest {
-    sha256(&[&figures_value(figures).to_bytes()])
-}
-
-/// Figures as canonical JSON: the form that is hashed, and that programs read.
-pub fn figures_value(figures: &Figures) -> Value {
     let text = |text: &str| Value::Str(text.to_owned());
     let cells = figures.cells.iter().map(|cell| {
         let key: BTreeMap<String, Value> =
             cell.key.iter().map(|(name, value)| (name.clone(), text(value))).collect();
         let values = cell.figures.iter().map(|figure| {
-            let mut fields = vec![
-                ("high", text(&figure.high)),
-                ("low", text(&figure.low)),
-                ("name", text(&figure.name)),
-                ("noise", text(&figure.noise)),
-                ("status", text(figure.status.code())),
-                ("value", text(&figure.value)),
-            ];
-            fields.extend(figure.chance.as_ref().map(|chance| ("chance", text(chance))));
+            let mut fields = vec![("name", text(&figure.name)), ("status", text(figure.status.code()))];
+            if let Some(exact) = &figure.unrounded {
+                let numbers =
+                    [exact.value, exact.low, exact.high, exact.noise].into_iter().chain(exact.chance);
+                let numbers = numbers.map(|number| Value::Str(number.to_string()));
+                fields.push(("billionths", Value::Array(numbers.collect())));
+            }
             fields.extend(figure.chance_assumed.then_some(("chance_assumed", Value::Int(1))));
             Value::object(fields)
         });
         Value::object([("figures", Value::Array(values.collect())), ("key", Value::Object(key))])
     });
-    Value::Array(cells.collect())
+    sha256(&[&Value::Array(cells.collect()).to_bytes()])
 }
