@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::belonging::{NOTICE_DAYS, check_step};
+use super::form::look;
 use super::renewal::{check_reviewers, renewals_reported, reviewers_lacking};
 use super::{Charter, CharterError, Member, NamedKey, Purpose, refuse};
 use crate::id::MemberId;
@@ -308,12 +309,30 @@ fn head(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
     });
 }
 
+/// A member by its name, with its register number where another's reads alike: a name is free to choose.
+fn member_named(member: &Member, old: &Charter, new: &Charter) -> String {
+    let mut others = old.members().iter().chain(new.members()).filter(|other| other.id != member.id);
+    match others.any(|other| look(&other.name) == look(&member.name)) {
+        true => format!("{} (register number {})", member.name, member.id),
+        false => member.name.clone(),
+    }
+}
+
+/// A purpose by its title, with its id where another's reads alike.
+fn purpose_named(purpose: &Purpose, old: &Charter, new: &Charter) -> String {
+    let all = old.fields().purposes.iter().chain(&new.fields().purposes);
+    match all.filter(|other| other.id != purpose.id).any(|other| look(&other.title) == look(&purpose.title)) {
+        true => format!("{} ({})", purpose.title, purpose.id),
+        false => purpose.title.clone(),
+    }
+}
+
 fn members(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
     let loosen = |text| Change { class: Class::Loosening, text };
     for member in new.members().iter().filter(|member| old.member(&member.id).is_none()) {
         let named = |id: &MemberId| {
             let known = new.member(id).or_else(|| old.member(id));
-            known.map_or_else(|| id.to_string(), |known| known.name.clone())
+            known.map_or_else(|| id.to_string(), |known| member_named(known, old, new))
         };
         let sponsors: Vec<String> = member.sponsors.iter().map(named).collect();
         let brings = match member.goes_on_from {
@@ -332,9 +351,9 @@ fn members(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
     }
     for member in old.members() {
         match new.member(&member.id) {
-            None => changes.push(loosen(format!("{} leaves", member.name))),
+            None => changes.push(loosen(format!("{} leaves", member_named(member, old, new)))),
             Some(now) if now != member => {
-                changes.push(loosen(format!("{}: {}", now.name, differs(member, now))));
+                changes.push(loosen(format!("{}: {}", member_named(now, old, new), differs(member, now))));
             }
             Some(_) => {}
         }
@@ -399,20 +418,24 @@ fn purposes(old: &Charter, new: &Charter, changes: &mut Vec<Change>) {
         match old.purpose(&purpose.id) {
             None => changes.push(Change {
                 class: Class::Loosening,
-                text: format!("a new purpose, {}, until {}", purpose.title, purpose.expires),
+                text: format!(
+                    "a new purpose, {}, until {}",
+                    purpose_named(purpose, old, new),
+                    purpose.expires
+                ),
             }),
-            Some(before) => purpose_differs(before, purpose, changes),
+            Some(before) => purpose_differs(&purpose_named(before, old, new), (before, purpose), changes),
         }
     }
     for purpose in old.fields().purposes.iter().filter(|purpose| new.purpose(&purpose.id).is_none()) {
         // No Query can name it any more: the earliest of ends.
-        let text = format!("the purpose {} ends", purpose.title);
+        let text = format!("the purpose {} ends", purpose_named(purpose, old, new));
         changes.push(Change { class: Class::Tightening, text });
     }
 }
 
-fn purpose_differs(old: &Purpose, new: &Purpose, changes: &mut Vec<Change>) {
-    let of = format!("for {}: ", old.title);
+fn purpose_differs(name: &str, (old, new): (&Purpose, &Purpose), changes: &mut Vec<Change>) {
+    let of = format!("for {name}: ");
     limits(&of, &old.limits, &new.limits, changes);
     say(changes, old.expires, new.expires, end(&old.expires, &new.expires), |a, b| {
         format!("{of}it ends on {b}, not {a}")

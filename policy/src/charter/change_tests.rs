@@ -62,7 +62,7 @@ fn only_the_next_version_of_the_same_cooperative_follows() {
     }
     assert_eq!(
         said(own).unwrap(),
-        "loosening: School 5 of Trust 5 (register number GB-EDU-999999) joins, sponsored by School 0 and School 1; loosening: School 5 leaves"
+        "loosening: School 5 of Trust 5 (register number GB-EDU-999999) joins, sponsored by School 0 and School 1; loosening: School 5 (register number GB-EDU-000005) leaves"
     );
     // Who left does not come back with other keys: that would be another log, and another Ledger.
     let without = Charter::admit(next(|d| drop(d.members.remove(5)))).unwrap();
@@ -261,6 +261,25 @@ fn fresh_keys(old: &MemberKeys, n: u32, first: u8) -> MemberKeys {
         peer: [first + 3; 32],
         seal: Digest([first + 4; 32]),
     }
+}
+
+/// Names and titles are free to choose: where two read alike, what is meant is told by what is unique.
+#[test]
+fn namesakes_are_told_apart() {
+    assert_eq!(
+        said(|d| d.members[3].name = "Schoo1 2".into()).unwrap(),
+        "loosening: Schoo1 2 (register number GB-EDU-000003): its name was School 3"
+    );
+    let second = |d: &mut CharterDraft| {
+        let mut second = d.purposes[0].clone();
+        second.id = "sale".into();
+        d.purposes.push(second);
+        // The parts of the year make room for both.
+        d.purposes.iter_mut().for_each(|one| one.limits.rho_purpose = PrivacyLoss::from_nano(1_000));
+    };
+    let text = said(second).unwrap();
+    assert!(text.contains("a new purpose, Attendance (sale), until"), "{text}");
+    assert!(text.contains("tightening: for Attendance (attendance-2025): "), "{text}");
 }
 
 #[test]
