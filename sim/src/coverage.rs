@@ -155,7 +155,7 @@ const COUNTED: [&str; 101] = [
 ];
 
 /// What no seed brings about: why not, and the test that does.
-const ELSEWHERE: [(&str, &str, &str); 14] = [
+pub const ELSEWHERE: [(&str, &str, &str); 14] = [
     (
         "output/unreadable",
         "no member writes what it cannot read",
@@ -289,12 +289,6 @@ mod tests {
         for rule in Rule::ALL {
             let name = format!("rule/{}", rule.code());
             assert!(names.contains(&name) || ELSEWHERE.iter().any(|(known, ..)| *known == name), "{name}");
-        }
-        let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for (name, _, test) in ELSEWHERE {
-            let (file, function) = test.split_once("::").unwrap();
-            let text = std::fs::read_to_string(repository.join(file)).unwrap();
-            assert!(text.contains(&format!("fn {function}(")), "{name}: no test {test}");
         }
     }
 

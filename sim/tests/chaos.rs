@@ -12,12 +12,23 @@ use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Event, Output};
 use datacoop_protocol::wire::{Bytes, Cosigned, Record};
 use datacoop_sim::chaos::{Chaos, Outcome, seed};
+use datacoop_sim::coverage::ELSEWHERE;
 use datacoop_sim::scenario::Scenario;
 
 /// A co-operative that is small enough to be played many times unoptimised.
 const MEMBERS: usize = 6;
 const DAYS: u32 = 5;
 const SEEDS: std::ops::Range<u64> = 1..5;
+
+#[test]
+fn what_no_seed_brings_about_has_the_test_that_is_named() {
+    let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for (name, _, test) in ELSEWHERE {
+        let (file, function) = test.split_once("::").unwrap();
+        let text = std::fs::read_to_string(repository.join(file)).unwrap();
+        assert!(text.contains(&format!("fn {function}(")), "{name}: no test {test}");
+    }
+}
 
 fn play(number: u64, data: u64) -> Outcome {
     let seed = seed(number);
