@@ -36,8 +36,6 @@ pub enum Fact<'a> {
     Blob(&'a [u8]),
     /// A member computed its exact Tally.
     Tallied(QueryId, &'a [i64]),
-    /// A member drew noise.
-    Drew(QueryId, &'a [i64]),
     /// A member dials another.
     Dials(usize),
     /// A member tells its person.
@@ -77,6 +75,11 @@ pub struct Book {
     pub replaced: Vec<u32>,
     /// Members whose next log may begin.
     begins: BTreeSet<usize>,
+    /// What each member computed, and drew, last for a Query.
+    tallies: BTreeMap<(usize, QueryId), Vec<i64>>,
+    noise: BTreeMap<(usize, QueryId), Vec<i64>>,
+    /// Both as they stood when its program wrote its contribution: a retry draws anew.
+    pub parts: BTreeMap<(usize, QueryId), (Vec<i64>, Vec<i64>)>,
     /// Since when a member is not on, or when it last was not.
     pub last_off: Vec<Option<Time>>,
 }
@@ -99,10 +102,26 @@ impl Book {
         self.entries.get(&at.leaf)
     }
 
+    /// A member computed its exact Tally, honest or not.
+    pub fn tallied(&mut self, site: usize, query: QueryId, cells: &[i64]) {
+        self.tallies.insert((site, query), cells.to_vec());
+    }
+
+    /// A member drew noise, honest or not.
+    pub fn drew(&mut self, site: usize, query: QueryId, cells: &[i64]) {
+        self.noise.insert((site, query), cells.to_vec());
+    }
+
     /// Puts down an entry, honest or not.
     pub fn note(&mut self, site: usize, told: &Told) {
         if let Body::Query(body) = &told.entry.body {
             self.queries.insert(told.leaf, (**body).clone());
+        }
+        if let Body::Contribution { query, .. } | Body::Commit { query, .. } = &told.entry.body
+            && let Some((tally, noise)) =
+                self.tallies.get(&(site, *query)).zip(self.noise.get(&(site, *query)))
+        {
+            self.parts.insert((site, *query), (tally.clone(), noise.clone()));
         }
         self.entries.insert(told.leaf, (site, told.entry.body.clone()));
         if !self.is_honest(site) {
@@ -185,7 +204,7 @@ pub fn all(beyond: bool) -> Vec<Box<dyn Law>> {
         Box::new(ledger::DebitFirst),
         Box::new(rounds::NeverAlone::default()),
         Box::new(agreement::Agreement::default()),
-        Box::new(agreement::RightSum::new(beyond)),
+        Box::new(agreement::RightSum { always: beyond }),
         Box::new(rounds::CountedOnce),
         Box::new(rounds::OpenedOnce::default()),
         Box::new(logs::NoFork::default()),

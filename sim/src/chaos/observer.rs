@@ -140,8 +140,11 @@ impl Observer {
         let name = peer.map_or("", |peer| peer.as_str());
         self.trace.line(at, site, format_args!("{kind} {name} {bytes}"));
         match input {
-            Input::Tabulated(id, Some(tally)) => self.judge(at, site, &Fact::Tallied(*id, &tally.0)),
-            Input::Drawn(id, Some(noise)) => self.judge(at, site, &Fact::Drew(*id, &noise.0)),
+            Input::Tabulated(id, Some(tally)) => {
+                self.book.tallied(site, *id, &tally.0);
+                self.judge(at, site, &Fact::Tallied(*id, &tally.0));
+            }
+            Input::Drawn(id, Some(noise)) => self.book.drew(site, *id, &noise.0),
             Input::Reply { from, .. } | Input::NoReply { from, .. } => {
                 let asked = self.asked.entry((site, number(from))).or_default();
                 let ends = usize::from(*asked > 0);

@@ -121,55 +121,14 @@ fn same<T: Clone + PartialEq>(
 }
 
 /// L5: a Release is exactly what the accepted members put in, where every seat is honest.
-#[derive(Default)]
 pub(super) struct RightSum {
     /// Whoever has the seats.
-    always: bool,
-    tallies: BTreeMap<(usize, QueryId), Vec<i64>>,
-    noise: BTreeMap<(usize, QueryId), Vec<i64>>,
-    /// What stood when the contribution was written: a retry draws anew.
-    put_in: BTreeMap<(usize, QueryId), (Vec<i64>, Vec<i64>)>,
-}
-
-impl RightSum {
-    pub(super) fn new(always: bool) -> Self {
-        Self { always, ..Self::default() }
-    }
+    pub(super) always: bool,
 }
 
 impl Law for RightSum {
     fn name(&self) -> &'static str {
         "L5 right sum"
-    }
-
-    fn see(&mut self, _: &Book, _: Time, site: usize, fact: &Fact<'_>) -> Result<(), String> {
-        match fact {
-            Fact::Tallied(query, cells) => {
-                self.tallies.insert((site, *query), cells.to_vec());
-            }
-            Fact::Drew(query, cells) => {
-                self.noise.insert((site, *query), cells.to_vec());
-            }
-            Fact::Wrote(told, _) => {
-                if let Body::Contribution { query, .. } | Body::Commit { query, .. } = &told.entry.body
-                    && let Some(tally) = self.tallies.get(&(site, *query))
-                    && let Some(noise) = self.noise.get(&(site, *query))
-                {
-                    self.put_in.insert((site, *query), (tally.clone(), noise.clone()));
-                }
-            }
-            Fact::Signed(..)
-            | Fact::Cosigned(_)
-            | Fact::Draws(_)
-            | Fact::Sends(..)
-            | Fact::Answered(_)
-            | Fact::Blob(_)
-            | Fact::Dials(_)
-            | Fact::Says(_)
-            | Fact::Starts(_)
-            | Fact::Stuck(_) => {}
-        }
-        Ok(())
     }
 
     fn end(&mut self, book: &Book, world: &World) -> Result<(), String> {
@@ -183,15 +142,20 @@ impl Law for RightSum {
             if corrupt && !self.always {
                 continue;
             }
+            // A stranger has no number, and put in nothing.
+            let sites: Vec<usize> = sums.accepted.iter().map(|id| number(id).unwrap_or(usize::MAX)).collect();
+            let unseen = |site: &&usize| !book.parts.contains_key(&(**site, round.id));
+            match sites.iter().find(unseen) {
+                // Somebody who has its keys may have put in anything within its range.
+                Some(site) if !book.is_honest(*site) => continue,
+                Some(site) => {
+                    return Err(format!("{} holds a part that member {site} never put in", round.id));
+                }
+                None => {}
+            }
+            let parts = sites.iter().map(|site| &book.parts[&(*site, round.id)]);
+            let parts = parts.zip(sums.accepted.iter().map(|id| plan.tally_max(id)));
             let mut want = vec![0i64; released.len()];
-            let parts: Option<Vec<_>> = sums
-                .accepted
-                .iter()
-                .map(|id| self.put_in.get(&(number(id)?, round.id)).map(|part| (part, plan.tally_max(id))))
-                .collect();
-            let Some(parts) = parts else {
-                return Err(format!("{} holds a part that nobody put in", round.id));
-            };
             for ((tally, noise), most) in parts {
                 let most = i64::try_from(most.unwrap_or(0)).unwrap_or(i64::MAX);
                 for ((sum, x), z) in want.iter_mut().zip(tally).zip(noise) {
@@ -201,6 +165,33 @@ impl Law for RightSum {
             if want != *released {
                 return Err(format!("{} releases {released:?}; its members put in {want:?}", round.id));
             }
+        }
+        Ok(())
+    }
+}
+
+/// L13: answers to one question, taken together, set apart nobody, or enough members.
+///
+/// In whatever words it was asked: one more digit asks the same. Not those of full noise: every member's vector is
+/// seen there by itself, and noised whole, so what sets two sums apart is seen anyway (CHARTER section 8).
+pub(super) struct Repeats;
+
+impl Law for Repeats {
+    fn name(&self) -> &'static str {
+        "L13 repeats"
+    }
+
+    fn end(&mut self, book: &Book, world: &World) -> Result<(), String> {
+        let honest = (0..book.logs.len()).find(|site| book.is_honest(*site) && world.member(*site).is_some());
+        let Some(member) = honest.and_then(|site| world.member(site)) else { return Ok(()) };
+        let mut answers: BTreeMap<(Vec<u8>, String), Vec<BTreeSet<MemberId>>> = BTreeMap::new();
+        for round in member.fold().rounds().values() {
+            let (Some(asked), Some((_, sums))) = (round.asked(), round.released()) else { continue };
+            if asked.body.mode == Mode::FullNoise {
+                continue;
+            }
+            let key = (asked.body.question.to_bytes(), format!("{:?}", asked.body.period));
+            answers.entry(key).or_default().push(sums.accepted.iter().cloned().collect());
         }
         match answers.values().filter_map(|sets| smallest_group(sets)).find(|least| *least < STEP) {
             Some(least) => Err(format!("answers to one question set {least} members apart")),
@@ -238,32 +229,5 @@ mod tests {
         // Each two differ by four or more; the last two less the first leave {5}.
         let three: [&[usize]; 3] = [&[1, 2, 3, 4, 5, 6, 7, 8, 9], &[1, 2, 3, 4, 5], &[5, 6, 7, 8, 9]];
         assert_eq!(smallest(&three), Some(1));
-    }
-}
-
-/// L13: answers to one question, taken together, set apart nobody, or enough members.
-///
-/// In whatever words it was asked: one more digit asks the same. Not those of full noise: every member's vector is
-/// seen there by itself, and noised whole, so what sets two sums apart is seen anyway (CHARTER section 8).
-pub(super) struct Repeats;
-
-impl Law for Repeats {
-    fn name(&self) -> &'static str {
-        "L13 repeats"
-    }
-
-    fn end(&mut self, book: &Book, world: &World) -> Result<(), String> {
-        let honest = (0..book.logs.len()).find(|site| book.is_honest(*site) && world.member(*site).is_some());
-        let Some(member) = honest.and_then(|site| world.member(site)) else { return Ok(()) };
-        let mut answers: BTreeMap<(Vec<u8>, String), Vec<BTreeSet<MemberId>>> = BTreeMap::new();
-        for round in member.fold().rounds().values() {
-            let (Some(asked), Some((_, sums))) = (round.asked(), round.released()) else { continue };
-            if asked.body.mode == Mode::FullNoise {
-                continue;
-            }
-            let key = (asked.body.question.to_bytes(), format!("{:?}", asked.body.period));
-            answers.entry(key).or_default().push(sums.accepted.iter().cloned().collect());
-        }
-        Ok(())
     }
 }

@@ -68,7 +68,6 @@ impl Law for Bounds {
             | Fact::Draws(_)
             | Fact::Blob(_)
             | Fact::Tallied(..)
-            | Fact::Drew(..)
             | Fact::Says(_)
             | Fact::Starts(_)
             | Fact::Stuck(_) => {}
@@ -96,7 +95,6 @@ impl Law for Starts {
             | Fact::Answered(_)
             | Fact::Blob(_)
             | Fact::Tallied(..)
-            | Fact::Drew(..)
             | Fact::Dials(_)
             | Fact::Says(_)
             | Fact::Starts(_) => Ok(()),

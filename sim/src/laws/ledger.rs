@@ -134,7 +134,6 @@ impl Law for DebitFirst {
             | Fact::Answered(_)
             | Fact::Blob(_)
             | Fact::Tallied(..)
-            | Fact::Drew(..)
             | Fact::Dials(_)
             | Fact::Says(_)
             | Fact::Starts(_)

@@ -64,7 +64,6 @@ impl Law for NoFork {
             | Fact::Answered(_)
             | Fact::Blob(_)
             | Fact::Tallied(..)
-            | Fact::Drew(..)
             | Fact::Dials(_)
             | Fact::Says(_)
             | Fact::Starts(_)

@@ -40,7 +40,6 @@ impl Law for NothingPlain {
             | Fact::Cosigned(_)
             | Fact::Draws(_)
             | Fact::Answered(_)
-            | Fact::Drew(..)
             | Fact::Dials(_)
             | Fact::Says(_)
             | Fact::Starts(_)
