@@ -9,18 +9,18 @@ use datacoop_policy::charter::Charter;
 use datacoop_policy::{Digest, Span, Time};
 use datacoop_protocol::member::port::Input;
 use datacoop_protocol::member::work::{Computed, Work};
-use datacoop_protocol::rounds::{Kind, Plan, Round};
+use datacoop_protocol::rounds::Plan;
 use datacoop_protocol::seed::Seed;
 use rand_chacha::ChaCha12Rng;
 use rand_core::Rng as _;
 
+use super::liveness::unended;
 use super::observer::{Observer, number};
 use super::{people, runs};
 use crate::adversary::{Puppet, Shown};
 use crate::calendar::{DAY, Hours};
 use crate::disk::{Disk, Failure, Held};
 use crate::faults::{FaultKind, Narrowing, Rogue};
-use crate::laws::Book;
 use crate::scenario::{Ask, Scenario};
 use crate::wires::Trouble;
 use crate::workload::{Cast, DATASET, condemning, next_charter, with_keys};
@@ -93,15 +93,6 @@ fn take_seats(seen: &mut Observer, corrupt: &mut Corrupt, plan: &Plan) {
         *seen.counts.entry("rogue/seat".to_owned()).or_default() += 1;
     }
     seen.book.rogue.extend(&corrupt.sites);
-}
-
-/// Whether only a corrupt seat, or asker, could still end a round: every honest one opened its share, and who opened
-/// never gives up. It may withhold the sum, and an alert is all that follows (ROUND.md section 8).
-fn is_withheld(book: &Book, round: &Round) -> bool {
-    let Some(plan) = round.plan() else { return false };
-    let mut entitled = plan.committee.iter().chain([&plan.query.asker]);
-    round.withheld().iter().any(|withheld| !book.is_honest(number(&withheld.by)))
-        && entitled.all(|id| !book.is_honest(number(id)) || round.said(Kind::Open, id).is_some())
 }
 
 enum Act {
@@ -547,26 +538,8 @@ impl<'a> Play<'a> {
             if let Some(text) = member.starting() {
                 return Some((site, text));
             }
-            let open = member.fold().rounds().values().find(|round| {
-                let over = round.asked().is_some_and(|asked| asked.body.close_by < now);
-                // A Roster that charter or Query forbid makes no round: nobody debits it.
-                let takes_part = round.said(Kind::Debit, member.me()).is_some();
-                over && takes_part && round.ending().is_none() && !is_withheld(&seen.book, round)
-            });
-            if let Some(round) = open {
-                let seats = round.plan().map(|plan| plan.committee.clone()).unwrap_or_default();
-                let wrote =
-                    |kind| seats.iter().filter(|id| round.said(kind, id).is_some()).map(number).collect();
-                let steps: [Vec<usize>; 4] = [Kind::Freeze, Kind::Verify, Kind::Close, Kind::Open].map(wrote);
-                let asker = round.asked().map(|asked| number(&asked.asker));
-                return Some((
-                    site,
-                    format!(
-                        "{} has not ended: asker {asker:?}, seats {:?}; frozen, verified, closed, opened by {steps:?}",
-                        round.id,
-                        seats.iter().map(number).collect::<Vec<_>>()
-                    ),
-                ));
+            if let Some(text) = unended(&seen.book, &self.gone, member, now) {
+                return Some((site, text));
             }
             let is_honest = |id| self.world.number(id).is_some_and(|author| seen.book.is_honest(author));
             let logs = member.fold().logs().filter(|log| is_honest(&log.member));
