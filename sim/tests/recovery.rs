@@ -11,7 +11,7 @@ use datacoop_policy::query::Mode;
 use datacoop_policy::{Digest, Span, Time};
 use datacoop_protocol::entry::Body;
 use datacoop_protocol::member::port::{Event, Input, Output};
-use datacoop_protocol::rounds::Kind;
+use datacoop_protocol::rounds::{Ending, Kind};
 use datacoop_protocol::wire::Record;
 use datacoop_sim::world::{Disk, Kept, Store, World};
 
@@ -346,4 +346,39 @@ fn a_round_that_was_left_alone_stays_so_over_later_starts() {
         assert_eq!(size(&story), before, "something was said, {amid:?}");
         story.audits_clean(0);
     }
+}
+
+/// But a round of full noise has no seats: nobody but its asker ends it, and would leave the others waiting for ever.
+#[test]
+fn of_full_noise_the_asker_ends_what_it_left_alone_once_its_time_is_over() {
+    let mut story = Story::watched(7, 64);
+    story.world.asks_first = true;
+    story.world.set_store(SITE, Box::new(Snapshot::at(2)));
+    story.meet();
+    let query = story.query(Mode::FullNoise, LOSS, 5, PERIOD);
+    let close_by = query.close_by;
+    story.world.input(SITE, Input::Ask { command: 99, query: Box::new(query) });
+    let [site, last] = [SITE, 6].map(|site| story.founder(site).id);
+    let round = |world: &World| world.member(0)?.fold().rounds().values().next().cloned();
+    let wants = |kind, by: &datacoop_policy::MemberId| {
+        let by = by.clone();
+        move |world: &World| round(world).is_none_or(|round| round.said(kind, &by).is_none())
+    };
+    let until = story.world.now() + Span(60_000);
+    // One that accepts and does not debit: the others wait for it.
+    assert!(story.world.run_while(until, wants(Kind::Verdict, &last)));
+    story.world.away = Span(1_000_000);
+    story.world.crash_before(6, story.world.executed(6));
+    assert!(story.world.run_while(until, wants(Kind::Contribution, &site)));
+    story.world.away = Span(1_000);
+    fall(&mut story);
+    story.world.run_until(close_by);
+    let left = round(&story.world).unwrap();
+    assert!(left.roster().is_some() && left.said(Kind::Freeze, &site).is_none());
+    assert!(left.said(Kind::Abort, &site).is_none(), "it spoke while something may still have come of it");
+    story.world.run_until(close_by + Span(200_000));
+    let ended = round(&story.world).unwrap();
+    assert!(matches!(ended.ending(), Some(Ending::Aborted(code)) if code == "close"), "{:?}", ended.ending());
+    assert_eq!(story.spent(SITE), LOSS, "what it contributed stays spent");
+    story.audits_clean(0);
 }

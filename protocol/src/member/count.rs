@@ -237,6 +237,25 @@ impl Member {
         }
     }
 
+    /// Whether nobody but us may end a round without a sum: one of full noise has no seats, nor has one whose lot was
+    /// not drawn.
+    pub(super) fn ends_alone(&self, round: &Round) -> bool {
+        let of_full_noise = round.query().is_some_and(|query| query.mode == Mode::FullNoise);
+        let has_no_seats = round.plan().map_or(of_full_noise, |plan| plan.committee.is_empty());
+        has_no_seats && round.asked().is_some_and(|asked| asked.asker == self.settings.me)
+    }
+
+    /// The asker ends such a round, though it left it alone, once nothing can come of it any more: whatever it may have
+    /// said before. It adds nothing up: the others do, and no certificate holds the word of a next log.
+    pub(super) fn step_left(&mut self, round: &Round) {
+        let over = round.asked().is_some_and(|asked| self.now.seconds() > asked.body.close_by.seconds());
+        let spoken = self.wrote(round, Kind::Release) || self.wrote(round, Kind::Abort);
+        let summed = || round.plan().is_some_and(|plan| round.sums(plan, None).is_some());
+        if over && self.ends_alone(round) && !spoken && !summed() {
+            self.append(Body::Abort { query: round.id, code: AbortCode::Close.code().to_owned() });
+        }
+    }
+
     /// Full noise: reveals our vector once the asker froze it, whatever others released already: our
     /// debit is spent.
     pub(super) fn step_reveal(&mut self, round: &Round, plan: &Plan) {

@@ -145,6 +145,7 @@ impl Member {
         // From here on we know of it: the answer grid begins.
         self.effort(id);
         if self.left.contains(&id) {
+            self.step_left(&round);
             if self.note_ending(id) {
                 self.forget(id);
             }

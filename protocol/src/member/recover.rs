@@ -282,13 +282,15 @@ impl Member {
         self.left.extend(left);
     }
 
-    /// Ends our part in the rounds that are left alone and not over.
+    /// Ends our part in the rounds that are left alone and not over; but that we end those that nobody else may.
     pub(super) fn leave_rounds(&mut self) {
         for id in self.left.clone() {
             if let Some(round) = self.fold.round(&id).cloned().filter(|round| !self.is_over(round)) {
                 self.drop_secret(id);
-                self.open.remove(&id);
-                self.done.insert(id, round.ending().map(std::mem::discriminant));
+                if !self.ends_alone(&round) {
+                    self.open.remove(&id);
+                    self.done.insert(id, round.ending().map(std::mem::discriminant));
+                }
             }
         }
     }
