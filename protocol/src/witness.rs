@@ -34,13 +34,22 @@ pub struct Said {
     pub cosignature: Cosignature,
 }
 
+/// A witness's word as it is kept.
+struct Word {
+    said: Said,
+    /// The key that it is by.
+    by: NamedKey,
+    /// As a line of the head's note: written once, for every later word about that head.
+    line: String,
+}
+
 struct OfLog {
     member: MemberId,
     head: [u8; 32],
     /// Of any version of the charter, the newest version's first; of one whose keys were replaced each that it had.
     witnesses: Vec<(MemberId, NamedKey)>,
-    /// The newest word of each, and the key that it is by.
-    said: BTreeMap<MemberId, (Said, NamedKey)>,
+    /// The newest word of each.
+    said: BTreeMap<MemberId, Word>,
     /// A set for each different list of witnesses, that of the newest version last.
     sets: Vec<WitnessSet>,
     /// Of our own log: the last such head of each day, by days since 1970.
@@ -104,7 +113,7 @@ impl Witnessed {
 
     /// A witness's newest word about a log.
     pub fn said(&self, log: &Log, witness: &MemberId) -> Option<&Said> {
-        self.of(&log.head())?.said.get(witness).map(|(said, _)| said)
+        self.of(&log.head())?.said.get(witness).map(|word| &word.said)
     }
 
     /// A member's name in frames about witnesses: that of its first log, whichever it writes now.
@@ -146,7 +155,7 @@ impl Witnessed {
     pub fn newest(&self, log: &Log) -> Option<String> {
         let (checkpoint, note) = own_copy(log)?;
         let lines = self.of(&log.head()).map(|of| of.lines(&checkpoint)).unwrap_or_default();
-        Some(note.to_owned() + &lines.concat())
+        Some(note.to_owned() + &lines)
     }
 
     /// Heads of a log as an audit wants them: the newest, the largest that a quorum cosigned of each version's
@@ -180,7 +189,7 @@ impl Witnessed {
         if keys.peek().is_none() {
             return Ok(false);
         }
-        let held = of.said.get(&witness).map(|(said, by)| (said.checkpoint.size, by.clone()));
+        let held = of.said.get(&witness).map(|word| (word.said.checkpoint.size, word.by.clone()));
         let newest = keys.peek().copied();
         match &held {
             Some((size, _)) if cosigned.size < *size => return Ok(false),
@@ -189,10 +198,10 @@ impl Witnessed {
         }
         // What another witness cosigned was opened then.
         let same = |said: &&Said| said.checkpoint.size == cosigned.size && said.note == cosigned.note;
-        let opened = of.said.values().map(|(said, _)| said).find(same);
-        let checkpoint = match opened {
-            Some(said) => said.checkpoint.clone(),
-            None => fold.open_head(log, &cosigned.note)?,
+        let opened = of.said.values().map(|word| &word.said).find(same);
+        let (checkpoint, is_first) = match opened {
+            Some(said) => (said.checkpoint.clone(), false),
+            None => (fold.open_head(log, &cosigned.note)?, true),
         };
         let signature: [u8; SIGNATURE_BYTES] =
             cosigned.signature.0.as_slice().try_into().map_err(|_| bad("a cosignature of another length"))?;
@@ -205,12 +214,16 @@ impl Witnessed {
         if held.is_some_and(|(size, by)| size == cosigned.size && place(&by) <= place(&key)) {
             return Ok(false);
         }
-        fold.compare_head(log, &cosigned.note, &checkpoint)?;
-        if log.size() < checkpoint.size {
-            return Ok(false);
+        // Of what another cosigned it was seen then that it fits, and logs only grow.
+        if is_first {
+            fold.compare_head(log, &cosigned.note, &checkpoint)?;
+            if log.size() < checkpoint.size {
+                return Ok(false);
+            }
         }
-        let note = cosigned.note.clone();
-        of.said.insert(witness.clone(), (Said { checkpoint: checkpoint.clone(), note, cosignature }, key));
+        let line = cosignature.line(&key);
+        let said = Said { checkpoint: checkpoint.clone(), note: cosigned.note.clone(), cosignature };
+        of.said.insert(witness.clone(), Word { said, by: key, line });
         of.count(&checkpoint, member == self.me);
         self.news.insert(witness);
         self.taken += 1;
@@ -224,8 +237,7 @@ impl Witnessed {
 
     /// What a witness said about a log, by its name in frames, as it is passed on.
     pub fn one(&self, log: &[u8; 32], witness: &MemberId) -> Option<Cosigned> {
-        let (said, _) = self.of(log)?.said.get(witness)?;
-        Some(cosigned(*log, self.name(witness)?, said))
+        Some(cosigned(*log, self.name(witness)?, &self.of(log)?.said.get(witness)?.said))
     }
 
     /// For each witness what was heard of it, as one hash: who hears the same has nothing to tell.
@@ -246,7 +258,7 @@ impl Witnessed {
         let said = self.logs.values().flatten();
         let said = said.filter_map(|of| Some((of.head, of.said.get(witness)?)));
         let mut bytes = vec![];
-        for (log, (said, by)) in said {
+        for (log, Word { said, by, .. }) in said {
             bytes.extend(log);
             bytes.extend(by.key);
             bytes.extend(said.checkpoint.size.to_be_bytes());
@@ -296,7 +308,7 @@ impl OfLog {
     /// How many of a version's witnesses have this head as their newest word, by the key that it lists for them.
     fn valid(&self, set: &WitnessSet, checkpoint: &Checkpoint) -> usize {
         let said = |(id, key): &(&MemberId, &NamedKey)| {
-            self.said.get(*id).is_some_and(|(said, by)| said.checkpoint == *checkpoint && by == *key)
+            self.said.get(*id).is_some_and(|word| word.said.checkpoint == *checkpoint && word.by == **key)
         };
         set.keys.iter().filter(said).count()
     }
@@ -306,10 +318,11 @@ impl OfLog {
     }
 
     /// The lines of the witnesses whose newest word is about this head, in the charter's order.
-    fn lines(&self, checkpoint: &Checkpoint) -> Vec<String> {
+    fn lines(&self, checkpoint: &Checkpoint) -> String {
         let lines = self.witnesses.iter().filter_map(|(id, key)| {
-            let said = self.said.get(id).filter(|(said, by)| said.checkpoint == *checkpoint && by == key);
-            Some(said?.0.cosignature.line(key))
+            let word =
+                self.said.get(id).filter(|word| word.said.checkpoint == *checkpoint && word.by == *key);
+            Some(word?.line.as_str())
         });
         lines.collect()
     }
@@ -325,8 +338,8 @@ impl OfLog {
         if !counts.contains(&true) {
             return;
         }
-        let lines = self.lines(checkpoint).concat();
-        let same = self.said.values().map(|(said, _)| said).find(|said| said.checkpoint == *checkpoint);
+        let lines = self.lines(checkpoint);
+        let same = self.said.values().map(|word| &word.said).find(|said| said.checkpoint == *checkpoint);
         let Some(said) = same.cloned() else { return };
         let note = said.note.clone() + &lines;
         for (set, _) in self.sets.iter_mut().zip(counts).filter(|(_, counts)| *counts) {

@@ -44,9 +44,25 @@ impl Cosignature {
 
     /// As `holds`, unless that was seen before.
     pub fn holds_once(&self, checkpoint: &Checkpoint, key: &[u8; 32], checked: &Checked) -> bool {
+        self.once(checkpoint, key, checked, || self.holds(checkpoint, key))
+    }
+
+    /// As `sign`. That this very key signed it here is remembered: nobody on this machine needs to compute it again.
+    pub fn sign_known(checkpoint: &Checkpoint, time: u64, key: &SigningKey, checked: &Checked) -> Self {
+        let said = Self::sign(checkpoint, time, key);
+        said.once(checkpoint, key.verifying_key().as_bytes(), checked, || true);
+        said
+    }
+
+    fn once(
+        &self,
+        checkpoint: &Checkpoint,
+        key: &[u8; 32],
+        checked: &Checked,
+        check: impl FnOnce() -> bool,
+    ) -> bool {
         let text = signed_text(checkpoint, self.time);
-        let parts = [b"cosignature".as_slice(), key, text.as_bytes(), &self.signature];
-        checked.once(&parts, || self.holds(checkpoint, key))
+        checked.once(&[b"cosignature".as_slice(), key, text.as_bytes(), &self.signature], check)
     }
 
     /// As a signature line of the checkpoint's note, with its LF.
@@ -229,6 +245,17 @@ mod tests {
         assert!(!Cosignature { time: 71, ..cosignature }.holds(&checkpoint, &named.key));
         let plain = signing.sign(checkpoint.text().as_bytes()).to_bytes();
         assert!(!Cosignature { time: 70, signature: plain }.holds(&checkpoint, &named.key));
+    }
+
+    #[test]
+    fn what_a_key_signed_here_is_known_under_that_key_alone() {
+        let (signing, named) = key(3);
+        let ((checkpoint, _), checked) = (cosigned(&[]), Checked::default());
+        let said = Cosignature::sign_known(&checkpoint, 70, &signing, &checked);
+        assert_eq!(said, Cosignature::sign(&checkpoint, 70, &signing));
+        assert!(said.holds_once(&checkpoint, &named.key, &checked));
+        assert!(!said.holds_once(&checkpoint, &key(4).1.key, &checked));
+        assert!(!Cosignature { time: 71, ..said }.holds_once(&checkpoint, &named.key, &checked));
     }
 
     #[test]

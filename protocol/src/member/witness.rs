@@ -98,7 +98,8 @@ impl Member {
         if before.is_some_and(|said| log.tree().root_at(said.checkpoint.size) != Some(said.checkpoint.root)) {
             return;
         }
-        let cosignature = Cosignature::sign(&checkpoint, self.now.seconds(), self.keys.witness());
+        let (now, key) = (self.now.seconds(), self.keys.witness());
+        let cosignature = Cosignature::sign_known(&checkpoint, now, key, self.fold.checked());
         let said = Said { note: note.to_owned(), cosignature, checkpoint };
         let said = cosigned(log.head(), own, &said);
         if self.take_cosigned(&said).is_ok_and(|news| news) {
