@@ -148,4 +148,6 @@ fn check_declined(coop: &Coop, asker: &Browser, browser: &Browser) {
     wait_status(asker, &never, "a refusal", |round| round["refused"][0]["rule"] == "questions");
     let ours = check_page(browser, &format!("/rounds/{never}"));
     assert!(ours.contains("Our verdict: no. The question is not answered."), "{ours}");
+    let log = check_page(browser, "/log");
+    assert!(log.contains("the question is not answered (rule questions, set by the member)"), "{log}");
 }
