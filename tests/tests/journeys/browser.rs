@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 
 /// What a WebDriver element is called in JSON (W3C WebDriver, section 12).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+/// How often a driver is started: it takes a port that is free for one kind of address, and ends where that is taken
+/// for the other.
+const DRIVER_STARTS: usize = 5;
 /// Quiet and alone: nothing is fetched, nothing is remembered, nothing is drawn by a graphics card.
 const FLAGS: [&str; 10] = [
     "--headless",
@@ -61,18 +64,8 @@ pub(super) fn screenshots() -> PathBuf {
 impl Browser {
     /// Starts one, whose pages may or may not run scripts.
     pub(super) fn start(scripts: bool) -> Self {
-        let mut driver = Command::new("chromedriver")
-            .args(["--port=0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver is there: apt-get install chromium chromium-driver");
-        let said = BufReader::new(driver.stdout.take().expect("it is piped"));
-        // "ChromeDriver was started successfully on port 40123."
-        let port = said.lines().map_while(Result::ok).find_map(|line| {
-            line.split_once("successfully on port ").map(|(_, port)| port.trim_end_matches('.').to_owned())
-        });
-        let port = port.expect("chromedriver says its port");
+        let (driver, port) =
+            (0..DRIVER_STARTS).find_map(|_| Self::driver()).expect("chromedriver starts, and says its port");
         let profile = tempfile::tempdir().expect("a folder");
         let mut args: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
         args.push(format!("--user-data-dir={}", profile.path().display()));
@@ -92,6 +85,25 @@ impl Browser {
         let session = browser.post("session", &wanted);
         browser.session += &format!("/session/{}", session["sessionId"].as_str().expect("a session"));
         browser
+    }
+
+    /// A driver with its port; `None` where it ended at once.
+    fn driver() -> Option<(Child, String)> {
+        let mut driver = Command::new("chromedriver")
+            .args(["--port=0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is there: apt-get install chromium chromium-driver");
+        let said = BufReader::new(driver.stdout.take().expect("it is piped"));
+        // "ChromeDriver was started successfully on port 40123."
+        let port = said.lines().map_while(Result::ok).find_map(|line| {
+            line.split_once("successfully on port ").map(|(_, port)| port.trim_end_matches('.').to_owned())
+        });
+        if port.is_none() {
+            driver.wait().expect("it has ended");
+        }
+        port.map(|port| (driver, port))
     }
 
     fn tried(
@@ -203,8 +215,15 @@ impl Browser {
         self.post(&format!("{}/value", self.css(css)), &json!({ "text": file.display().to_string() }));
     }
 
+    /// Clicks it, as soon as it can be seen: a script may have yet to show it.
     fn click_found(&self, using: &str, value: &str) {
-        self.post(&format!("{}/click", self.find(using, value)), &json!({}));
+        let path = format!("{}/click", self.find(using, value));
+        let deadline = Instant::now() + PATIENCE;
+        let click = || self.agent.post(format!("{}/{path}", self.session)).send("{}");
+        while let Err(error) = Self::tried(value, click()) {
+            assert!(error.contains("not interactable") && Instant::now() < deadline, "{error}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Clicks what leads to another page, and waits for that one.
