@@ -12,7 +12,7 @@ use datacoop_policy::verdict::CLOCK_SKEW_MAX;
 use datacoop_policy::{Span, Time};
 
 use super::Member;
-use crate::bounds::REDIAL_FIRST;
+use crate::bounds::{REDIAL_FIRST, REDIAL_MAX};
 use crate::clocks::{bears_out, last_words};
 
 /// A step back by no more than this is waited out. As far off a clock may be and still answer; timers are late by so
@@ -22,6 +22,9 @@ const WAITED_OUT: Span = CLOCK_SKEW_MAX;
 impl Member {
     /// Takes the time that an input came with.
     pub(super) fn take_time(&mut self, now: Time) {
+        if now < self.clock {
+            self.peers.dial_by(now + REDIAL_MAX);
+        }
         self.clock = now;
         let me = &self.settings.me;
         if self.now - now <= WAITED_OUT {

@@ -199,6 +199,13 @@ impl Peers {
         self.peers.iter().filter_map(|(id, peer)| Some((id, peer.redial_at?)))
     }
 
+    /// The clock was set back: whom to dial was set by what it said before, and nobody is met until then.
+    pub(super) fn dial_by(&mut self, latest: Time) {
+        for at in self.peers.values_mut().filter_map(|peer| peer.redial_at.as_mut()) {
+            *at = latest.min(*at);
+        }
+    }
+
     /// All else that waits for a time.
     pub(super) fn timeouts(&self) -> impl Iterator<Item = (&MemberId, Time, &'static str)> {
         self.peers.iter().flat_map(|(id, peer)| {
