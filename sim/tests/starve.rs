@@ -7,15 +7,87 @@
 
 mod common;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use common::Story;
-use datacoop_policy::Span;
+use common::acts::{act, propose};
+use datacoop_policy::{Digest, Span};
+use datacoop_protocol::acts::{Act, Outcome, Subject};
+use datacoop_protocol::entry::Body;
+use datacoop_protocol::log::tree::sha256;
+use datacoop_protocol::member::port::{Input, Output};
+use datacoop_protocol::wire::{Bytes, Reply, Request, decode, encode};
+use datacoop_sim::world::Way;
 
 const DAY: i64 = 86_400_000;
+const HOUR: Span = Span(3_600_000);
 /// In which the members have met and the logs that were begun are quiet.
 const QUIET: Span = Span(90_000);
 
 fn wait(story: &mut Story, span: Span) {
     story.world.run_until(story.world.now() + span);
+}
+
+/// Six members, of which the first two are meeting points; the last is gone.
+fn story(seed: u8) -> Story {
+    let mut story = Story::watched(6, seed);
+    wait(&mut story, QUIET);
+    story.world.switch_off(5);
+    wait(&mut story, QUIET);
+    story
+}
+
+fn report(text: Digest) -> Act {
+    Act::Report { purpose: "p".into(), releases: vec![], outcome: Outcome::Nothing, text }
+}
+
+/// The last member names texts that nobody has.
+fn name_missing(story: &mut Story, to: usize, count: u32) {
+    for n in 0..count {
+        story.forge(5, to, Body::Act(report(sha256(&[b"none", &n.to_le_bytes()]))));
+        wait(story, Span(5));
+    }
+}
+
+/// Requests that a member sent, by kind, and the bytes of blobs in them.
+#[derive(Default)]
+struct Asked {
+    gets: usize,
+    puts: usize,
+    bytes: usize,
+}
+
+/// Counts what each member asks from now on.
+fn count(story: &mut Story) -> Rc<RefCell<BTreeMap<usize, Asked>>> {
+    let counted: Rc<RefCell<BTreeMap<usize, Asked>>> = Rc::default();
+    let by_site = counted.clone();
+    story.world.tamper = Some(Box::new(move |site, way, bytes| {
+        if way == Way::Request {
+            let mut by_site = by_site.borrow_mut();
+            let asked = by_site.entry(site).or_default();
+            if let Ok(Request::BlobPut { pieces }) = decode(&bytes) {
+                asked.puts += 1;
+                asked.bytes += pieces.iter().map(|piece| piece.bytes.0.len()).sum::<usize>();
+            } else if matches!(decode(&bytes), Ok(Request::BlobGet { .. })) {
+                asked.gets += 1;
+            }
+        }
+        Some(bytes)
+    }));
+    counted
+}
+
+/// How often a member asked for blobs in such a time, while something is done to it every second.
+fn gets(story: &mut Story, site: usize, span: Span, mut each: impl FnMut(&mut Story)) -> usize {
+    let counted = count(story);
+    for _ in 0..span.0 / 1_000 {
+        each(story);
+        wait(story, Span(1_000));
+    }
+    story.world.tamper = None;
+    counted.take().remove(&site).unwrap_or_default().gets
 }
 
 #[test]
@@ -35,4 +107,20 @@ fn a_clock_that_is_set_right_while_nobody_is_reached_keeps_nobody_away() {
     cut(&mut story, false);
     wait(&mut story, QUIET);
     assert_eq!(story.world.member(3).unwrap().connected().count(), 2);
+}
+
+/// What a member began to miss by a clock that was ahead it does not miss since just now for a year.
+#[test]
+fn a_text_missing_since_next_year_is_not_asked_for_every_second() {
+    let mut story = story(13);
+    story.world.set_clock(3, 365 * DAY);
+    wait(&mut story, QUIET);
+    name_missing(&mut story, 3, 1);
+    wait(&mut story, QUIET);
+    story.world.set_clock(3, 0);
+    wait(&mut story, QUIET);
+    propose(&mut story, 0, Subject::Charter("2".into()), Digest([5; 32])).unwrap();
+    wait(&mut story, HOUR);
+    let asked = gets(&mut story, 3, HOUR, |_| {});
+    assert!(asked <= 10, "{asked} questions in an hour");
 }

@@ -53,7 +53,7 @@ impl Member {
         for watch in self.watches.values_mut() {
             watch.step_back(now);
         }
-        self.blobs.ask_soon(now);
+        self.blobs.step_back(now);
         self.peers.step_back(now, now + REDIAL_FIRST);
         // Which deadlines are over is another question now.
         self.stirred.extend(self.open.iter().copied());

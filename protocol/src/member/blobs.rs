@@ -176,6 +176,14 @@ impl Blobs {
         }
     }
 
+    /// The clock was set back to `now`: nothing is missing since later than that, and all is asked for soon.
+    pub(super) fn step_back(&mut self, now: Time) {
+        for wanted in self.wanted.values_mut() {
+            wanted.since = now.min(wanted.since);
+        }
+        self.ask_soon(now);
+    }
+
     /// What a peer began to send is lost with its connection.
     pub(super) fn forget_partial(&mut self, peer: &MemberId) {
         self.partial.retain(|(from, _), _| from != peer);

@@ -224,6 +224,9 @@ impl Peers {
     pub(super) fn step_back(&mut self, now: Time, soon: Time) {
         self.attended_at = self.attended_at.min(now);
         for peer in self.peers.values_mut() {
+            for since in peer.puts.iter_mut().filter_map(|put| put.refused.as_mut()) {
+                *since = now.min(*since);
+            }
             let puts = peer.puts.iter_mut().map(|put| &mut put.at);
             for at in
                 [&mut peer.push_at, &mut peer.pull_at].into_iter().chain(&mut peer.redial_at).chain(puts)
