@@ -124,3 +124,35 @@ fn a_text_missing_since_next_year_is_not_asked_for_every_second() {
     let asked = gets(&mut story, 3, HOUR, |_| {});
     assert!(asked <= 10, "{asked} questions in an hour");
 }
+
+/// A peer that refuses a text and lacks some log is offered the text once a second at most, however often it pulls.
+#[test]
+fn a_peer_that_refuses_and_pulls_is_not_offered_a_text_each_time() {
+    let mut story = story(16);
+    story.world.twist = Some(Box::new(|site, all| {
+        let refuse = |out: Output| {
+            let Output::Reply { to, exchange, bytes } = out else { return out };
+            let bytes = match decode::<Reply>(&bytes) {
+                Ok(Reply::Stored { held }) => encode(&Reply::Stored { held: vec![None; held.len()] }),
+                Ok(_) | Err(_) => bytes,
+            };
+            Output::Reply { to, exchange, bytes }
+        };
+        if site == 4 { all.into_iter().map(refuse).collect() } else { all }
+    }));
+    let text = vec![7; 100];
+    act(&mut story, 1, report(sha256(&[&text])), Some(text)).unwrap();
+    wait(&mut story, QUIET);
+    let (id, lacks) = (story.founder(4).id, story.founder(2).id);
+    let fold = story.world.member(0).unwrap().fold();
+    let lacked = fold.log(&lacks).unwrap().head();
+    let have: Vec<_> = fold.heads().into_iter().filter(|head| head.log != lacked).collect();
+    let pull = encode(&Request::Pull { have, heard: vec![] });
+    let counted = count(&mut story);
+    for exchange in 0..600 {
+        story.world.input(0, Input::Request { from: id.clone(), exchange, bytes: pull.clone() });
+        wait(&mut story, Span(100));
+    }
+    let asked = counted.take().remove(&0).unwrap_or_default();
+    assert!((2..=70).contains(&asked.puts), "{} offers in a minute", asked.puts);
+}

@@ -11,7 +11,7 @@ use super::Member;
 use super::blobs::retry_after;
 use super::port::{Event, Output};
 use crate::bounds::{
-    BLOBS_IN_FLIGHT_MAX, COSIGNED_MAX, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY, REDIAL_FIRST,
+    BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, COSIGNED_MAX, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY, REDIAL_FIRST,
     REDIAL_MAX, RELAY_WAIT, REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
 };
 use crate::fold::{Log, SectionError};
@@ -45,6 +45,8 @@ struct Put {
     at: Time,
     /// Since when it is refused, if it is.
     refused: Option<Time>,
+    /// Not before this sooner than its wait, whatever the peer is given.
+    hurried_until: Time,
 }
 
 #[derive(Default)]
@@ -81,10 +83,12 @@ struct Peer {
 }
 
 impl Peer {
-    /// It is given entries, which may tell it what the blobs are for that it refused.
+    /// It is given entries, which may tell it what the blobs are for that it refused: once a second at most, for it may
+    /// say for ever that it lacks them.
     fn offer_again(&mut self, now: Time) {
         for put in self.puts.iter_mut().filter(|put| put.refused.is_some()) {
-            (put.at, put.refused) = (now, None);
+            (put.at, put.refused) = (put.at.min(now.max(put.hurried_until)), None);
+            put.hurried_until = put.at + BLOB_RETRY;
         }
     }
 }
@@ -175,7 +179,7 @@ impl Peers {
         let Some(peer) = self.peers.get_mut(to).filter(|peer| peer.connected) else { return false };
         self.attention.insert(to.clone());
         if peer.queued.insert((hash, author.clone())) {
-            peer.puts.push_back(Put { hash, log, index, offset: 0, at, refused: None });
+            peer.puts.push_back(Put { hash, log, index, offset: 0, at, refused: None, hurried_until: Time(0) });
         }
         true
     }
@@ -227,7 +231,7 @@ impl Peers {
             for since in peer.puts.iter_mut().filter_map(|put| put.refused.as_mut()) {
                 *since = now.min(*since);
             }
-            let puts = peer.puts.iter_mut().map(|put| &mut put.at);
+            let puts = peer.puts.iter_mut().flat_map(|put| [&mut put.at, &mut put.hurried_until]);
             for at in
                 [&mut peer.push_at, &mut peer.pull_at].into_iter().chain(&mut peer.redial_at).chain(puts)
             {
