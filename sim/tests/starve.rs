@@ -109,6 +109,56 @@ fn a_clock_that_is_set_right_while_nobody_is_reached_keeps_nobody_away() {
     assert_eq!(story.world.member(3).unwrap().connected().count(), 2);
 }
 
+/// A meeting point that answers no question for a blob, while 24 texts are missing, delays no version that the other
+/// one has.
+#[test]
+fn a_busy_holder_does_not_keep_the_turn() {
+    let mut story = story(12);
+    name_missing(&mut story, 3, 24);
+    wait(&mut story, QUIET);
+    story.world.switch_off(3);
+    let next = story.amend(|draft| draft.limits.min_roster += 1);
+    for point in [0, 1] {
+        story.world.give_charters(point, [next.clone()]);
+    }
+    wait(&mut story, QUIET);
+    story.spread();
+    #[expect(clippy::wildcard_enum_match_arm, reason = "it picks two outputs out of many")]
+    let answers = |out: &Output| match out {
+        Output::Reply { bytes, .. } => *bytes != encode(&Reply::Absent),
+        Output::ReplyPiece { .. } => false,
+        _ => true,
+    };
+    story.world.twist = Some(Box::new(move |site, all| {
+        let kept = all.into_iter().filter(|out| site != 0 || answers(out));
+        kept.collect()
+    }));
+    story.world.wake(3);
+    wait(&mut story, QUIET);
+    assert_eq!(story.world.member(3).unwrap().fold().charters().len(), 2);
+}
+
+/// Whoever gives a byte at a time is asked no more often for that.
+#[test]
+fn a_holder_that_gives_crumbs_is_not_asked_over_and_over() {
+    let mut story = story(15);
+    name_missing(&mut story, 3, 8);
+    let crumb = encode(&Reply::Piece { total: 200_000, bytes: Bytes(vec![7]) });
+    #[expect(clippy::wildcard_enum_match_arm, reason = "it picks one output out of many")]
+    let crumbs = move |out: Output| match out {
+        Output::Reply { to, exchange, bytes } if bytes == encode(&Reply::Absent) => {
+            Output::Reply { to, exchange, bytes: crumb.clone() }
+        }
+        other => other,
+    };
+    story.world.twist = Some(Box::new(move |site, all| match site {
+        0 => all.into_iter().map(&crumbs).collect(),
+        _ => all,
+    }));
+    let asked = gets(&mut story, 3, Span(600_000), |_| {});
+    assert!(asked < 8 * 40, "{asked} questions");
+}
+
 /// What a member began to miss by a clock that was ahead it does not miss since just now for a year.
 #[test]
 fn a_text_missing_since_next_year_is_not_asked_for_every_second() {

@@ -416,7 +416,8 @@ impl Member {
     pub(super) fn fetch_missing(&mut self) {
         let overdue = self.blobs.wanted.iter().filter(|(_, wanted)| wanted.at <= self.now);
         let mut overdue: Vec<(Digest, Wanted)> = overdue.map(|(hash, wanted)| (*hash, *wanted)).collect();
-        overdue.sort_by_cached_key(|(hash, _)| self.blobs.turn(hash));
+        // Who waits longest is first: so many that nobody has, or one that is busy, keep no other back.
+        overdue.sort_by_cached_key(|(hash, wanted)| (wanted.at, self.blobs.turn(hash)));
         for (hash, Wanted { since, tries, .. }) in overdue.into_iter().take(BLOBS_IN_FLIGHT_MAX) {
             let needs = self.blobs.needs.get(&hash).map_or(&[][..], Vec::as_slice);
             // The author first, then its meeting points in turn.
@@ -426,13 +427,16 @@ impl Member {
                 .chain(self.peers.meeting_points())
                 .filter(|id| self.peers.is_connected(id))
                 .collect();
-            let asked = holders.get(tries % holders.len().max(1)).is_some_and(|peer| {
+            // Of whoever is busy the turn goes on to the next: a peer may be so for ever.
+            let asked = (0..holders.len()).position(|turn| {
+                let peer = &holders[(tries + turn) % holders.len()];
                 let offset = self.blobs.partial_len(peer, &hash);
                 self.ask_for_blob(peer, hash, offset)
             });
-            // Who is busy, or not there, is asked the next time; the turn stays.
-            let (at, tries) = (self.now + retry_after(since, self.now), tries + usize::from(asked));
-            self.blobs.wanted.insert(hash, Wanted { since, at, tries });
+            let all_busy = asked.is_none() && !holders.is_empty();
+            let wait = if all_busy { BLOB_RETRY } else { retry_after(since, self.now) };
+            let tries = tries + asked.map_or(0, |turn| turn + 1);
+            self.blobs.wanted.insert(hash, Wanted { since, at: self.now + wait, tries });
         }
     }
 }

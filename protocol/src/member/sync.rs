@@ -522,7 +522,9 @@ impl Member {
                 settled.getting -= 1;
                 let offset = self.blobs.partial_len(from, &hash);
                 let held = self.on_piece(from, hash, total, offset, &bytes.0);
-                if let Some(held) = held.filter(|held| *held < total && !bytes.0.is_empty()) {
+                // All but the last are full: whoever gives less is asked again in its turn, not at once for ever.
+                let is_full = bytes.0.len() == PIECE_BYTES_MAX;
+                if let Some(held) = held.filter(|held| *held < total && is_full) {
                     let _or_later = self.ask_for_blob(from, hash, held);
                 }
             }
