@@ -69,6 +69,8 @@ pub const BLOB_RETRY: datacoop_policy::Span = datacoop_policy::Span(1_000);
 pub const BLOB_RETRY_PART: u64 = 4;
 /// And no longer than this: a pull may have told by then what was not known.
 pub const BLOB_RETRY_MAX: datacoop_policy::Span = PULL_EVERY;
+/// But the text of an act: many of one member's may be missing for ever, and whoever has one offers it to all that come.
+pub const TEXT_RETRY_MAX: datacoop_policy::Span = datacoop_policy::Span(4 * 3_600_000);
 /// Wrong or useless requests from one peer that are counted before we hang up.
 pub const FAULTS_MAX: u32 = 16;
 /// How long we then do not talk to it: long enough to be quiet, short enough to notice its repair.

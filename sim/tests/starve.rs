@@ -159,6 +159,24 @@ fn a_holder_that_gives_crumbs_is_not_asked_over_and_over() {
     assert!(asked < 8 * 40, "{asked} questions");
 }
 
+/// Texts that nobody has are asked for ever more rarely, and a peer that comes and goes changes little in that.
+#[test]
+fn texts_that_nobody_has_cost_less_and_less() {
+    let mut story = story(10);
+    name_missing(&mut story, 3, 100);
+    wait(&mut story, Span(6 * HOUR.0));
+    let idle = gets(&mut story, 3, HOUR, |_| {});
+    assert!(idle <= 2 * 100, "{idle} questions of an idle member in an hour");
+    for visitor in [4, 5] {
+        let id = story.founder(visitor).id;
+        let flapping = gets(&mut story, 3, HOUR, |story| {
+            story.world.input(3, Input::Connected(id.clone()));
+            story.world.input(3, Input::Disconnected(id.clone()));
+        });
+        assert!(flapping <= 4 * 100, "{flapping} questions while {visitor} comes and goes");
+    }
+}
+
 /// What a member began to miss by a clock that was ahead it does not miss since just now for a year.
 #[test]
 fn a_text_missing_since_next_year_is_not_asked_for_every_second() {

@@ -14,7 +14,7 @@ use super::port::{Event, Output};
 use crate::acts::{Act, TEXT_BYTES_MAX};
 use crate::bounds::{
     ACT_TEXTS_MAX, BLOB_BYTES_MAX, BLOB_RETRY, BLOB_RETRY_MAX, BLOB_RETRY_PART, BLOBS_IN_FLIGHT_MAX,
-    CHARTER_NOTE_BYTES_MAX, PARTIAL_BYTES_MAX, RELAY_WAIT, VERSIONS_FETCHED_MAX,
+    CHARTER_NOTE_BYTES_MAX, PARTIAL_BYTES_MAX, RELAY_WAIT, TEXT_RETRY_MAX, VERSIONS_FETCHED_MAX,
 };
 use crate::entry::{Body, Ref};
 use crate::log::tree::sha256;
@@ -33,10 +33,37 @@ struct Need {
     /// The author's entry that names it, by its log's name in frames and its index: a peer must hold that first.
     at: Place,
     addressees: Vec<MemberId>,
-    /// Whether it is a share, for its addressee alone.
-    sealed: bool,
+    what: What,
+}
+
+/// What a blob is to an entry that names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum What {
+    /// A sealed share, for its addressee alone.
+    Share,
+    /// A seat's verifier shares.
+    Verifier,
+    /// The text of an act.
+    Text,
+    /// The note of a version of the charter.
+    Version,
+}
+
+impl What {
     /// More than that it has not, in bytes.
-    most: usize,
+    fn most(self) -> usize {
+        match self {
+            Self::Share | Self::Verifier => BLOB_BYTES_MAX,
+            Self::Text => TEXT_BYTES_MAX,
+            Self::Version => CHARTER_NOTE_BYTES_MAX,
+        }
+    }
+}
+
+impl Need {
+    fn is_sealed(&self) -> bool {
+        self.what == What::Share
+    }
 }
 
 /// A blob that is missing here.
@@ -44,6 +71,8 @@ struct Need {
 struct Wanted {
     /// Since when.
     since: Time,
+    /// When somebody was asked for it last.
+    asked: Option<Time>,
     /// When it is asked for again.
     at: Time,
     /// How often it was.
@@ -52,13 +81,15 @@ struct Wanted {
 
 impl Wanted {
     fn new(now: Time) -> Self {
-        Self { since: now, at: now + BLOB_RETRY, tries: 0 }
+        Self { since: now, asked: None, at: now + BLOB_RETRY, tries: 0 }
     }
 }
 
 /// How long until a blob is asked for, or offered, again that nobody gave, or took, since then.
-pub(super) fn retry_after(since: Time, now: Time) -> Span {
-    Span(((now - since).0 / BLOB_RETRY_PART).clamp(BLOB_RETRY.0, BLOB_RETRY_MAX.0))
+fn retry_after(needs: &[Need], since: Time, now: Time) -> Span {
+    let may_wait = !needs.is_empty() && needs.iter().all(|need| need.what == What::Text);
+    let most = if may_wait { TEXT_RETRY_MAX } else { BLOB_RETRY_MAX };
+    Span(((now - since).0 / BLOB_RETRY_PART).clamp(BLOB_RETRY.0, most.0))
 }
 
 #[derive(Default)]
@@ -91,28 +122,36 @@ impl Blobs {
         self.needs.contains_key(hash)
     }
 
+    fn needs(&self, hash: &Digest) -> &[Need] {
+        self.needs.get(hash).map_or(&[], Vec::as_slice)
+    }
+
+    /// How long until a blob is offered again that a peer refuses since then.
+    pub(super) fn retry_after(&self, hash: &Digest, since: Time, now: Time) -> Span {
+        retry_after(self.needs(hash), since, now)
+    }
+
     /// Whether a member may read a blob: a sealed share is for its addressees.
     pub(super) fn concerns(&self, member: &MemberId, hash: &Digest) -> bool {
-        let needs = self.needs.get(hash).map_or(&[][..], Vec::as_slice);
-        needs.iter().all(|need| !need.sealed) || self.is_for(member, hash)
+        self.needs(hash).iter().all(|need| !need.is_sealed()) || self.is_for(member, hash)
     }
 
     /// The round whose sealed share this is; `None` of what stays after its round.
     fn round_of_share(&self, hash: &Digest) -> Option<QueryId> {
         let needs = self.needs.get(hash)?;
-        needs.iter().find(|need| need.sealed).map(|need| need.round)
+        needs.iter().find(|need| need.is_sealed()).map(|need| need.round)
     }
 
     /// The rounds that need a blob.
     fn rounds_of(&self, hash: &Digest) -> Vec<QueryId> {
-        self.needs.get(hash).into_iter().flatten().map(|need| need.round).collect()
+        self.needs(hash).iter().map(|need| need.round).collect()
     }
 
     /// Who a blob is for: of a sealed share its seat alone, whoever else names it.
     fn needs_of(&self, hash: &Digest) -> impl Iterator<Item = &Need> {
-        let needs = self.needs.get(hash).map_or(&[][..], Vec::as_slice);
-        let sealed = needs.iter().any(|need| need.sealed);
-        needs.iter().filter(move |need| need.sealed || !sealed)
+        let needs = self.needs(hash);
+        let sealed = needs.iter().any(Need::is_sealed);
+        needs.iter().filter(move |need| need.is_sealed() || !sealed)
     }
 
     /// Whose turn it is among blobs: by the entry that names it first, and of its shares by whom it is for. Never by
@@ -143,8 +182,8 @@ impl Blobs {
     pub(super) fn forget(&mut self, round: &QueryId) -> bool {
         let mut shares = false;
         self.needs.retain(|hash, needs| {
-            let sealed = needs.iter().any(|need| need.sealed && need.round == *round);
-            needs.retain(|need| need.round != *round && (!sealed || need.sealed));
+            let sealed = needs.iter().any(|need| need.is_sealed() && need.round == *round);
+            needs.retain(|need| need.round != *round && (!sealed || need.is_sealed()));
             if needs.is_empty() {
                 self.cache.remove(hash);
                 self.wanted.remove(hash);
@@ -169,10 +208,17 @@ impl Blobs {
         alone
     }
 
-    /// A peer came that may hold what is missing: it is asked soon.
-    pub(super) fn ask_soon(&mut self, now: Time) {
-        for wanted in self.wanted.values_mut() {
-            wanted.at = wanted.at.min(now + BLOB_RETRY);
+    /// A peer came: what it may hold, as the author or a meeting point, is asked for soon. But once somebody was asked
+    /// no sooner than after a part of the wait: peers come and go as often as they like.
+    pub(super) fn ask_soon(&mut self, now: Time, peer: &MemberId, is_point: bool) {
+        for (hash, wanted) in &mut self.wanted {
+            let needs = self.needs.get(hash).map_or(&[][..], Vec::as_slice);
+            if !is_point && needs.iter().all(|need| need.author != *peer) {
+                continue;
+            }
+            let part = Span(retry_after(needs, wanted.since, now).0 / BLOB_RETRY_PART);
+            let asked = wanted.asked.map_or(now, |asked| asked + part);
+            wanted.at = wanted.at.min(asked.max(now + BLOB_RETRY));
         }
     }
 
@@ -180,8 +226,9 @@ impl Blobs {
     pub(super) fn step_back(&mut self, now: Time) {
         for wanted in self.wanted.values_mut() {
             wanted.since = now.min(wanted.since);
+            wanted.asked = wanted.asked.map(|asked| now.min(asked));
+            wanted.at = wanted.at.min(now + BLOB_RETRY);
         }
-        self.ask_soon(now);
     }
 
     /// What a peer began to send is lost with its connection.
@@ -293,8 +340,7 @@ impl Member {
             // Of everyone who names it: whoever names another's note first need not have it.
             self.blobs.versions.entry(note).or_default().insert(said);
             let addressees = vec![self.settings.me.clone()];
-            let most = CHARTER_NOTE_BYTES_MAX;
-            let need = Need { round: hash, author: author.clone(), at, addressees, sealed: false, most };
+            let need = Need { round: hash, author: author.clone(), at, addressees, what: What::Version };
             self.learn_need(note, need);
         }
     }
@@ -326,8 +372,7 @@ impl Member {
                 author: done.by.clone(),
                 at: place(&done.at),
                 addressees: members.filter(|id| *id != done.by).collect(),
-                sealed: false,
-                most: TEXT_BYTES_MAX,
+                what: What::Text,
             };
             self.learn_need(hash, need);
         }
@@ -378,7 +423,7 @@ impl Member {
         if self.blobs.holds(&hash) {
             return Some(total);
         }
-        let most = self.blobs.needs.get(&hash)?.iter().map(|need| need.most).max()?;
+        let most = self.blobs.needs(&hash).iter().map(|need| need.what.most()).max()?;
         let total_bytes = usize::try_from(total).ok().filter(|total| *total <= most)?;
         let key = (from.clone(), hash);
         let under_way = self.blobs.partial.iter().filter(|((peer, _), _)| peer == from);
@@ -418,8 +463,9 @@ impl Member {
         let mut overdue: Vec<(Digest, Wanted)> = overdue.map(|(hash, wanted)| (*hash, *wanted)).collect();
         // Who waits longest is first: so many that nobody has, or one that is busy, keep no other back.
         overdue.sort_by_cached_key(|(hash, wanted)| (wanted.at, self.blobs.turn(hash)));
-        for (hash, Wanted { since, tries, .. }) in overdue.into_iter().take(BLOBS_IN_FLIGHT_MAX) {
-            let needs = self.blobs.needs.get(&hash).map_or(&[][..], Vec::as_slice);
+        for (hash, wanted) in overdue.into_iter().take(BLOBS_IN_FLIGHT_MAX) {
+            let Wanted { since, tries, .. } = wanted;
+            let needs = self.blobs.needs(&hash);
             // The author first, then its meeting points in turn.
             let holders: Vec<MemberId> = needs
                 .iter()
@@ -434,9 +480,11 @@ impl Member {
                 self.ask_for_blob(peer, hash, offset)
             });
             let all_busy = asked.is_none() && !holders.is_empty();
-            let wait = if all_busy { BLOB_RETRY } else { retry_after(since, self.now) };
+            let wait = if all_busy { BLOB_RETRY } else { self.blobs.retry_after(&hash, since, self.now) };
+            let at = self.now + wait;
             let tries = tries + asked.map_or(0, |turn| turn + 1);
-            self.blobs.wanted.insert(hash, Wanted { since, at: self.now + wait, tries });
+            let asked = asked.map_or(wanted.asked, |_| Some(self.now));
+            self.blobs.wanted.insert(hash, Wanted { since, asked, at, tries });
         }
     }
 }
@@ -449,15 +497,15 @@ fn place(at: &Ref) -> Place {
 /// The blobs that an entry names, and for whom.
 #[expect(clippy::wildcard_enum_match_arm, reason = "it picks a few kinds out of many")]
 fn named(plan: &Plan, author: &MemberId, logged: &Logged, round: QueryId) -> Vec<(Digest, Need)> {
-    let (most, at) = (BLOB_BYTES_MAX, place(&logged.at));
-    let need = |addressees, sealed| Need { round, author: author.clone(), at, addressees, sealed, most };
+    let at = place(&logged.at);
+    let need = |addressees, what| Need { round, author: author.clone(), at, addressees, what };
     match &logged.body {
         Body::Contribution { shares, .. } if plan.members.contains(author) => {
             let seats = shares.iter().zip(&plan.committee);
-            seats.map(|(share, seat)| (share.blob, need(vec![seat.clone()], true))).collect()
+            seats.map(|(share, seat)| (share.blob, need(vec![seat.clone()], What::Share))).collect()
         }
         Body::Verify { blob, .. } if plan.seat(author).is_some() => {
-            vec![(*blob, need(plan.committee.clone(), false))]
+            vec![(*blob, need(plan.committee.clone(), What::Verifier))]
         }
         _ => vec![],
     }

@@ -8,11 +8,10 @@ use datacoop_policy::charter::Charter;
 use datacoop_policy::{Digest, MemberId, Span, Time};
 
 use super::Member;
-use super::blobs::retry_after;
 use super::port::{Event, Output};
 use crate::bounds::{
-    BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, COSIGNED_MAX, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY, REDIAL_FIRST,
-    REDIAL_MAX, RELAY_WAIT, REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
+    BLOB_RETRY, BLOBS_IN_FLIGHT_MAX, COSIGNED_MAX, FAULTS_MAX, FAULTS_PARDON, PIECE_BYTES_MAX, PULL_EVERY,
+    REDIAL_FIRST, REDIAL_MAX, RELAY_WAIT, REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
 };
 use crate::fold::{Log, SectionError};
 use crate::rounds::Round;
@@ -179,7 +178,15 @@ impl Peers {
         let Some(peer) = self.peers.get_mut(to).filter(|peer| peer.connected) else { return false };
         self.attention.insert(to.clone());
         if peer.queued.insert((hash, author.clone())) {
-            peer.puts.push_back(Put { hash, log, index, offset: 0, at, refused: None, hurried_until: Time(0) });
+            peer.puts.push_back(Put {
+                hash,
+                log,
+                index,
+                offset: 0,
+                at,
+                refused: None,
+                hurried_until: Time(0),
+            });
         }
         true
     }
@@ -271,7 +278,8 @@ impl Member {
         peer.connected = true;
         peer.redial_at = None;
         peer.pull_at = now;
-        self.blobs.ask_soon(now);
+        let is_point = self.peers.is_meeting_point(id);
+        self.blobs.ask_soon(now, id, is_point);
         self.pass_on_all();
     }
 
@@ -594,7 +602,7 @@ impl Member {
             Some(held) if held > put.offset && Some(held) < length => (held, Time(0), put.refused),
             _ => {
                 let since = put.refused.unwrap_or(now);
-                (0, now + retry_after(since, now), Some(since))
+                (0, now + self.blobs.retry_after(&put.hash, since, now), Some(since))
             }
         };
         peer.puts.push_front(Put { offset, at, refused, ..put });
