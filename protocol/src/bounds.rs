@@ -20,6 +20,8 @@ pub const SECTIONS_MAX: usize = LOGS_MAX;
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 8;
 /// Missing blobs that are asked for at one time, and unfinished ones kept for one peer.
 pub const BLOBS_IN_FLIGHT_MAX: usize = 64;
+/// Texts of acts in memory, on their way to peers: as many as are loaded at one time. The rest is on disk.
+pub const TEXTS_CACHED_BYTES_MAX: usize = BLOBS_IN_FLIGHT_MAX * crate::acts::TEXT_BYTES_MAX;
 /// Anti-entropy: how often every connected peer is asked for what push lost.
 pub const PULL_EVERY: datacoop_policy::Span = datacoop_policy::Span(60_000);
 /// How long entries wait for company on the way to a peer whom nothing in them hurries, or to whom

@@ -14,12 +14,13 @@ use std::rc::Rc;
 use common::Story;
 use common::acts::{act, propose};
 use datacoop_policy::{Digest, Span};
-use datacoop_protocol::acts::{Act, Outcome, Subject};
+use datacoop_protocol::acts::{Act, Outcome, Subject, TEXT_BYTES_MAX};
+use datacoop_protocol::bounds::BLOBS_IN_FLIGHT_MAX;
 use datacoop_protocol::entry::Body;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Input, Output};
 use datacoop_protocol::wire::{Bytes, Reply, Request, decode, encode};
-use datacoop_sim::world::Way;
+use datacoop_sim::world::{Seen, Way};
 
 const DAY: i64 = 86_400_000;
 const HOUR: Span = Span(3_600_000);
@@ -223,4 +224,70 @@ fn a_peer_that_refuses_and_pulls_is_not_offered_a_text_each_time() {
     }
     let asked = counted.take().remove(&0).unwrap_or_default();
     assert!((2..=70).contains(&asked.puts), "{} offers in a minute", asked.puts);
+}
+
+/// What both ends hold does not go whole with each connection again.
+#[test]
+fn texts_that_a_peer_holds_do_not_go_to_it_again() {
+    let mut story = story(14);
+    let texts: Vec<Vec<u8>> = (0..20u32).map(|n| n.to_le_bytes().repeat(50_000)).collect();
+    for text in &texts {
+        act(&mut story, 1, report(sha256(&[text])), Some(text.clone())).unwrap();
+    }
+    wait(&mut story, QUIET);
+    assert!(texts.iter().all(|text| story.world.blob(3, &sha256(&[text])).is_some()));
+    let counted = count(&mut story);
+    for is_cut in [true, false, true, false] {
+        for point in [0, 1] {
+            story.world.cut(3, point, is_cut);
+            story.world.cut(point, 3, is_cut);
+        }
+        wait(&mut story, QUIET);
+    }
+    assert!(story.world.member(3).unwrap().connected().count() == 2);
+    let bytes: usize = counted.take().values().map(|asked| asked.bytes).sum();
+    assert_eq!(bytes, 0);
+}
+
+/// Of many long texts few are in memory, and few are loaded at one time; whoever was away gets all of them.
+#[test]
+fn texts_do_not_fill_the_memory() {
+    let mut story = story(17);
+    story.world.keeps = false;
+    let away = [3, 4];
+    away.iter().for_each(|site| story.world.switch_off(*site));
+    let texts: Vec<Vec<u8>> = (0..80u32).map(|n| n.to_le_bytes().repeat(TEXT_BYTES_MAX / 4)).collect();
+    for text in &texts {
+        let (act, command) = (Box::new(report(sha256(&[text]))), story.command());
+        story.world.input(1, Input::Act { command, act, text: Some(text.clone()) });
+        wait(&mut story, Span(5));
+    }
+    wait(&mut story, QUIET);
+    // How many blobs the author loads, how many of them at present, and how many at most at one time.
+    let loads: Rc<RefCell<(usize, usize, usize)>> = Rc::default();
+    let loaded = loads.clone();
+    story.world.watcher = Some(Box::new(move |_, site, seen| {
+        let (all, now, most) = &mut *loaded.borrow_mut();
+        if site == 1 && matches!(seen, Seen::Output(Output::LoadBlob(_))) {
+            (*all, *now) = (*all + 1, *now + 1);
+            *most = (*most).max(*now);
+        } else if site == 1 && matches!(seen, Seen::Input(Input::Loaded(..), _)) {
+            *now -= 1;
+        }
+    }));
+    let holds_all =
+        |story: &Story, site| texts.iter().all(|text| story.world.blob(site, &sha256(&[text])).is_some());
+    story.world.wake(4);
+    wait(&mut story, QUIET);
+    assert!(holds_all(&story, 4));
+    let (all, ..) = *loads.borrow();
+    assert!(all > 0, "all texts stay in memory");
+    // After a start nothing is in memory.
+    story.world.give_charters(1, []);
+    wait(&mut story, QUIET);
+    story.world.wake(3);
+    wait(&mut story, QUIET);
+    assert!(holds_all(&story, 3));
+    let (_, now, most) = *loads.borrow();
+    assert!(now == 0 && most <= BLOBS_IN_FLIGHT_MAX, "{most} blobs are loaded at one time");
 }

@@ -4,7 +4,7 @@
 //! connected addressee lacks sends it; an author whose addressee is not connected leaves it with the
 //! meeting points, which do the same when the addressee comes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use datacoop_policy::{Digest, MemberId, QueryId, Span, Time};
@@ -14,7 +14,8 @@ use super::port::{Event, Output};
 use crate::acts::{Act, TEXT_BYTES_MAX};
 use crate::bounds::{
     ACT_TEXTS_MAX, BLOB_BYTES_MAX, BLOB_RETRY, BLOB_RETRY_MAX, BLOB_RETRY_PART, BLOBS_IN_FLIGHT_MAX,
-    CHARTER_NOTE_BYTES_MAX, PARTIAL_BYTES_MAX, RELAY_WAIT, TEXT_RETRY_MAX, VERSIONS_FETCHED_MAX,
+    CHARTER_NOTE_BYTES_MAX, PARTIAL_BYTES_MAX, RELAY_WAIT, TEXT_RETRY_MAX, TEXTS_CACHED_BYTES_MAX,
+    VERSIONS_FETCHED_MAX,
 };
 use crate::entry::{Body, Ref};
 use crate::log::tree::sha256;
@@ -85,17 +86,55 @@ impl Wanted {
     }
 }
 
+/// Whether a blob is the text of acts and nothing else.
+fn are_texts(needs: &[Need]) -> bool {
+    !needs.is_empty() && needs.iter().all(|need| need.what == What::Text)
+}
+
 /// How long until a blob is asked for, or offered, again that nobody gave, or took, since then.
 fn retry_after(needs: &[Need], since: Time, now: Time) -> Span {
-    let may_wait = !needs.is_empty() && needs.iter().all(|need| need.what == What::Text);
-    let most = if may_wait { TEXT_RETRY_MAX } else { BLOB_RETRY_MAX };
+    let most = if are_texts(needs) { TEXT_RETRY_MAX } else { BLOB_RETRY_MAX };
     Span(((now - since).0 / BLOB_RETRY_PART).clamp(BLOB_RETRY.0, most.0))
+}
+
+/// Bytes that lie on disk too. Those of open rounds stay while these last, texts of acts while there is room.
+#[derive(Default)]
+struct Cache {
+    /// With whether they may go.
+    blobs: BTreeMap<Digest, (Arc<[u8]>, bool)>,
+    /// Those that may, the oldest first, and how long they are.
+    may_go: VecDeque<(Digest, usize)>,
+    may_go_bytes: usize,
+}
+
+impl Cache {
+    fn get(&self, hash: &Digest) -> Option<&Arc<[u8]>> {
+        self.blobs.get(hash).map(|(bytes, _)| bytes)
+    }
+
+    fn insert(&mut self, hash: Digest, bytes: Arc<[u8]>) {
+        self.blobs.entry(hash).or_insert((bytes, false));
+    }
+
+    /// From now on this one goes when there is no room.
+    fn let_go(&mut self, hash: &Digest) {
+        let Some((bytes, goes)) = self.blobs.get_mut(hash).filter(|(_, goes)| !goes) else { return };
+        *goes = true;
+        self.may_go.push_back((*hash, bytes.len()));
+        self.may_go_bytes += bytes.len();
+        while self.may_go_bytes > TEXTS_CACHED_BYTES_MAX
+            && let Some((oldest, length)) = self.may_go.pop_front()
+        {
+            self.may_go_bytes -= length;
+            self.blobs.remove(&oldest);
+        }
+    }
 }
 
 #[derive(Default)]
 pub(super) struct Blobs {
     held: BTreeSet<Digest>,
-    cache: BTreeMap<Digest, Arc<[u8]>>,
+    cache: Cache,
     loading: BTreeSet<Digest>,
     needs: BTreeMap<Digest, Vec<Need>>,
     /// Missing blobs.
@@ -158,7 +197,7 @@ impl Blobs {
     /// its name, which hangs on a share's randomness: no run could be done again.
     fn turn(&self, hash: &Digest) -> Option<(Place, Vec<MemberId>)> {
         let first = self.needs.get(hash)?.first()?;
-        Some((first.at, first.addressees.clone()))
+        Some((first.at, if first.is_sealed() { first.addressees.clone() } else { vec![] }))
     }
 
     fn is_for(&self, member: &MemberId, hash: &Digest) -> bool {
@@ -169,9 +208,22 @@ impl Blobs {
         self.cache.get(hash).cloned()
     }
 
+    /// Keeps bytes at hand that lie on disk too, texts of acts while there is room.
+    fn cache(&mut self, hash: Digest, bytes: Arc<[u8]>) {
+        self.cache.insert(hash, bytes);
+        if are_texts(self.needs(&hash)) {
+            self.cache.let_go(&hash);
+        }
+    }
+
     /// Whether the bytes are on disk only and nobody asked for them yet.
-    pub(super) fn needs_load(&mut self, hash: &Digest) -> bool {
-        self.held.contains(hash) && !self.cache.contains_key(hash) && self.loading.insert(*hash)
+    fn needs_load(&mut self, hash: &Digest) -> bool {
+        self.held.contains(hash) && self.cache.get(hash).is_none() && self.loading.insert(*hash)
+    }
+
+    /// The same of what peers lack, of which so much is loaded at one time: all that lies here may be for them.
+    pub(super) fn may_load(&mut self, hash: &Digest) -> bool {
+        self.loading.len() < BLOBS_IN_FLIGHT_MAX && self.needs_load(hash)
     }
 
     pub(super) fn partial_len(&self, from: &MemberId, hash: &Digest) -> u64 {
@@ -183,9 +235,12 @@ impl Blobs {
         let mut shares = false;
         self.needs.retain(|hash, needs| {
             let sealed = needs.iter().any(|need| need.is_sealed() && need.round == *round);
+            let before = needs.len();
             needs.retain(|need| need.round != *round && (!sealed || need.is_sealed()));
+            if needs.len() < before {
+                self.cache.blobs.remove(hash);
+            }
             if needs.is_empty() {
-                self.cache.remove(hash);
                 self.wanted.remove(hash);
                 self.partial.retain(|(_, partial), _| partial != hash);
                 shares |= sealed && self.held.remove(hash);
@@ -249,7 +304,7 @@ impl Member {
         if self.blobs.held.insert(hash) {
             self.outputs.push_back(Output::StoreBlob { hash, bytes: bytes.clone(), round });
         }
-        self.blobs.cache.insert(hash, bytes);
+        self.blobs.cache(hash, bytes);
         self.blobs.wanted.remove(&hash);
         self.blobs.partial.retain(|(_, partial), _| *partial != hash);
         self.stirred.extend(self.blobs.rounds_of(&hash));
@@ -258,10 +313,11 @@ impl Member {
     /// A blob came from the disk, or is gone from it: then somebody may send it again.
     pub(super) fn on_loaded(&mut self, hash: Digest, bytes: Option<Arc<[u8]>>) {
         self.blobs.loading.remove(&hash);
+        // It goes to peers, or what waited until fewer are loaded is.
+        self.peers.attend_all();
         if let Some(bytes) = bytes {
             if self.blobs.is_needed(&hash) {
-                self.blobs.cache.insert(hash, bytes);
-                self.peers.attend_all();
+                self.blobs.cache(hash, bytes);
             }
             self.stirred.extend(self.blobs.rounds_of(&hash));
             return;
@@ -304,6 +360,9 @@ impl Member {
         }
         needs.push(need);
         if self.blobs.holds(&hash) {
+            if are_texts(self.blobs.needs(&hash)) {
+                self.blobs.cache.let_go(&hash);
+            }
             self.pass_on(&hash);
         } else if for_me {
             // Whoever names it again does not put it off.
@@ -381,32 +440,44 @@ impl Member {
 
     /// Queues a blob we hold for everyone who needs it from us.
     pub(super) fn pass_on(&mut self, hash: &Digest) {
+        self.offer(hash, None);
+    }
+
+    /// Queues a blob we hold for whoever needs it from us; if a peer came, for that one, and of our own blobs for those
+    /// too who hold it for others that left. A peer that came may hold it already: then it is asked first.
+    fn offer(&mut self, hash: &Digest, came: Option<&MemberId>) {
         let me = self.settings.me.clone();
         for need in self.blobs.needs_of(hash).cloned().collect::<Vec<_>>() {
             let mut left_over = false;
-            for addressee in need.addressees.iter().filter(|id| **id != me && **id != need.author) {
+            let concerned = |id: &&MemberId| need.author == me || came.is_none_or(|came| came == *id);
+            let others = need.addressees.iter().filter(|id| **id != me && **id != need.author);
+            for addressee in others.filter(concerned) {
                 // Another meeting point's turn: ours comes a while later, if the round is still open.
                 let turn = need.author == me
                     || self.fold.log(&need.author).is_some_and(|log| self.passes_on(log, addressee));
                 let at = if turn { self.now } else { self.now + RELAY_WAIT };
-                let queued = self.peers.queue_put(addressee, *hash, &need.author, need.at, at);
+                let queued =
+                    self.peers.queue_put(addressee, *hash, &need.author, need.at, at, came.is_some());
                 left_over |= !queued;
             }
             if left_over && need.author == me {
                 for point in self.peers.meeting_points() {
-                    self.peers.queue_put(&point, *hash, &need.author, need.at, self.now);
+                    self.peers.queue_put(&point, *hash, &need.author, need.at, self.now, came.is_some());
                 }
             }
         }
     }
 
     /// A peer came: everything it needs that we hold.
-    pub(super) fn pass_on_all(&mut self) {
-        let mut held: Vec<Digest> =
-            self.blobs.needs.keys().filter(|hash| self.blobs.holds(hash)).copied().collect();
+    pub(super) fn pass_on_to(&mut self, peer: &MemberId) {
+        let me = &self.settings.me;
+        let concerned = |need: &Need| need.author == *me || need.addressees.contains(peer);
+        let held = self.blobs.needs.keys().filter(|hash| self.blobs.holds(hash));
+        let held = held.filter(|hash| self.blobs.needs_of(hash).any(concerned));
+        let mut held: Vec<Digest> = held.copied().collect();
         held.sort_by_cached_key(|hash| self.blobs.turn(hash));
         for hash in held {
-            self.pass_on(&hash);
+            self.offer(&hash, Some(peer));
         }
     }
 
@@ -425,6 +496,9 @@ impl Member {
         }
         let most = self.blobs.needs(&hash).iter().map(|need| need.what.most()).max()?;
         let total_bytes = usize::try_from(total).ok().filter(|total| *total <= most)?;
+        if bytes.is_empty() && total > 0 {
+            return Some(0); // It only asks whether we hold it.
+        }
         let key = (from.clone(), hash);
         let under_way = self.blobs.partial.iter().filter(|((peer, _), _)| peer == from);
         let (count, sum) = under_way.fold((0, 0), |(count, sum), (_, part)| (count + 1, sum + part.len()));

@@ -39,7 +39,11 @@ struct Put {
     /// The entry's log, and its index in there.
     log: LogHead,
     index: u64,
+    /// Whether the peer is asked first if it holds it: with an empty piece.
+    asks: bool,
     offset: u64,
+    /// The length that was sent with the last piece.
+    total: u64,
     /// Not before this: the peer refused it, or did not answer.
     at: Time,
     /// Since when it is refused, if it is.
@@ -174,18 +178,22 @@ impl Peers {
         author: &MemberId,
         (log, index): (LogHead, u64),
         at: Time,
+        asks: bool,
     ) -> bool {
         let Some(peer) = self.peers.get_mut(to).filter(|peer| peer.connected) else { return false };
         self.attention.insert(to.clone());
         if peer.queued.insert((hash, author.clone())) {
+            let (refused, hurried_until) = (None, Time(0));
             peer.puts.push_back(Put {
                 hash,
                 log,
                 index,
+                asks,
                 offset: 0,
+                total: 0,
                 at,
-                refused: None,
-                hurried_until: Time(0),
+                refused,
+                hurried_until,
             });
         }
         true
@@ -280,7 +288,7 @@ impl Member {
         peer.pull_at = now;
         let is_point = self.peers.is_meeting_point(id);
         self.blobs.ask_soon(now, id, is_point);
-        self.pass_on_all();
+        self.pass_on_to(id);
     }
 
     pub(super) fn on_disconnected(&mut self, id: &MemberId) {
@@ -592,20 +600,21 @@ impl Member {
     /// A put was answered: the rest goes next; refused, unanswered or not grown, it goes again later,
     /// for the peer may not yet hold all the entries that tell it what the blob is for.
     fn on_stored(&mut self, from: &MemberId, put: Put, held: Option<u64>) {
-        let (now, length) = (self.now, self.blobs.cached(&put.hash).map(|bytes| bytes.len() as u64));
+        let now = self.now;
         if !self.blobs.is_needed(&put.hash) {
             return;
         }
         let Some(peer) = self.peers.peers.get_mut(from) else { return };
-        let (offset, at, refused) = match held {
-            Some(held) if Some(held) == length => return,
-            Some(held) if held > put.offset && Some(held) < length => (held, Time(0), put.refused),
+        let (asks, offset, at, refused) = match held {
+            Some(held) if held == put.total => return,
+            Some(0) if put.asks => (false, 0, Time(0), put.refused),
+            Some(held) if held > put.offset && held < put.total => (false, held, Time(0), put.refused),
             _ => {
                 let since = put.refused.unwrap_or(now);
-                (0, now + self.blobs.retry_after(&put.hash, since, now), Some(since))
+                (true, 0, now + self.blobs.retry_after(&put.hash, since, now), Some(since))
             }
         };
-        peer.puts.push_front(Put { offset, at, refused, ..put });
+        peer.puts.push_front(Put { asks, offset, at, refused, ..put });
     }
 
     /// Asks a connected peer for a blob.
@@ -786,7 +795,7 @@ impl Member {
         let ready = |put: &Put| put.at <= now && known.get(&put.log).is_some_and(|size| *size > put.index);
         let (mut puts, mut pieces, mut room) = (vec![], vec![], PIECE_BYTES_MAX);
         let mut left = VecDeque::new();
-        for put in std::mem::take(&mut peer.puts) {
+        for mut put in std::mem::take(&mut peer.puts) {
             if !self.blobs.is_needed(&put.hash) {
                 continue; // Its round ended meanwhile.
             }
@@ -794,8 +803,16 @@ impl Member {
                 left.push_back(put);
                 continue;
             }
+            if put.asks {
+                // Of any length but none.
+                (put.offset, put.total) = (0, 1);
+                let bytes = Bytes(vec![]);
+                pieces.push(BlobPiece { hash: put.hash.0, total: put.total, offset: 0, bytes });
+                puts.push(put);
+                continue;
+            }
             let Some(bytes) = self.blobs.cached(&put.hash) else {
-                if self.blobs.needs_load(&put.hash) {
+                if self.blobs.may_load(&put.hash) {
                     self.after.push(Output::LoadBlob(put.hash));
                 }
                 // Its turn comes when it is loaded; if it never is, the round goes on without.
@@ -805,9 +822,10 @@ impl Member {
             let start = usize::try_from(put.offset).unwrap_or(usize::MAX).min(bytes.len());
             let piece = &bytes[start..bytes.len().min(start + room)];
             room -= piece.len();
+            put.total = bytes.len() as u64;
             pieces.push(BlobPiece {
                 hash: put.hash.0,
-                total: bytes.len() as u64,
+                total: put.total,
                 offset: put.offset,
                 bytes: Bytes(piece.to_vec()),
             });
