@@ -3,8 +3,6 @@
 //! Claim: nobody keeps a node from what others would give it, and texts, had by all or by nobody, cost little for
 //! ever. Source: NETWORK sections 5 and 6.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod common;
 
 use std::cell::RefCell;
