@@ -27,9 +27,6 @@ const PLAYED: u64 = 20;
 const MEMBERS: usize = 12;
 const DAYS: u32 = 30;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     let mut args = std::env::args().skip_while(|arg| arg != "--seeds");
     let seeds = args.nth(1).map_or(PLAYED, |count| count.parse().unwrap());
