@@ -43,7 +43,7 @@ pub fn is_witnessed(member: &Member, round: &Round) -> bool {
     let version = member.fold().charter_of(&asked.body.charter).version();
     member.fold().logs().all(|log| {
         let said = round.everything().filter(|(by, _)| **by == log.member).map(|(_, logged)| logged.at.index);
-        let witnessed = || member.witnessed().note_under(log, version).map_or(0, |(size, _)| size);
+        let witnessed = || member.witnessed().size_under(log, version);
         said.max().is_none_or(|last| witnessed() > last)
     })
 }
@@ -56,7 +56,7 @@ fn head(member: &Member, round: &Round, log: &Log) -> Option<(u64, String)> {
     let version = member.fold().charter_of(&round.asked()?.body.charter).version();
     let witnessed = member.witnessed().note_under(log, version).filter(|(size, _)| *size > last);
     let newest = || Some((log.note()?.0, member.witnessed().newest(log)?));
-    witnessed.map(|(size, note)| (size, note.to_owned())).or_else(newest)
+    witnessed.or_else(newest)
 }
 
 /// Writes a certificate. Errors: the file holds something else, or cannot be written.

@@ -43,8 +43,8 @@ pub fn snapshot(member: &Member) -> Option<Snapshot> {
 pub fn snapshot_of(member: &Member, log: &Log) -> Option<Snapshot> {
     let (size, _) = log.note()?;
     let entries = log.entries().get(..usize::try_from(size).ok()?)?.to_vec();
-    let witnessed = member.witnessed().daily(log).chain(member.witnessed().witnessed(log));
-    let witnessed: BTreeMap<u64, String> = witnessed.map(|(size, note)| (size, note.to_owned())).collect();
+    let daily = member.witnessed().daily(log).map(|(size, note)| (size, note.to_owned()));
+    let witnessed: BTreeMap<u64, String> = daily.chain(member.witnessed().witnessed(log)).collect();
     Some(Snapshot {
         charters: member.fold().charters().to_vec(),
         origin: log.origin.clone(),

@@ -325,7 +325,6 @@ pub fn prove_entry(member: &Member, index: u64, named: Option<&str>) -> Result<V
     let newest = || Some((log.note()?.0, member.witnessed().newest(log)?));
     let charter = fold.charter_of_log(log);
     let witnessed = charter.and_then(|charter| member.witnessed().note_under(log, charter.version()));
-    let witnessed = witnessed.map(|(size, note)| (size, note.to_owned()));
     let head = witnessed.filter(|(size, _)| *size > index).or_else(newest);
     let none = || {
         let size = log.note().map_or(0, |(size, _)| size);

@@ -195,7 +195,7 @@ pub fn status_json(member: &Member, now: Time) -> Value {
         .map(|(id, claim)| json!({ "member": id.to_string(), "by": claim.by.to_string(), "entries": claim.size }))
         .collect();
     let own = member.fold().log(member.me());
-    let witnessed = own.and_then(|log| member.witnessed().note(log)).map_or(0, |(size, _)| size);
+    let witnessed = own.map_or(0, |log| member.witnessed().size(log));
     let (cosigned, needed, named) = member.witnessed().counts(member.me(), charter.version());
     json!({
         "starting": member.starting(),

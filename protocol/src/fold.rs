@@ -55,6 +55,8 @@ pub struct Log {
     shelved: Vec<u32>,
     tree: Tree,
     note: Option<(u64, String)>,
+    /// After so many changes of the fold that was set.
+    noted_at: u64,
     /// Entries up to here hold all that is no `head` entry.
     told: u64,
     /// Entries up to here hold all that everybody waits for.
@@ -88,6 +90,7 @@ impl Log {
             shelved: vec![],
             tree: Tree::default(),
             note: None,
+            noted_at: 0,
             told: 0,
             hurried: 0,
             stopped: None,
@@ -301,8 +304,8 @@ pub struct Fold {
     touched: BTreeSet<QueryId>,
     /// How often a log grew, or its newest head was set.
     changes: u64,
-    /// Logs of which the newest head was set since this was last asked, by their names in frames.
-    changed: BTreeSet<[u8; 32]>,
+    /// Logs whose newest head was ever set, by when that was, in changes.
+    noted: BTreeMap<u64, (MemberId, usize)>,
     /// By the log that was split.
     splits: BTreeMap<String, (Ref, Box<Evidence>)>,
     false_splits: BTreeSet<Ref>,
@@ -357,7 +360,7 @@ impl Fold {
             rounds: BTreeMap::new(),
             touched: BTreeSet::new(),
             changes: 0,
-            changed: BTreeSet::new(),
+            noted: BTreeMap::new(),
             splits: BTreeMap::new(),
             false_splits: BTreeSet::new(),
             heads: Heads::default(),
@@ -662,15 +665,16 @@ impl Fold {
 
     fn set_note_of(&mut self, member: &MemberId, place: usize, size: u64, note: String) {
         if let Some(log) = self.logs.get_mut(member).and_then(|listed| listed.get_mut(place)) {
-            log.note = Some((size, note));
             self.changes += 1;
-            self.changed.insert(log.head);
+            self.noted.remove(&log.noted_at);
+            self.noted.insert(self.changes, (member.clone(), place));
+            (log.note, log.noted_at) = (Some((size, note)), self.changes);
         }
     }
 
-    /// Logs of which the newest head was set since this was last asked.
-    pub(crate) fn take_changed(&mut self) -> BTreeSet<[u8; 32]> {
-        std::mem::take(&mut self.changed)
+    /// Logs whose newest head was set after so many changes.
+    pub(crate) fn noted_since(&self, changes: u64) -> impl Iterator<Item = &Log> {
+        self.noted.range(changes + 1..).filter_map(|(_, place)| self.at(place))
     }
 
     /// While this stands, every log is as long as it was, and has the same newest head.

@@ -107,7 +107,7 @@ pub struct Round {
     /// The Query's id.
     pub id: QueryId,
     asked: Option<Asked>,
-    said: BTreeMap<Kind, BTreeMap<MemberId, Logged>>,
+    said: BTreeMap<Kind, BTreeMap<MemberId, Box<Logged>>>,
     repeats: Vec<(MemberId, Logged)>,
     alerts: Vec<(MemberId, Logged)>,
     plan: Option<Arc<Plan>>,
@@ -254,7 +254,7 @@ impl Round {
         let of_kind = self.said.entry(kind).or_default();
         let first = !of_kind.contains_key(&by);
         if first {
-            of_kind.insert(by, logged);
+            of_kind.insert(by, Box::new(logged));
         } else {
             self.repeats.push((by, logged));
         }
@@ -273,23 +273,23 @@ impl Round {
 
     /// What a member said first of a kind.
     pub fn said(&self, kind: Kind, by: &MemberId) -> Option<&Logged> {
-        self.said.get(&kind)?.get(by)
+        self.said.get(&kind)?.get(by).map(|logged| &**logged)
     }
 
     /// Everyone's first of a kind, by member.
     pub fn all(&self, kind: Kind) -> impl Iterator<Item = (&MemberId, &Logged)> {
-        self.said.get(&kind).into_iter().flatten()
+        self.said.get(&kind).into_iter().flatten().map(|(by, logged)| (by, &**logged))
     }
 
     /// Everything that counts, with its author, and every alert.
     pub fn everything(&self) -> impl Iterator<Item = (&MemberId, &Logged)> {
         let alerts = self.alerts.iter().map(|(by, logged)| (by, logged));
-        self.said.values().flatten().chain(alerts)
+        self.said.values().flatten().map(|(by, logged)| (by, &**logged)).chain(alerts)
     }
 
     /// Everyone's first of every kind.
     pub(crate) fn firsts(&self) -> impl Iterator<Item = (Kind, &MemberId, &Logged)> {
-        self.said.iter().flat_map(|(kind, all)| all.iter().map(move |(by, logged)| (*kind, by, logged)))
+        self.said.iter().flat_map(|(kind, all)| all.iter().map(move |(by, logged)| (*kind, by, &**logged)))
     }
 
     /// Of a round that was released, what is told of a Release: what was asked, of whom, and how it ended. Neither
@@ -305,7 +305,7 @@ impl Round {
         let plan = Plan { parts: BTreeMap::new(), ..Plan::clone(self.plan.as_ref()?) };
         Some(Self {
             asked: Some(asked),
-            said: BTreeMap::from([(Kind::Release, BTreeMap::from([(by.clone(), release)]))]),
+            said: BTreeMap::from([(Kind::Release, BTreeMap::from([(by.clone(), Box::new(release))]))]),
             plan: Some(Arc::new(plan)),
             ending: self.ending.clone(),
             released: Some((by.clone(), told)),
@@ -371,12 +371,12 @@ impl Round {
         let query = self.query()?.clone();
         let roster = self.roster()?;
         let Body::Roster { verdicts, .. } = &roster.body else { return None };
+        // Sorted by author, and nobody twice: so they stand among all verdicts in that order.
+        let mut all = self.all(Kind::Verdict);
+        let named = verdicts.iter().map(|reference| all.find(|(_, logged)| logged.at == *reference));
+        let named: Vec<(&MemberId, &Logged)> = named.collect::<Option<_>>()?;
         let mut parts = BTreeMap::new();
-        let mut accepts: Vec<(&MemberId, &Logged)> = vec![];
-        let all: BTreeMap<&Ref, (&MemberId, &Logged)> =
-            self.all(Kind::Verdict).map(|(by, logged)| (&logged.at, (by, logged))).collect();
-        for reference in verdicts {
-            let (by, logged) = *all.get(reference)?;
+        for (by, logged) in named {
             let Body::Accept { nonce_hash, vk_hash, round_key, .. } = &logged.body else { return None };
             let part = Part {
                 people_max: charter.member(by)?.people_max,
@@ -384,12 +384,7 @@ impl Round {
                 vk_hash: *vk_hash,
                 round_key: round_key.clone(),
             };
-            accepts.push((by, logged));
             parts.insert(by.clone(), part);
-        }
-        // Sorted, and nobody twice.
-        if !accepts.is_sorted_by(|a, b| a.0 < b.0) {
-            return None;
         }
         let members: Vec<MemberId> = parts.keys().cloned().collect();
         judge_round(charter, &query, &members).ok()?;
@@ -459,16 +454,11 @@ impl Round {
 
     /// The authors of these contributions, if they are distinct, lawful, sorted and enough.
     pub fn lawful_set(&self, plan: &Plan, contributions: &[Ref]) -> Option<Vec<MemberId>> {
-        let by_ref: BTreeMap<&Ref, &MemberId> =
-            self.all(Kind::Contribution).map(|(by, logged)| (&logged.at, by)).collect();
+        let mut all = self.all(Kind::Contribution);
         let mut members: Vec<MemberId> = vec![];
         for reference in contributions {
-            let member = *by_ref.get(reference)?;
-            let contribution = self.contribution(plan, member)?;
-            (contribution.at == *reference).then_some(())?;
-            if members.last().is_some_and(|last| last >= member) {
-                return None;
-            }
+            let (member, _) = all.find(|(_, logged)| logged.at == *reference)?;
+            self.contribution(plan, member)?;
             members.push(member.clone());
         }
         (members.len() >= self.accepted_min(plan)).then_some(members)

@@ -4,7 +4,7 @@
 //! Source: NETWORK.md section 4. We differ: a pull always states its vector (15 KB at 1,024 logs,
 //! once a minute), so there is no digest round before it.
 
-use std::fmt;
+use std::{fmt, io};
 
 use bincode::Options;
 use serde::de::{DeserializeOwned, Deserializer, SeqAccess, Visitor};
@@ -235,19 +235,35 @@ impl fmt::Display for WireError {
     }
 }
 
-fn options(limit: usize) -> impl Options {
-    bincode::DefaultOptions::new()
-        .with_fixint_encoding()
-        .with_little_endian()
-        .with_limit(limit as u64)
-        .reject_trailing_bytes()
+/// Without a limit of its own: a slice is read no further than it goes.
+fn options() -> impl Options {
+    let options = bincode::DefaultOptions::new().with_no_limit();
+    options.with_fixint_encoding().with_little_endian().reject_trailing_bytes()
 }
 
 /// The value's only encoding.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    options(usize::MAX)
-        .serialize(value)
-        .expect("INVARIANT: our frames hold no type that bincode cannot write")
+    let mut bytes = vec![];
+    // Not `serialize`, which goes through the value twice: first for its length.
+    options()
+        .serialize_into(&mut bytes, value)
+        .expect("INVARIANT: our frames hold no type that bincode cannot write");
+    bytes
+}
+
+/// Takes in what is the same as this, and nothing else.
+struct Same<'a>(&'a [u8]);
+
+impl io::Write for Same<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let rest = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        self.0 = rest;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Reads a frame from a peer. Errors: longer than a frame, not our format, or not its only encoding.
@@ -260,8 +276,10 @@ pub fn decode_within<T: Serialize + DeserializeOwned>(bytes: &[u8], limit: usize
     if bytes.len() > limit {
         return Err(WireError(format!("{} bytes; at most {limit}", bytes.len())));
     }
-    let value: T = options(limit).deserialize(bytes).map_err(|error| WireError(error.to_string()))?;
-    if encode(&value) != bytes {
+    let value: T = options().deserialize(bytes).map_err(|error| WireError(error.to_string()))?;
+    let mut same = Same(bytes);
+    let is_same = options().serialize_into(&mut same, &value).is_ok();
+    if !is_same || !same.0.is_empty() {
         return Err(WireError("not the only encoding of what it says".into()));
     }
     Ok(value)

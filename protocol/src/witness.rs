@@ -26,10 +26,10 @@ const DAY_SECONDS: u64 = 86_400;
 /// A witness's newest word about a log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Said {
-    /// The head.
-    pub checkpoint: Checkpoint,
-    /// The head as the log's owner signed it.
-    pub note: String,
+    /// The head. All words about it share it.
+    pub checkpoint: Arc<Checkpoint>,
+    /// The head as the log's owner signed it, shared too.
+    pub note: Arc<str>,
     /// What the witness added.
     pub cosignature: Cosignature,
 }
@@ -37,10 +37,8 @@ pub struct Said {
 /// A witness's word as it is kept.
 struct Word {
     said: Said,
-    /// The key that it is by.
-    by: NamedKey,
-    /// As a line of the head's note: written once, for every later word about that head.
-    line: String,
+    /// The key that it is by: its place among the log's witnesses.
+    by: usize,
 }
 
 struct OfLog {
@@ -59,9 +57,18 @@ struct OfLog {
 /// The witnesses that some versions of the charter name for a log.
 struct WitnessSet {
     versions: BTreeSet<u32>,
-    keys: BTreeMap<MemberId, NamedKey>,
-    /// The largest head that a quorum of them cosigned, and its note with all lines.
-    witnessed: Option<(Checkpoint, String)>,
+    /// Their places among the log's witnesses.
+    keys: BTreeSet<usize>,
+    /// The largest head that a quorum of them cosigned.
+    witnessed: Option<Quorate>,
+}
+
+/// A head that a quorum cosigned, with the words of all who did, by the places of their keys.
+#[derive(Clone)]
+struct Quorate {
+    checkpoint: Arc<Checkpoint>,
+    note: Arc<str>,
+    cosignatures: Vec<(usize, Cosignature)>,
 }
 
 /// What witnesses said, by log.
@@ -70,6 +77,8 @@ pub struct Witnessed {
     /// Of each member every log that some version lists, in that order.
     logs: BTreeMap<MemberId, Vec<OfLog>>,
     member_by_head: BTreeMap<[u8; 32], MemberId>,
+    /// The logs of which each member is named as a witness by some version: of whom, and which.
+    witnessed_by: BTreeMap<MemberId, Vec<(MemberId, usize)>>,
     /// What `heard` says, but of those who said something since it was last asked for.
     heard: BTreeMap<[u8; 32], [u8; 32]>,
     news: BTreeSet<MemberId>,
@@ -104,7 +113,24 @@ impl Witnessed {
         }
         let heads = logs.values().flatten().map(|log| (log.head, log.member.clone()));
         let member_by_head = heads.collect();
-        Self { me: me.clone(), logs, member_by_head, heard: BTreeMap::new(), news: BTreeSet::new(), taken: 0 }
+        let mut witnessed_by: BTreeMap<MemberId, Vec<(MemberId, usize)>> = BTreeMap::new();
+        for (member, listed) in &logs {
+            for (at, of) in listed.iter().enumerate() {
+                let named: BTreeSet<&MemberId> = of.witnesses.iter().map(|(id, _)| id).collect();
+                for id in named {
+                    witnessed_by.entry(id.clone()).or_default().push((member.clone(), at));
+                }
+            }
+        }
+        let (me, heard, news) = (me.clone(), BTreeMap::new(), BTreeSet::new());
+        Self { me, logs, member_by_head, witnessed_by, heard, news, taken: 0 }
+    }
+
+    /// What a witness said, with the logs that it is about, in their order.
+    fn words<'a>(&'a self, witness: &'a MemberId) -> impl Iterator<Item = (&'a OfLog, &'a Word)> {
+        let places = self.witnessed_by.get(witness).into_iter().flatten();
+        let logs = places.filter_map(|(member, at)| self.logs.get(member)?.get(*at));
+        logs.filter_map(|of| Some((of, of.said.get(witness)?)))
     }
 
     fn of(&self, head: &[u8; 32]) -> Option<&OfLog> {
@@ -127,21 +153,36 @@ impl Witnessed {
         let listed = self.logs.get(log).into_iter().flatten();
         let found = listed.filter_map(|of| Some((of, of.set(version)?))).next();
         let Some((of, set)) = found else { return (0, 0, 0) };
-        let same = set.witnessed.as_ref().map_or(0, |(head, _)| of.valid(set, head));
+        let same = set.witnessed.as_ref().map_or(0, |found| of.valid(set, &found.checkpoint));
         (same, quorum(set.keys.len()), set.keys.len())
     }
 
     /// The largest head of a log that a quorum cosigned, of the witnesses that any one version names, and that
     /// covers what we hold of it: entries, and the note with the witnesses' lines. `None` also where no witnesses
     /// are named.
-    pub fn note(&self, log: &Log) -> Option<(u64, &str)> {
-        let sets = self.of(&log.head())?.sets.iter();
-        sets.filter_map(|set| set.note(log)).max_by_key(|(size, _)| *size)
+    pub fn note(&self, log: &Log) -> Option<(u64, String)> {
+        let of = self.of(&log.head())?;
+        let found =
+            of.sets.iter().filter_map(|set| set.covered(log)).max_by_key(|found| found.checkpoint.size);
+        found.map(|found| of.note(found))
+    }
+
+    /// How many entries of a log `note` covers: 0 where there is none.
+    pub fn size(&self, log: &Log) -> u64 {
+        let sets = self.of(&log.head()).into_iter().flat_map(|of| &of.sets);
+        sets.filter_map(|set| Some(set.covered(log)?.checkpoint.size)).max().unwrap_or(0)
     }
 
     /// As `note`, of the witnesses that this version names.
-    pub fn note_under(&self, log: &Log, version: u32) -> Option<(u64, &str)> {
-        self.of(&log.head())?.set(version)?.note(log)
+    pub fn note_under(&self, log: &Log, version: u32) -> Option<(u64, String)> {
+        let of = self.of(&log.head())?;
+        of.set(version)?.covered(log).map(|found| of.note(found))
+    }
+
+    /// How many entries of a log `note_under` covers: 0 where there is none.
+    pub fn size_under(&self, log: &Log, version: u32) -> u64 {
+        let set = self.of(&log.head()).and_then(|of| of.set(version));
+        set.and_then(|set| set.covered(log)).map_or(0, |found| found.checkpoint.size)
     }
 
     /// Heads of a log of our own that a quorum cosigned: the last of each day.
@@ -154,22 +195,22 @@ impl Witnessed {
     /// The newest head of a log, with the lines of all witnesses that cosigned it: perhaps none.
     pub fn newest(&self, log: &Log) -> Option<String> {
         let (checkpoint, note) = own_copy(log)?;
-        let lines = self.of(&log.head()).map(|of| of.lines(&checkpoint)).unwrap_or_default();
-        Some(note.to_owned() + &lines)
+        let lines = self.of(&log.head()).map(|of| of.lines(&of.cosignatures(&checkpoint)));
+        Some(note.to_owned() + &lines.unwrap_or_default())
     }
 
     /// Heads of a log as an audit wants them: the newest, the largest that a quorum cosigned of each version's
     /// witnesses, and of our own log the last of each day.
     pub fn shown(&self, log: &Log) -> Vec<String> {
-        let witnessed = self.witnessed(log).map(|(_, note)| note.to_owned());
+        let witnessed = self.witnessed(log).map(|(_, note)| note);
         let daily = self.daily(log).map(|(_, note)| note.to_owned());
         self.newest(log).into_iter().chain(witnessed).chain(daily).collect()
     }
 
     /// The largest head of a log that a quorum cosigned of each version's witnesses, with its size.
-    pub fn witnessed<'a>(&'a self, log: &'a Log) -> impl Iterator<Item = (u64, &'a str)> {
-        let sets = self.of(&log.head()).into_iter().flat_map(|of| &of.sets);
-        let notes: BTreeSet<(u64, &str)> = sets.filter_map(|set| set.note(log)).collect();
+    pub fn witnessed(&self, log: &Log) -> impl Iterator<Item = (u64, String)> {
+        let sets = self.of(&log.head()).into_iter().flat_map(|of| of.sets.iter().map(move |set| (of, set)));
+        let notes: BTreeSet<_> = sets.filter_map(|(of, set)| Some(of.note(set.covered(log)?))).collect();
         notes.into_iter().rev()
     }
 
@@ -185,33 +226,31 @@ impl Witnessed {
         let of = self.logs.get_mut(&member).and_then(|all| all.iter_mut().find(|of| of.head == cosigned.log));
         let of = of.expect("INVARIANT: every head has its log");
         let Some(log) = fold.log_by_head(&cosigned.log) else { return Ok(false) };
-        let mut keys = of.witnesses.iter().filter(|(id, _)| *id == witness).map(|(_, key)| key).peekable();
-        if keys.peek().is_none() {
-            return Ok(false);
-        }
-        let held = of.said.get(&witness).map(|word| (word.said.checkpoint.size, word.by.clone()));
-        let newest = keys.peek().copied();
-        match &held {
-            Some((size, _)) if cosigned.size < *size => return Ok(false),
-            Some((size, by)) if cosigned.size == *size && Some(by) == newest => return Ok(false),
+        // The newest of its keys first.
+        let mut keys = of.witnesses.iter().enumerate().filter(|(_, (id, _))| *id == witness).peekable();
+        let Some(newest) = keys.peek().map(|(place, _)| *place) else { return Ok(false) };
+        let held = of.said.get(&witness).map(|word| (word.said.checkpoint.size, word.by));
+        match held {
+            Some((size, _)) if cosigned.size < size => return Ok(false),
+            Some((size, by)) if cosigned.size == size && by == newest => return Ok(false),
             _ => {}
         }
         // What another witness cosigned was opened then.
-        let same = |said: &&Said| said.checkpoint.size == cosigned.size && said.note == cosigned.note;
+        let same = |said: &&Said| said.checkpoint.size == cosigned.size && *said.note == cosigned.note;
         let opened = of.said.values().map(|word| &word.said).find(same);
-        let (checkpoint, is_first) = match opened {
-            Some(said) => (said.checkpoint.clone(), false),
-            None => (fold.open_head(log, &cosigned.note)?, true),
+        let (checkpoint, note, is_first) = match opened {
+            Some(said) => (Arc::clone(&said.checkpoint), Arc::clone(&said.note), false),
+            None => (Arc::new(fold.open_head(log, &cosigned.note)?), Arc::from(&*cosigned.note), true),
         };
         let signature: [u8; SIGNATURE_BYTES] =
             cosigned.signature.0.as_slice().try_into().map_err(|_| bad("a cosignature of another length"))?;
         let cosignature = Cosignature { time: cosigned.time, signature };
-        let key = keys.find(|key| cosignature.holds_once(&checkpoint, &key.key, fold.checked())).cloned();
-        let key = key.filter(|_| checkpoint.size == cosigned.size);
-        let key = key.ok_or_else(|| bad("a cosignature that does not fit its head"))?;
+        let holds = |key: &NamedKey| cosignature.holds_once(&checkpoint, &key.key, fold.checked());
+        let by = keys.find(|(_, (_, key))| holds(key)).map(|(place, _)| place);
+        let by = by.filter(|_| checkpoint.size == cosigned.size);
+        let by = by.ok_or_else(|| bad("a cosignature that does not fit its head"))?;
         // Of one head the word by the newest key counts: a thief of one that was replaced would outpace it.
-        let place = |key: &NamedKey| of.witnesses.iter().position(|(id, by)| *id == witness && by == key);
-        if held.is_some_and(|(size, by)| size == cosigned.size && place(&by) <= place(&key)) {
+        if held.is_some_and(|(size, before)| size == cosigned.size && before <= by) {
             return Ok(false);
         }
         // Of what another cosigned it was seen then that it fits, and logs only grow.
@@ -221,9 +260,8 @@ impl Witnessed {
                 return Ok(false);
             }
         }
-        let line = cosignature.line(&key);
-        let said = Said { checkpoint: checkpoint.clone(), note: cosigned.note.clone(), cosignature };
-        of.said.insert(witness.clone(), Word { said, by: key, line });
+        let said = Said { checkpoint: Arc::clone(&checkpoint), note, cosignature };
+        of.said.insert(witness.clone(), Word { said, by });
         of.count(&checkpoint, member == self.me);
         self.news.insert(witness);
         self.taken += 1;
@@ -232,7 +270,8 @@ impl Witnessed {
 
     /// Everything that a witness said, as it is passed on.
     pub fn by_witness(&self, witness: &MemberId) -> Vec<Cosigned> {
-        self.logs.values().flatten().filter_map(|of| self.one(&of.head, witness)).collect()
+        let Some(name) = self.name(witness) else { return vec![] };
+        self.words(witness).map(|(of, word)| cosigned(of.head, name, &word.said)).collect()
     }
 
     /// What a witness said about a log, by its name in frames, as it is passed on.
@@ -255,12 +294,10 @@ impl Witnessed {
 
     /// A witness said something new.
     fn hear(&mut self, witness: &MemberId) {
-        let said = self.logs.values().flatten();
-        let said = said.filter_map(|of| Some((of.head, of.said.get(witness)?)));
         let mut bytes = vec![];
-        for (log, Word { said, by, .. }) in said {
-            bytes.extend(log);
-            bytes.extend(by.key);
+        for (of, Word { said, by }) in self.words(witness) {
+            bytes.extend(of.head);
+            bytes.extend(of.witnesses[*by].1.key);
             bytes.extend(said.checkpoint.size.to_be_bytes());
             bytes.extend(said.checkpoint.root.0);
         }
@@ -276,9 +313,11 @@ impl Witnessed {
 }
 
 impl WitnessSet {
-    fn note(&self, log: &Log) -> Option<(u64, &str)> {
-        let (head, note) = self.witnessed.as_ref()?;
-        (log.tree().root_at(head.size) == Some(head.root)).then_some((head.size, note))
+    /// The largest head that a quorum cosigned, if it covers what we hold.
+    fn covered(&self, log: &Log) -> Option<&Quorate> {
+        let head =
+            |found: &&Quorate| log.tree().root_at(found.checkpoint.size) == Some(found.checkpoint.root);
+        self.witnessed.as_ref().filter(head)
     }
 }
 
@@ -289,13 +328,16 @@ impl OfLog {
 
     /// A version names these witnesses.
     fn name(&mut self, version: u32, named: impl Iterator<Item = (MemberId, NamedKey)>) {
-        let mut keys = BTreeMap::new();
-        for (id, key) in named {
-            keys.insert(id.clone(), key.clone());
-            if !self.witnesses.contains(&(id.clone(), key.clone())) {
-                self.witnesses.push((id, key));
+        let mut newest: BTreeMap<MemberId, usize> = BTreeMap::new();
+        for named in named {
+            let place =
+                self.witnesses.iter().position(|known| *known == named).unwrap_or(self.witnesses.len());
+            newest.insert(named.0.clone(), place);
+            if place == self.witnesses.len() {
+                self.witnesses.push(named);
             }
         }
+        let keys: BTreeSet<usize> = newest.into_values().collect();
         match self.sets.iter_mut().find(|set| set.keys == keys) {
             Some(set) => drop(set.versions.insert(version)),
             None => {
@@ -307,47 +349,52 @@ impl OfLog {
 
     /// How many of a version's witnesses have this head as their newest word, by the key that it lists for them.
     fn valid(&self, set: &WitnessSet, checkpoint: &Checkpoint) -> usize {
-        let said = |(id, key): &(&MemberId, &NamedKey)| {
-            self.said.get(*id).is_some_and(|word| word.said.checkpoint == *checkpoint && word.by == **key)
-        };
-        set.keys.iter().filter(said).count()
+        let said = |word: &&Word| set.keys.contains(&word.by) && *word.said.checkpoint == *checkpoint;
+        self.said.values().filter(said).count()
     }
 
     fn set(&self, version: u32) -> Option<&WitnessSet> {
         self.sets.iter().find(|set| set.versions.contains(&version))
     }
 
-    /// The lines of the witnesses whose newest word is about this head, in the charter's order.
-    fn lines(&self, checkpoint: &Checkpoint) -> String {
-        let lines = self.witnesses.iter().filter_map(|(id, key)| {
-            let word =
-                self.said.get(id).filter(|word| word.said.checkpoint == *checkpoint && word.by == *key);
-            Some(word?.line.as_str())
-        });
-        lines.collect()
+    /// What the witnesses said whose newest word is about this head, in the charter's order.
+    fn cosignatures(&self, checkpoint: &Checkpoint) -> Vec<(usize, Cosignature)> {
+        let same = self.said.values().filter(|word| *word.said.checkpoint == *checkpoint);
+        let mut found: Vec<_> = same.map(|word| (word.by, word.said.cosignature)).collect();
+        found.sort_unstable_by_key(|(by, _)| *by);
+        found
+    }
+
+    /// The same as lines of the head's note.
+    fn lines(&self, cosignatures: &[(usize, Cosignature)]) -> String {
+        cosignatures.iter().map(|(by, said)| said.line(&self.witnesses[*by].1)).collect()
+    }
+
+    /// A head with all lines: entries, and the note.
+    fn note(&self, found: &Quorate) -> (u64, String) {
+        (found.checkpoint.size, found.note.to_string() + &self.lines(&found.cosignatures))
     }
 
     /// Somebody cosigned this head: are there enough for it now, of those that any version names?
     fn count(&mut self, checkpoint: &Checkpoint, keep: bool) {
         let counts = |set: &WitnessSet| {
-            let newest = set.witnessed.as_ref().is_none_or(|(head, _)| head.size <= checkpoint.size);
+            let newest = set.witnessed.as_ref().is_none_or(|found| found.checkpoint.size <= checkpoint.size);
             let valid = if newest { self.valid(set, checkpoint) } else { 0 };
             valid > 0 && valid >= quorum(set.keys.len())
         };
         let counts: Vec<bool> = self.sets.iter().map(counts).collect();
-        if !counts.contains(&true) {
-            return;
-        }
-        let lines = self.lines(checkpoint);
-        let same = self.said.values().map(|word| &word.said).find(|said| said.checkpoint == *checkpoint);
-        let Some(said) = same.cloned() else { return };
-        let note = said.note.clone() + &lines;
-        for (set, _) in self.sets.iter_mut().zip(counts).filter(|(_, counts)| *counts) {
+        let same = self.said.values().map(|word| &word.said).find(|said| *said.checkpoint == *checkpoint);
+        let Some(said) = same.filter(|_| counts.contains(&true)).cloned() else { return };
+        let cosignatures = self.cosignatures(checkpoint);
+        let found = Quorate { checkpoint: said.checkpoint, note: said.note, cosignatures };
+        if keep {
             let day = said.cosignature.time / DAY_SECONDS;
-            if keep && self.daily.get(&day).is_none_or(|(size, _)| *size <= checkpoint.size) {
-                self.daily.insert(day, (checkpoint.size, note.clone()));
+            if self.daily.get(&day).is_none_or(|(size, _)| *size <= checkpoint.size) {
+                self.daily.insert(day, self.note(&found));
             }
-            set.witnessed = Some((checkpoint.clone(), note.clone()));
+        }
+        for (set, _) in self.sets.iter_mut().zip(counts).filter(|(_, counts)| *counts) {
+            set.witnessed = Some(found.clone());
         }
     }
 }
@@ -358,7 +405,7 @@ pub fn cosigned(log: [u8; 32], witness: [u8; 32], said: &Said) -> Cosigned {
         log,
         witness,
         size: said.checkpoint.size,
-        note: said.note.clone(),
+        note: said.note.to_string(),
         time: said.cosignature.time,
         signature: Bytes(said.cosignature.signature.to_vec()),
     }

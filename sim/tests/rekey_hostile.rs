@@ -157,8 +157,11 @@ fn nobody_takes_back_what_its_witnesses_saw_it_say() {
     let body = Body::Head { heads: heads(&story) };
     push_old(&mut story, 0, vec![body]);
     assert_eq!(sizes(&story, 0), [held + 1, 0]);
+    let changes = fold(&story, 0).changes();
     push_genesis(&mut story, 0, held);
     assert_eq!((sizes(&story, 0), refused(&story, 0)), (vec![held + 1, 1], None));
+    // All was folded again. It counts on: else nobody would be pushed what is new until it counts as high as before.
+    assert!(fold(&story, 0).changes() > changes);
 }
 
 /// A thief of the old keys fills the old log with what no next log could carry.

@@ -248,7 +248,7 @@ fn what_was_witnessed_stays_so_when_witnesses_change() {
                 };
                 assert!(notes[&named.id].iter().any(proves), "{site}: {} of {}", named.id, charter.version());
                 let under = member.witnessed().note_under(log, charter.version());
-                assert!(under.is_some_and(|(_, note)| proves(&note.to_owned())), "{site}: {}", named.id);
+                assert!(under.is_some_and(|(_, note)| proves(&note)), "{site}: {}", named.id);
             }
         }
         for report in audit_with(fold, &|_| None, &notes) {

@@ -42,7 +42,7 @@ fn every_member_hears_of_a_quorum_for_every_log_once_logs_are_quiet() {
             assert_eq!(size, log.size(), "site {site}, {}", log.origin);
             let checkpoint = Checkpoint { origin: log.origin.clone(), size, root: log.tree().root() };
             let keys = witness_keys(member.fold().charter(), &log.member);
-            let found = cosignatures(note, &checkpoint, &keys).unwrap();
+            let found = cosignatures(&note, &checkpoint, &keys).unwrap();
             assert!(found.len() >= quorum(7), "{} of 7", found.len());
         }
     }

@@ -440,7 +440,7 @@ async fn witnessed(nodes: &[Node]) -> Result<(), CommandError> {
     let deadline = Instant::now() + PATIENCE;
     let is_whole = |member: &Member| {
         let log = member.fold().log(member.me())?;
-        member.witnessed().note(log).map(|(size, _)| size == log.size())
+        Some(member.witnessed().size(log) == log.size())
     };
     for node in nodes {
         while !node.handle().view(is_whole).await.ok_or_else(stopped)?.unwrap_or(false) {

@@ -194,6 +194,9 @@ impl Fold {
         again.awaited = std::mem::take(&mut self.awaited);
         again.vouched = std::mem::take(&mut self.vouched);
         again.unknown_versions = self.unknown_versions;
+        // It goes on counting: who looked at it before looks at all of it once more.
+        again.changes = self.changes;
+        again.checked = self.checked.clone();
         for (member, listed) in &self.logs {
             for (place, log) in listed.iter().enumerate() {
                 again.logs.get_mut(member).expect("INVARIANT: the same chain lists the same logs")[place]

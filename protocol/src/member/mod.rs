@@ -321,15 +321,14 @@ impl Member {
     pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
         let blobs = self.blobs.timeout(self.now).map(|at| (at, "missing blob"));
         let rounds = self.round_timeouts().map(|(_, at, what)| (at, what));
-        let peers = self.peers.timeouts().map(|(_, at, what)| (at, what));
+        let peers = self.peers.next_timer(self.now, self.clock);
         let openings = self.opening_ends().map(|(_, at)| (at, "opening"));
         let cosign = self.cosign_timeouts().map(|at| (at, "cosign"));
         let heads = self.head_timeout().map(|at| (at, "head"));
         let keys = self.rekey_timeout().map(|at| (at, "new keys"));
-        let all = rounds.chain(peers).chain(blobs).chain(openings).chain(cosign).chain(heads).chain(keys);
+        let all = rounds.chain(blobs).chain(openings).chain(cosign).chain(heads).chain(keys);
         // What is due was done, or waits for something else than time.
-        let redials = self.peers.redials().map(|(_, at)| (at, "redial")).filter(|(at, _)| *at > self.clock);
-        all.filter(|(at, _)| *at > self.now).chain(redials).min()
+        all.filter(|(at, _)| *at > self.now).chain(peers).min()
     }
 
     /// Which member we are.
@@ -551,7 +550,6 @@ impl Member {
         let note = sign_checkpoint(&checkpoint, self.keys.log());
         self.fold.set_note(&me, size, note.clone());
         self.signed.1 = size;
-        self.peers.attend_all();
         self.outputs.push_back(Output::Sign { size, note });
     }
 

@@ -14,7 +14,6 @@ use crate::bounds::{
     REDIAL_FIRST, REDIAL_MAX, RELAY_WAIT, REQUESTS_IN_FLIGHT_MAX, SECTIONS_MAX,
 };
 use crate::fold::{Log, SectionError};
-use crate::rounds::Round;
 use crate::wire::{BlobPiece, Bytes, Head, Heard, Record, Reply, Request, Section, decode, encode};
 
 /// A section's log, index and lengths, beside its entries, note and proof.
@@ -52,6 +51,17 @@ struct Put {
     hurried_until: Time,
 }
 
+/// What a peer lacked was judged then.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Judged {
+    /// After so many changes of the fold.
+    changes: u64,
+    /// Whether it waited for everybody's entries.
+    follows: bool,
+    /// After so many meeting points came or went.
+    points: u64,
+}
+
 #[derive(Default)]
 struct Peer {
     addresses: Vec<String>,
@@ -59,9 +69,9 @@ struct Peer {
     connected: bool,
     /// Entries of each log that it is known to hold; `None` until it told us.
     known: Option<BTreeMap<LogHead, u64>>,
-    /// Logs of which it may lack entries; `None`: of any. So that not every log is held against what it has, for
-    /// every entry of anybody's.
-    may_lack: Option<BTreeSet<LogHead>>,
+    /// When logs were last held against what it has: what did not change since is not again, or every entry of
+    /// anybody's would cost a look at every log for every peer.
+    judged: Option<Judged>,
     /// Since when it lacks entries that it does not wait for.
     behind_since: Option<Time>,
     pushing: bool,
@@ -86,6 +96,26 @@ struct Peer {
 }
 
 impl Peer {
+    /// Tells each time that something of it waits for, and what; nothing does of one that is not connected.
+    fn each_timer(&self, mut tell: impl FnMut(Time, &'static str)) {
+        if !self.connected {
+            return;
+        }
+        if !self.pulling {
+            tell(self.pull_at, "anti-entropy");
+        }
+        if self.push_at > Time(0) {
+            tell(self.push_at, "push again");
+        }
+        if let Some(since) = self.behind_since {
+            tell(since + RELAY_WAIT, "pass on");
+        }
+        if !self.cosigned.is_empty() && !self.cosigning {
+            tell(self.cosigned_since + RELAY_WAIT, "pass on cosignatures");
+        }
+        self.puts.iter().for_each(|put| tell(put.at, "put again"));
+    }
+
     /// It is given entries, which may tell it what the blobs are for that it refused: once a second at most, for it may
     /// say for ever that it lacks them.
     fn offer_again(&mut self, now: Time) {
@@ -107,6 +137,10 @@ pub(super) struct Peers {
     attended_at: Time,
     exchanges: BTreeMap<u64, (MemberId, Pending)>,
     last_exchange: u64,
+    /// How often a meeting point came or went.
+    points_changes: u64,
+    /// After so many changes of the fold all peers were last looked at.
+    pushed_at: u64,
 }
 
 impl Peers {
@@ -133,7 +167,17 @@ impl Peers {
             }
         }
         let (attention, exchanges) = (BTreeSet::new(), BTreeMap::new());
-        Self { peers, points, attention, all_attend: true, attended_at: now, exchanges, last_exchange: 0 }
+        Self {
+            peers,
+            points,
+            attention,
+            all_attend: true,
+            attended_at: now,
+            exchanges,
+            last_exchange: 0,
+            points_changes: 0,
+            pushed_at: 0,
+        }
     }
 
     /// There may be something to say to this peer.
@@ -143,7 +187,7 @@ impl Peers {
         }
     }
 
-    /// There may be something to say to everyone: a log grew, or a blob came.
+    /// There may be something to say to everyone: a blob came.
     pub(super) fn attend_all(&mut self) {
         self.all_attend = true;
     }
@@ -212,12 +256,6 @@ impl Peers {
         }
     }
 
-    /// When whom to dial, by the clock as it is: it may be far behind our time, and who waits for others' words to
-    /// follow it back has to hear them.
-    pub(super) fn redials(&self) -> impl Iterator<Item = (&MemberId, Time)> {
-        self.peers.iter().filter_map(|(id, peer)| Some((id, peer.redial_at?)))
-    }
-
     /// The clock was set back: whom to dial was set by what it said before, and nobody is met until then.
     pub(super) fn dial_by(&mut self, latest: Time) {
         for at in self.peers.values_mut().filter_map(|peer| peer.redial_at.as_mut()) {
@@ -225,18 +263,36 @@ impl Peers {
         }
     }
 
-    /// All else that waits for a time.
-    pub(super) fn timeouts(&self) -> impl Iterator<Item = (&MemberId, Time, &'static str)> {
-        self.peers.iter().flat_map(|(id, peer)| {
-            let pull = (peer.connected && !peer.pulling).then_some((peer.pull_at, "anti-entropy"));
-            let push = (peer.connected && peer.push_at > Time(0)).then_some((peer.push_at, "push again"));
-            let puts = peer.puts.iter().map(|put| (put.at, "put again"));
-            let behind = peer.behind_since.map(|since| (since + RELAY_WAIT, "pass on"));
-            let cosigned = (!peer.cosigned.is_empty() && !peer.cosigning)
-                .then_some((peer.cosigned_since + RELAY_WAIT, "pass on cosignatures"));
-            let all = pull.into_iter().chain(push).chain(puts).chain(behind).chain(cosigned);
-            all.map(move |(at, what)| (id, at, what))
-        })
+    /// Peers of whom something was due after `seen` and is by now, and those to dial. That goes by the clock as it is:
+    /// it may be far behind our time, and who waits for others' words to follow it back has to hear them.
+    fn due(&self, seen: Time, now: Time, clock: Time) -> Vec<MemberId> {
+        let is_due = |peer: &Peer| {
+            let mut is_due = peer.redial_at.is_some_and(|at| at <= clock);
+            peer.each_timer(|at, _| is_due |= seen < at && at <= now);
+            is_due
+        };
+        self.peers.iter().filter(|(_, peer)| is_due(peer)).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// What comes next that waits for a time: after `now`, or for a dial after the clock as it is.
+    pub(super) fn next_timer(&self, now: Time, clock: Time) -> Option<(Time, &'static str)> {
+        let mut next: Option<(Time, &'static str)> = None;
+        let mut take = |at: Time, what| {
+            if next.is_none_or(|next| (at, what) < next) {
+                next = Some((at, what));
+            }
+        };
+        for peer in self.peers.values() {
+            if let Some(at) = peer.redial_at.filter(|at| *at > clock) {
+                take(at, "redial");
+            }
+            peer.each_timer(|at, what| {
+                if at > now {
+                    take(at, what);
+                }
+            });
+        }
+        next
     }
 
     /// The clock was set back to `now`: what was to be tried later is tried `soon`.
@@ -287,12 +343,14 @@ impl Member {
         peer.redial_at = None;
         peer.pull_at = now;
         let is_point = self.peers.is_meeting_point(id);
+        self.peers.points_changes += u64::from(is_point);
         self.blobs.ask_soon(now, id, is_point);
         self.pass_on_to(id);
     }
 
     pub(super) fn on_disconnected(&mut self, id: &MemberId) {
         self.peers.attend(id);
+        self.peers.points_changes += u64::from(self.peers.is_meeting_point(id));
         let Some(peer) = self.peers.peers.get_mut(id) else { return };
         let redial_at = peer.we_dial.then_some(self.clock + peer.backoff);
         // Of the connection nothing is left; who it is, and how it behaved, stays known.
@@ -407,7 +465,7 @@ impl Member {
         let now = self.now;
         if let Some(peer) = self.peers.peers.get_mut(from) {
             peer.known = Some(known);
-            peer.may_lack = None;
+            peer.judged = None;
             if !sections.is_empty() {
                 peer.offer_again(now);
             }
@@ -472,7 +530,6 @@ impl Member {
                 self.fold.log_by_head(&section.log)?;
                 self.peers.note_known(from, section.log, section.end());
                 if let Some(taken) = taken {
-                    self.peers.attend_all();
                     self.outputs.push_back(Output::Keep(Record::Copied(taken)));
                 }
                 self.head_of(&section.log)
@@ -581,7 +638,7 @@ impl Member {
             // The push may or may not have arrived: what is held already costs the peer nothing.
             let again = self.now + REDIAL_FIRST;
             if let Some(peer) = self.peers.peers.get_mut(from) {
-                peer.push_at = again;
+                (peer.push_at, peer.judged) = (again, None);
             }
             return;
         };
@@ -633,16 +690,9 @@ impl Member {
     pub(super) fn converse(&mut self) {
         self.fetch_missing();
         let (seen, now) = (self.peers.attended_at, self.now);
-        let due = self.peers.timeouts().filter(|(_, at, _)| seen < *at && *at <= now);
-        let redials = self.peers.redials().filter(|(_, at)| *at <= self.clock).map(|(id, _)| id);
-        let due: Vec<MemberId> = due.map(|(id, ..)| id).chain(redials).cloned().collect();
+        let due = self.peers.due(seen, now, self.clock);
         self.peers.attention.extend(due);
         self.peers.attended_at = now;
-        let changed = self.fold.take_changed();
-        for may_lack in self.peers.peers.values_mut().filter_map(|peer| peer.may_lack.as_mut()) {
-            may_lack.extend(&changed);
-        }
-        let followers = self.followers();
         let attention = std::mem::take(&mut self.peers.attention);
         let attention: Vec<MemberId> = match std::mem::take(&mut self.peers.all_attend) {
             true => self.peers.ids().cloned().collect(),
@@ -651,9 +701,15 @@ impl Member {
         for id in attention {
             self.dial(&id);
             self.pull(&id);
-            self.push(&id, &followers);
+            self.push(&id);
             self.put(&id);
             self.pass_on_cosigned(&id);
+        }
+        let changes = self.fold.changes();
+        if std::mem::replace(&mut self.peers.pushed_at, changes) != changes {
+            let free = self.peers.peers.iter().filter(|(_, peer)| peer.connected && !peer.pushing);
+            let free: Vec<MemberId> = free.map(|(id, _)| id.clone()).collect();
+            free.iter().for_each(|id| self.push(id));
         }
     }
 
@@ -697,49 +753,50 @@ impl Member {
     /// New entries go to a peer at once if it waits for one of them: our own from us, others' from the
     /// meeting point whose turn it is. What nobody waits for goes along with what somebody does, or a
     /// while later. One push is under way at a time, and what arrives meanwhile goes in the next.
-    fn push(&mut self, id: &MemberId, followers: &BTreeSet<MemberId>) {
+    fn push(&mut self, id: &MemberId) {
         let Some(peer) = self.peers.peers.get(id) else { return };
         let free = peer.connected && !peer.pushing && peer.push_at <= self.now;
         let Some(known) = peer.known.as_ref().filter(|_| free) else { return };
-        let (now, relays) = (self.now, self.peers.is_meeting_point(&self.settings.me));
-        let ours = |log: &MemberId| (relays || *log == self.settings.me) && log != id;
+        let now = self.now;
+        let ours = |log: &MemberId| self.passes(log, id);
+        let changes = self.fold.changes();
+        let judged = Judged { changes, follows: self.follows(id), points: self.peers.points_changes };
+        let since = match peer.judged {
+            Some(before) if Judged { changes, ..before } == judged => before.changes,
+            Some(_) | None => 0,
+        };
         let held = |log: &Log| known.get(&log.head()).copied().unwrap_or(0);
-        let lacks =
-            |log: &&Log| ours(&log.member) && log.note().is_some_and(|(signed, _)| held(log) < signed);
-        let waits_for_all = self.peers.is_meeting_point(id) || followers.contains(id);
+        let waits_for_all = judged.follows || self.peers.is_meeting_point(id);
         let waits_for = |log: &Log| {
             (waits_for_all || log.hurries(held(log)))
                 && (log.member == self.settings.me || self.passes_on(log, id))
         };
-        let lacking: Vec<&Log> = match &peer.may_lack {
-            None => self.fold.logs().filter(lacks).collect(),
-            Some(named) => {
-                let named = named.iter().filter_map(|head| self.fold.log_by_head(head));
-                named.filter(lacks).collect()
+        let (mut lacks, mut goes) = (since > 0 && peer.behind_since.is_some(), false);
+        for log in self.fold.noted_since(since) {
+            if ours(&log.member) && log.note().is_some_and(|(signed, _)| held(log) < signed) {
+                lacks = true;
+                goes = goes || waits_for(log);
             }
-        };
-        let may_lack = lacking.iter().map(|log| log.head()).collect();
-        let since = if lacking.is_empty() { None } else { Some(peer.behind_since.unwrap_or(now)) };
-        let now_due = since.is_some_and(|since| since + RELAY_WAIT <= now);
-        let goes = now_due || lacking.iter().any(|log| waits_for(log));
-        let sections = if goes { self.sections_beyond(known, PIECE_BYTES_MAX, ours).0 } else { vec![] };
-        if let Some(peer) = self.peers.peers.get_mut(id) {
-            peer.behind_since = since.filter(|_| !goes);
-            peer.may_lack = Some(may_lack);
         }
-        if sections.is_empty() {
-            if let Some(peer) = self.peers.peers.get_mut(id) {
-                peer.push_at = Time(0);
-            }
-            return;
-        }
-        let sent = sections.iter().map(|section| (section.log, section.end()));
-        let sent = sent.collect();
+        let behind_since = lacks.then(|| peer.behind_since.unwrap_or(now));
+        goes |= behind_since.is_some_and(|since| since + RELAY_WAIT <= now);
+        let (sections, more) =
+            if goes { self.sections_beyond(known, PIECE_BYTES_MAX, ours) } else { (vec![], false) };
+        let sent: Vec<_> = sections.iter().map(|section| (section.log, section.end())).collect();
         if let Some(peer) = self.peers.peers.get_mut(id) {
-            peer.pushing = true;
+            peer.behind_since = behind_since.filter(|_| !goes);
+            peer.judged = Some(judged).filter(|_| !more);
+            peer.pushing = !sections.is_empty();
             peer.push_at = Time(0);
         }
-        self.request(id, Pending::Push(sent), &Request::Push { sections });
+        if !sections.is_empty() {
+            self.request(id, Pending::Push(sent), &Request::Push { sections });
+        }
+    }
+
+    /// Whether what we hold of a member's log is for us to push to a peer.
+    fn passes(&self, log: &MemberId, peer: &MemberId) -> bool {
+        (self.peers.is_meeting_point(&self.settings.me) || *log == self.settings.me) && log != peer
     }
 
     /// What witnesses said goes on a while after the first of it came, in one frame.
@@ -756,20 +813,17 @@ impl Member {
         self.request(id, Pending::Cosign, &Request::Cosign { cosigned });
     }
 
-    /// Members that wait for every entry of an open round: who asked and who holds a seat, or may.
-    fn followers(&self) -> BTreeSet<MemberId> {
-        let open = self.open.iter().filter_map(|id| self.fold.round(id));
-        let of_round = |round: &Arc<Round>| {
-            let asker = round.asked().map(|asked| asked.asker.clone());
-            // The lot that names the seats waits for every debit.
-            let seats = round.plan().map(|plan| match plan.awaits_lot() {
-                true => plan.members.clone(),
-                false => plan.committee.clone(),
-            });
-            let seats = seats.unwrap_or_default();
-            asker.into_iter().chain(seats).collect::<Vec<_>>()
-        };
-        open.flat_map(of_round).collect()
+    /// Whether a member waits for every entry of an open round: who asked, and who holds a seat or may.
+    fn follows(&self, id: &MemberId) -> bool {
+        let mut open = self.open.iter().filter_map(|open| self.fold.round(open));
+        open.any(|round| {
+            let asks = round.asked().is_some_and(|asked| asked.asker == *id);
+            asks || round.plan().is_some_and(|plan| match plan.awaits_lot() {
+                // The lot that names the seats waits for every debit.
+                true => plan.members.binary_search(id).is_ok(),
+                false => plan.committee.contains(id),
+            })
+        })
     }
 
     /// Whether it is our turn to pass a log on to a peer at once: of the meeting points that we know to

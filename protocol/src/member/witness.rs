@@ -100,7 +100,7 @@ impl Member {
         }
         let (now, key) = (self.now.seconds(), self.keys.witness());
         let cosignature = Cosignature::sign_known(&checkpoint, now, key, self.fold.checked());
-        let said = Said { note: note.to_owned(), cosignature, checkpoint };
+        let said = Said { note: Arc::from(note), cosignature, checkpoint: Arc::new(checkpoint) };
         let said = cosigned(log.head(), own, &said);
         if self.take_cosigned(&said).is_ok_and(|news| news) {
             self.outputs.push_back(Output::Store(Record::Cosigned(said)));
@@ -252,8 +252,8 @@ pub(super) fn hear(
 ) -> Result<bool, SectionError> {
     let news = witnessed.take(fold, said)?;
     let log = fold.log_by_head(&said.log).filter(|_| news);
-    let vouched = log.and_then(|log| Some((log.origin.clone(), witnessed.note(log)?.0)));
-    if let Some((origin, size)) = vouched {
+    let vouched = log.map(|log| (log.origin.clone(), witnessed.size(log)));
+    if let Some((origin, size)) = vouched.filter(|(_, size)| *size > 0) {
         fold.vouch(&origin, size);
     }
     Ok(news)

@@ -172,7 +172,7 @@ pub(super) async fn logs(State(handle): State<Handle>) -> Answer {
         let each = member.fold().logs().map(|log| {
             json!({ "member": log.member.to_string(), "log": log.origin,
                     "entries": log.note().map_or(0, |(size, _)| size),
-                    "witnessed": member.witnessed().note(log).map_or(0, |(size, _)| size) })
+                    "witnessed": member.witnessed().size(log) })
         });
         json!({ "schema": "datacoop.logs/1", "logs": each.collect::<Vec<_>>() })
     };

@@ -70,7 +70,7 @@ fn held(member: &Member) -> Vec<Held> {
         path: path_of(member, log),
         origin: log.origin.clone(),
         size: log.note().map_or(0, |(size, _)| size),
-        witnessed: member.witnessed().note(log).map_or(0, |(size, _)| size),
+        witnessed: member.witnessed().size(log),
     };
     fold.logs().map(log).collect()
 }
