@@ -15,8 +15,8 @@ use datacoop_protocol::rounds::{Ending, Kind, Round};
 
 impl Story {
     /// Crashes the first member without a seat whose debit `witness` holds and which has not
-    /// contributed yet; which one.
-    fn catch_between_debit_and_contribution(&mut self, witness: usize) -> usize {
+    /// contributed yet; which one. `None` if all were too quick.
+    fn catch_between_debit_and_contribution(&mut self, witness: usize) -> Option<usize> {
         for _ in 0..5_000 {
             self.world.run_until(self.world.now() + Span(1));
             let Some(member) = self.world.member(witness) else { continue };
@@ -34,11 +34,11 @@ impl Story {
                 if let Some(site) = caught {
                     let next = self.world.executed(site);
                     self.world.crash_before(site, next);
-                    return site;
+                    return Some(site);
                 }
             }
         }
-        unreachable!("no member was caught between its debit and its contribution")
+        None
     }
 }
 
@@ -192,7 +192,7 @@ fn what_nobody_could_read_is_denied_and_not_written() {
 /// The asker gives up after the debits: the loss of whoever had not contributed returns at once.
 #[test]
 fn an_asker_that_gives_up_costs_nothing_to_who_had_not_contributed() {
-    let mut returned = 0;
+    let (mut caught, mut returned) = (0, 0);
     for seed in 30..70 {
         let mut story = Story::new(5, seed);
         story.world.away = Span(5_000);
@@ -200,7 +200,8 @@ fn an_asker_that_gives_up_costs_nothing_to_who_had_not_contributed() {
         let query = story.query(Mode::Secure, LOSS, 5, PERIOD);
         let contribute_by = query.contribute_by;
         story.world.input(4, Input::Ask { command: 900, query: Box::new(query) });
-        let sleeper = story.catch_between_debit_and_contribution(0);
+        let Some(sleeper) = story.catch_between_debit_and_contribution(0) else { continue };
+        caught += 1;
         let id = *story.world.member(0).unwrap().fold().rounds().keys().next().unwrap();
         story.forge(4, 0, Body::Abort { query: id, code: "close".into() });
         story.world.run_until(story.world.now() + Span(15_000));
@@ -213,7 +214,7 @@ fn an_asker_that_gives_up_costs_nothing_to_who_had_not_contributed() {
         // The asker's own node may have written on: then its log has two histories.
         story.audits_clean_but(sleeper, Some(4));
     }
-    assert!(returned > 0, "in some world the abort was heard of in time");
+    assert!(caught > 30 && returned > 0, "{caught} were caught, {returned} heard of the abort in time");
 }
 
 /// An asker that freezes fewer members than its Query promised makes no round: nobody debits, and
@@ -272,7 +273,7 @@ fn opens_nothing_else(query: impl Fn(&Story, bool) -> QueryBody) {
     story.world.away = Span(10_000_000);
     let query = query(&story, true);
     story.world.input(11, Input::Ask { command: 900, query: Box::new(query) });
-    let sleeper = story.catch_between_debit_and_contribution(0);
+    let sleeper = story.catch_between_debit_and_contribution(0).unwrap();
     story.world.run_until(story.world.now() + Span(150_000));
     let rounds = story.world.member(0).unwrap().fold().rounds().clone();
     let round = rounds.values().find(|round| round.id != first).unwrap();
