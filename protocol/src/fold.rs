@@ -737,7 +737,14 @@ impl Fold {
         if !may_take(self, &member, place, new) {
             return Ok(None);
         }
-        let taken = Section { from: size, entries: new.to_vec(), ..section.clone() };
+        let note = section.note.clone();
+        let taken = Section {
+            log: section.log,
+            from: size,
+            entries: new.to_vec(),
+            note,
+            proof: section.proof.clone(),
+        };
         let (size, note) = (edge.size(), section.note.clone());
         for entry in new {
             self.append_to(&member, place, Arc::from(entry.0.as_slice()));

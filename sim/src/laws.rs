@@ -38,6 +38,10 @@ pub enum Fact<'a> {
     Tallied(QueryId, &'a [i64]),
     /// A member dials another.
     Dials(usize),
+    /// A member wants a blob from its disk.
+    Loads(Digest),
+    /// It has it.
+    Loaded(Digest),
     /// A member tells its person.
     Says(&'a Event),
     /// A member started with a log of so many entries of its own.

@@ -1,6 +1,7 @@
 //! The Merkle tree of a log. Source: RFC 9162 sections 2.1.1 to 2.1.4.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use datacoop_policy::Digest;
 use sha2::{Digest as _, Sha256};
@@ -78,6 +79,8 @@ pub struct Tree {
     levels: Vec<Vec<Digest>>,
     /// Whether the levels between the leaves and the roots of 256 of them are left out.
     sparse: bool,
+    /// The root of all leaves once somebody asked for it, until there is one more: every peer asks.
+    whole: OnceLock<Digest>,
 }
 
 /// In a sparse tree the first level above the leaves that is held: what lies between is 255 hashes' work.
@@ -87,7 +90,7 @@ const SPARSE_WIDTH: usize = 1 << SPARSE_LEVEL;
 impl Tree {
     /// A tree that takes 32 bytes a leaf in place of 64, and computes again what it leaves out.
     pub fn sparse() -> Self {
-        Self { levels: vec![], sparse: true }
+        Self { sparse: true, ..Self::default() }
     }
 
     /// Leaves so far.
@@ -97,6 +100,7 @@ impl Tree {
 
     /// Appends a leaf.
     pub fn push(&mut self, leaf: Digest) {
+        self.whole.take();
         if !self.sparse {
             return self.push_at(0, leaf);
         }
@@ -150,15 +154,16 @@ impl Tree {
         if size > self.size() {
             return None;
         }
-        if size == 0 {
-            return Some(empty_root());
-        }
-        Some(self.range_root(0, size))
+        Some(match size {
+            0 => empty_root(),
+            _ if size == self.size() => self.root(),
+            _ => self.range_root(0, size),
+        })
     }
 
     /// Root of all leaves.
     pub fn root(&self) -> Digest {
-        self.edge().root()
+        *self.whole.get_or_init(|| self.edge().root())
     }
 
     /// The right edge, to append elsewhere.

@@ -145,6 +145,7 @@ impl Observer {
                 self.judge(at, site, &Fact::Tallied(*id, &tally.0));
             }
             Input::Drawn(id, Some(noise)) => self.book.drew(site, *id, &noise.0),
+            Input::Loaded(hash, _) => self.judge(at, site, &Fact::Loaded(*hash)),
             Input::Reply { from, .. } | Input::NoReply { from, .. } => {
                 let asked = self.asked.entry((site, number(from))).or_default();
                 let ends = usize::from(*asked > 0);
@@ -162,7 +163,6 @@ impl Observer {
             | Input::Tabulated(..)
             | Input::Drawn(..)
             | Input::Computed(_)
-            | Input::Loaded(..)
             | Input::Ask { .. }
             | Input::Act { .. }
             | Input::Decide { .. }
@@ -184,7 +184,10 @@ impl Observer {
                 self.judge(at, site, &Fact::Blob(bytes));
             }
             Output::RemoveShares(_) => self.out(at, site, "output/remove_shares", 0),
-            Output::LoadBlob(_) => self.out(at, site, "output/load_blob", 0),
+            Output::LoadBlob(hash) => {
+                self.out(at, site, "output/load_blob", 0);
+                self.judge(at, site, &Fact::Loads(*hash));
+            }
             Output::KeepSecret(..) => self.out(at, site, "output/keep_secret", 0),
             Output::EraseSecret(_) => self.out(at, site, "output/erase_secret", 0),
             Output::KeepOpening(..) => self.out(at, site, "output/keep_opening", 0),

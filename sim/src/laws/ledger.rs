@@ -135,6 +135,8 @@ impl Law for DebitFirst {
             | Fact::Blob(_)
             | Fact::Tallied(..)
             | Fact::Dials(_)
+            | Fact::Loads(_)
+            | Fact::Loaded(_)
             | Fact::Says(_)
             | Fact::Starts(_)
             | Fact::Stuck(_) => Ok(()),

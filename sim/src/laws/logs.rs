@@ -65,6 +65,8 @@ impl Law for NoFork {
             | Fact::Blob(_)
             | Fact::Tallied(..)
             | Fact::Dials(_)
+            | Fact::Loads(_)
+            | Fact::Loaded(_)
             | Fact::Says(_)
             | Fact::Starts(_)
             | Fact::Stuck(_) => Ok(()),

@@ -41,6 +41,8 @@ impl Law for NothingPlain {
             | Fact::Draws(_)
             | Fact::Answered(_)
             | Fact::Dials(_)
+            | Fact::Loads(_)
+            | Fact::Loaded(_)
             | Fact::Says(_)
             | Fact::Starts(_)
             | Fact::Stuck(_) => return Ok(()),
