@@ -625,6 +625,7 @@ impl Member {
         if self.blobs.forget(&id) {
             self.after.push(Output::RemoveShares(id));
         }
+        self.peers.forget_queued(|hash| self.blobs.is_needed(hash));
         self.open.remove(&id);
         self.openings.stir(id);
         // A round of the same question may have waited for this one to end.

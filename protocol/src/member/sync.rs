@@ -243,6 +243,11 @@ impl Peers {
         true
     }
 
+    /// A round is over: what nothing needs any more was queued for nobody.
+    pub(super) fn forget_queued(&mut self, is_needed: impl Fn(&Digest) -> bool) {
+        self.peers.values_mut().for_each(|peer| peer.queued.retain(|(hash, _)| is_needed(hash)));
+    }
+
     /// What a witness said goes to connected peers: our own word from us, others' from meeting points.
     pub(super) fn queue_cosigned(&mut self, me: &MemberId, log: LogHead, witness: &MemberId, now: Time) {
         if witness != me && !self.points.contains(me) {
