@@ -20,26 +20,31 @@ fn every_step_persists_or_not_however_often_it_was_taken() {
     assert!(tally.failures.is_empty(), "{} failures: {:#?}", tally.failures.len(), tally.failures);
 }
 
+/// Members that close a round, at most.
+const SEATS: u64 = 4;
+
 /// The test of the test: each promise that a step rests on, broken, turns its row red.
 #[test]
 fn a_broken_promise_turns_its_row_red() {
     let broken = [
-        (Sabotage::KeepsWhatIsErased, Step::EraseSecret, Fate::Persisted, 0),
-        (Sabotage::KeepsWhatIsErased, Step::EraseOpening, Fate::Never, 0),
-        (Sabotage::SecretsLast, Step::Accept, Fate::Persisted, 0),
-        // The seat that will be asked what it was sent.
-        (Sabotage::SecretsLast, Step::Close, Fate::Persisted, 2),
-        (Sabotage::ForgetsHeads, Step::Sign, Fate::Persisted, 0),
-        (Sabotage::ForgetsDebits, Step::Debit, Fate::Persisted, 0),
-        (Sabotage::NeverSyncsTheJournal, Step::Debit, Fate::Persisted, 0),
-        (Sabotage::NeverSyncsTheJournal, Step::Sign, Fate::Persisted, 0),
-        (Sabotage::NeverSyncsTheJournal, Step::LeftRounds, Fate::Never, 0),
+        (Sabotage::KeepsWhatIsErased, Step::EraseSecret, Fate::Persisted, 1),
+        (Sabotage::KeepsWhatIsErased, Step::EraseOpening, Fate::Never, 1),
+        (Sabotage::SecretsLast, Step::Accept, Fate::Persisted, 1),
+        // One of the seats will be asked what it was sent.
+        (Sabotage::SecretsLast, Step::Close, Fate::Persisted, SEATS),
+        (Sabotage::ForgetsHeads, Step::Sign, Fate::Persisted, 1),
+        (Sabotage::ForgetsDebits, Step::Debit, Fate::Persisted, 1),
+        (Sabotage::NeverSyncsTheJournal, Step::Debit, Fate::Persisted, 1),
+        (Sabotage::NeverSyncsTheJournal, Step::Sign, Fate::Persisted, 1),
+        (Sabotage::NeverSyncsTheJournal, Step::LeftRounds, Fate::Never, 1),
     ];
-    for (sabotage, step, fate, after) in broken {
-        let target = Target { step, fate, after };
-        let cell = play(target, Some(sabotage));
-        println!("{sabotage:?}, {step:?} {fate:?} {after}: {:?}", cell.failures.first());
-        assert!(cell.happened && !cell.failures.is_empty(), "{sabotage:?} at {step:?} {fate:?}");
+    for (sabotage, step, fate, times) in broken {
+        let is_red = |after| {
+            let cell = play(Target { step, fate, after }, Some(sabotage));
+            println!("{sabotage:?}, {step:?} {fate:?} {after}: {:?}", cell.failures.first());
+            cell.happened && !cell.failures.is_empty()
+        };
+        assert!((0..times).any(is_red), "{sabotage:?} at {step:?} {fate:?}");
     }
 }
 
