@@ -319,6 +319,18 @@ mod tests {
     }
 
     #[test]
+    fn a_second_encoding_of_the_same_is_refused() {
+        type Sorted = std::collections::BTreeMap<u8, u8>;
+        let value = Sorted::from([(1, 5), (2, 6)]);
+        let frame = |pairs: &[u8]| [&(pairs.len() as u64 / 2).to_le_bytes(), pairs].concat();
+        assert_eq!(decode::<Sorted>(&frame(&[1, 5, 2, 6])), Ok(value));
+        assert!(decode::<Sorted>(&frame(&[2, 6, 1, 5])).is_err(), "unsorted");
+        assert!(decode::<Sorted>(&frame(&[1, 5, 1, 5])).is_err(), "twice");
+        let mut same = Same(b"what it says and more");
+        assert!(io::Write::write_all(&mut same, b"what it says").is_ok() && !same.0.is_empty());
+    }
+
+    #[test]
     fn every_frame_has_its_golden_bytes() {
         let log = "07".repeat(32);
         let head = Head { log: [7; 32], size: 258, root: [7; 32] };

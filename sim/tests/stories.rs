@@ -193,7 +193,10 @@ fn what_nobody_could_read_is_denied_and_not_written() {
 #[test]
 fn an_asker_that_gives_up_costs_nothing_to_who_had_not_contributed() {
     let (mut caught, mut returned) = (0, 0);
-    for seed in 30..70 {
+    for seed in 30..90 {
+        if caught == 40 {
+            break;
+        }
         let mut story = Story::new(5, seed);
         story.world.away = Span(5_000);
         story.meet();
@@ -214,7 +217,8 @@ fn an_asker_that_gives_up_costs_nothing_to_who_had_not_contributed() {
         // The asker's own node may have written on: then its log has two histories.
         story.audits_clean_but(sleeper, Some(4));
     }
-    assert!(caught > 30 && returned > 0, "{caught} were caught, {returned} heard of the abort in time");
+    assert_eq!(caught, 40, "somebody is caught in 40 worlds");
+    assert!(returned > 0, "in some world the abort was heard of in time");
 }
 
 /// An asker that freezes fewer members than its Query promised makes no round: nobody debits, and

@@ -368,6 +368,8 @@ mod tests {
         for (i, leaf) in leaves(300).into_iter().enumerate() {
             assert_eq!(edge.root(), naive(&leaves(i as u64)));
             assert_eq!(tree.edge(), edge);
+            // Asked for while it grows.
+            assert_eq!(tree.root(), edge.root());
             edge.push(leaf);
             tree.push(leaf);
         }
