@@ -160,10 +160,7 @@ impl Scratch {
         let mut command = Command::new(cargo);
         command.arg("test").args(mutant.test.split_whitespace()).arg("--locked");
         command.args(build_only.then_some("--no-run"));
-        command
-            .current_dir(&self.tree)
-            .env("CARGO_TARGET_DIR", &self.target)
-            .env("CARGO_PROFILE_DEV_DEBUG", "0");
+        command.current_dir(&self.tree).env("CARGO_TARGET_DIR", &self.target);
         command.stdin(Stdio::null()).stderr(log.try_clone().expect("a second handle")).stdout(log);
         let mut child = command.spawn().expect("cargo runs");
         let deadline = Instant::now() + STEP_MAX;
