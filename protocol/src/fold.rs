@@ -737,14 +737,8 @@ impl Fold {
         if !may_take(self, &member, place, new) {
             return Ok(None);
         }
-        let note = section.note.clone();
-        let taken = Section {
-            log: section.log,
-            from: size,
-            entries: new.to_vec(),
-            note,
-            proof: section.proof.clone(),
-        };
+        let (note, proof) = (section.note.clone(), section.proof.clone());
+        let taken = Section { log: section.log, from: size, entries: new.to_vec(), note, proof };
         let (size, note) = (edge.size(), section.note.clone());
         for entry in new {
             self.append_to(&member, place, Arc::from(entry.0.as_slice()));

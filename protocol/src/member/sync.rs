@@ -762,8 +762,8 @@ impl Member {
         let Some(peer) = self.peers.peers.get(id) else { return };
         let free = peer.connected && !peer.pushing && peer.push_at <= self.now;
         let Some(known) = peer.known.as_ref().filter(|_| free) else { return };
-        let now = self.now;
-        let ours = |log: &MemberId| self.passes(log, id);
+        let (now, relays) = (self.now, self.peers.is_meeting_point(&self.settings.me));
+        let ours = |log: &MemberId| (relays || *log == self.settings.me) && log != id;
         let changes = self.fold.changes();
         let judged = Judged { changes, follows: self.follows(id), points: self.peers.points_changes };
         let since = match peer.judged {
@@ -797,11 +797,6 @@ impl Member {
         if !sections.is_empty() {
             self.request(id, Pending::Push(sent), &Request::Push { sections });
         }
-    }
-
-    /// Whether what we hold of a member's log is for us to push to a peer.
-    fn passes(&self, log: &MemberId, peer: &MemberId) -> bool {
-        (self.peers.is_meeting_point(&self.settings.me) || *log == self.settings.me) && log != peer
     }
 
     /// What witnesses said goes on a while after the first of it came, in one frame.

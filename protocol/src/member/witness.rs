@@ -253,7 +253,7 @@ pub(super) fn hear(
     let news = witnessed.take(fold, said)?;
     let log = fold.log_by_head(&said.log).filter(|_| news);
     let vouched = log.map(|log| (log.origin.clone(), witnessed.size(log)));
-    if let Some((origin, size)) = vouched.filter(|(_, size)| *size > 0) {
+    if let Some((origin, size)) = vouched {
         fold.vouch(&origin, size);
     }
     Ok(news)
