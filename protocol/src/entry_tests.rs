@@ -1,4 +1,5 @@
 use super::*;
+use crate::bounds::LAY_BYTES_MAX;
 
 /// A query entry as it stands in a log: an older program's, and one that supersedes a Release.
 const PLAIN: &str = r#"{"at":1764583200,"by":"GB-EDU-000001","charter":"0303030303030303030303030303030303030303030303030303030303030303","close_by":1764583260,"colluding_percent":30,"committee_max":7,"contribute_by":1764583240,"join_by":1764583220,"kind":"query","lay":{"benefits":"","pays":"","why":"to see"},"min_roster":5,"missing_percent":5,"mode":"secure","params":{},"period":"2025-09-01..2025-12-19","purpose":"demo","question":{"id":"how-many"},"rho":5000000,"seq":7,"v":1,"vocabulary":"exam/1"}"#;
