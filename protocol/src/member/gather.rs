@@ -28,6 +28,10 @@ pub(super) struct Effort {
     arrived: Option<Time>,
     /// When every seat's close was first here: lost in a restart, and then later.
     pub(super) closed_at: Option<Time>,
+    /// Whether we looked at it within `OPEN_GRACE` after `close_by`, and when first after that: who is awake does both
+    /// on time.
+    pub(super) was_there: bool,
+    pub(super) over_at: Option<Time>,
     asked_for_tally: bool,
     tally: Option<Tally>,
     noise: Option<Noise>,
@@ -53,6 +57,7 @@ impl Effort {
         for at in [&mut self.arrived, &mut self.closed_at] {
             *at = at.map(|at| at.min(now));
         }
+        (self.was_there, self.over_at) = (false, None);
         self.leave_at = self.leave_at.map(|at| at.min(now + grid));
     }
 

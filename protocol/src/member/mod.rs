@@ -703,7 +703,8 @@ impl Member {
     ///
     /// Of a seat that wrote no abort in time it is said only if all closes were here long enough before
     /// `close_by` for every seat that was awake to have them too. Or a seat could hold its own close back
-    /// until the others had given up, open, and have them named.
+    /// until the others had given up, open, and have them named. Nor is silence told by whoever slept meanwhile: what was
+    /// opened in time may be anywhere by then but here.
     fn withheld(&mut self, round: &Round) -> Vec<Ref> {
         let Some(plan) = round.plan().filter(|plan| plan.members.contains(&self.settings.me)) else {
             return vec![];
@@ -716,10 +717,15 @@ impl Member {
         let closed_at = self.effort(round.id).closed_at;
         let could_open = closed_at.is_some_and(|at| at + notice <= query.close_by);
         let (late, over) = (now > query.close_by, now >= query.close_by + OPEN_GRACE);
+        let effort = self.effort(round.id);
+        effort.was_there |= late && !over;
+        let over_at = over.then(|| *effort.over_at.get_or_insert(now));
+        let in_time = |at: Time| at < query.close_by + Span(2 * OPEN_GRACE.0);
+        let was_awake = effort.was_there && over_at.is_some_and(in_time);
         let is_said = |withheld: &Withheld| match withheld.how {
             Withholding::Abort | Withholding::FalseOpen => true,
             Withholding::LateAbort => could_open && late,
-            Withholding::Silence => could_open && over,
+            Withholding::Silence => could_open && was_awake,
         };
         let others = round.withheld().into_iter().filter(|withheld| withheld.by != self.settings.me);
         others.filter(is_said).map(|withheld| withheld.subject).collect()
