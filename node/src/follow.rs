@@ -16,7 +16,7 @@ use datacoop_protocol::rounds::codes::{AbortCode, AlertCode, VoidCode};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
-use crate::loss::points_of;
+use crate::loss::{in_points, points_of};
 
 /// Most entries told at a time: about 1 MB of JSON, so that a node is not held up by whoever follows.
 const ENTRIES_MAX: usize = 500;
@@ -130,9 +130,7 @@ fn owner(fold: &Fold, origin: &str) -> String {
 fn loss(loss: PrivacyLoss) -> String {
     let text = loss.to_string();
     let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    let points = points_of(loss);
-    let plural = if points == 1 { "" } else { "s" };
-    format!("{points} point{plural} (rho {short})")
+    format!("{} (rho {short})", in_points(loss))
 }
 
 fn short(id: &QueryId) -> String {

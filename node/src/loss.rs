@@ -134,6 +134,12 @@ pub fn points_of(cost: PrivacyLoss) -> u64 {
     cost.nano().div_ceil(POINT.nano())
 }
 
+/// What a cost comes to in words: `1 point`, `12 points`.
+pub fn in_points(cost: PrivacyLoss) -> String {
+    let points = points_of(cost);
+    format!("{points} {}", if points == 1 { "point" } else { "points" })
+}
+
 /// What is left in points, rounded down.
 pub fn points_left(left: PrivacyLoss) -> u64 {
     left.nano() / POINT.nano()

@@ -8,7 +8,7 @@ use super::told::{WATTS, charter_paragraph, cost, hours_on, lasts, upkeep_line};
 use super::{Planned, Priced, Timing};
 use crate::figure::{CSS, Cell, Figure, Form, Number, RANGE_NOTE, Row, Unit, Who};
 use crate::html::{document, list, paragraphs, table, text};
-use crate::loss::points_of;
+use crate::loss::in_points;
 
 /// What stands for a certificate under figures of a plan.
 const NO_CERTIFICATE: &str = "none: nothing was asked";
@@ -167,10 +167,9 @@ impl Planned {
             Some(cure) => format!("{}; would help: {}", priced.verdict(), cure.plain),
             None => priced.verdict().to_owned(),
         };
-        let points = points_of(priced.loss);
         let mut row = vec![
             text(&priced.title),
-            format!("{points} point{}", if points == 1 { "" } else { "s" }),
+            in_points(priced.loss),
             width(|(least, _)| least),
             width(|(_, most)| most),
             text(&priced.matters),

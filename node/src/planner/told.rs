@@ -10,7 +10,7 @@ use datacoop_sim::plan::windows::{SERVED, Tried};
 use datacoop_sim::plan::{loss_for, mode};
 
 use super::{Planned, Priced, Timing};
-use crate::loss::points_of;
+use crate::loss::in_points;
 
 /// Days that stand for their kind, in the calendar of the runs.
 const DAYS: [(&str, &str); 3] =
@@ -26,8 +26,7 @@ pub(super) fn rho(nano: u64) -> String {
 
 /// As people and as auditors read it.
 pub(super) fn cost(loss: PrivacyLoss) -> String {
-    let points = points_of(loss);
-    format!("{points} point{} (rho {})", if points == 1 { "" } else { "s" }, rho(loss.nano()))
+    format!("{} (rho {})", in_points(loss), rho(loss.nano()))
 }
 
 /// How many machines run in each hour of each kind of day, on average.
@@ -45,11 +44,13 @@ pub(super) fn bytes(number: f64) -> String {
     }
 }
 
-/// `3.2 days`, or `20 minutes`.
+/// `3.2 days`, `20 minutes`, or `a minute`.
 pub(super) fn lasts(span: Span) -> String {
     let hours = span.0 as f64 / 3_600_000.0;
     match hours {
+        h if h * 60.0 <= 1.0 => "a minute".to_owned(),
         h if h < 1.0 => format!("{:.0} minutes", (h * 60.0).ceil()),
+        h if h < 1.5 => "an hour".to_owned(),
         h if h < 36.0 => format!("{h:.0} hours"),
         h => format!("{:.1} days", h / 24.0),
     }
@@ -193,9 +194,9 @@ impl Planned {
             },
         );
         let mut out = format!(
-            "  {:<22} {:>2} points  {errors:<22}  {}\n",
+            "  {:<22} {:>9}  {errors:<22}  {}\n",
             priced.id,
-            points_of(priced.loss),
+            in_points(priced.loss),
             priced.verdict()
         );
         if !priced.answers()
@@ -362,4 +363,24 @@ pub(super) fn charter_paragraph(planned: &Planned) -> String {
         planned.plan.people,
         exact.curator,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_words_of_one_or_several() {
+        let hour = 3_600_000;
+        for (span, want) in [
+            (0, "a minute"),
+            (60_000, "a minute"),
+            (60_001, "2 minutes"),
+            (hour, "an hour"),
+            (2 * hour, "2 hours"),
+            (36 * hour, "1.5 days"),
+        ] {
+            assert_eq!(lasts(Span(span)), want);
+        }
+    }
 }

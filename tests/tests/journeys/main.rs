@@ -4,6 +4,7 @@
 mod browser;
 mod budget;
 mod look;
+mod plan;
 mod register;
 mod settings;
 mod tamper;
@@ -404,6 +405,7 @@ macro_rules! journeys {
 journeys! {
     somebody_looks_round_first_with_scripts, somebody_looks_round_first_without_scripts => trial::look_round;
     the_public_reads_the_register_with_scripts, the_public_reads_the_register_without_scripts => register::read;
+    a_plan_is_read_with_scripts, a_plan_is_read_without_scripts => plan::read;
     a_budget_is_used_up_with_scripts, a_budget_is_used_up_without_scripts => budget::use_up;
     a_node_is_looked_after_with_scripts, a_node_is_looked_after_without_scripts => settings::look_after;
     a_byte_of_the_log_changes_with_scripts, a_byte_of_the_log_changes_without_scripts => tamper::change;
