@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{Common, Printed, Progress, wrapped};
 use crate::error::CommandError;
-use crate::loss::points_of;
+use crate::loss::{in_points, points_of};
 use crate::own::beside::own_gap;
 use crate::pretend::in_parallel;
 use crate::questions::{named, shipped_vocabulary};
@@ -227,7 +227,6 @@ fn future_text(future: &Future) -> String {
 
 /// What each of six people could say at the end of the year.
 fn lines(future: &Future) -> [(&'static str, String); 6] {
-    let points = points_of(PrivacyLoss::from_nano(future.loss));
     let (silos, collected) = (future.name == "silos", future.rows_elsewhere > 0);
     let gap = match (future.gap, future.is_seen()) {
         (Some((gap, half)), true) => format!(
@@ -280,8 +279,8 @@ fn lines(future: &Future) -> [(&'static str, String); 6] {
         None => "there was nothing that I could check".to_owned(),
     };
     let governor = format!(
-        "each child's privacy cost {points} point{} of 100; one stolen machine reveals the rows of {} pupils",
-        if points == 1 { "" } else { "s" },
+        "each child's privacy cost {} of 100; one stolen machine reveals the rows of {} pupils",
+        in_points(PrivacyLoss::from_nano(future.loss)),
         future.stolen
     );
     let head = match silos {
@@ -300,7 +299,14 @@ fn lines(future: &Future) -> [(&'static str, String); 6] {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
+    use datacoop_sim::coop::member_id;
+    use datacoop_sim::stories::event_day::{BASELINE, EVENT_DAY};
+
     use super::*;
+    use crate::engine::{Sources, table_path, tabulate};
+    use crate::import::{Options, import_csv};
 
     fn played(name: &str) -> Future {
         let (setting, topic) = setting(1).unwrap();
@@ -316,6 +322,37 @@ mod tests {
         assert_eq!((one.stolen, one.rows_elsewhere, one.audited), (12_000, 12_000, None));
         assert!(one.gap.unwrap().1 < alone.gap.unwrap().1, "{alone:?} {one:?}");
         assert!(one.is_seen() && alone.alone < TOOK_PART, "{alone:?} {one:?}");
+    }
+
+    /// What worlds are judged by is what a school's own engine makes of its register.
+    #[tokio::test]
+    async fn the_engine_counts_a_school_as_the_story_does() {
+        let (setting, topic) = setting(1).unwrap();
+        for (world, school) in [(0, 0), (1, TOOK_PART - 1), (1, TOOK_PART)] {
+            let mut csv =
+                "pupil_id,date,session,possible,attended,absent,compulsory_age,nc_year,pupil_premium\n"
+                    .to_owned();
+            for (number, (premium, sessions)) in setting.pupils(world, school, EFFECTS[2], true).enumerate() {
+                for (day, there) in BASELINE.into_iter().chain([EVENT_DAY]).zip(sessions) {
+                    for (session, there) in ["AM", "PM"].into_iter().zip(there) {
+                        let (yes, no) = (u8::from(there), u8::from(!there));
+                        writeln!(csv, "{number},{day},{session},1,{yes},{no},true,7,{premium}").unwrap();
+                    }
+                }
+            }
+            let folder = tempfile::tempdir().unwrap();
+            let source = folder.path().join("register.csv");
+            std::fs::write(&source, csv).unwrap();
+            let table = table_path(folder.path(), &topic.vocabulary, 1);
+            import_csv(&source, &topic.vocabulary, &Options::default(), &table).unwrap();
+            let tally =
+                tabulate(&Sources::new(Some(table)), &setting.question, &member_id(school)).await.unwrap();
+            assert_eq!(
+                tally,
+                setting.cells(world, &[EFFECTS[2]], true)[0][school],
+                "world {world}, school {school}"
+            );
+        }
     }
 
     /// A future asks about days that there are, of members that there are.

@@ -83,9 +83,12 @@ pub fn period() -> Period {
     days.and_then(|(first, last)| Period::new(first, last)).expect("INVARIANT: a term has days")
 }
 
+/// Whether a pupil was there, morning and afternoon: the days of [`BASELINE`], then the event day.
+pub type Sessions = [[bool; 2]; DAYS];
+
 /// A pupil's luck on its days, before any event.
 struct Luck {
-    there: [[bool; 2]; DAYS],
+    there: Sessions,
     away: u32,
     stays: u32,
 }
@@ -154,28 +157,42 @@ impl Setting<'_> {
     /// The cells of each school in a world, for each effect on those with the Pupil Premium: the same children, so
     /// that nothing but the effect differs.
     pub fn cells(&self, world: u64, effects: &[i32], is_shocked: bool) -> Vec<Vec<Vec<i64>>> {
-        let seed = self.seed.derive(&format!("event-day/{world}"));
         let width = self.question.measures().len();
         let mut cells = vec![vec![vec![0i64; self.question.cells()]; MEMBERS]; effects.len()];
         for school in 0..MEMBERS {
-            let mut dice = seed.stream(&format!("data/{school}"));
-            let shocks: [i32; DAYS] = std::array::from_fn(|_| if is_shocked { shock(&mut dice) } else { 0 });
             let groups = [true, false].map(|premium| self.group(premium, &member_id(school)));
-            for (at, count) in PUPILS.into_iter().enumerate() {
-                for _ in 0..count {
-                    let luck = luck(&mut dice, &self.bands[at], &shocks);
-                    for (cells, effect) in cells.iter_mut().zip(effects) {
-                        let lost = if school < TOOK_PART { planted(*effect)[at].unsigned_abs() } else { 0 };
-                        let steps = self.steps(change(&luck, lost));
-                        let first = groups[at] * width;
-                        for (cell, step) in cells[school][first..first + width].iter_mut().zip(steps) {
-                            *cell += step;
-                        }
+            for (at, luck) in self.school(world, school, is_shocked) {
+                for (cells, effect) in cells.iter_mut().zip(effects) {
+                    let steps = self.steps(change(&sessions(&luck, lost(school, *effect, at))));
+                    let first = groups[at] * width;
+                    for (cell, step) in cells[school][first..first + width].iter_mut().zip(steps) {
+                        *cell += step;
                     }
                 }
             }
         }
         cells
+    }
+
+    /// The pupils of a school in a world, of this effect on those with the Pupil Premium: whether they have that, and
+    /// their sessions.
+    pub fn pupils(
+        &self,
+        world: u64,
+        school: usize,
+        effect: i32,
+        is_shocked: bool,
+    ) -> impl Iterator<Item = (bool, Sessions)> {
+        let pupils = self.school(world, school, is_shocked);
+        pupils.map(move |(at, luck)| (at == 0, sessions(&luck, lost(school, effect, at))))
+    }
+
+    /// The pupils of a school in a world, by their place in [`PUPILS`].
+    fn school(&self, world: u64, school: usize, is_shocked: bool) -> impl Iterator<Item = (usize, Luck)> {
+        let mut dice = self.seed.derive(&format!("event-day/{world}")).stream(&format!("data/{school}"));
+        let shocks: [i32; DAYS] = std::array::from_fn(|_| if is_shocked { shock(&mut dice) } else { 0 });
+        let places = PUPILS.into_iter().enumerate().flat_map(|(at, count)| (0..count).map(move |_| at));
+        places.map(move |at| (at, luck(&mut dice, &self.bands[at], &shocks)))
     }
 
     /// Which group of the question pupils of a school are in.
@@ -402,15 +419,28 @@ fn luck(dice: &mut ChaCha12Rng, bands: &[Band], shocks: &[i32; DAYS]) -> Luck {
     Luck { there, away, stays: below(dice.next_u32(), MILLION) }
 }
 
-/// The pupil's share of the event day's sessions less that of the days before, where so many in a million more stay
-/// away: of those who would be there as many as make that of all.
-fn change(luck: &Luck, lost: u32) -> f64 {
+/// How many of a million more stay away on the event day, of pupils at this place in [`PUPILS`].
+fn lost(school: usize, effect: i32, at: usize) -> u32 {
+    if school < TOOK_PART { planted(effect)[at].unsigned_abs() } else { 0 }
+}
+
+/// A pupil's sessions, where so many in a million more stay away on the event day: of those who would be there as many
+/// as make that of all.
+fn sessions(luck: &Luck, lost: u32) -> Sessions {
+    let chance = u64::from(lost) * u64::from(MILLION) / u64::from((MILLION - luck.away).max(1));
+    let mut there = luck.there;
+    if u64::from(luck.stays) < chance {
+        there[DAYS - 1] = [false; 2];
+    }
+    there
+}
+
+/// The pupil's share of the event day's sessions less that of the days before.
+fn change(there: &Sessions) -> f64 {
     let share = |days: &[[bool; 2]]| {
         let there = days.iter().flatten().filter(|there| **there).count();
         there as f64 / (2 * days.len()) as f64
     };
-    let (before, day) = luck.there.split_at(DAYS - 1);
-    let chance = u64::from(lost) * u64::from(MILLION) / u64::from((MILLION - luck.away).max(1));
-    let day = if u64::from(luck.stays) < chance { 0.0 } else { share(day) };
-    day - share(before)
+    let (before, day) = there.split_at(DAYS - 1);
+    share(day) - share(before)
 }
