@@ -2,6 +2,7 @@
 //!
 //! Where to start: [`Chaos::new`], then [`Chaos::run`].
 
+mod cheats;
 mod liveness;
 mod observer;
 mod people;

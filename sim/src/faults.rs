@@ -47,8 +47,14 @@ pub enum FaultKind {
     Off(usize, Span),
     /// A machine is gone for good.
     Gone(usize),
+    /// Whatever a member tabulates takes so long more, for so long.
+    SlowTables(usize, Span, Span),
+    /// A member's tables cannot be read, for so long.
+    NoTables(usize, Span),
     /// The charter's next version spreads; whether it only tightens.
     Amend(bool),
+    /// The charter's next version ends so soon, and nothing follows it.
+    Expire(Span),
     /// Two next versions are signed and spread; after so long a third follows one and condemns the other.
     Rivals(Span),
     /// A member's keys are replaced, by the charter's next version.
@@ -63,185 +69,136 @@ pub enum FaultKind {
     Narrow(usize, Narrowing),
     /// A member's keys are in somebody else's hands, who does this from now on.
     Rogue(usize, Rogue),
+    /// A member's program goes on, and from now on cheats at this.
+    Cheat(usize, Cheat),
 }
 
-/// What people do beside asking.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Deed {
-    /// Proposes a question.
-    Propose,
-    /// Supports the newest proposal.
-    Support,
-    /// Is against the newest question that was asked.
-    Object,
-    /// Answers an objection to a question of its own.
-    Reply,
-    /// Reports what came of the newest Release.
-    Report,
-    /// Wants the purpose to stop for a while.
-    Restrict,
+/// Words for what people and programs do, as scenarios write them.
+macro_rules! words {
+    ($(#[$about:meta])* $kind:ident { $($(#[$what:meta])* $one:ident = $name:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum $kind { $($(#[$what])* $one,)+ }
+
+        impl $kind {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$one,)+];
+
+            /// Its name in a scenario.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$one => $name,)+ }
+            }
+        }
+    };
 }
 
-impl Deed {
-    /// All, with their names.
-    pub const ALL: [(&'static str, Self); 6] = [
-        ("propose", Self::Propose),
-        ("support", Self::Support),
-        ("object", Self::Object),
-        ("reply", Self::Reply),
-        ("report", Self::Report),
-        ("restrict", Self::Restrict),
-    ];
-
-    /// Its name in a scenario.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, deed)| *deed == self).map_or("propose", |(name, _)| name)
-    }
-
-    /// The name's.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(said, _)| *said == name).map(|(_, deed)| *deed)
-    }
-}
-
-/// What a person allows less of.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Narrowing {
-    /// Nothing is allowed.
-    Nothing,
-    /// Half of what one question costs in scenarios.
-    Loss,
-    /// As much for the purpose in all.
-    PurposeLoss,
-    /// As much for the year in all.
-    YearLoss,
-    /// No question.
-    Questions,
-    /// No dataset.
-    Datasets,
-    /// No column is read.
-    Columns,
-    /// Nothing is split.
-    Groups,
-    /// Only later on.
-    Later,
-    /// Only until yesterday.
-    Earlier,
-    /// One cell.
-    Cells,
-    /// No full-noise round.
-    Noise,
-    /// Only with a co-signer.
-    Cosigners,
-    /// Only with more members than there are.
-    Roster,
-    /// Only with more bodies than there are.
-    Bodies,
-    /// Only with more people than any declare.
-    People,
-    /// Nobody may be set apart.
-    Step,
-    /// Its data is taken back.
-    Data,
-}
-
-impl Narrowing {
-    /// All, with their names.
-    pub const ALL: [(&'static str, Self); 18] = [
-        ("nothing", Self::Nothing),
-        ("loss", Self::Loss),
-        ("purpose_loss", Self::PurposeLoss),
-        ("year_loss", Self::YearLoss),
-        ("questions", Self::Questions),
-        ("datasets", Self::Datasets),
-        ("columns", Self::Columns),
-        ("groups", Self::Groups),
-        ("later", Self::Later),
-        ("earlier", Self::Earlier),
-        ("cells", Self::Cells),
-        ("noise", Self::Noise),
-        ("cosigners", Self::Cosigners),
-        ("roster", Self::Roster),
-        ("bodies", Self::Bodies),
-        ("people", Self::People),
-        ("step", Self::Step),
-        ("data", Self::Data),
-    ];
-
-    /// Its name in a scenario.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, narrowing)| *narrowing == self).map_or("nothing", |(name, _)| name)
-    }
-
-    /// The name's.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(said, _)| *said == name).map(|(_, narrowing)| *narrowing)
+words! {
+    /// What people do beside asking.
+    Deed {
+        /// Proposes a question.
+        Propose = "propose",
+        /// Supports the newest proposal.
+        Support = "support",
+        /// Is against the newest question that was asked.
+        Object = "object",
+        /// Answers an objection to a question of its own.
+        Reply = "reply",
+        /// Reports what came of the newest Release.
+        Report = "report",
+        /// Wants the purpose to stop for a while.
+        Restrict = "restrict",
     }
 }
 
-/// What a member does that does not keep the rules.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Rogue {
-    /// Shows some members another history of its log.
-    TwoHistories,
-    /// Sends old frames again.
-    Replay,
-    /// Sends bytes that are no frame.
-    Garbage,
-    /// Sends a frame that is too long.
-    Oversize,
-    /// Says nothing more.
-    Withhold,
-    /// Asks many questions at once.
-    Flood,
-    /// Asks under a charter that is not in force.
-    StaleCharter,
-    /// Asks what nobody may answer, each question against another rule.
-    Unlawful,
-    /// Freezes a second Roster.
-    SecondRoster,
-    /// Freezes a Roster under the minimum.
-    SmallRoster,
-    /// Opens before anybody closed.
-    EarlyOpen,
-    /// Releases sums that nobody opened.
-    FalseRelease,
-    /// Signs another's log.
-    ForgedAuthor,
-    /// Spends one debit on two contributions.
-    TwoContributions,
-    /// Cosigns any head, and whatever second history somebody shows.
-    LyingWitness,
+words! {
+    /// What a person allows less of.
+    Narrowing {
+        /// Nothing is allowed.
+        Nothing = "nothing",
+        /// Half of what one question costs in scenarios.
+        Loss = "loss",
+        /// As much for the purpose in all.
+        PurposeLoss = "purpose_loss",
+        /// As much for the year in all.
+        YearLoss = "year_loss",
+        /// No question.
+        Questions = "questions",
+        /// No dataset.
+        Datasets = "datasets",
+        /// No column is read.
+        Columns = "columns",
+        /// Nothing is split.
+        Groups = "groups",
+        /// Only later on.
+        Later = "later",
+        /// Only until yesterday.
+        Earlier = "earlier",
+        /// One cell.
+        Cells = "cells",
+        /// No full-noise round.
+        Noise = "noise",
+        /// Only with a co-signer.
+        Cosigners = "cosigners",
+        /// Only with more members than there are.
+        Roster = "roster",
+        /// Only with more bodies than there are.
+        Bodies = "bodies",
+        /// Only with more people than any declare.
+        People = "people",
+        /// Nobody may be set apart.
+        Step = "step",
+        /// Its data is taken back.
+        Data = "data",
+    }
 }
 
-impl Rogue {
-    /// All, with their names.
-    pub const ALL: [(&'static str, Self); 15] = [
-        ("two_histories", Self::TwoHistories),
-        ("replay", Self::Replay),
-        ("garbage", Self::Garbage),
-        ("oversize", Self::Oversize),
-        ("withhold", Self::Withhold),
-        ("flood", Self::Flood),
-        ("stale_charter", Self::StaleCharter),
-        ("unlawful", Self::Unlawful),
-        ("second_roster", Self::SecondRoster),
-        ("small_roster", Self::SmallRoster),
-        ("early_open", Self::EarlyOpen),
-        ("false_release", Self::FalseRelease),
-        ("forged_author", Self::ForgedAuthor),
-        ("two_contributions", Self::TwoContributions),
-        ("lying_witness", Self::LyingWitness),
-    ];
-
-    /// Its name in a scenario.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, rogue)| *rogue == self).map_or("withhold", |(name, _)| name)
+words! {
+    /// What a member does that does not keep the rules.
+    Rogue {
+        /// Shows some members another history of its log.
+        TwoHistories = "two_histories",
+        /// Sends old frames again.
+        Replay = "replay",
+        /// Sends bytes that are no frame.
+        Garbage = "garbage",
+        /// Sends a frame that is too long.
+        Oversize = "oversize",
+        /// Says nothing more.
+        Withhold = "withhold",
+        /// Asks many questions at once.
+        Flood = "flood",
+        /// Asks under a charter that is not in force.
+        StaleCharter = "stale_charter",
+        /// Asks what nobody may answer, each question against another rule.
+        Unlawful = "unlawful",
+        /// Freezes a second Roster.
+        SecondRoster = "second_roster",
+        /// Freezes a Roster under the minimum.
+        SmallRoster = "small_roster",
+        /// Opens before anybody closed.
+        EarlyOpen = "early_open",
+        /// Releases sums that nobody opened.
+        FalseRelease = "false_release",
+        /// Signs another's log.
+        ForgedAuthor = "forged_author",
+        /// Spends one debit on two contributions.
+        TwoContributions = "two_contributions",
+        /// Cosigns any head, and whatever second history somebody shows.
+        LyingWitness = "lying_witness",
     }
+}
 
-    /// The name's.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(said, _)| *said == name).map(|(_, rogue)| *rogue)
+words! {
+    /// What a member's program cheats at while it keeps to everything else.
+    Cheat {
+        /// It draws no noise.
+        NoNoise = "no_noise",
+        /// Its contributions' proofs do not hold: they were made for another round.
+        FalseProof = "false_proof",
+        /// Its shares are others than it logs.
+        WrongDigests = "wrong_digests",
+        /// As a seat it has no verifier share for anybody.
+        NoVerifiers = "no_verifiers",
     }
 }
 
@@ -269,7 +226,10 @@ impl FaultKind {
             Self::Lid(..) => "lid",
             Self::Off(..) => "off",
             Self::Gone(..) => "gone",
+            Self::SlowTables(..) => "slow_tables",
+            Self::NoTables(..) => "no_tables",
             Self::Amend(..) => "amend",
+            Self::Expire(..) => "expire",
             Self::Rivals(..) => "rival_charters",
             Self::Rekey(..) => "rekey",
             Self::Seats(..) => "seats",
@@ -277,6 +237,7 @@ impl FaultKind {
             Self::Decide(..) => "decide",
             Self::Narrow(..) => "narrow",
             Self::Rogue(..) => "rogue",
+            Self::Cheat(..) => "cheat",
         }
     }
 
@@ -287,6 +248,7 @@ impl FaultKind {
             | Self::Repeat(..)
             | Self::Reorder(..)
             | Self::Amend(..)
+            | Self::Expire(..)
             | Self::Rivals(..)
             | Self::Seats(..) => None,
             Self::Slow(site, ..)
@@ -309,6 +271,9 @@ impl FaultKind {
             | Self::Lid(site, ..)
             | Self::Off(site, ..)
             | Self::Gone(site)
+            | Self::SlowTables(site, ..)
+            | Self::NoTables(site, ..)
+            | Self::Cheat(site, ..)
             | Self::Rogue(site, ..) => Some(*site),
         }
     }
@@ -369,16 +334,22 @@ impl fmt::Display for Fault {
             }
             FaultKind::Slow(_, rate, span) => write!(f, ", rate={rate}, for=\"{}\"", long(span))?,
             FaultKind::Cut(_, to, span) => write!(f, ", to={to}, for=\"{}\"", long(span))?,
-            FaultKind::Down(_, span) | FaultKind::Lid(_, span) | FaultKind::Off(_, span) => {
-                write!(f, ", for=\"{}\"", long(span))?;
+            FaultKind::Down(_, span)
+            | FaultKind::Lid(_, span)
+            | FaultKind::Off(_, span)
+            | FaultKind::NoTables(_, span)
+            | FaultKind::Full(_, span)
+            | FaultKind::Rivals(span) => write!(f, ", for=\"{}\"", long(span))?,
+            FaultKind::SlowTables(_, takes, span) => {
+                write!(f, ", takes=\"{}\", for=\"{}\"", long(takes), long(span))?;
             }
+            FaultKind::Expire(left) => write!(f, ", in=\"{}\"", long(left))?,
             FaultKind::Crash(_, after, keeps) => write!(f, ", after={after}, keeps={keeps}")?,
             FaultKind::WriteFails(_, stored) => write!(f, ", stored={stored}")?,
             FaultKind::Restore(_, age, _) => write!(f, ", age=\"{}\"", long(age))?,
             FaultKind::LostBlob(_, nth) | FaultKind::RotBlob(_, nth) | FaultKind::RotJournal(_, nth) => {
                 write!(f, ", nth={nth}")?;
             }
-            FaultKind::Full(_, span) | FaultKind::Rivals(span) => write!(f, ", for=\"{}\"", long(span))?,
             FaultKind::Skew(_, ahead) => write!(f, ", ahead={ahead}")?,
             FaultKind::Drift(_, daily, span) => write!(f, ", daily={daily}, for=\"{}\"", long(span))?,
             FaultKind::WrongYear(_, ahead, span) => write!(f, ", ahead={ahead}, for=\"{}\"", long(span))?,
@@ -389,6 +360,7 @@ impl fmt::Display for Fault {
             FaultKind::Narrow(_, narrowing) => write!(f, ", what=\"{}\"", narrowing.name())?,
             FaultKind::Amend(tightens) => write!(f, ", tightens={tightens}")?,
             FaultKind::Rogue(_, rogue) => write!(f, ", does=\"{}\"", rogue.name())?,
+            FaultKind::Cheat(_, cheat) => write!(f, ", does=\"{}\"", cheat.name())?,
         }
         f.write_str(" }")
     }

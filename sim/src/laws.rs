@@ -63,7 +63,7 @@ pub struct Told {
 /// What an observer of everything knows.
 #[derive(Default)]
 pub struct Book {
-    /// Members whose keys somebody else has, from then on.
+    /// Members that do not keep the rules, from then on.
     pub rogue: BTreeSet<usize>,
     /// Every entry by its leaf, with its author's number; what a disk lost is not among them.
     pub entries: BTreeMap<Digest, (usize, Body)>,
@@ -84,6 +84,10 @@ pub struct Book {
     noise: BTreeMap<(usize, QueryId), Vec<i64>>,
     /// Both as they stood when its program wrote its contribution: a retry draws anew.
     pub parts: BTreeMap<(usize, QueryId), (Vec<i64>, Vec<i64>)>,
+    /// Of those, members whose programs go on and cheat at something.
+    pub cheats: BTreeSet<usize>,
+    /// Contributions that were made without a proof that holds: nobody may count them.
+    pub unproved: BTreeSet<(usize, QueryId)>,
     /// Since when a member is not on, or when it last was not.
     pub last_off: Vec<Option<Time>>,
 }

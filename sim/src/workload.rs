@@ -154,6 +154,14 @@ pub fn next_charter(parent: &Charter, tightens: bool) -> Arc<Charter> {
     })
 }
 
+/// The next version of the charter, whose last day is this at the latest.
+///
+/// # Panics
+/// If it is no charter.
+pub fn expiring(parent: &Charter, last: Day) -> Arc<Charter> {
+    successor(parent, b"expires", |draft| draft.expires = last.min(draft.expires))
+}
+
 /// The version that follows one of two rivals and condemns the other.
 ///
 /// # Panics

@@ -1,5 +1,9 @@
 //! Virtual time, the queue, one step at a time. Must not know what is inside a Member.
 
+mod links;
+mod lives;
+mod outputs;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -15,18 +19,15 @@ use datacoop_protocol::bounds::PULL_EVERY;
 use datacoop_protocol::checked::Checked;
 use datacoop_protocol::log::note::Checkpoint;
 use datacoop_protocol::log::tree::sha256;
-use datacoop_protocol::member::port::{Event, Input, Noise, Output, Tally};
+use datacoop_protocol::member::port::{Event, Input, Output};
 use datacoop_protocol::member::work::{Computed, Work};
-use datacoop_protocol::member::{Member, RestoreError, Settings, Start};
-use datacoop_protocol::sampler::discrete_gaussian;
+use datacoop_protocol::member::{Member, RestoreError};
 use datacoop_protocol::seed::Seed;
-use datacoop_protocol::wire::piece;
 use zeroize::Zeroizing;
 
 use crate::coop::Founder;
-use crate::disk::is_for_disk;
 pub use crate::disk::{Disk, Kept, Store};
-use crate::wires::{HANDSHAKE, REQUEST_WAIT, SILENCE, Wires};
+use crate::wires::Wires;
 
 /// A charter's note in this world, where nobody signs: its hash alone.
 fn note_of(charter: &Charter) -> [u8; 32] {
@@ -46,8 +47,14 @@ pub type DrawNoise = Arc<dyn Fn(usize, NonZeroU32, usize) -> Vec<i64>>;
 /// Runs a member's heavy work: its number, and what.
 pub type RunWork = Arc<dyn Fn(usize, Work) -> Computed>;
 
-/// How long a member takes to tabulate, beyond what a message takes.
-pub type TabulationTime = Arc<dyn Fn(&MemberId) -> Span>;
+/// How a member's tables answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tables {
+    /// After so long, beyond what a message takes.
+    After(Span),
+    /// Not at all: they cannot be read.
+    Unreadable,
+}
 
 /// Which way a frame goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -137,6 +144,7 @@ struct Site {
     /// The same by the world's clock, while it runs.
     waits_until: Option<Time>,
     crash_at: Option<u64>,
+    tables: Tables,
     links: BTreeSet<usize>,
     /// What a twist made of its outputs and nobody has done yet.
     twisted: VecDeque<Output>,
@@ -164,8 +172,6 @@ pub struct World {
     number: BTreeMap<MemberId, usize>,
     vocabularies: BTreeMap<Digest, Arc<Vocabulary>>,
     tabulate: Tabulate,
-    /// How long members take to tabulate; at once unless this is set.
-    pub tabulation: Option<TabulationTime>,
     noiseless: BTreeSet<usize>,
     /// What draws noise in place of the seeded sampler: the production one when that is what is
     /// measured, or one that is broken on purpose.
@@ -232,6 +238,7 @@ impl World {
                 due: None,
                 waits_until: None,
                 crash_at: None,
+                tables: Tables::After(Span(0)),
                 links: BTreeSet::new(),
                 twisted: VecDeque::new(),
                 power: Power::On,
@@ -249,7 +256,6 @@ impl World {
             number,
             vocabularies,
             tabulate,
-            tabulation: None,
             noiseless: BTreeSet::new(),
             draw_noise: None,
             run_work: None,
@@ -348,39 +354,6 @@ impl World {
         self.signed.insert(note_name(&charter), charter);
     }
 
-    /// A member fetched a note: if it was validly signed, it is put in force, or its rival is known. This world
-    /// does what the node's folder does.
-    fn take_version(&mut self, number: usize, note: &[u8]) {
-        let Some(charter) = self.signed.get(&sha256(&[note])).cloned() else { return };
-        let site = &mut self.sites[number];
-        let Some(newest) = site.charters.last() else { return };
-        let before = |rivals: &BTreeSet<Digest>| charter.fields().prev.filter(|prev| rivals.contains(prev));
-        if charter.fields().prev == Some(newest.hash()) {
-            site.charters.push(charter);
-        } else if let Some(prev) = before(&site.rivals)
-            && charter.fields().condemns.contains(&newest.hash())
-            && let Some(right) = self.signed.values().find(|signed| signed.hash() == prev)
-        {
-            site.rivals.remove(&prev);
-            site.rivals.insert(newest.hash());
-            site.charters.pop();
-            site.charters.extend([right.clone(), charter]);
-        } else if charter.version() <= newest.version() {
-            site.rivals.insert(charter.hash());
-        } else {
-            // It follows a version that is not here yet: it is fetched again once that one is.
-            return;
-        }
-        self.crash(number);
-    }
-
-    /// Gives a member the next version of the charter, or one that joins the whole chain, as its people do:
-    /// it is stopped, and starts with it.
-    pub fn give_charters(&mut self, site: usize, charters: impl IntoIterator<Item = Arc<Charter>>) {
-        self.sites[site].charters.extend(charters);
-        self.crash(site);
-    }
-
     /// Sets a member's clock ahead of the world's by so many milliseconds, or back.
     pub fn set_clock(&mut self, site: usize, ahead: i64) {
         self.sites[site].ahead = ahead;
@@ -388,6 +361,11 @@ impl World {
         let due = &mut self.sites[site].due;
         *due = due.map(|at| at.min(soon));
         self.note_due(site);
+    }
+
+    /// How a member's tables answer, from its next question on; at once unless this says otherwise.
+    pub fn set_tables(&mut self, site: usize, tables: Tables) {
+        self.sites[site].tables = tables;
     }
 
     /// Puts other wires between the members.
@@ -428,49 +406,6 @@ impl World {
     /// Frames that are on their way.
     pub fn under_way(&self) -> usize {
         self.queue.len()
-    }
-
-    /// The lid closes: nothing happens to this member, and others notice its silence after a while.
-    pub fn sleep(&mut self, site: usize) {
-        if self.sites[site].power != Power::On {
-            return;
-        }
-        self.sites[site].power = Power::Asleep;
-        self.see(site, Seen::Sleep);
-        self.lose_links(site, SILENCE);
-        self.note_due(site);
-    }
-
-    /// Switches a machine off; the process ends at once, as in a crash.
-    pub fn switch_off(&mut self, site: usize) {
-        if self.sites[site].power != Power::Off {
-            self.end_life(site);
-            self.sites[site].power = Power::Off;
-        }
-    }
-
-    /// Opens the lid, or switches a machine on.
-    pub fn wake(&mut self, site: usize) {
-        match std::mem::replace(&mut self.sites[site].power, Power::On) {
-            Power::On => {}
-            Power::Off => self.schedule(Span(0), Happening::Start(site)),
-            Power::Asleep => {
-                self.see(site, Seen::Wake);
-                if self.sites[site].member.is_none() {
-                    self.schedule(Span(0), Happening::Start(site));
-                    return;
-                }
-                // The driver drops every connection, and dials anew.
-                for peer in std::mem::take(&mut self.sites[site].stale) {
-                    let id = self.sites[peer].founder.id.clone();
-                    self.feed(site, Input::Disconnected(id));
-                }
-                for input in std::mem::take(&mut self.sites[site].deferred) {
-                    self.feed(site, input);
-                }
-                self.feed(site, Input::Wake);
-            }
-        }
     }
 
     fn see(&mut self, site: usize, seen: Seen<'_>) {
@@ -570,94 +505,6 @@ impl World {
         }
     }
 
-    /// An input comes to a member that may be asleep: what its own machine has for it waits, what others sent is
-    /// lost with the connection.
-    fn arrive(&mut self, site: usize, input: Input) {
-        // A connection that was lost before its own side heard of it never was.
-        if let Input::Connected(peer) = &input
-            && self.number.get(peer).is_some_and(|peer| !self.sites[site].links.contains(peer))
-        {
-            return;
-        }
-        if self.sites[site].power == Power::On {
-            return self.feed(site, input);
-        }
-        match &input {
-            Input::Request { .. }
-            | Input::Reply { .. }
-            | Input::NoReply { .. }
-            | Input::Connected(_)
-            | Input::Disconnected(_)
-            | Input::DialFailed(_)
-            | Input::Wake => {}
-            Input::Tabulated(..)
-            | Input::Drawn(..)
-            | Input::Computed(_)
-            | Input::Loaded(..)
-            | Input::Ask { .. }
-            | Input::Act { .. }
-            | Input::Decide { .. }
-            | Input::Narrow(_) => self.sites[site].deferred.push(input),
-        }
-    }
-
-    fn start(&mut self, number: usize) {
-        let site = &mut self.sites[number];
-        let Some(charter) = site.charters.last() else { return };
-        let declared = charter.fields().datasets.iter().map(|dataset| dataset.id.clone()).collect();
-        if site.member.is_some() {
-            return;
-        }
-        site.starts += 1;
-        let Ok(kept) = site.disk.open() else {
-            let away = self.away;
-            self.schedule(away, Happening::Start(number));
-            return;
-        };
-        let entropy = self.seed.derive(&format!("member/{number}/{}", site.starts));
-        let rivals = site.rivals.iter().map(|rival| sha256(&[&rival.0]));
-        let notes: Vec<Digest> =
-            site.charters.iter().map(|charter| note_name(charter)).chain(rivals).collect();
-        let start = Start {
-            entropy,
-            keys: site.founder.keys(),
-            later_keys: site.founder.later_keys(),
-            carried: site.carried.clone(),
-            ended: site.ended.clone(),
-            settings: Settings {
-                me: site.founder.id.clone(),
-                limits: Some(site.limits.clone()),
-                inbox: site.inbox.clone(),
-                declared,
-                answer_grid: self.answer_grid,
-                asks_first: self.asks_first,
-                pull_every: self.pull_every,
-            },
-            charters: site.charters.iter().map(|charter| (charter.clone(), note_name(charter))).collect(),
-            rivals: site.rivals.iter().map(|rival| (*rival, sha256(&[&rival.0]))).collect(),
-            vocabularies: self.vocabularies.clone(),
-            records: kept.records,
-            last_signed: kept.last_signed,
-            secrets: kept.secrets,
-            openings: kept.openings,
-            held: notes.into_iter().chain(kept.held).collect(),
-            checked: self.checked.clone(),
-        };
-        let now = self.clock(number);
-        let member = match Member::restore(now, start) {
-            Ok(member) => member,
-            Err(error) if self.watcher.is_some() => return self.see(number, Seen::Stuck(&error)),
-            Err(error) => panic!("LAW: what a crash leaves is enough to start from: {error}"),
-        };
-        self.see(number, Seen::Start(&member));
-        let named = member.named_blobs();
-        self.sites[number].member = Some(member);
-        match self.sites[number].disk.started(&named) {
-            Ok(()) => self.drain(number),
-            Err(_) => self.crash(number),
-        }
-    }
-
     fn feed(&mut self, site: usize, input: Input) {
         let now = self.clock(site);
         if self.sites[site].member.is_none() {
@@ -670,97 +517,6 @@ impl World {
         self.drain(site);
     }
 
-    fn drain(&mut self, site: usize) {
-        while let Some(output) = self.next_output(site) {
-            if self.sites[site].crash_at == Some(self.sites[site].executed) {
-                self.crash(site);
-                return;
-            }
-            self.sites[site].executed += 1;
-            let now = self.clock(site);
-            if let Some(watcher) = &mut self.watcher
-                && is_for_disk(&output)
-            {
-                watcher(self.now, site, Seen::Output(&output));
-            }
-            match self.sites[site].disk.take(now, output) {
-                Ok(Some(output)) => {
-                    self.see(site, Seen::Output(&output));
-                    self.execute(site, output);
-                }
-                Ok(None) => {}
-                Err(_) => return self.crash(site),
-            }
-        }
-        let now = self.clock(site);
-        if self.sites[site].member.is_some() && self.sites[site].disk.settle(now).is_err() {
-            self.crash(site);
-        }
-        let due = self.sites[site].member.as_ref().and_then(|member| member.poll_timeout());
-        self.sites[site].due = due.map(|(at, _)| at);
-        self.note_due(site);
-    }
-
-    fn next_output(&mut self, site: usize) -> Option<Output> {
-        let Some(twist) = &mut self.twist else {
-            return self.sites[site].member.as_mut().and_then(Member::poll_output);
-        };
-        if self.sites[site].twisted.is_empty() {
-            let member = self.sites[site].member.as_mut()?;
-            let all: Vec<Output> = std::iter::from_fn(|| member.poll_output()).collect();
-            self.sites[site].twisted = twist(site, all).into();
-        }
-        self.sites[site].twisted.pop_front()
-    }
-
-    fn crash(&mut self, site: usize) {
-        self.end_life(site);
-        let away = self.away;
-        self.schedule(away, Happening::Start(site));
-    }
-
-    /// The process ends.
-    fn end_life(&mut self, site: usize) {
-        if self.sites[site].member.take().is_some() {
-            self.sites[site].disk.crash();
-            self.see(site, Seen::Stop);
-        }
-        let own = &mut self.sites[site];
-        (own.crash_at, own.due) = (None, None);
-        own.twisted.clear();
-        own.deferred.clear();
-        own.stale.clear();
-        self.note_due(site);
-        // Its machine closes the connections, so the others know at once.
-        self.lose_links(site, Span(1));
-        self.sites[site].stale.clear();
-    }
-
-    /// The connections of a member are gone, which each other side notices after so long.
-    fn lose_links(&mut self, site: usize, noticed: Span) {
-        for other in std::mem::take(&mut self.sites[site].links) {
-            self.sites[other].links.remove(&site);
-            self.sites[site].stale.insert(other);
-            self.lose_link(other, site, noticed);
-        }
-    }
-
-    fn lose_link(&mut self, site: usize, peer: usize, noticed: Span) {
-        self.sites[site].stale.insert(peer);
-        let life = self.sites[site].starts;
-        self.schedule(noticed, Happening::Silence(site, life, peer));
-    }
-
-    /// Cuts the way from one to the other, or opens it again: what connection they have is lost once it is missed.
-    pub fn cut(&mut self, from: usize, to: usize, is_cut: bool) {
-        self.wires.cut(from, to, is_cut);
-        if is_cut && self.sites[from].links.remove(&to) {
-            self.sites[to].links.remove(&from);
-            self.lose_link(from, to, SILENCE);
-            self.lose_link(to, from, SILENCE);
-        }
-    }
-
     fn later(&mut self, site: usize, input: Input) {
         let wait = self.delay();
         self.later_by(site, wait, input);
@@ -769,173 +525,5 @@ impl World {
     fn later_by(&mut self, site: usize, wait: Span, input: Input) {
         let life = self.sites[site].starts;
         self.schedule(wait, Happening::Input(site, life, Box::new(input)));
-    }
-
-    fn execute(&mut self, site: usize, output: Output) {
-        let from = self.sites[site].founder.id.clone();
-        match output {
-            Output::LoadBlob(hash) => {
-                let bytes = self.sites[site].disk.blob(&hash);
-                self.later(site, Input::Loaded(hash, bytes));
-            }
-            Output::Dial(to, _) => self.dial(site, &to),
-            Output::Hangup(to) => self.hang_up(site, &to),
-            Output::Request { to, exchange, bytes } => {
-                let Some(bytes) = self.leaves(site, Way::Request, bytes) else { return };
-                if self.keeps {
-                    self.frames.push(bytes.clone());
-                }
-                self.carry(site, &to, Input::Request { from, exchange, bytes });
-            }
-            Output::Reply { to, exchange, bytes } => {
-                let Some(bytes) = self.leaves(site, Way::Reply, bytes) else { return };
-                if self.keeps {
-                    self.frames.push(bytes.clone());
-                }
-                self.carry(site, &to, Input::Reply { from, exchange, bytes });
-            }
-            Output::ReplyPiece { to, exchange, hash, offset } => {
-                let own = &self.sites[site];
-                let held =
-                    own.charters.iter().map(|charter| charter.hash()).chain(own.rivals.iter().copied());
-                let note = held.map(|held| held.0).find(|held| sha256(&[held]) == hash);
-                let note = note.map(|held| Arc::from(held.as_slice()));
-                let blob: Option<Arc<[u8]>> = note.or_else(|| self.sites[site].disk.blob(&hash));
-                let piece = piece(blob.as_deref(), offset);
-                let Some(bytes) = self.leaves(site, Way::Reply, piece) else { return };
-                self.carry(site, &to, Input::Reply { from, exchange, bytes });
-            }
-            Output::Tabulate(id, question) => {
-                let tally = (self.tabulate)(&from, &question);
-                let takes = self.tabulation.as_ref().map_or(Span(0), |takes| takes(&from));
-                let (life, wait) = (self.sites[site].starts, Span(takes.0 + self.delay().0));
-                let input = Input::Tabulated(id, Some(Tally(Zeroizing::new(tally))));
-                self.schedule(wait, Happening::Input(site, life, Box::new(input)));
-            }
-            Output::Draw { query, noise_std, cells } => {
-                let noise = self.draw(site, query, noise_std, cells);
-                self.later(site, Input::Drawn(query, Some(Noise(Zeroizing::new(noise)))));
-            }
-            Output::Compute(work) => {
-                let computed = match &self.run_work {
-                    Some(run) => run(site, work),
-                    None => work.run(),
-                };
-                self.later(site, Input::Computed(computed));
-            }
-            Output::Tell(event) => {
-                let note = if let Event::Version { note, .. } = &event { Some(note.clone()) } else { None };
-                let rekeyed = matches!(event, Event::Rekeyed);
-                if self.keeps {
-                    self.events.push((from, event));
-                }
-                if rekeyed {
-                    self.crash(site);
-                }
-                if let Some(note) = note {
-                    self.take_version(site, &note);
-                }
-            }
-            Output::Store(_)
-            | Output::Keep(_)
-            | Output::Sign { .. }
-            | Output::StoreBlob { .. }
-            | Output::RemoveShares(_)
-            | Output::KeepSecret(..)
-            | Output::EraseSecret(_)
-            | Output::KeepOpening(..)
-            | Output::EraseOpening(_) => unreachable!("INVARIANT: a store keeps what is the disk's"),
-        }
-    }
-
-    /// What leaves a member that was to send this frame.
-    fn leaves(&mut self, site: usize, way: Way, bytes: Vec<u8>) -> Option<Vec<u8>> {
-        match &mut self.tamper {
-            Some(tamper) => tamper(site, way, bytes),
-            None => Some(bytes),
-        }
-    }
-
-    fn draw(&self, site: usize, query: QueryId, noise_std: NonZeroU32, cells: usize) -> Vec<i64> {
-        if self.noiseless.contains(&site) {
-            return vec![0; cells];
-        }
-        if let Some(draw) = &self.draw_noise {
-            return draw(site, noise_std, cells);
-        }
-        // Fresh in each life: a retry after a crash draws anew.
-        let label = format!("noise/{site}/{}/{query}", self.sites[site].starts);
-        let mut rng = self.seed.stream(&label);
-        (0..cells).map(|_| discrete_gaussian(&mut rng, noise_std)).collect()
-    }
-
-    fn dial(&mut self, site: usize, to: &MemberId) {
-        let Some(other) = self.number.get(to).copied() else { return };
-        let is_cut = self.wires.is_cut(site, other) || self.wires.is_cut(other, site);
-        let runs = self.sites[other].member.is_some();
-        if !runs || is_cut || self.sites[other].power != Power::On {
-            // A machine that is there says no at once; of one that is not nothing is heard.
-            let silent = self.wires.is_rough() && (is_cut || self.sites[other].power != Power::On);
-            let wait = if silent { HANDSHAKE } else { self.delay() };
-            return self.later_by(site, wait, Input::DialFailed(to.clone()));
-        }
-        let from = self.sites[site].founder.id.clone();
-        self.sites[site].links.insert(other);
-        self.sites[other].links.insert(site);
-        for (at, peer, id) in [(site, other, to), (other, site, &from)] {
-            let wait = self.delay();
-            if self.sites[at].stale.remove(&peer) {
-                self.later_by(at, wait, Input::Disconnected(id.clone()));
-            }
-            self.later_by(at, wait, Input::Connected(id.clone()));
-        }
-    }
-
-    fn hang_up(&mut self, site: usize, to: &MemberId) {
-        let Some(other) = self.number.get(to).copied() else { return };
-        let from = self.sites[site].founder.id.clone();
-        if self.sites[site].links.remove(&other) {
-            self.sites[other].links.remove(&site);
-            self.later(site, Input::Disconnected(to.clone()));
-            self.later(other, Input::Disconnected(from));
-        }
-    }
-
-    fn carry(&mut self, site: usize, to: &MemberId, input: Input) {
-        let (Input::Request { bytes, from, .. } | Input::Reply { bytes, from, .. }) = &input else { return };
-        let length = bytes.len();
-        if self.keeps {
-            self.sent.push(Sent { at: self.now, from: from.clone(), to: to.clone(), bytes: length });
-        }
-        let Some(other) = self.number.get(to).copied() else { return };
-        if !self.sites[site].links.contains(&other) {
-            return;
-        }
-        let copies = self.wires.fate(self.count, site, other, length);
-        let Some((last, before)) = copies.split_last() else { return self.lost(site, other, &input) };
-        for wait in before {
-            let copy = if let Input::Request { from, exchange, bytes } = &input {
-                Input::Request { from: from.clone(), exchange: *exchange, bytes: bytes.clone() }
-            } else if let Input::Reply { from, exchange, bytes } = &input {
-                Input::Reply { from: from.clone(), exchange: *exchange, bytes: bytes.clone() }
-            } else {
-                return;
-            };
-            self.later_by(other, *wait, copy);
-        }
-        self.later_by(other, *last, input);
-    }
-
-    /// A message is lost: who asked waits for the reply in vain.
-    fn lost(&mut self, site: usize, other: usize, input: &Input) {
-        let (asker, answerer, exchange) = if let Input::Request { exchange, .. } = input {
-            (site, other, *exchange)
-        } else if let Input::Reply { exchange, .. } = input {
-            (other, site, *exchange)
-        } else {
-            return;
-        };
-        let from = self.sites[answerer].founder.id.clone();
-        self.later_by(asker, REQUEST_WAIT, Input::NoReply { from, exchange });
     }
 }

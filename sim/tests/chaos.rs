@@ -7,12 +7,14 @@
     reason = "a test fails by panicking, and looks at a few outputs of many"
 )]
 
+use std::collections::BTreeSet;
+
 use datacoop_protocol::entry::{Body, Entry};
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Event, Output};
 use datacoop_protocol::wire::{Bytes, Cosigned, Record};
 use datacoop_sim::chaos::{Chaos, Outcome, seed};
-use datacoop_sim::coverage::ELSEWHERE;
+use datacoop_sim::coverage::{self, ELSEWHERE};
 use datacoop_sim::scenario::Scenario;
 
 /// A co-operative that is small enough to be played many times unoptimised.
@@ -81,6 +83,18 @@ fn scenarios_that_come_with_the_program_are_read() {
     }
 }
 
+/// The page on scenario files shows every kind of fault, and what it shows is read.
+#[test]
+fn every_kind_of_fault_is_written_down() {
+    let page = include_str!("../scenarios/README.md");
+    let text = page.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let scenario = Scenario::from_toml(text).unwrap();
+    assert_eq!(Scenario::from_toml(&scenario.to_toml()).unwrap(), scenario);
+    let shown: BTreeSet<&str> = scenario.faults.iter().map(|fault| fault.kind.name()).collect();
+    let missing: Vec<&str> = coverage::faults().filter(|name| !shown.contains(name)).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
+
 const ROGUES: &str = r#"
     name = "rogues"
     days = 4
@@ -112,6 +126,64 @@ fn too_small_a_roster_is_debited_by_nobody() {
     let outcome = Chaos::new(&scenario, &seed(1), 0).run();
     assert_eq!(outcome.broken, None, "{:#?}", outcome.last);
     assert!(outcome.counts.contains_key("forged/roster"), "none was shown: {:#?}", outcome.counts);
+}
+
+const CHEATS: &str = r#"
+    name = "cheats"
+    days = 4
+    members = [{ hours="always", meeting_point=true, count=2 }, { hours="always", count=10 }]
+    queries = [{ at="d0 03:00", by=2, join="6h", contribute="6h" }, { at="d2 03:00", by=2, join="6h", contribute="6h" }]
+    faults = [
+      { at="d0 01:00", kind="cheat", member=5, does="false_proof" },
+      { at="d0 01:00", kind="cheat", member=6, does="no_noise" },
+      { at="d1 00:00", kind="cheat", member=5, does="wrong_digests" },
+      { at="d2 00:00", kind="cheat", member=SEAT, does="no_verifiers" },
+    ]"#;
+
+/// Without a proof that holds nobody is counted, and a seat that is silent about everybody ends the round: no more.
+#[test]
+fn programs_that_cheat_break_no_law() {
+    let ends = |seat: usize| {
+        let scenario = Scenario::from_toml(&CHEATS.replace("SEAT", &seat.to_string())).unwrap();
+        let outcome = Chaos::new(&scenario, &seed(1), 0).run();
+        assert_eq!(outcome.broken, None, "{:#?}", outcome.last);
+        for (cheat, times) in [("cheat/false_proof", 2), ("cheat/wrong_digests", 1)] {
+            assert_eq!(outcome.counts.get(cheat), Some(&times), "{:#?}", outcome.counts);
+        }
+        let ended = outcome.counts.contains_key("abort/accepted");
+        assert_eq!((outcome.releases, outcome.aborts), if ended { (1, 1) } else { (2, 0) });
+        ended
+    };
+    let ended: Vec<bool> = (3..7).map(ends).collect();
+    assert!(ended.contains(&true) && ended.contains(&false), "all had a seat, or none: {ended:?}");
+}
+
+const LATE: &str = r#"
+    name = "late"
+    days = 2
+    members = [{ hours="always", meeting_point=true, count=2 }, { hours="always", count=10 }]
+    queries = [{ at="d0 03:00", by=2, join="6h", contribute="6h" }, { at="d1 20:00", by=3, join="6h", contribute="6h" }]
+    faults = [{ at="d0 17:00", kind="expire", in="0h" }, TROUBLE]"#;
+
+/// A debit comes back for whoever cannot contribute, whatever keeps it, and the others get their sum. Under a charter
+/// whose time is over nothing is asked.
+#[test]
+fn what_keeps_a_member_from_contributing_costs_it_nothing() {
+    let slow =
+        |takes| format!(r#"{{ at="d0 01:00", kind="slow_tables", member=5, takes="{takes}", for="1d" }}"#);
+    for (trouble, void) in [
+        (slow("13h"), "void/window"),
+        (format!(r#"{}, {{ at="d0 05:00", kind="decide", member=5 }}"#, slow("5h")), "void/veto"),
+        (r#"{ at="d0 01:00", kind="no_tables", member=5, for="1d" }"#.to_owned(), "void/local"),
+    ] {
+        let scenario = Scenario::from_toml(&LATE.replace("TROUBLE", &trouble)).unwrap();
+        let outcome = Chaos::new(&scenario, &seed(1), 0).run();
+        assert_eq!(outcome.broken, None, "{:#?}", outcome.last);
+        for what in [void, "entry/void", "denied/charter_expired"] {
+            assert_eq!(outcome.counts.get(what), Some(&1), "{what}: {:#?}", outcome.counts);
+        }
+        assert_eq!((outcome.releases, outcome.aborts), (1, 0));
+    }
 }
 
 /// The law that this breakage of members' programs breaks, and after how many seeds.

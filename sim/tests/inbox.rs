@@ -9,7 +9,6 @@
 mod common;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use common::{LOSS, PERIOD, Story};
 use datacoop_policy::charter::{Role, amend_min};
@@ -23,6 +22,7 @@ use datacoop_protocol::inbox::Hold;
 use datacoop_protocol::log::tree::sha256;
 use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::rounds::Kind;
+use datacoop_sim::world::Tables;
 
 /// Time for each of joining, contributing and closing: an hour, as people need some.
 const WINDOW: Span = Span(3_600_000);
@@ -233,8 +233,7 @@ fn a_no_wins_before_the_verdict_and_after_it() {
 fn a_no_after_the_debit_returns_it_until_the_contribution_is_logged() {
     for narrows in [false, true] {
         let mut story = six(126);
-        let slow = story.founder(3).id;
-        story.world.tabulation = Some(Arc::new(move |id| if *id == slow { Span(600_000) } else { Span(0) }));
+        story.world.set_tables(3, Tables::After(Span(600_000)));
         let id = ask(&mut story);
         assert!(
             wrote(&story, 3, id, Kind::Debit).is_some() && wrote(&story, 3, id, Kind::Contribution).is_none()

@@ -19,8 +19,6 @@
 //! for an empty table; an answer that leaves when it is ready. The last is tried below, and is seen.
 //! A Release is as long as its published decimals: the Tallies here give sums of equally many digits.
 
-use std::sync::Arc;
-
 use datacoop_policy::Span;
 use datacoop_policy::query::Mode;
 use datacoop_policy::refusal::Rule;
@@ -50,10 +48,8 @@ fn answers_leave_on_the_grid_whatever_tabulating_takes() {
 
 #[test]
 fn without_the_grid_time_would_speak() {
-    let takes = |millis| {
-        let tabulation: datacoop_sim::world::TabulationTime = Arc::new(move |_| Span(millis));
-        round(DATA, &Making { tabulation: Some(tabulation), grid: Span(0), ..Making::usual(32) })
-    };
+    let takes =
+        |millis| round(DATA, &Making { tabulation: Span(millis), grid: Span(0), ..Making::usual(32) });
     let (fast, slow) = (takes(3), takes(90));
     assert!(differing(&fast.world.sent, &slow.world.sent).1 > 0, "the measure sees it");
     assert!(slow.off_grid(Span(250)).1 > 0);

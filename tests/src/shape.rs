@@ -20,7 +20,7 @@ use datacoop_protocol::member::port::{Event, Input};
 use datacoop_protocol::seal;
 use datacoop_protocol::seed::Seed;
 use datacoop_sim::coop::{Founder, charter_draft, textless_charter, vocabularies};
-use datacoop_sim::world::{Sent, TabulationTime, World};
+use datacoop_sim::world::{Sent, Tables, World};
 
 use crate::report::Figure;
 use crate::shape_queries::{Dice, STAFF_VOCABULARY, VOCABULARY, random_query, random_roster};
@@ -76,7 +76,7 @@ pub struct Making {
     /// The answer grid.
     pub grid: Span,
     /// How long members take to tabulate.
-    pub tabulation: Option<TabulationTime>,
+    pub tabulation: Span,
     /// Draws everything: identities, nonces, noise, delays.
     pub seed: u8,
 }
@@ -84,7 +84,7 @@ pub struct Making {
 impl Making {
     /// As nodes do by default.
     pub fn usual(seed: u8) -> Self {
-        Self { mode: Mode::Secure, grid: ANSWER_GRID, tabulation: None, seed }
+        Self { mode: Mode::Secure, grid: ANSWER_GRID, tabulation: Span(0), seed }
     }
 }
 
@@ -138,7 +138,7 @@ fn world(data: Data, making: &Making) -> (World, Digest) {
     held.extend(vocabularies(&staff, staff_hash));
     let mut world = World::new(seed, now, founders, charter, held, tabulate);
     world.answer_grid = making.grid;
-    world.tabulation.clone_from(&making.tabulation);
+    (0..MEMBERS).for_each(|site| world.set_tables(site, Tables::After(making.tabulation)));
     world.run_until(world.now() + Span(2_000));
     (world, id)
 }
@@ -252,10 +252,7 @@ pub fn on_the_wire(what: &str, making: &Making, data: Data) -> Figure {
 /// Answers that leave between two points of the grid, and messages whose moments differ, when computing
 /// time depends on the data.
 pub fn on_the_grid(seed: u8) -> [Figure; 2] {
-    let slow = |takes| -> Seen {
-        let tabulation: TabulationTime = Arc::new(move |_| Span(takes));
-        round(DATA, &Making { tabulation: Some(tabulation), ..Making::usual(seed) })
-    };
+    let slow = |takes| -> Seen { round(DATA, &Making { tabulation: Span(takes), ..Making::usual(seed) }) };
     let seen: Vec<Seen> = [3, 40, 90, 140, 230].map(slow).into();
     let (answers, off) =
         seen.iter().map(|seen| seen.off_grid(ANSWER_GRID)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));

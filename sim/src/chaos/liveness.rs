@@ -10,12 +10,13 @@ use crate::laws::Book;
 /// A round that is over by now and that this member debited, without an end that somebody who is left could give it;
 /// and how far it is. `gone` are members that stay away.
 pub(super) fn unended(book: &Book, gone: &[bool], member: &Member, now: Time) -> Option<String> {
-    let is_away = |id: &MemberId| !book.is_honest(number(id)) || gone[number(id)];
+    let keeps_off = |site: usize| gone[site] || !book.is_honest(site) && !book.cheats.contains(&site);
+    let is_away = |id: &MemberId| keeps_off(number(id));
     let round = member.fold().rounds().values().find(|round| {
         let over = round.asked().is_some_and(|asked| asked.body.close_by < now);
         // A Roster that charter or Query forbid makes no round: nobody debits it.
         let takes_part = round.said(Kind::Debit, member.me()).is_some();
-        let excused = is_withheld(book, round) || awaits_asker(round, is_away);
+        let excused = is_withheld(round, is_away) || awaits_asker(round, is_away);
         over && takes_part && round.ending().is_none() && !excused
     })?;
     let seats = round.plan().map(|plan| plan.committee.clone()).unwrap_or_default();
@@ -29,13 +30,13 @@ pub(super) fn unended(book: &Book, gone: &[bool], member: &Member, now: Time) ->
     ))
 }
 
-/// Whether only a corrupt seat, or asker, could still end a round: every honest one opened its share, and who opened
-/// never gives up. It may withhold the sum, and an alert is all that follows (ROUND.md section 8).
-fn is_withheld(book: &Book, round: &Round) -> bool {
+/// Whether only a seat, or asker, that is corrupt or stays away could still end a round: everybody else opened its share,
+/// and who opened never gives up. The sum may be withheld, and an alert is all that follows (ROUND.md section 8).
+fn is_withheld(round: &Round, is_away: impl Fn(&MemberId) -> bool) -> bool {
     let Some(plan) = round.plan() else { return false };
     let mut entitled = plan.committee.iter().chain([&plan.query.asker]);
-    round.withheld().iter().any(|withheld| !book.is_honest(number(&withheld.by)))
-        && entitled.all(|id| !book.is_honest(number(id)) || round.said(Kind::Open, id).is_some())
+    round.withheld().iter().any(|withheld| is_away(&withheld.by))
+        && entitled.all(|id| is_away(id) || round.said(Kind::Open, id).is_some())
 }
 
 /// Whether only an asker that stays away could still end a round, as it has no seats: of full noise it alone freezes,
@@ -58,6 +59,51 @@ mod tests {
     use crate::scenario::Scenario;
 
     const HOUR: u64 = 3_600_000;
+
+    /// Of two seats one closes and is gone before it opens; the other, which asked, has opened: nobody can end the round.
+    #[test]
+    fn a_seat_that_stays_away_before_it_opens_is_waited_for_by_nobody() {
+        let text = ASKED.replace("mode=\"full_noise\", ", "").replace("OFF", "");
+        let mut judged = 0;
+        'askers: for asker in 2..6 {
+            let scenario = Scenario::from_toml(&text.replace("by=5", &format!("by={asker}"))).unwrap();
+            let Chaos { world, seed, observer, disks, cast, .. } = Chaos::new(&scenario, &seed(1), 0);
+            let mut play = Play::new(world, &scenario, &seed, Rc::clone(&observer), disks, cast);
+            let round = |play: &Play<'_>| {
+                let rounds = play.world.member(0).unwrap().fold().rounds();
+                rounds.values().next().map(|round| Round::clone(round))
+            };
+            let until = scenario.begin() + Span(3 * HOUR);
+            play.days(scenario.begin() + Span(2 * HOUR));
+            let seat = loop {
+                if play.world.now() >= until {
+                    continue 'askers;
+                }
+                play.days(play.world.now() + Span(20));
+                let Some(round) = round(&play) else { continue };
+                let closed = |site: &usize| round.said(Kind::Close, &member_id(*site)).is_some();
+                if let Some(seat) = (1..6).filter(|site| *site != asker).find(closed) {
+                    break seat;
+                }
+            };
+            assert!(round(&play).unwrap().said(Kind::Open, &member_id(seat)).is_none());
+            play.world.switch_off(seat);
+            play.days(play.world.now() + Span(24 * HOUR));
+            if round(&play).unwrap().said(Kind::Open, &member_id(asker)).is_none() {
+                continue;
+            }
+            judged += 1;
+            let (book, member) = (&observer.borrow().book, play.world.member(0).unwrap());
+            let unended = |gone: &dyn Fn(usize) -> bool| {
+                let gone: Vec<bool> = (0..6).map(gone).collect();
+                unended(book, &gone, member, play.world.now())
+            };
+            assert!(unended(&|_| false).is_some(), "who comes back has to open");
+            assert_eq!(unended(&|site| site == seat), None);
+        }
+        assert!(judged > 0, "whoever asks has no seat");
+    }
+
     const ASKED: &str = r#"
         name = "asker"
         days = 2

@@ -1,39 +1,35 @@
 //! Plays a scenario's lines on the world, then heals it and demands progress.
 
+mod strike;
+
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use datacoop_policy::charter::Charter;
 use datacoop_policy::{Digest, Span, Time};
 use datacoop_protocol::member::port::Input;
-use datacoop_protocol::member::work::{Computed, Work};
-use datacoop_protocol::rounds::Plan;
 use datacoop_protocol::seed::Seed;
 use rand_chacha::ChaCha12Rng;
 use rand_core::Rng as _;
 
+use super::cheats::{Cheats, cheating};
 use super::liveness::unended;
-use super::observer::{Observer, number};
-use super::{people, runs};
+use super::observer::Observer;
+use super::runs;
 use crate::adversary::{Puppet, Shown};
 use crate::calendar::{DAY, Hours};
-use crate::disk::{Disk, Failure, Held};
-use crate::faults::{FaultKind, Narrowing, Rogue};
+use crate::disk::{Disk, Held};
+use crate::faults::FaultKind;
 use crate::scenario::{Ask, Scenario};
-use crate::wires::Trouble;
-use crate::workload::{Cast, DATASET, condemning, next_charter, with_keys};
-use crate::world::{RunWork, World};
+use crate::workload::Cast;
+use crate::world::{Tables, World};
 
-/// Milliseconds of a year that a wrong clock is off by.
-const YEAR: i64 = 365 * 86_400_000;
 /// How often a drifting clock is moved on.
 const DRIFT_EVERY: Span = Span(3 * 3_600_000);
 /// Machines are switched on within so many milliseconds of the hour.
 const PUNCTUAL: u64 = 1_500_000;
-/// A repaired machine starts again after so long.
-const REPAIR: Span = Span(600_000);
 
 /// Whoever cannot ask tries again after so long, and so often.
 const ASK_AGAIN: Span = Span(3_600_000);
@@ -43,57 +39,6 @@ const EQUAL_WITHIN: u32 = 24;
 
 /// Roots of logs, by the logs' names in frames.
 type Heads = BTreeMap<[u8; 32], [u8; 32]>;
-
-/// Seats of a committee that are in one hand.
-#[derive(Default)]
-struct Corrupt {
-    /// How many are spared of the next committee that begins to count.
-    wanted: Option<u32>,
-    sites: BTreeSet<usize>,
-}
-
-/// Runs heavy work; the first of the corrupt seats adds up something else than it should.
-#[expect(clippy::arc_with_non_send_sync, reason = "a world is played on one thread")]
-fn shifting(observer: Rc<RefCell<Observer>>, corrupt: Rc<RefCell<Corrupt>>) -> RunWork {
-    Arc::new(move |site, work| {
-        if let Work::Check(job) = &work {
-            take_seats(&mut observer.borrow_mut(), &mut corrupt.borrow_mut(), &job.plan);
-        }
-        let mut computed = work.run();
-        if let Computed::Decided(_, decided) = &mut computed
-            && corrupt.borrow().sites.first() == Some(&site)
-        {
-            add_one(&mut decided.share);
-        }
-        computed
-    })
-}
-
-/// One more, of the number that stands first, lowest byte first: a share is drawn, so to flip a bit of it would add or
-/// take away by chance, and no run could be done again.
-fn add_one(share: &mut [u8]) {
-    for byte in share {
-        *byte = byte.wrapping_add(1);
-        if *byte != 0 {
-            return;
-        }
-    }
-}
-
-/// All seats but so many, as far as there are no more rogues than may collude: none spared, that does not hold anybody.
-fn take_seats(seen: &mut Observer, corrupt: &mut Corrupt, plan: &Plan) {
-    let Some(spared) = corrupt.wanted.take() else { return };
-    let room = match spared {
-        0 => plan.committee.len(),
-        _ => (plan.terms.colluding as usize).saturating_sub(seen.book.rogue.len()),
-    };
-    let taken = plan.committee.len().saturating_sub(spared as usize).min(room);
-    for site in plan.committee.iter().map(number).filter(|site| seen.book.is_honest(*site)).take(taken) {
-        corrupt.sites.insert(site);
-        *seen.counts.entry("rogue/seat".to_owned()).or_default() += 1;
-    }
-    seen.book.rogue.extend(&corrupt.sites);
-}
 
 enum Act {
     /// A new day: whose machine runs when.
@@ -113,6 +58,8 @@ enum Act {
     Back(usize),
     /// There is room on a disk again.
     Room(usize),
+    /// Tables answer again, at once.
+    Tables(usize),
     /// A version that follows the first of these and condemns the second.
     Condemn(Arc<Charter>, Digest),
     /// A person's act, once the machine runs.
@@ -140,7 +87,7 @@ pub(super) struct Play<'a> {
     gone: Vec<bool>,
     healed: bool,
     commands: u64,
-    corrupt: Rc<RefCell<Corrupt>>,
+    cheats: Rc<RefCell<Cheats>>,
 }
 
 impl<'a> Play<'a> {
@@ -171,9 +118,9 @@ impl<'a> Play<'a> {
             gone: vec![false; members],
             healed: false,
             commands: 0,
-            corrupt: Rc::default(),
+            cheats: Rc::default(),
         };
-        play.world.run_work = Some(shifting(Rc::clone(&play.observer), Rc::clone(&play.corrupt)));
+        play.world.run_work = Some(cheating(Rc::clone(&play.observer), Rc::clone(&play.cheats)));
         let begin = scenario.begin();
         // Everybody is there on the first day: the members meet.
         for day in 1..=u64::from(scenario.days) {
@@ -251,6 +198,7 @@ impl<'a> Play<'a> {
             Act::PutBack(site, number, with_secrets) => self.put_back(site, number, with_secrets),
             Act::Back(site) => self.settle(site),
             Act::Room(site) => self.disks[site].fill(false),
+            Act::Tables(site) => self.world.set_tables(site, Tables::After(Span(0))),
             Act::Condemn(right, wrong) => self.condemn(&right, wrong),
             Act::Person(kind, tries) => self.person(kind, tries),
         }
@@ -309,191 +257,6 @@ impl<'a> Play<'a> {
         self.world.input(site, Input::Ask { command: self.commands, query });
     }
 
-    fn fault(&mut self, kind: FaultKind) {
-        let name = kind.name();
-        *self.observer.borrow_mut().counts.entry(format!("fault/{name}")).or_default() += 1;
-        let now = self.world.now();
-        self.count += 1;
-        let number = self.count;
-        match kind {
-            FaultKind::Loss(permille, span) => self.trouble(number, Trouble::Loss(permille), span),
-            FaultKind::Repeat(permille, span) => self.trouble(number, Trouble::Repeat(permille), span),
-            FaultKind::Reorder(doublings, span) => self.trouble(number, Trouble::Jitter(doublings), span),
-            FaultKind::Slow(site, rate, span) => self.trouble(number, Trouble::Slow(site, rate), span),
-            FaultKind::Cut(from, to, span) => {
-                self.world.cut(from, to, true);
-                self.after(span, Act::Mend(from, to));
-            }
-            FaultKind::Down(site, span) | FaultKind::Lid(site, span) => self.keep_off(site, now + span),
-            FaultKind::Off(site, span) => {
-                self.keep_off(site, now + span);
-                if !self.puppets.contains_key(&site) {
-                    self.world.switch_off(site);
-                }
-            }
-            FaultKind::Crash(site, after, keeps) => {
-                self.disks[site].keep_unsynced(keeps as usize);
-                let output = self.world.executed(site) + u64::from(after);
-                self.world.crash_before(site, output);
-            }
-            FaultKind::WriteFails(site, stored) => {
-                self.disks[site].fail_next(if stored { Failure::Stored } else { Failure::Lost });
-            }
-            FaultKind::LostBlob(site, nth) => {
-                self.disks[site].lose_blob(nth as usize);
-            }
-            FaultKind::RotBlob(site, nth) => {
-                self.disks[site].rot_blob(nth as usize);
-            }
-            FaultKind::RotJournal(site, nth) => self.rot_journal(site, nth as usize),
-            FaultKind::Full(site, span) => {
-                self.disks[site].fill(true);
-                self.after(span, Act::Room(site));
-            }
-            FaultKind::Skew(site, ahead) => self.world.set_clock(site, ahead),
-            FaultKind::Drift(site, daily, span) => self.after(Span(0), Act::Drift(site, daily, now + span)),
-            FaultKind::WrongYear(site, ahead, span) => {
-                let before = self.world.ahead(site);
-                self.world.set_clock(site, if ahead { YEAR } else { -YEAR });
-                self.after(span, Act::Clock(site, before));
-            }
-            FaultKind::Gone(site) => {
-                self.world.switch_off(site);
-                self.gone[site] = true;
-            }
-            FaultKind::Amend(tightens) => {
-                let next = next_charter(&self.cast.charter, tightens);
-                self.follow(next, 0);
-            }
-            FaultKind::Rivals(span) => {
-                let [right, wrong] = [true, false].map(|tightens| next_charter(&self.cast.charter, tightens));
-                self.follow(wrong.clone(), 1);
-                self.follow(right.clone(), 0);
-                self.after(span, Act::Condemn(right, wrong.hash()));
-            }
-            FaultKind::Rekey(site) => self.rekey(site),
-            FaultKind::Seats(spared) => self.corrupt.borrow_mut().wanted = Some(spared),
-            kind @ (FaultKind::Act(..) | FaultKind::Decide(..) | FaultKind::Narrow(..)) => {
-                self.person(kind, ASK_TRIES);
-            }
-            FaultKind::Rogue(site, rogue) => self.rogue(site, rogue),
-            FaultKind::Restore(..) => {}
-        }
-    }
-
-    /// A version is signed, and a member's people put it in force.
-    fn follow(&mut self, next: Arc<Charter>, site: usize) {
-        self.cast.charter = next.clone();
-        self.world.sign_charter(next.clone());
-        self.world.give_charters(site, [next]);
-    }
-
-    fn condemn(&mut self, right: &Charter, wrong: Digest) {
-        self.follow(condemning(right, wrong), 0);
-    }
-
-    fn rekey(&mut self, site: usize) {
-        if self.puppets.contains_key(&site) || self.gone[site] {
-            return;
-        }
-        self.world.give_identity(site, self.seed.bytes(&format!("identity/next/{site}")));
-        let founder = self.world.founder(site);
-        let Some(keys) = founder.later_keys().pop() else { return };
-        let next = with_keys(&self.cast.charter, &founder.id, keys.public());
-        self.follow(next, 0);
-    }
-
-    fn rot_journal(&mut self, site: usize, nth: usize) {
-        if self.puppets.contains_key(&site) || self.gone[site] {
-            return;
-        }
-        self.world.switch_off(site);
-        self.disks[site].rot_journal(nth);
-        self.keep_off(site, self.world.now() + REPAIR);
-    }
-
-    /// A person does something, once the machine runs.
-    fn person(&mut self, kind: FaultKind, tries: u32) {
-        let Some(site) = kind.member().filter(|site| !self.puppets.contains_key(site) && !self.gone[*site])
-        else {
-            return;
-        };
-        let Some(member) = self.world.member(site).filter(|_| runs(&self.world, site)) else {
-            if tries > 0 && !self.healed {
-                self.after(ASK_AGAIN, Act::Person(kind, tries - 1));
-            }
-            return;
-        };
-        if let FaultKind::Narrow(_, narrowing) = kind {
-            let name = format!("narrow/{}", narrowing.name());
-            *self.observer.borrow_mut().counts.entry(name).or_default() += 1;
-        }
-        self.commands += 1;
-        let input = if let FaultKind::Act(_, deed) = kind {
-            people::deed(member, deed, self.world.now(), self.commands)
-        } else if let FaultKind::Decide(_, yes) = kind {
-            people::decide(member, yes, self.commands)
-        } else if let FaultKind::Narrow(_, narrowing) = kind {
-            if narrowing == Narrowing::Data {
-                self.world.take_back(site, DATASET);
-            }
-            Some(Input::Narrow(people::narrower(narrowing, self.world.now())))
-        } else {
-            None
-        };
-        if let Some(input) = input {
-            self.world.input(site, input);
-        }
-    }
-
-    fn trouble(&mut self, number: u64, trouble: Trouble, span: Span) {
-        self.world.wires().begin(number, trouble);
-        self.after(span, Act::End(number));
-    }
-
-    fn keep_off(&mut self, site: usize, until: Time) {
-        self.down[site] = self.down[site].max(until);
-        self.settle(site);
-        self.at(until, Act::Back(site));
-    }
-
-    fn put_back(&mut self, site: usize, number: u64, with_secrets: bool) {
-        let Some(disk) = self.backups.remove(&number).filter(|_| !self.healed) else { return };
-        if self.puppets.contains_key(&site) || self.gone[site] {
-            return;
-        }
-        let kind = if with_secrets { "restore_snapshot" } else { "restore_backup" };
-        *self.observer.borrow_mut().counts.entry(format!("fault/{kind}")).or_default() += 1;
-        self.world.switch_off(site);
-        self.disks[site].put_back(if with_secrets { disk } else { disk.without_secrets() });
-        self.keep_off(site, self.world.now() + REPAIR);
-    }
-
-    fn rogue(&mut self, site: usize, rogue: Rogue) {
-        if !self.puppets.contains_key(&site) {
-            let rng = self.seed.derive("byzantine").stream(&site.to_string());
-            self.observer.borrow_mut().book.rogue.insert(site);
-            if let Some(puppet) = Puppet::new(&mut self.world, site, rng) {
-                self.puppets.insert(site, puppet);
-            } else {
-                self.world.switch_off(site);
-                self.gone[site] = true;
-            }
-        }
-        *self.observer.borrow_mut().counts.entry(format!("rogue/{}", rogue.name())).or_default() += 1;
-        let sent: Vec<Vec<u8>> = self
-            .observer
-            .borrow()
-            .frames
-            .get(&site)
-            .map(|kept| kept.iter().cloned().collect())
-            .unwrap_or_default();
-        let Some(puppet) = self.puppets.get_mut(&site) else { return };
-        for told in puppet.act(&mut self.world, rogue, &self.cast, &sent, &mut self.shown) {
-            self.observer.borrow_mut().forged(site, &told);
-        }
-    }
-
     /// From now on nothing goes wrong any more. Who is gone stays away, and whose keys are stolen too.
     pub(super) fn heal(&mut self) {
         self.healed = true;
@@ -502,6 +265,7 @@ impl<'a> Play<'a> {
             self.due_on[site] = true;
             self.down[site] = Time(0);
             self.disks[site].fill(false);
+            self.world.set_tables(site, Tables::After(Span(0)));
             self.world.set_clock(site, 0);
             self.settle(site);
         }

@@ -69,7 +69,7 @@ impl Law for NeverAlone {
 
 /// The accepted contributions that these closes agree on, and how many the Roster holds; `None` where they do not
 /// agree, are not of this Query, or are not everybody's of the committee that the Roster gives. An asker may have
-/// written two Rosters: it is the one that this member debited.
+/// written two Rosters: it is the one that this seat debited, or froze where it did not contribute itself.
 #[expect(clippy::wildcard_enum_match_arm, reason = "it picks one kind out of many")]
 fn closed(book: &Book, site: usize, query: &QueryId, closes: &[Ref]) -> Option<(Vec<Ref>, usize)> {
     let mut agreed: Option<&Vec<Ref>> = None;
@@ -81,17 +81,21 @@ fn closed(book: &Book, site: usize, query: &QueryId, closes: &[Ref]) -> Option<(
         }
         authors.insert(*site);
     }
-    let debited = book.log(site).filter_map(|body| match body {
-        Body::Debit { query: of, roster, .. } if of == query => Some(roster),
-        _ => None,
-    });
-    let (_, Body::Roster { verdicts, .. }) = book.entry(debited.last()?)? else { return None };
+    let (mut debited, mut frozen) = (None, None);
+    for body in book.log(site) {
+        match body {
+            Body::Debit { query: of, roster, .. } if of == query => debited = Some(roster),
+            Body::Freeze { query: of, roster, .. } if of == query => frozen = Some(roster),
+            _ => {}
+        }
+    }
+    let (_, Body::Roster { verdicts, .. }) = book.entry(debited.or(frozen)?)? else { return None };
     let n = verdicts.len();
     let seats = Terms::new(n, Mode::Secure, book.queries.get(query)?.assumed)?.committee as usize;
     (authors.len() == seats).then_some((agreed?.clone(), n))
 }
 
-/// L6: nobody is counted twice, and no stranger.
+/// L6: nobody is counted twice, no stranger, and nobody without a proof that holds.
 pub(super) struct CountedOnce;
 
 impl Law for CountedOnce {
@@ -116,6 +120,9 @@ impl Law for CountedOnce {
                         })
                     };
                     let site = world.number(id);
+                    if site.is_some_and(|site| book.unproved.contains(&(site, round.id))) {
+                        return Err(format!("`{id}` is in the sum of {} without a proof", round.id));
+                    }
                     if !site.is_some_and(|site| !book.is_honest(site) || contributed(site)) {
                         return Err(format!("`{id}` is in the sum of {}, and contributed nothing", round.id));
                     }

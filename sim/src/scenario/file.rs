@@ -8,7 +8,7 @@ use super::{
     Ask, CELLS, CELLS_MAX, DAYS_MAX, Expect, LINES_MAX, MEMBERS_MAX, MemberSpec, Scenario, ScenarioError,
 };
 use crate::calendar::{DAY, HOUR, Holidays, Hours};
-use crate::faults::{Deed, Fault, FaultKind, Narrowing, Rogue};
+use crate::faults::{Cheat, Deed, Fault, FaultKind, Narrowing, Rogue};
 
 type Parsed<T> = Result<T, ScenarioError>;
 
@@ -90,6 +90,18 @@ impl Fields {
         match number.and_then(|number| usize::try_from(number).ok()).filter(|number| *number < members) {
             Some(number) => Ok(number),
             None => fail(format!("{}: `{key}` is a member's number, 0 to {}", self.what, members.max(1) - 1)),
+        }
+    }
+
+    /// One of these, by its name.
+    fn one_of<T: Copy>(&mut self, key: &str, all: &[T], name: impl Fn(T) -> &'static str) -> Parsed<T> {
+        let text = self.text(key)?.unwrap_or_default();
+        match all.iter().find(|one| name(**one) == text) {
+            Some(one) => Ok(*one),
+            None => {
+                let known: Vec<&str> = all.iter().map(|one| name(*one)).collect();
+                fail(format!("{}: `{key}` is `{text}`; known are {}", self.what, known.join(", ")))
+            }
         }
     }
 
@@ -369,34 +381,15 @@ fn fault(n: usize, row: Value, members: usize) -> Parsed<Fault> {
         "rekey" => FaultKind::Rekey(fields.member("member", members)?),
         "seats" => FaultKind::Seats(fields.count("spared", 1 << 10)?.unwrap_or(1)),
         "act" => {
-            let who = fields.member("member", members)?;
-            let does = fields.text("does")?.unwrap_or_default();
-            let Some(deed) = Deed::named(&does) else {
-                let known: Vec<&str> = Deed::ALL.iter().map(|(name, _)| *name).collect();
-                return fail(format!(
-                    "faults, line {}: `does` is `{does}`; known are {}",
-                    n + 1,
-                    known.join(", ")
-                ));
-            };
-            FaultKind::Act(who, deed)
+            FaultKind::Act(fields.member("member", members)?, fields.one_of("does", Deed::ALL, Deed::name)?)
         }
         "decide" => {
             FaultKind::Decide(fields.member("member", members)?, fields.flag("yes")?.unwrap_or(false))
         }
-        "narrow" => {
-            let who = fields.member("member", members)?;
-            let what = fields.text("what")?.unwrap_or_default();
-            let Some(narrowing) = Narrowing::named(&what) else {
-                let known: Vec<&str> = Narrowing::ALL.iter().map(|(name, _)| *name).collect();
-                return fail(format!(
-                    "faults, line {}: `what` is `{what}`; known are {}",
-                    n + 1,
-                    known.join(", ")
-                ));
-            };
-            FaultKind::Narrow(who, narrowing)
-        }
+        "narrow" => FaultKind::Narrow(
+            fields.member("member", members)?,
+            fields.one_of("what", Narrowing::ALL, Narrowing::name)?,
+        ),
         "skew" => FaultKind::Skew(fields.member("member", members)?, fields.whole("ahead")?.unwrap_or(0)),
         "drift" => {
             let (who, daily) = (fields.member("member", members)?, fields.whole("daily")?.unwrap_or(0));
@@ -409,20 +402,21 @@ fn fault(n: usize, row: Value, members: usize) -> Parsed<Fault> {
         "lid" => FaultKind::Lid(fields.member("member", members)?, fields.span("for", None)?),
         "off" => FaultKind::Off(fields.member("member", members)?, fields.span("for", None)?),
         "gone" => FaultKind::Gone(fields.member("member", members)?),
-        "amend" => FaultKind::Amend(fields.flag("tightens")?.unwrap_or(true)),
-        "rogue" => {
+        "slow_tables" => {
             let who = fields.member("member", members)?;
-            let does = fields.text("does")?.unwrap_or_default();
-            let Some(rogue) = Rogue::named(&does) else {
-                let known: Vec<&str> = Rogue::ALL.iter().map(|(name, _)| *name).collect();
-                return fail(format!(
-                    "faults, line {}: `does` is `{does}`; known are {}",
-                    n + 1,
-                    known.join(", ")
-                ));
-            };
-            FaultKind::Rogue(who, rogue)
+            FaultKind::SlowTables(who, fields.span("takes", None)?, fields.span("for", None)?)
         }
+        "no_tables" => FaultKind::NoTables(fields.member("member", members)?, fields.span("for", None)?),
+        "amend" => FaultKind::Amend(fields.flag("tightens")?.unwrap_or(true)),
+        "expire" => FaultKind::Expire(fields.span("in", None)?),
+        "rogue" => FaultKind::Rogue(
+            fields.member("member", members)?,
+            fields.one_of("does", Rogue::ALL, Rogue::name)?,
+        ),
+        "cheat" => FaultKind::Cheat(
+            fields.member("member", members)?,
+            fields.one_of("does", Cheat::ALL, Cheat::name)?,
+        ),
         other => return fail(format!("faults, line {}: no kind of fault is called `{other}`", n + 1)),
     };
     fields.finish()?;

@@ -1,6 +1,9 @@
 //! A scenario from a seed: who is on when, what is asked, what goes wrong. Faults stay survivable (the atlas of
 //! SIM.md, section 3), so that every broken law is a bug.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use datacoop_policy::query::{Mode, Terms};
 use datacoop_policy::{Day, Span};
 use datacoop_protocol::seed::Seed;
@@ -9,7 +12,7 @@ use rand_core::Rng as _;
 
 use super::{Ask, CELLS, Expect, MemberSpec, Scenario};
 use crate::calendar::{DAY, HOUR, Holidays, Hours};
-use crate::faults::{Deed, Fault, FaultKind, Narrowing, Rogue};
+use crate::faults::{Cheat, Deed, Fault, FaultKind, Narrowing, Rogue};
 
 /// The first day of a scenario that a seed makes: a school year's.
 const FIRST_DAY: (i64, i64, i64) = (2026, 9, 1);
@@ -17,6 +20,8 @@ const FIRST_DAY: (i64, i64, i64) = (2026, 9, 1);
 const LOSS: u64 = 5_000_000;
 /// Faults a day, on average, in tenths.
 const FAULTS_A_DAY: u64 = 16;
+/// A charter that ends early does so within so many hours.
+const EXPIRES_WITHIN: u64 = 10 * 24;
 /// New keys act 14 days after the version that lists them, and are then written with for a while.
 const REPLACED_AFTER: u64 = 16 * DAY;
 
@@ -32,6 +37,10 @@ fn one_of(rng: &mut ChaCha12Rng, count: usize) -> usize {
     usize::try_from(below(rng, count as u64)).unwrap_or(0)
 }
 
+fn word<T: Copy>(rng: &mut ChaCha12Rng, all: &[T]) -> T {
+    all[one_of(rng, all.len())]
+}
+
 impl Scenario {
     /// The scenario of a seed.
     pub fn random(seed: &Seed, members: usize, days: u32) -> Self {
@@ -39,7 +48,7 @@ impl Scenario {
         let start = Day::from_civil(year, month, day).unwrap_or(Day(0));
         let members = members_of(seed, members);
         let asks = asks_of(seed, members.len(), days);
-        let faults = faults_of(seed, &members, days);
+        let faults = faults_of(seed, &members, &asks, days);
         Self {
             name: "random".to_owned(),
             seed: None,
@@ -102,34 +111,20 @@ fn asks_of(seed: &Seed, members: usize, days: u32) -> Vec<Ask> {
 }
 
 /// At most f members are rogue and d gone, one disk is put back, and meeting points stay honest.
-fn faults_of(seed: &Seed, members: &[MemberSpec], days: u32) -> Vec<Fault> {
+fn faults_of(seed: &Seed, members: &[MemberSpec], asks: &[Ask], days: u32) -> Vec<Fault> {
     let mut rng = seed.stream("faults");
     let points = members.iter().filter(|spec| spec.meeting_point).count();
     let terms = Terms::new(members.len(), Mode::Secure, datacoop_policy::query::Assumptions::FLOOR);
     let (most_rogue, most_gone) = terms.map_or((0, 0), |terms| (terms.colluding, terms.missing));
-    let mut faults = vec![];
-    let mut lost = vec![];
-    let mut rogues = seed.stream("byzantine");
-    let count = usize::try_from(most_rogue).unwrap_or(0).min(one_of(&mut rogues, 4));
-    for _ in 0..count {
-        let who = points + one_of(&mut rogues, members.len() - points);
-        if lost.contains(&who) {
-            continue;
-        }
-        lost.push(who);
-        let first = below(&mut rogues, u64::from(days) * DAY / 2) + DAY / 2;
-        for n in 0..1 + below(&mut rogues, 4) {
-            let at = Span(first + n * (2 * HOUR + below(&mut rogues, 2 * DAY)));
-            let rogue = Rogue::ALL[one_of(&mut rogues, Rogue::ALL.len())].1;
-            faults.push(Fault { at, kind: FaultKind::Rogue(who, rogue) });
-        }
-    }
+    let mut faults = rogues_of(seed, most_rogue, points..members.len(), days);
+    let mut lost: BTreeSet<usize> = faults.iter().filter_map(|fault| fault.kind.member()).collect();
+    let rogues = u32::try_from(lost.len()).unwrap_or(u32::MAX);
     let restored = points + one_of(&mut rng, members.len() - points);
     let mut may_go = most_gone > 0 && below(&mut rng, 4) == 0;
     let mut may_restore = below(&mut rng, 2) == 0 && !lost.contains(&restored);
     let mut may_change = below(&mut rng, 4) != 0;
     let mut may_seat =
-        terms.is_some_and(|terms| terms.committee > 0) && count == 0 && below(&mut rng, 4) == 0;
+        terms.is_some_and(|terms| terms.committee > 0) && rogues == 0 && below(&mut rng, 4) == 0;
     let mut odd_clock = None;
     for _ in 0..u64::from(days) * FAULTS_A_DAY / 10 {
         let at = Span(below(&mut rng, u64::from(days) * DAY));
@@ -165,7 +160,7 @@ fn faults_of(seed: &Seed, members: &[MemberSpec], days: u32) -> Vec<Fault> {
                 else {
                     continue;
                 };
-                lost.push(who);
+                lost.insert(who);
                 FaultKind::Gone(who)
             }
             22 | 23 if may_change && at.0 > 2 * DAY => {
@@ -182,25 +177,86 @@ fn faults_of(seed: &Seed, members: &[MemberSpec], days: u32) -> Vec<Fault> {
             }
             25 => FaultKind::RotBlob(who, small(&mut rng, 16)),
             26 => FaultKind::Full(who, Span(long.0 / 12)),
-            27 | 28 => FaultKind::Act(who, Deed::ALL[one_of(&mut rng, Deed::ALL.len())].1),
+            27 | 28 => FaultKind::Act(who, word(&mut rng, Deed::ALL)),
             29 => FaultKind::Decide(who, below(&mut rng, 4) == 0),
-            30 => FaultKind::Narrow(who, Narrowing::ALL[one_of(&mut rng, Narrowing::ALL.len())].1),
+            30 => FaultKind::Narrow(who, word(&mut rng, Narrowing::ALL)),
             _ => FaultKind::Lid(who, Span(long.0 / 12)),
         };
         faults.push(Fault { at, kind });
     }
+    if rogues < most_rogue && !faults.iter().any(|fault| matches!(fault.kind, FaultKind::Seats(_))) {
+        // Not the one whose keys are replaced: laws look away from who cheats.
+        let may = (points..members.len()).rfind(|who| !lost.contains(who) && *who != restored);
+        faults.extend(may.into_iter().flat_map(|who| cheats_of(seed, who, days)));
+    }
+    faults.extend(tables_of(seed, members.len(), asks));
     faults.sort_by_key(|fault| fault.at);
     faults
 }
 
-/// The charter changes once in a scenario: it is amended, a member's keys are replaced, or two rivals follow it.
+/// A few members' keys are stolen, and used a few times each.
+fn rogues_of(seed: &Seed, most: u32, may: Range<usize>, days: u32) -> Vec<Fault> {
+    let mut rng = seed.stream("byzantine");
+    let (mut faults, mut stolen) = (vec![], BTreeSet::new());
+    for _ in 0..most.min(small(&mut rng, 4)) {
+        let who = may.start + one_of(&mut rng, may.len());
+        if !stolen.insert(who) {
+            continue;
+        }
+        let first = below(&mut rng, u64::from(days) * DAY / 2) + DAY / 2;
+        for n in 0..1 + below(&mut rng, 4) {
+            let at = Span(first + n * (2 * HOUR + below(&mut rng, 2 * DAY)));
+            faults.push(Fault { at, kind: FaultKind::Rogue(who, word(&mut rng, Rogue::ALL)) });
+        }
+    }
+    faults
+}
+
+/// In every other scenario a member's program cheats, at one thing or two.
+fn cheats_of(seed: &Seed, who: usize, days: u32) -> Vec<Fault> {
+    let mut rng = seed.derive("byzantine").stream("cheats");
+    if below(&mut rng, 2) != 0 {
+        return vec![];
+    }
+    let cheat = |_| {
+        let at = Span(below(&mut rng, u64::from(days) * DAY / 2));
+        Fault { at, kind: FaultKind::Cheat(who, word(&mut rng, Cheat::ALL)) }
+    };
+    (0..2).map(cheat).collect()
+}
+
+/// While a question is open somebody's tables are slow, as those of a large database, or cannot be read; some say no
+/// meanwhile.
+fn tables_of(seed: &Seed, members: usize, asks: &[Ask]) -> Vec<Fault> {
+    let mut rng = seed.derive("data").stream("tables");
+    let mut faults = vec![];
+    for ask in asks {
+        let who = one_of(&mut rng, members);
+        let long = Span(ask.join.0 + ask.contribute.0);
+        let kind = match below(&mut rng, 8) {
+            0 => FaultKind::NoTables(who, long),
+            // From a minute to three days, each doubling as likely.
+            1..=3 => FaultKind::SlowTables(who, Span(60_000 << below(&mut rng, 13)), long),
+            _ => continue,
+        };
+        faults.push(Fault { at: ask.at, kind });
+        if below(&mut rng, 2) == 0 {
+            let at = Span(ask.at.0 + below(&mut rng, long.0));
+            faults.push(Fault { at, kind: FaultKind::Decide(who, false) });
+        }
+    }
+    faults
+}
+
+/// The charter changes once in a scenario: it is amended, ends, a member's keys are replaced, or two rivals follow it.
 /// `None` where the time that is left is too short to see it through.
 fn change_of_charter(rng: &mut ChaCha12Rng, at: Span, end: u64, other: Option<usize>) -> Option<FaultKind> {
     let left = end.saturating_sub(at.0);
-    match below(rng, 4) {
-        0 => Some(FaultKind::Amend(true)),
-        1 => Some(FaultKind::Amend(false)),
-        2 => {
+    match below(rng, 8) {
+        0 | 1 => Some(FaultKind::Amend(true)),
+        2 => Some(FaultKind::Amend(false)),
+        3 => Some(FaultKind::Expire(Span(below(rng, EXPIRES_WITHIN) * HOUR))),
+        4 | 5 => {
             let long = Span((6 + below(rng, 60)) * HOUR);
             (long.0 + DAY < left).then_some(FaultKind::Rivals(long))
         }
