@@ -134,9 +134,8 @@ const CHEATS: &str = r#"
     members = [{ hours="always", meeting_point=true, count=2 }, { hours="always", count=10 }]
     queries = [{ at="d0 03:00", by=2, join="6h", contribute="6h" }, { at="d2 03:00", by=2, join="6h", contribute="6h" }]
     faults = [
-      { at="d0 01:00", kind="cheat", member=5, does="false_proof" },
+      { at="d0 01:00", kind="cheat", member=5, does="AT_WORK" },
       { at="d0 01:00", kind="cheat", member=6, does="no_noise" },
-      { at="d1 00:00", kind="cheat", member=5, does="wrong_digests" },
       { at="d2 00:00", kind="cheat", member=SEAT, does="no_verifiers" },
     ]"#;
 
@@ -144,12 +143,12 @@ const CHEATS: &str = r#"
 #[test]
 fn programs_that_cheat_break_no_law() {
     let ends = |seat: usize| {
-        let scenario = Scenario::from_toml(&CHEATS.replace("SEAT", &seat.to_string())).unwrap();
-        let outcome = Chaos::new(&scenario, &seed(1), 0).run();
+        let cheat = if seat % 2 == 0 { "false_proof" } else { "wrong_digests" };
+        let text = CHEATS.replace("SEAT", &seat.to_string()).replace("AT_WORK", cheat);
+        let outcome = Chaos::new(&Scenario::from_toml(&text).unwrap(), &seed(1), 0).run();
         assert_eq!(outcome.broken, None, "{:#?}", outcome.last);
-        for (cheat, times) in [("cheat/false_proof", 2), ("cheat/wrong_digests", 1)] {
-            assert_eq!(outcome.counts.get(cheat), Some(&times), "{:#?}", outcome.counts);
-        }
+        // Once: whoever was not in the first sum is in no Roster of the second, or it would be set apart.
+        assert_eq!(outcome.counts.get(&format!("cheat/{cheat}")), Some(&1), "{:#?}", outcome.counts);
         let ended = outcome.counts.contains_key("abort/accepted");
         assert_eq!((outcome.releases, outcome.aborts), if ended { (1, 1) } else { (2, 0) });
         ended
