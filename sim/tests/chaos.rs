@@ -143,7 +143,7 @@ const CHEATS: &str = r#"
 #[test]
 fn programs_that_cheat_break_no_law() {
     let ends = |seat: usize| {
-        let cheat = if seat % 2 == 0 { "false_proof" } else { "wrong_digests" };
+        let cheat = if seat.is_multiple_of(2) { "false_proof" } else { "wrong_digests" };
         let text = CHEATS.replace("SEAT", &seat.to_string()).replace("AT_WORK", cheat);
         let outcome = Chaos::new(&Scenario::from_toml(&text).unwrap(), &seed(1), 0).run();
         assert_eq!(outcome.broken, None, "{:#?}", outcome.last);
