@@ -1,4 +1,4 @@
-//! What each kind of fault does to the world. Must not know why it happens, nor when all is healed.
+//! What each kind of fault does to the world. Must not know why it happens.
 
 use std::sync::Arc;
 
